@@ -1,1 +1,24 @@
-//! See README.md.
+//! The appliance's settings: one typed, versioned document, and how it becomes `/etc`.
+//!
+//! The road of a document, one module a step:
+//! [`read`] (text → typed document, errors with line and field) → [`check`] (rules over several
+//! fields) → [`store`] (atomic generations on the state volume) → [`render`] (document → files,
+//! pure) → [`apply`] (files → `/etc`, writing only what differs).
+//!
+//! Invariants:
+//! 1. A value that exists is well-formed: each of [`values`] can only be made by parsing.
+//! 2. What is stored has passed [`check`].
+//! 3. [`render`] reads nothing but its arguments.
+
+pub mod check;
+pub mod document;
+pub mod read;
+pub mod values;
+
+pub use check::{Problem, Problems};
+pub use document::{Access, Addressing, Interface, Network, Settings, System, Time, Volume};
+pub use read::{ReadError, read_toml};
+pub use values::{
+    Cidr, FsUuid, Host, HostName, InterfaceName, Invalid, Keymap, Language, MacAddress, MountPoint,
+    PasswordHash, SshKey, TimeZone, VolumeName,
+};

@@ -1,0 +1,273 @@
+//! Rules over several fields. One that holds for a single value stands with that value.
+//!
+//! All problems are collected, so that a person mends a document in one go.
+
+use std::fmt;
+
+use crate::document::{Addressing, Interface, Network, Settings, VERSION, Volume};
+
+/// One thing wrong with a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The field's path, such as `network.enterprise.gateway`.
+    pub field: String,
+    /// What is wrong and what is allowed.
+    pub text: String,
+}
+
+/// Everything wrong with a document; never empty.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct Problems(pub Vec<Problem>);
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, problem) in self.0.iter().enumerate() {
+            let newline = if i == 0 { "" } else { "\n" };
+            write!(f, "{newline}{}: {}", problem.field, problem.text)?;
+        }
+        Ok(())
+    }
+}
+
+impl Settings {
+    /// Checks the document as a whole.
+    ///
+    /// # Errors
+    /// Every problem that was found.
+    pub fn check(&self) -> Result<(), Problems> {
+        let mut found = Vec::new();
+        if self.version != VERSION {
+            found.push(problem(
+                "version",
+                format!("is {}; this system reads version {VERSION}", self.version),
+            ));
+        }
+        self.network.problems("network", &mut found);
+        volume_problems(&self.volumes, &mut found);
+        if found.is_empty() {
+            Ok(())
+        } else {
+            Err(Problems(found))
+        }
+    }
+}
+
+impl Network {
+    /// Appends what is wrong with the networks; `path` is where this table stands in its document.
+    pub fn problems(&self, path: &str, found: &mut Vec<Problem>) {
+        let enterprise = format!("{path}.enterprise");
+        interface_problems(&self.enterprise, &enterprise, found);
+        let Some(cameras) = &self.cameras else { return };
+        let path = format!("{path}.cameras");
+        interface_problems(cameras, &path, found);
+        camera_problems(cameras, &path, found);
+        role_problems(&self.enterprise, cameras, &path, found);
+    }
+}
+
+fn interface_problems(interface: &Interface, path: &str, found: &mut Vec<Problem>) {
+    let mut add =
+        |field: &str, text: &str| found.push(problem(&format!("{path}.{field}"), text.to_owned()));
+    if interface.mac.is_some() && interface.interface.is_some() {
+        add("interface", "stands beside mac; give one of the two");
+    }
+    match (interface.dhcp, interface.address) {
+        (Some(true), Some(_)) => add("address", "stands beside dhcp = true; give one of the two"),
+        (Some(false), None) => add(
+            "address",
+            "is missing although dhcp = false; give one such as \"192.168.1.10/24\"",
+        ),
+        _ => {}
+    }
+    let Some(gateway) = interface.gateway else {
+        return;
+    };
+    match interface.addressing() {
+        Addressing::Dhcp => add(
+            "gateway",
+            "needs a fixed address; with DHCP the server names the gateway",
+        ),
+        Addressing::Static(own) if own.address() == gateway => {
+            add("gateway", "is the appliance's own address")
+        }
+        Addressing::Static(own) if !own.contains(gateway) => {
+            let text =
+                format!("{gateway} is outside the network of {own}; allowed: an address inside it");
+            found.push(problem(&format!("{path}.gateway"), text));
+        }
+        Addressing::Static(_) => {}
+    }
+}
+
+/// What would let the cameras' network reach further than the cameras.
+fn camera_problems(cameras: &Interface, path: &str, found: &mut Vec<Problem>) {
+    if !cameras.names_port() {
+        found.push(problem(
+            path,
+            "does not say which port; give mac or interface".to_owned(),
+        ));
+    }
+    if cameras.gateway.is_some() {
+        found.push(problem(
+            &format!("{path}.gateway"),
+            "is not allowed; the cameras' network is never routed".to_owned(),
+        ));
+    }
+    if !cameras.dns.is_empty() {
+        found.push(problem(
+            &format!("{path}.dns"),
+            "is not allowed; name servers belong to network.enterprise".to_owned(),
+        ));
+    }
+}
+
+/// What the two roles must not share.
+fn role_problems(
+    enterprise: &Interface,
+    cameras: &Interface,
+    path: &str,
+    found: &mut Vec<Problem>,
+) {
+    if enterprise.mac.is_some() && enterprise.mac == cameras.mac {
+        found.push(problem(
+            &format!("{path}.mac"),
+            "is the port of network.enterprise; give another".to_owned(),
+        ));
+    }
+    if enterprise.interface.is_some() && enterprise.interface == cameras.interface {
+        found.push(problem(
+            &format!("{path}.interface"),
+            "is the port of network.enterprise; give another".to_owned(),
+        ));
+    }
+    if let (Some(a), Some(b)) = (enterprise.address, cameras.address)
+        && a.overlaps(b)
+    {
+        found.push(problem(
+            &format!("{path}.address"),
+            format!("{b} overlaps network.enterprise ({a}); give a separate network"),
+        ));
+    }
+}
+
+fn volume_problems(volumes: &[Volume], found: &mut Vec<Problem>) {
+    for (i, volume) in volumes.iter().enumerate() {
+        let earlier = &volumes[..i];
+        let mut add = |field: &str, value: &str| {
+            found.push(problem(
+                &format!("volumes[{i}].{field}"),
+                format!("\"{value}\" is used twice; each volume needs its own"),
+            ));
+        };
+        if earlier.iter().any(|other| other.name == volume.name) {
+            add("name", volume.name.as_str());
+        }
+        if earlier.iter().any(|other| other.uuid == volume.uuid) {
+            add("uuid", volume.uuid.as_str());
+        }
+        if earlier.iter().any(|other| other.mount == volume.mount) {
+            add("mount", volume.mount.as_str());
+        }
+    }
+}
+
+fn problem(field: &str, text: String) -> Problem {
+    Problem {
+        field: field.to_owned(),
+        text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::read_toml;
+
+    use super::*;
+
+    fn fields(text: &str) -> Vec<String> {
+        let settings: Settings = read_toml(&format!("version = 1\n{text}")).expect(text);
+        settings
+            .check()
+            .err()
+            .map(|p| p.0.into_iter().map(|p| p.field).collect())
+            .unwrap_or_default()
+    }
+
+    #[test]
+    fn rules_over_several_fields() {
+        let port = "[network.cameras]\ninterface = \"eth1\"\n";
+        let volume = |n: u8, mount: u8| {
+            format!(
+                "[[volumes]]\nname = \"data-{n}\"\nuuid = \"0f3b7a52-9c1d-4e8f-a6b0-12345678900{n}\"\nmount = \"/srv/data-{mount}\"\n"
+            )
+        };
+        for (text, expected) in [
+            (String::new(), vec![]),
+            (
+                "[network.enterprise]\naddress = \"10.0.0.2/24\"\ngateway = \"10.0.0.1\"".into(),
+                vec![],
+            ),
+            (
+                "[network.enterprise]\naddress = \"10.0.0.2/24\"\ngateway = \"10.0.1.1\"".into(),
+                vec!["network.enterprise.gateway"],
+            ),
+            (
+                "[network.enterprise]\naddress = \"10.0.0.2/24\"\ngateway = \"10.0.0.2\"".into(),
+                vec!["network.enterprise.gateway"],
+            ),
+            (
+                "[network.enterprise]\ngateway = \"10.0.0.1\"".into(),
+                vec!["network.enterprise.gateway"],
+            ),
+            (
+                "[network.enterprise]\ndhcp = true\naddress = \"10.0.0.2/24\"".into(),
+                vec!["network.enterprise.address"],
+            ),
+            (
+                "[network.enterprise]\ndhcp = false".into(),
+                vec!["network.enterprise.address"],
+            ),
+            (
+                "[network.enterprise]\nmac = \"52:54:00:00:00:01\"\ninterface = \"eth0\"".into(),
+                vec!["network.enterprise.interface"],
+            ),
+            (
+                "[network.cameras]\naddress = \"10.0.0.2/24\"".into(),
+                vec!["network.cameras"],
+            ),
+            (
+                format!(
+                    "{port}address = \"10.0.0.2/24\"\ngateway = \"10.0.0.1\"\ndns = [\"10.0.0.1\"]"
+                ),
+                vec!["network.cameras.gateway", "network.cameras.dns"],
+            ),
+            (
+                format!("{port}[network.enterprise]\ninterface = \"eth1\""),
+                vec!["network.cameras.interface"],
+            ),
+            (
+                format!(
+                    "{port}address = \"10.0.0.2/24\"\n[network.enterprise]\naddress = \"10.0.0.3/16\""
+                ),
+                vec!["network.cameras.address"],
+            ),
+            (volume(1, 1) + &volume(2, 2), vec![]),
+            (volume(1, 1) + &volume(2, 1), vec!["volumes[1].mount"]),
+            (
+                volume(1, 1) + &volume(1, 1),
+                vec!["volumes[1].name", "volumes[1].uuid", "volumes[1].mount"],
+            ),
+        ] {
+            assert_eq!(fields(&text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn another_version_is_refused() {
+        let settings: Settings = read_toml("version = 2").expect("reads");
+        assert_eq!(
+            settings.check().expect_err("refused").to_string(),
+            "version: is 2; this system reads version 1"
+        );
+    }
+}

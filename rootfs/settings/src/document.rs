@@ -1,0 +1,154 @@
+//! The settings document, version 1. Every field's meaning stands here and nowhere else.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::values::{
+    Cidr, FsUuid, Host, HostName, InterfaceName, Keymap, Language, MacAddress, MountPoint,
+    PasswordHash, SshKey, TimeZone, VolumeName,
+};
+
+/// The version of the document's form that this program writes and reads.
+pub const VERSION: u32 = 1;
+
+/// The appliance's whole configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Version of the document's form, [`VERSION`].
+    pub version: u32,
+    /// Name, language, keyboard, time zone.
+    #[serde(default)]
+    pub system: System,
+    /// The two networks.
+    #[serde(default)]
+    pub network: Network,
+    /// Where the time comes from.
+    #[serde(default)]
+    pub time: Time,
+    /// Who may log in.
+    #[serde(default)]
+    pub access: Access,
+    /// Data volumes to mount; one that is absent does not stop the boot.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<Volume>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            version: VERSION,
+            system: System::default(),
+            network: Network::default(),
+            time: Time::default(),
+            access: Access::default(),
+            volumes: Vec::new(),
+        }
+    }
+}
+
+/// `[system]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct System {
+    /// Host name; default `vigie`.
+    pub hostname: HostName,
+    /// IANA time zone; default `Etc/UTC`.
+    pub timezone: TimeZone,
+    /// Language of menus and pages: `en` (default) or `fr`.
+    pub language: Language,
+    /// Keymap of the text console; default `us`.
+    pub keymap: Keymap,
+}
+
+/// `[network]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Network {
+    /// The network of the people: default DHCP on every Ethernet port that no other role takes.
+    pub enterprise: Interface,
+    /// The network of the cameras, when it is a separate one. No gateway, never routed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cameras: Option<Interface>,
+}
+
+/// `[network.enterprise]`, `[network.cameras]`: which port, and its addresses.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Interface {
+    /// The port by hardware address; not together with `interface`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mac: Option<MacAddress>,
+    /// The port by kernel name; not together with `mac`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interface: Option<InterfaceName>,
+    /// Ask a DHCP server; the default when there is no `address`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dhcp: Option<bool>,
+    /// Fixed address with prefix length; not together with `dhcp = true`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<Cidr>,
+    /// Gateway, inside the network of `address`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<IpAddr>,
+    /// Name servers, in order; with DHCP they come before the server's own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dns: Vec<IpAddr>,
+}
+
+/// How an interface gets its address: what `dhcp` and `address` say together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Addressing {
+    /// From a DHCP server.
+    Dhcp,
+    /// The given one.
+    Static(Cidr),
+}
+
+impl Interface {
+    /// A fixed address wins over the default of DHCP; contradictions are refused by the check.
+    #[must_use]
+    pub fn addressing(&self) -> Addressing {
+        self.address.map_or(Addressing::Dhcp, Addressing::Static)
+    }
+
+    /// Whether the document names the port.
+    #[must_use]
+    pub fn names_port(&self) -> bool {
+        self.mac.is_some() || self.interface.is_some()
+    }
+}
+
+/// `[time]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Time {
+    /// NTP servers; empty means those that DHCP names, else the image's.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ntp: Vec<Host>,
+}
+
+/// `[access]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Access {
+    /// Hash of root's password; absent means that no password opens the account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub root_password_hash: Option<PasswordHash>,
+    /// SSH public keys that open root's account.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ssh_authorized_keys: Vec<SshKey>,
+}
+
+/// One of `[[volumes]]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Volume {
+    /// The name that people see.
+    pub name: VolumeName,
+    /// UUID of the ext4 file system.
+    pub uuid: FsUuid,
+    /// Where it is mounted.
+    pub mount: MountPoint,
+}
