@@ -10,14 +10,18 @@
 //! 2. What is stored has passed [`check`].
 //! 3. [`render`] reads nothing but its arguments.
 
+pub mod apply;
 pub mod check;
 pub mod document;
 pub mod read;
+pub mod render;
+pub mod store;
 pub mod values;
 
 pub use check::{Problem, Problems};
 pub use document::{Access, Addressing, Interface, Network, Settings, System, Time, Volume};
 pub use read::{ReadError, read_toml};
+pub use store::{DocumentError, Loaded, Origin, SaveError, Store};
 pub use values::{
     Cidr, FsUuid, Host, HostName, InterfaceName, Invalid, Keymap, Language, MacAddress, MountPoint,
     PasswordHash, SshKey, TimeZone, VolumeName,

@@ -1,0 +1,257 @@
+//! Files → `/etc`: the only part of this crate that writes there.
+//!
+//! Only what differs is written, each file by rename, and one file that fails does not keep the
+//! others from being written: a box without its time zone is better than a box without its network.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown, symlink};
+use std::path::{Path, PathBuf};
+
+use crate::document::Settings;
+use crate::render::{Entry, Kind, render};
+use crate::store::Store;
+use crate::values::TimeZone;
+
+/// Where a warning is left for the console and the web page, below the root.
+pub const ERROR_NOTE: &str = "run/vigie/settings-error";
+
+/// What applying did.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Paths that were written or removed.
+    pub changed: Vec<&'static str>,
+    /// What a person must know: a damaged document, an unknown time zone, files that failed.
+    pub warnings: Vec<String>,
+    /// Whether a file could not be written.
+    pub failed: bool,
+}
+
+/// Loads the settings below `root` and makes `root/etc` follow them. Warnings are also left in
+/// [`ERROR_NOTE`] where `/run/vigie` exists.
+#[must_use]
+pub fn apply(root: &Path) -> Report {
+    let loaded = Store::of_system(root).load();
+    let mut report = Report::default();
+    report.warnings.extend(loaded.origin.warning());
+    let settings = with_known_zone(root, loaded.settings, &mut report);
+    // The image's own list of accounts; an image without one still gets root's entry.
+    let shadow = fs::read_to_string(root.join("etc/shadow")).unwrap_or_default();
+    for entry in render(&settings, &shadow) {
+        match put(root, &entry) {
+            Ok(true) => report.changed.push(entry.path),
+            Ok(false) => {}
+            Err(error) => {
+                report.failed = true;
+                report.warnings.push(format!(
+                    "writing /{}: {error}; the image's own file is used",
+                    entry.path
+                ));
+            }
+        }
+    }
+    note(root, &report.warnings);
+    report
+}
+
+/// Whether a zone exists is known by the image alone; without it every clock reading would fail.
+fn with_known_zone(root: &Path, mut settings: Settings, report: &mut Report) -> Settings {
+    let zone = &settings.system.timezone;
+    if !root
+        .join("usr/share/zoneinfo")
+        .join(zone.as_str())
+        .is_file()
+    {
+        report.warnings.push(format!(
+            "this system does not know the time zone \"{zone}\"; UTC is used, choose another"
+        ));
+        settings.system.timezone = TimeZone::default();
+    }
+    settings
+}
+
+fn note(root: &Path, warnings: &[String]) {
+    let path = root.join(ERROR_NOTE);
+    // Without /run/vigie (tests, a foreign root) there is no one to tell but the caller.
+    if !path.parent().is_some_and(Path::is_dir) {
+        return;
+    }
+    let result = if warnings.is_empty() {
+        fs::remove_file(&path)
+    } else {
+        fs::write(&path, warnings.join("\n") + "\n")
+    };
+    if let Err(error) = result
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        eprintln!("vigie-settings: writing {}: {error}", path.display());
+    }
+}
+
+/// Makes one path what it must be; `true` when that took a change.
+fn put(root: &Path, entry: &Entry) -> io::Result<bool> {
+    let path = root.join(entry.path);
+    match &entry.kind {
+        Kind::File { mode, content } => put_file(&path, *mode, content),
+        Kind::Link { target } => put_link(&path, target),
+        Kind::Absent => match fs::remove_file(&path) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        },
+    }
+}
+
+fn put_file(path: &Path, mode: u32, content: &str) -> io::Result<bool> {
+    let old = fs::symlink_metadata(path)
+        .ok()
+        .filter(fs::Metadata::is_file);
+    let same_mode = old
+        .as_ref()
+        .is_some_and(|meta| meta.permissions().mode() & 0o7777 == mode);
+    if same_mode && fs::read(path).is_ok_and(|old| old == content.as_bytes()) {
+        return Ok(false);
+    }
+    let temp = temp_beside(path)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&temp)?;
+    file.write_all(content.as_bytes())?;
+    if let Some(old) = old {
+        // /etc/shadow stays with its group.
+        let _ = fchown(&file, Some(old.uid()), Some(old.gid()));
+    }
+    file.set_permissions(fs::Permissions::from_mode(mode))?;
+    fs::rename(&temp, path)?;
+    Ok(true)
+}
+
+fn put_link(path: &Path, target: &str) -> io::Result<bool> {
+    if fs::read_link(path).is_ok_and(|old| old == Path::new(target)) {
+        return Ok(false);
+    }
+    let temp = temp_beside(path)?;
+    symlink(target, &temp)?;
+    fs::rename(&temp, path)?;
+    Ok(true)
+}
+
+/// A free name in the same folder, which is made when it is missing.
+fn temp_beside(path: &Path) -> io::Result<PathBuf> {
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    fs::create_dir_all(folder)?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temp = folder.join(format!(".{name}.vigie-new"));
+    match fs::remove_file(&temp) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(temp),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn root() -> tempfile::TempDir {
+        let root = tempfile::tempdir().expect("temporary folder");
+        for folder in [
+            "etc",
+            "run/vigie",
+            "usr/share/zoneinfo/Etc",
+            "usr/share/zoneinfo/Europe",
+        ] {
+            fs::create_dir_all(root.path().join(folder)).expect(folder);
+        }
+        for zone in ["Etc/UTC", "Europe/Paris"] {
+            fs::write(root.path().join("usr/share/zoneinfo").join(zone), "TZif").expect(zone);
+        }
+        fs::write(
+            root.path().join("etc/shadow"),
+            "root:*:1::::::\ndaemon:*:1::::::\n",
+        )
+        .expect("shadow");
+        root
+    }
+
+    fn store_text(root: &Path, text: &str) {
+        let settings = Settings::from_text(text).expect(text);
+        Store::of_system(root).save(&settings).expect("saved");
+    }
+
+    #[test]
+    fn the_second_time_nothing_is_written() {
+        let root = root();
+        store_text(root.path(), include_str!("../tests/golden/full.toml"));
+        let first = apply(root.path());
+        assert!(
+            first.changed.contains(&"etc/fstab") && first.warnings.is_empty(),
+            "{first:?}"
+        );
+        assert_eq!(apply(root.path()), Report::default());
+        assert_eq!(
+            fs::read_link(root.path().join("etc/localtime")).ok(),
+            Some("../usr/share/zoneinfo/Europe/Paris".into())
+        );
+    }
+
+    #[test]
+    fn a_smaller_document_leaves_nothing_of_a_larger_one() {
+        let root = root();
+        store_text(root.path(), include_str!("../tests/golden/full.toml"));
+        let _ = apply(root.path());
+        store_text(root.path(), "version = 1");
+        let report = apply(root.path());
+        assert!(
+            report
+                .changed
+                .contains(&"etc/systemd/network/10-vigie-cameras.network")
+        );
+        assert!(
+            !root
+                .path()
+                .join("etc/systemd/network/10-vigie-cameras.network")
+                .exists()
+        );
+        assert!(!root.path().join("etc/ssh/authorized_keys/root").exists());
+    }
+
+    #[test]
+    fn an_unknown_time_zone_is_said_and_does_not_stop_the_rest() {
+        let root = root();
+        store_text(
+            root.path(),
+            "version = 1\n[system]\ntimezone = \"Mars/Olympus\"",
+        );
+        let report = apply(root.path());
+        assert!(
+            report.warnings[0].contains("Mars/Olympus") && !report.failed,
+            "{report:?}"
+        );
+        assert_eq!(
+            fs::read_link(root.path().join("etc/localtime")).ok(),
+            Some("../usr/share/zoneinfo/Etc/UTC".into())
+        );
+        assert!(
+            fs::read_to_string(root.path().join(ERROR_NOTE))
+                .expect("note")
+                .contains("Mars/Olympus")
+        );
+        store_text(root.path(), "version = 1");
+        let _ = apply(root.path());
+        assert!(!root.path().join(ERROR_NOTE).exists());
+    }
+
+    #[test]
+    fn one_file_that_fails_does_not_stop_the_rest() {
+        let root = root();
+        fs::create_dir_all(root.path().join("etc/hostname/in-the-way")).expect("folder");
+        let report = apply(root.path());
+        assert!(
+            report.failed && report.warnings.iter().any(|w| w.contains("/etc/hostname")),
+            "{report:?}"
+        );
+        assert!(report.changed.contains(&"etc/fstab"));
+    }
+}

@@ -1,0 +1,247 @@
+//! Document → the files of `/etc` that follow from it. Pure.
+//!
+//! Every path that this module ever writes is in each result: a file that a document does not
+//! need comes as [`Kind::Absent`], so that applying a second document leaves nothing of the first.
+
+use std::fmt::Write as _;
+
+use crate::document::{Addressing, Interface, Settings, Volume};
+use crate::values::{Keymap, PasswordHash};
+
+/// One file of `/etc`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Path from the root, without a leading slash.
+    pub path: &'static str,
+    /// What must be there.
+    pub kind: Kind,
+}
+
+/// What must be at a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file.
+    File {
+        /// Permission bits.
+        mode: u32,
+        /// The whole content.
+        content: String,
+    },
+    /// A symbolic link.
+    Link {
+        /// Its target.
+        target: String,
+    },
+    /// Nothing.
+    Absent,
+}
+
+/// The files that follow from `settings`, where `shadow` is the image's `/etc/shadow`.
+#[must_use]
+pub fn render(settings: &Settings, shadow: &str) -> Vec<Entry> {
+    let mut entries = Vec::from(system(settings));
+    entries.extend(network(settings));
+    entries.extend(access(settings, shadow));
+    entries.push(file("etc/fstab", fstab(&settings.volumes)));
+    entries
+}
+
+fn file(path: &'static str, content: String) -> Entry {
+    Entry {
+        path,
+        kind: Kind::File {
+            mode: 0o644,
+            content,
+        },
+    }
+}
+
+/// A file where there is something to say, else nothing.
+fn file_if(path: &'static str, content: Option<String>) -> Entry {
+    content.map_or(
+        Entry {
+            path,
+            kind: Kind::Absent,
+        },
+        |content| file(path, content),
+    )
+}
+
+const HEADER: &str =
+    "# Written at each boot from the appliance's settings; changes here are lost.\n";
+
+fn system(settings: &Settings) -> [Entry; 6] {
+    let system = &settings.system;
+    let zone = system.timezone.as_str();
+    [
+        file("etc/hostname", format!("{}\n", system.hostname)),
+        file("etc/hosts", hosts(settings)),
+        Entry {
+            path: "etc/localtime",
+            kind: Kind::Link {
+                target: format!("../usr/share/zoneinfo/{zone}"),
+            },
+        },
+        file("etc/timezone", format!("{zone}\n")),
+        // No locale but C.UTF-8 is in the image; our programs speak the language of LANGUAGE.
+        file(
+            "etc/locale.conf",
+            format!("LANG=C.UTF-8\nLANGUAGE={}\n", system.language.code()),
+        ),
+        // The kernel's own keymap is "us": without the file, nothing has to be loaded at boot.
+        file_if(
+            "etc/vconsole.conf",
+            (system.keymap != Keymap::default()).then(|| format!("KEYMAP={}\n", system.keymap)),
+        ),
+    ]
+}
+
+fn hosts(settings: &Settings) -> String {
+    let name = &settings.system.hostname;
+    let names = match name.short() {
+        short if short == name.as_str() => short.to_owned(),
+        short => format!("{name} {short}"),
+    };
+    format!(
+        "{HEADER}127.0.0.1 localhost\n127.0.1.1 {names}\n::1 localhost ip6-localhost ip6-loopback\nff02::1 ip6-allnodes\nff02::2 ip6-allrouters\n"
+    )
+}
+
+fn network(settings: &Settings) -> [Entry; 3] {
+    let ntp: Vec<&str> = settings
+        .time
+        .ntp
+        .iter()
+        .map(crate::values::Host::as_str)
+        .collect();
+    [
+        // networkd takes the first file that matches: the named port of the cameras comes before
+        // the enterprise's "every other port".
+        file_if(
+            "etc/systemd/network/10-vigie-cameras.network",
+            settings.network.cameras.as_ref().map(cameras_network),
+        ),
+        file(
+            "etc/systemd/network/20-vigie-enterprise.network",
+            enterprise_network(&settings.network.enterprise),
+        ),
+        file_if(
+            "etc/systemd/timesyncd.conf.d/10-vigie.conf",
+            (!ntp.is_empty()).then(|| format!("{HEADER}[Time]\nNTP={}\n", ntp.join(" "))),
+        ),
+    ]
+}
+
+fn port_match(interface: &Interface) -> String {
+    let port = match (&interface.mac, &interface.interface) {
+        (Some(mac), _) => format!("MACAddress={mac}"),
+        (None, Some(name)) => format!("Name={name}"),
+        // Real ports only: bridges, bonds and the like have a kind.
+        (None, None) => "Kind=!*".to_owned(),
+    };
+    format!("[Match]\nType=ether\n{port}\n")
+}
+
+fn enterprise_network(interface: &Interface) -> String {
+    let mut text = format!("{HEADER}{}\n[Network]\n", port_match(interface));
+    match interface.addressing() {
+        Addressing::Dhcp => text.push_str("DHCP=yes\n"),
+        Addressing::Static(address) => {
+            let _ = writeln!(text, "Address={address}");
+            if let Some(gateway) = interface.gateway {
+                let _ = writeln!(text, "Gateway={gateway}");
+            }
+            // A fixed address means that nobody else in the network configures this port.
+            text.push_str("IPv6AcceptRA=no\n");
+        }
+    }
+    for server in &interface.dns {
+        let _ = writeln!(text, "DNS={server}");
+    }
+    if interface.addressing() == Addressing::Dhcp {
+        // By hardware address, so that the live system and the installed one get the same lease.
+        text.push_str(
+            "\n[DHCPv4]\nClientIdentifier=mac\nUseHostname=no\n\n[DHCPv6]\nUseHostname=no\n",
+        );
+    }
+    text
+}
+
+/// The cameras' network takes an address and nothing else: no gateway, no name server, no time.
+fn cameras_network(interface: &Interface) -> String {
+    let mut text = format!(
+        "{HEADER}{}\n[Network]\nIPv6AcceptRA=no\n",
+        port_match(interface)
+    );
+    match interface.addressing() {
+        Addressing::Static(address) => {
+            let _ = writeln!(text, "Address={address}");
+        }
+        Addressing::Dhcp => text.push_str(
+            "DHCP=ipv4\n\n[DHCPv4]\nClientIdentifier=mac\nUseGateway=no\nUseRoutes=no\nUseDNS=no\nUseNTP=no\nUseHostname=no\n",
+        ),
+    }
+    text
+}
+
+fn access(settings: &Settings, shadow: &str) -> [Entry; 3] {
+    let access = &settings.access;
+    let hash = access.root_password_hash.as_ref();
+    let keys: String = access
+        .ssh_authorized_keys
+        .iter()
+        .map(|key| format!("{key}\n"))
+        .collect();
+    let (root_login, passwords) = if hash.is_some() {
+        ("yes", "yes")
+    } else {
+        ("prohibit-password", "no")
+    };
+    [
+        Entry {
+            path: "etc/shadow",
+            kind: Kind::File {
+                mode: 0o640,
+                content: shadow_with_root(shadow, hash),
+            },
+        },
+        file_if(
+            "etc/ssh/authorized_keys/root",
+            (!keys.is_empty()).then(|| format!("{HEADER}{keys}")),
+        ),
+        // sshd takes the first value of each keyword, and this file sorts before the image's.
+        file(
+            "etc/ssh/sshd_config.d/10-vigie-access.conf",
+            format!("{HEADER}PermitRootLogin {root_login}\nPasswordAuthentication {passwords}\n"),
+        ),
+    ]
+}
+
+/// The image's accounts with root's line replaced. `!*` is no hash of anything: no password opens
+/// the account, keys do.
+fn shadow_with_root(shadow: &str, hash: Option<&PasswordHash>) -> String {
+    let hash = hash.map_or("!*", PasswordHash::as_str);
+    let mut text = format!("root:{hash}:::::::\n");
+    for line in shadow
+        .lines()
+        .filter(|line| !line.starts_with("root:") && !line.is_empty())
+    {
+        let _ = writeln!(text, "{line}");
+    }
+    text
+}
+
+/// The option that carries a volume's name to programs which may not read the settings; mount
+/// ignores options that start with `x-`.
+pub const NAME_OPTION: &str = "x-vigie.volume";
+
+fn fstab(volumes: &[Volume]) -> String {
+    let mut text = HEADER.to_owned();
+    for Volume { name, uuid, mount } in volumes {
+        let _ = writeln!(
+            text,
+            "UUID={uuid} {mount} ext4 nofail,x-systemd.device-timeout=10s,noatime,nodev,nosuid,noexec,{NAME_OPTION}={name} 0 2"
+        );
+    }
+    text
+}
