@@ -1,0 +1,155 @@
+//! A disk or partition of the running kernel.
+//!
+//! Opened for writing only with O_EXCL: the kernel then refuses a disk on which
+//! anything is mounted, assembled or mapped, and refuses such use while we hold
+//! it. Offsets and sizes come from the kernel, never from a name.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Seek, SeekFrom};
+use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::fs::{FallocateFlags, OFlags, fallocate, ioctl_blksszget};
+
+use super::file::{io_error, open_error};
+use super::{BlockDevice, check_range, write_zeros};
+use crate::error::{Error, Result};
+use crate::units::{Bytes, SectorSize};
+
+/// A block device of the kernel.
+#[derive(Debug)]
+pub struct KernelDevice {
+    file: File,
+    name: String,
+    size: Bytes,
+    sector_size: SectorSize,
+}
+
+impl KernelDevice {
+    /// Opens for reading and writing, alone: fails with "busy" where anything on it is in use.
+    pub fn open_exclusive(path: &Path) -> Result<Self> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true);
+        options.custom_flags(OFlags::EXCL.bits() as i32);
+        Self::from_opened(&options, path)
+    }
+
+    /// Opens for reading and writing beside other users. For the few bytes of
+    /// the boot state on a partition that nobody mounts.
+    pub fn open_shared(path: &Path) -> Result<Self> {
+        Self::from_opened(OpenOptions::new().read(true).write(true), path)
+    }
+
+    /// Opens for reading.
+    pub fn open_read_only(path: &Path) -> Result<Self> {
+        Self::from_opened(OpenOptions::new().read(true), path)
+    }
+
+    fn from_opened(options: &OpenOptions, path: &Path) -> Result<Self> {
+        let failed = |source| open_error(path, source);
+        let mut file = options.open(path).map_err(failed)?;
+        let kind = file.metadata().map_err(failed)?.file_type();
+        if !kind.is_block_device() {
+            let why = "it is no block device";
+            return Err(Error::format("the device", path.display().to_string(), why));
+        }
+        let size = file.seek(SeekFrom::End(0)).map_err(failed)?;
+        let sector = ioctl_blksszget(&file).map_err(|e| failed(e.into()))?;
+        Ok(Self {
+            file,
+            name: path.display().to_string(),
+            size: Bytes::new(size),
+            sector_size: SectorSize::try_from(u64::from(sector))?,
+        })
+    }
+
+    /// Asks the kernel to read the partition table again.
+    ///
+    /// Something may hold a partition for a moment (udev looks at what we
+    /// closed), so this asks for a few seconds before it gives up.
+    pub fn reread_partitions(&self) -> Result<()> {
+        const ATTEMPTS: u32 = 25;
+        let mut attempt = 0;
+        loop {
+            match reread(&self.file) {
+                Ok(()) => return Ok(()),
+                Err(rustix::io::Errno::BUSY) if attempt < ATTEMPTS => {
+                    attempt += 1;
+                    std::thread::sleep(Duration::from_millis(200));
+                }
+                Err(source) => {
+                    let doing = "reading the partition table of";
+                    return Err(io_error(doing, &self.name, Bytes::ZERO)(source.into()));
+                }
+            }
+        }
+    }
+}
+
+/// The BLKRRPART ioctl.
+// rustix has no safe call for it; it takes no argument and touches no memory of ours.
+#[allow(unsafe_code)]
+fn reread(file: &File) -> rustix::io::Result<()> {
+    const BLKRRPART: rustix::ioctl::Opcode = rustix::ioctl::opcode::none(0x12, 95);
+    // SAFETY: BLKRRPART is an opcode without argument (linux/fs.h).
+    unsafe { rustix::ioctl::ioctl(file, rustix::ioctl::NoArg::<BLKRRPART>::new()) }
+}
+
+impl BlockDevice for KernelDevice {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn size(&self) -> Bytes {
+        self.size
+    }
+
+    fn sector_size(&self) -> SectorSize {
+        self.sector_size
+    }
+
+    fn read_at(&self, offset: Bytes, buffer: &mut [u8]) -> Result<()> {
+        check_range(&self.name, self.size, offset, buffer.len() as u64)?;
+        self.file
+            .read_exact_at(buffer, offset.get())
+            .map_err(io_error("reading", &self.name, offset))
+    }
+
+    fn write_at(&mut self, offset: Bytes, data: &[u8]) -> Result<()> {
+        check_range(&self.name, self.size, offset, data.len() as u64)?;
+        self.file
+            .write_all_at(data, offset.get())
+            .map_err(io_error("writing", &self.name, offset))
+    }
+
+    /// The kernel zeroes by command where the disk can and by writing where it cannot.
+    fn zero(&mut self, offset: Bytes, length: Bytes) -> Result<()> {
+        check_range(&self.name, self.size, offset, length.get())?;
+        if length == Bytes::ZERO {
+            return Ok(());
+        }
+        let flags = FallocateFlags::ZERO_RANGE | FallocateFlags::KEEP_SIZE;
+        match fallocate(&self.file, flags, offset.get(), length.get()) {
+            Ok(()) => Ok(()),
+            Err(_) => write_zeros(self, offset, length),
+        }
+    }
+
+    /// Unmaps by BLKDEV's punch-hole, which never falls back to writing.
+    fn discard(&mut self, offset: Bytes, length: Bytes) -> Result<()> {
+        check_range(&self.name, self.size, offset, length.get())?;
+        let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        if length > Bytes::ZERO {
+            // A hint: a disk that cannot unmap says so, and nothing is lost.
+            let _ = fallocate(&self.file, hole, offset.get(), length.get());
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.file
+            .sync_data()
+            .map_err(io_error("flushing", &self.name, Bytes::ZERO))
+    }
+}
