@@ -1,0 +1,90 @@
+//! Asks a running `vigie-web` for its health, for the gate that marks a slot good.
+//!
+//! An answer is enough, `degraded` included: a data volume that died must not send the box back
+//! to the software before the update.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_millis(250);
+const LARGEST_ANSWER: u64 = 1 << 20;
+
+/// Asks until there is an answer, for at most [`PATIENCE`]. systemd holds the listening socket, so
+/// the connection itself waits for the service; asking again is for a service that died meanwhile.
+pub fn run(address: SocketAddr) -> anyhow::Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match ask(address, left.max(PAUSE)) {
+            Ok(health) => {
+                println!("{health}");
+                return Ok(());
+            }
+            Err(error) if left.is_zero() => {
+                return Err(error).with_context(|| {
+                    format!("no health from {address} within {} s", PATIENCE.as_secs())
+                });
+            }
+            Err(_) => thread::sleep(PAUSE.min(left)),
+        }
+    }
+}
+
+fn ask(address: SocketAddr, patience: Duration) -> anyhow::Result<String> {
+    let answer =
+        exchange(address, patience).with_context(|| format!("asking {address} for /health"))?;
+    let answer = String::from_utf8(answer).context("the answer is not text")?;
+    body(&answer).map(str::to_owned)
+}
+
+fn exchange(address: SocketAddr, patience: Duration) -> io::Result<Vec<u8>> {
+    let mut stream = TcpStream::connect_timeout(&address, patience)?;
+    stream.set_read_timeout(Some(patience))?;
+    stream.set_write_timeout(Some(patience))?;
+    stream.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    let mut answer = Vec::new();
+    stream.take(LARGEST_ANSWER).read_to_end(&mut answer)?;
+    Ok(answer)
+}
+
+/// The body of an answer that says 200 and carries a verdict.
+fn body(answer: &str) -> anyhow::Result<&str> {
+    let (head, body) = answer
+        .split_once("\r\n\r\n")
+        .context("the answer has no end of headers")?;
+    let status = head.lines().next().unwrap_or_default();
+    ensure!(
+        status.starts_with("HTTP/1.1 200"),
+        "the answer is \"{status}\""
+    );
+    let health: serde_json::Value = serde_json::from_str(body).context("the answer is not JSON")?;
+    match health.get("status").and_then(serde_json::Value::as_str) {
+        Some("ok" | "degraded") => Ok(body),
+        other => bail!("the status is {other:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers() {
+        for (answer, good) in [
+            ("HTTP/1.1 200 OK\r\nx: y\r\n\r\n{\"status\":\"ok\"}", true),
+            ("HTTP/1.1 200 OK\r\n\r\n{\"status\":\"degraded\"}", true),
+            ("HTTP/1.1 200 OK\r\n\r\n{\"status\":\"dead\"}", false),
+            ("HTTP/1.1 500 X\r\n\r\n{\"status\":\"ok\"}", false),
+            ("HTTP/1.1 200 OK\r\n\r\n<html>", false),
+            ("HTTP/1.1 200 OK\r\n", false),
+            ("", false),
+        ] {
+            assert_eq!(body(answer).is_ok(), good, "{answer}");
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! What the running system says about itself, apart from its units. Nothing here needs privileges.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::parse::{ListedVolume, listed_volumes, os_release_value, writable};
+
+/// Facts, not judged yet.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    pub hostname: String,
+    pub version: Option<String>,
+    pub boot: Boot,
+    pub uptime_s: u64,
+    pub volumes: Vec<VolumeFacts>,
+    /// What `vigie-settings` could not do at boot.
+    pub settings_warnings: Vec<String>,
+}
+
+/// The part of `/run/vigie/boot.json` that is shown. Written by the initrd; other fields exist.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Boot {
+    /// `installed` or `live`.
+    pub mode: Option<String>,
+    /// `a` or `b`; none in the live system.
+    pub slot: Option<String>,
+}
+
+/// One volume that must be there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VolumeFacts {
+    pub name: String,
+    pub mount: String,
+    /// Nothing when it is not mounted.
+    pub space: Option<Space>,
+}
+
+/// Space on a mounted volume, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Space {
+    pub size: u64,
+    /// What is left for programs without privileges.
+    pub free: u64,
+    pub writable: bool,
+}
+
+/// The files below a root, `/` for the running system.
+#[derive(Debug, Clone)]
+pub struct Source {
+    root: PathBuf,
+}
+
+impl Source {
+    pub fn new(root: PathBuf) -> Self {
+        Self { root }
+    }
+
+    pub fn read(&self) -> Facts {
+        Facts {
+            hostname: rustix::system::uname()
+                .nodename()
+                .to_string_lossy()
+                .into_owned(),
+            version: os_release_value(&self.text("usr/lib/os-release"), "VERSION_ID"),
+            boot: serde_json::from_str(&self.text("run/vigie/boot.json")).unwrap_or_default(),
+            uptime_s: uptime_s(),
+            volumes: self.volumes(),
+            settings_warnings: self
+                .text("run/vigie/settings-error")
+                .lines()
+                .map(str::to_owned)
+                .collect(),
+        }
+    }
+
+    /// A file that is missing says nothing; what that means is judged elsewhere.
+    fn text(&self, path: &str) -> String {
+        fs::read_to_string(self.root.join(path)).unwrap_or_default()
+    }
+
+    fn volumes(&self) -> Vec<VolumeFacts> {
+        let mountinfo = self.text("proc/self/mountinfo");
+        let state = ListedVolume {
+            name: "state".into(),
+            mount: "/var".into(),
+        };
+        let listed = std::iter::once(state).chain(listed_volumes(&self.text("etc/fstab")));
+        let facts = |volume: ListedVolume| {
+            let space = writable(&mountinfo, &volume.mount)
+                .and_then(|writable| space(Path::new(&volume.mount), writable));
+            VolumeFacts {
+                name: volume.name,
+                mount: volume.mount,
+                space,
+            }
+        };
+        listed.map(facts).collect()
+    }
+}
+
+fn space(mount: &Path, writable: bool) -> Option<Space> {
+    let stat = rustix::fs::statvfs(mount).ok()?;
+    let bytes = |blocks: u64| blocks.saturating_mul(stat.f_frsize);
+    Some(Space {
+        size: bytes(stat.f_blocks),
+        free: bytes(stat.f_bavail),
+        writable,
+    })
+}
+
+/// Seconds since the kernel started. Not from `/proc/uptime`, which the sandbox hides.
+fn uptime_s() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    u64::try_from(time.tv_sec).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facts_of_a_root() {
+        let root = tempfile::tempdir().expect("temporary folder");
+        let put = |path: &str, text: &str| {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().expect("folder")).expect("made");
+            fs::write(path, text).expect("written");
+        };
+        put("usr/lib/os-release", "VERSION_ID=1.2.3.4\n");
+        put(
+            "run/vigie/boot.json",
+            r#"{"mode":"installed","slot":"b","root_hash":"00"}"#,
+        );
+        put("run/vigie/settings-error", "one\ntwo\n");
+        put(
+            "etc/fstab",
+            "UUID=a /tmp ext4 x-vigie.volume=data-1 0 2\nUUID=b /srv/none ext4 x-vigie.volume=data-2 0 2\n",
+        );
+        put(
+            "proc/self/mountinfo",
+            "30 29 254:7 / /tmp rw - ext4 /dev/vda8 rw\n",
+        );
+        let facts = Source::new(root.path().into()).read();
+        assert_eq!(facts.version.as_deref(), Some("1.2.3.4"));
+        assert_eq!(
+            facts.boot,
+            Boot {
+                mode: Some("installed".into()),
+                slot: Some("b".into())
+            }
+        );
+        assert_eq!(facts.settings_warnings, ["one", "two"]);
+        let mounted: Vec<_> = facts
+            .volumes
+            .iter()
+            .map(|v| (v.name.as_str(), v.space.is_some()))
+            .collect();
+        assert_eq!(
+            mounted,
+            [("state", false), ("data-1", true), ("data-2", false)]
+        );
+    }
+
+    #[test]
+    fn an_empty_root_gives_facts_too() {
+        let root = tempfile::tempdir().expect("temporary folder");
+        let facts = Source::new(root.path().into()).read();
+        assert_eq!(
+            (facts.version, facts.boot, facts.volumes.len()),
+            (None, Boot::default(), 1)
+        );
+    }
+}

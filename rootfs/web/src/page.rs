@@ -1,0 +1,248 @@
+//! Health → the status page. Pure. Every text that is not ours goes through [`escape`].
+
+use std::fmt::Write as _;
+
+use crate::health::{Health, Status, Volume};
+use crate::language::Language;
+use crate::messages::Messages;
+
+/// The whole style of the page; the security policy admits it by [`STYLE_HASH`] and nothing else.
+const STYLE: &str = include_str!("style.css");
+/// base64 of the SHA-256 of [`STYLE`]; a test compares.
+pub const STYLE_HASH: &str = "HqkzXDchpQSdR60pboKDzAtNT/16QgZdlIZniKFheNY=";
+
+/// The status page.
+pub fn status(health: &Health, hostname: &str, language: Language) -> String {
+    let m = Messages::of(language);
+    let host = escape(hostname);
+    let mut body = String::new();
+    verdict(&mut body, m, health);
+    system(&mut body, m, health);
+    volumes(&mut body, m, health);
+    list(&mut body, m.failed_units, m.none, &health.failed_units);
+    if !health.problems.is_empty() {
+        list(&mut body, m.problems, m.none, &health.problems);
+    }
+    format!(
+        "<!doctype html>\n<html lang=\"{lang}\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta http-equiv=\"refresh\" content=\"30\">\n<title>{host} – {title}</title>\n<style>{STYLE}</style>\n</head>\n\
+         <body>\n<header><h1>Vigie</h1><p>{host}</p></header>\n<main>\n{body}</main>\n\
+         <footer><p>{refresh}</p></footer>\n</body>\n</html>\n",
+        lang = language.tag(),
+        title = m.title,
+        refresh = m.refresh,
+    )
+}
+
+fn verdict(body: &mut String, m: &Messages, health: &Health) {
+    let (class, text) = match health.status {
+        Status::Ok => ("ok", m.ok),
+        Status::Degraded => ("degraded", m.degraded),
+    };
+    let _ = writeln!(
+        body,
+        "<p class=\"verdict {class}\" role=\"status\">{text}</p>"
+    );
+    if health.mode.as_deref() == Some("live") {
+        let _ = writeln!(body, "<p>{}</p>", m.live);
+    }
+}
+
+fn system(body: &mut String, m: &Messages, health: &Health) {
+    let version = health.version.as_deref().unwrap_or(m.unknown);
+    let _ = writeln!(body, "<section>\n<h2>{}</h2>\n<dl>", m.system);
+    let mut row = |name: &str, value: &str| {
+        let _ = writeln!(body, "<dt>{name}</dt><dd>{}</dd>", escape(value));
+    };
+    row(m.version, version);
+    if let Some(slot) = &health.slot {
+        row(m.slot, &slot.to_uppercase());
+    }
+    row(m.uptime, &duration(m, health.uptime_s));
+    body.push_str("</dl>\n</section>\n");
+}
+
+fn volumes(body: &mut String, m: &Messages, health: &Health) {
+    let _ = writeln!(body, "<section>\n<h2>{}</h2>\n<ul>", m.volumes);
+    for volume in &health.volumes {
+        let _ = writeln!(
+            body,
+            "<li><strong>{}</strong> <code>{}</code><br>{}</li>",
+            escape(&volume.name),
+            escape(&volume.mount),
+            volume_state(m, volume)
+        );
+    }
+    body.push_str("</ul>\n</section>\n");
+}
+
+fn volume_state(m: &Messages, volume: &Volume) -> String {
+    if volume.size_bytes == 0 {
+        return format!("<span class=\"bad\">{}</span>", m.volume_absent);
+    }
+    let used = volume.size_bytes.saturating_sub(volume.free_bytes);
+    let percent = u128::from(used) * 100 / u128::from(volume.size_bytes);
+    let warning = if volume.ok {
+        String::new()
+    } else {
+        format!("<br><span class=\"bad\">{}</span>", m.volume_read_only)
+    };
+    format!(
+        "{free} {of} {size} <meter min=\"0\" max=\"100\" high=\"90\" value=\"{percent}\">{percent} %</meter>{warning}",
+        free = size(m, volume.free_bytes),
+        of = m.free_of,
+        size = size(m, volume.size_bytes),
+    )
+}
+
+fn list(body: &mut String, heading: &str, none: &str, items: &[String]) {
+    let _ = writeln!(body, "<section>\n<h2>{heading}</h2>");
+    if items.is_empty() {
+        let _ = writeln!(body, "<p>{none}</p>");
+    } else {
+        body.push_str("<ul>\n");
+        for item in items {
+            let _ = writeln!(body, "<li class=\"bad\">{}</li>", escape(item));
+        }
+        body.push_str("</ul>\n");
+    }
+    body.push_str("</section>\n");
+}
+
+fn duration(m: &Messages, seconds: u64) -> String {
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+    match (days, hours) {
+        (0, 0) => format!("{minutes} {}", m.minutes),
+        (0, _) => format!("{hours} {} {minutes} {}", m.hours, m.minutes),
+        _ => format!("{days} {} {hours} {}", m.days, m.hours),
+    }
+}
+
+/// Bytes with one decimal in steps of 1000, as disks are sold.
+fn size(m: &Messages, bytes: u64) -> String {
+    let (mut divisor, mut unit) = (1u64, 0);
+    while bytes / divisor >= 1000 && unit + 1 < m.units.len() {
+        divisor *= 1000;
+        unit += 1;
+    }
+    let name = m.units[unit];
+    if unit == 0 {
+        return format!("{bytes} {name}");
+    }
+    let tenths = bytes / (divisor / 10);
+    format!("{}{}{} {name}", tenths / 10, m.decimal, tenths % 10)
+}
+
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use sha2::{Digest, Sha256};
+
+    use crate::health::tests::{bad_facts, facts};
+
+    use super::*;
+
+    /// `tests/golden/NAME.html`; `VIGIE_BLESS=1` writes them.
+    #[test]
+    fn pages() {
+        let well = Health::of(&facts(), Ok(vec![]));
+        let bad = Health::of(
+            &bad_facts(),
+            Ok(vec!["ssh.service".into(), "a<script>.service".into()]),
+        );
+        let mut live = well.clone();
+        (live.mode, live.slot) = (Some("live".into()), None);
+        for (name, health, language) in [
+            ("well.en", &well, Language::En),
+            ("well.fr", &well, Language::Fr),
+            ("bad.en", &bad, Language::En),
+            ("bad.fr", &bad, Language::Fr),
+            ("live.en", &live, Language::En),
+        ] {
+            let page = status(health, "nvr-hall", language);
+            assert!(!page.contains("<script"), "{name}");
+            let file =
+                Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{name}.html"));
+            if std::env::var_os("VIGIE_BLESS").is_some() {
+                std::fs::write(&file, &page).expect("written");
+            }
+            assert_eq!(
+                page,
+                std::fs::read_to_string(&file).unwrap_or_default(),
+                "{}",
+                file.display()
+            );
+        }
+    }
+
+    #[test]
+    fn the_policy_admits_the_style() {
+        assert_eq!(STYLE_HASH, base64(&Sha256::digest(STYLE)));
+    }
+
+    fn base64(bytes: &[u8]) -> String {
+        const LETTERS: &[u8; 64] =
+            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let group = |chunk: &[u8]| {
+            let word = chunk
+                .iter()
+                .chain([0, 0].iter())
+                .take(3)
+                .fold(0u32, |word, byte| word << 8 | u32::from(*byte));
+            let letter = |i: usize| {
+                if i <= chunk.len() {
+                    char::from(LETTERS[(word >> (18 - 6 * i) & 63) as usize])
+                } else {
+                    '='
+                }
+            };
+            [letter(0), letter(1), letter(2), letter(3)]
+        };
+        bytes.chunks(3).flat_map(group).collect()
+    }
+
+    #[test]
+    fn sizes_and_durations() {
+        let en = Messages::of(Language::En);
+        let fr = Messages::of(Language::Fr);
+        for (bytes, expected) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1.0 kB"),
+            (1_999_999, "1.9 MB"),
+            (2_000_000_000_000, "2.0 TB"),
+            (u64::MAX, "18446744.0 TB"),
+        ] {
+            assert_eq!(size(en, bytes), expected);
+        }
+        assert_eq!(size(fr, 1_500_000_000), "1,5 Go");
+        for (seconds, expected) in [(59, "0 min"), (3_661, "1 h 1 min"), (93_784, "1 d 2 h")] {
+            assert_eq!(duration(en, seconds), expected);
+        }
+    }
+
+    #[test]
+    fn nothing_foreign_is_markup() {
+        assert_eq!(
+            escape("<a href=\"x\" o='&'>"),
+            "&lt;a href=&quot;x&quot; o=&#39;&amp;&#39;&gt;"
+        );
+    }
+}
