@@ -1,2 +1,80 @@
-//! See README.md.
-fn main() {}
+//! The first program of the appliance: PID 1 of the initramfs.
+//!
+//! 1. mounts the kernel's file systems, opens the consoles;
+//! 2. reads the kernel command line;
+//! 3. loads modules: the configured ones and, on other threads from here on,
+//!    those of the devices that are there and that come;
+//! 4. (md arrays: assembled here, before the root device is looked for);
+//! 5. finds the root device and opens it under dm-verity;
+//! 6. mounts the system image, the state volume on /var, the overlay on /etc;
+//! 7. writes the machine id and `/run/vigie/boot.json`;
+//! 8. frees the initramfs, makes the system image the root, applies the
+//!    settings, becomes systemd.
+//!
+//! Nothing here sleeps: what is waited for is an event of the kernel. A step
+//! that fails ends in [`failure::end`], which never returns.
+//!
+//! The kernel also runs this program as its modprobe (see `loader`).
+
+mod consoles;
+mod devices;
+mod failure;
+mod handover;
+mod loader;
+mod program;
+mod root;
+mod state;
+mod sys;
+mod verity;
+mod writable;
+
+use std::fs;
+use std::process::ExitCode;
+
+use vigie_initrd::cmdline::{self, Request};
+use vigie_initrd::trouble::{Step, Trouble};
+
+use crate::consoles::note;
+use crate::loader::Loader;
+
+/// Where the system is put together.
+const SYSROOT: &str = "/sysroot";
+
+fn main() -> ExitCode {
+    if std::process::id() != 1 {
+        return loader::as_modprobe(std::env::args().skip(1));
+    }
+    failure::catch_panics();
+    match boot() {
+        Ok(never) => match never {},
+        Err(trouble) => failure::end(&trouble),
+    }
+}
+
+fn boot() -> Result<std::convert::Infallible, Trouble> {
+    writable::mount_kernel_file_systems()?;
+    consoles::open();
+    note("started");
+    let text = fs::read_to_string("/proc/cmdline").unwrap_or_default();
+    failure::set_debug(cmdline::wants_debug(&text));
+    let request =
+        cmdline::parse(&text).map_err(|e| Trouble::new(Step::CommandLine, text.trim(), e))?;
+
+    let loader = Loader::start(&text);
+    let mut devices = devices::Devices::listen(&loader)?;
+    // md arrays come here: from this point every new block device is seen.
+    let root = root::find(&request, &loader, &mut devices)?;
+    mount_system(&request, &loader, &root)?;
+    loader.stop();
+    handover::hand_over()
+}
+
+/// Steps 5 to 7: everything below /sysroot.
+fn mount_system(request: &Request, loader: &Loader, root: &root::Root) -> Result<(), Trouble> {
+    let device = verity::open(request, loader, root)?;
+    root::mount(loader, &device)?;
+    let var = state::mount_var(loader, root)?;
+    writable::mount_etc(loader)?;
+    writable::set_machine_id(var.is_persistent());
+    writable::write_report(request, root, var)
+}

@@ -1,0 +1,237 @@
+//! The devices of the machine: the ones that are there, in sysfs, and the ones
+//! that come, from the kernel's uevent socket.
+//!
+//! The socket is opened before sysfs is walked, so that no device is missed.
+
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::netlink::{self, SocketAddrNetlink};
+use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recv, socket_with};
+
+use vigie_initrd::trouble::{Step, Trouble};
+use vigie_initrd::uevent::Uevent;
+
+use crate::consoles::{note, warn};
+use crate::loader::Loader;
+
+/// The multicast group in which the kernel itself speaks.
+const KERNEL_GROUP: u32 = 1;
+const RECEIVE_BUFFER: usize = 8 << 20;
+/// More than the kernel puts into one message.
+const MESSAGE_SIZE: usize = 16 << 10;
+/// When a person is told that something is being waited for.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+const CLASS: &str = "/sys/class/block";
+
+/// The uevent socket, and the loader that gets the modules for what it says.
+pub struct Devices {
+    socket: OwnedFd,
+    loader: Loader,
+}
+
+/// What woke us.
+enum News {
+    Event(Uevent),
+    /// Messages were lost.
+    Lost,
+    Timeout,
+}
+
+impl Devices {
+    /// Opens the socket, then asks for the modules of the devices that are
+    /// there.
+    pub fn listen(loader: &Loader) -> Result<Devices, Trouble> {
+        let socket =
+            open_socket().map_err(|e| Trouble::new(Step::Kernel, "the uevent socket", e))?;
+        let devices = Devices {
+            socket,
+            loader: loader.clone(),
+        };
+        devices.coldplug();
+        Ok(devices)
+    }
+
+    /// Shows `examine` every block device, those that are there and those that
+    /// come, until it finds what it looks for or the time is over. `slow` is
+    /// called once when that takes long.
+    pub fn find<T>(
+        &mut self,
+        limit: Duration,
+        slow: impl FnOnce(),
+        mut examine: impl FnMut(&BlockDevice) -> Option<T>,
+    ) -> Option<T> {
+        let start = Instant::now();
+        let mut slow = Some(slow);
+        let mut names = block_names();
+        loop {
+            let devices = names.drain(..).filter_map(|name| BlockDevice::read(&name));
+            if let Some(found) = devices.into_iter().find_map(|d| examine(&d)) {
+                return Some(found);
+            }
+            let passed = start.elapsed();
+            if passed >= limit {
+                return None;
+            }
+            let alarm = if slow.is_some() {
+                PATIENCE.min(limit)
+            } else {
+                limit
+            };
+            match self.next(alarm.saturating_sub(passed)) {
+                News::Event(event) => names.extend(self.take(event)),
+                News::Lost => {
+                    warn("uevents were lost, looking at all devices again");
+                    self.coldplug();
+                    names = block_names();
+                }
+                News::Timeout => {
+                    if let Some(slow) = slow.take() {
+                        slow();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Asks for the module of a new device; gives the name of a block device.
+    fn take(&self, event: Uevent) -> Option<String> {
+        let name = event.devname.clone().filter(|_| event.is_new_block());
+        if let Some(modalias) = event.modalias.filter(|_| event.action == "add") {
+            self.loader.wish(modalias);
+        }
+        // The node's name has slashes where the device's name has marks.
+        name.map(|name| name.replace('/', "!"))
+    }
+
+    fn next(&self, limit: Duration) -> News {
+        let limit = Timespec::try_from(limit).ok();
+        let mut fds = [PollFd::new(&self.socket, PollFlags::IN)];
+        if !matches!(poll(&mut fds, limit.as_ref()), Ok(1..)) {
+            return News::Timeout;
+        }
+        let mut bytes = vec![0; MESSAGE_SIZE];
+        match recv(&self.socket, bytes.as_mut_slice(), RecvFlags::DONTWAIT) {
+            Ok((len, _)) => News::Event(Uevent::from_message(&bytes[..len])),
+            Err(Errno::AGAIN | Errno::INTR) => News::Event(Uevent::default()),
+            Err(_) => News::Lost,
+        }
+    }
+
+    /// Asks for the modules of all devices that are there.
+    fn coldplug(&self) {
+        let processor = Path::new("/sys/devices/system/cpu/modalias");
+        let mut count = self.wish_for(processor);
+        for folder in sub_folders(Path::new("/sys/devices")) {
+            if !folder.ends_with("virtual") && !folder.ends_with("system") {
+                count += self.walk(&folder);
+            }
+        }
+        note(format_args!("{count} devices looked at"));
+    }
+
+    fn walk(&self, folder: &Path) -> usize {
+        let mut count = self.wish_for(&folder.join("modalias"));
+        for sub in sub_folders(folder) {
+            // The only big ones that hold no device.
+            if !sub.ends_with("power") && !sub.ends_with("msi_irqs") {
+                count += self.walk(&sub);
+            }
+        }
+        count
+    }
+
+    fn wish_for(&self, file: &Path) -> usize {
+        let text = fs::read_to_string(file).unwrap_or_default();
+        let aliases = text.lines().filter(|line| !line.is_empty());
+        aliases
+            .map(|alias| self.loader.wish(alias.to_owned()))
+            .count()
+    }
+}
+
+/// A whole disk or a partition.
+#[derive(Debug, Clone)]
+pub struct BlockDevice {
+    /// Its folder, links resolved: a partition's is inside its disk's.
+    folder: PathBuf,
+    /// What the kernel says about it.
+    pub event: Uevent,
+}
+
+impl BlockDevice {
+    /// Reads what sysfs says; None where the device is gone.
+    pub fn read(name: &str) -> Option<BlockDevice> {
+        let folder = fs::canonicalize(Path::new(CLASS).join(name)).ok()?;
+        BlockDevice::in_folder(folder)
+    }
+
+    fn in_folder(folder: PathBuf) -> Option<BlockDevice> {
+        let text = fs::read_to_string(folder.join("uevent")).ok()?;
+        let event = Uevent::from_file(&text);
+        event
+            .devname
+            .is_some()
+            .then_some(BlockDevice { folder, event })
+    }
+
+    /// `/dev/vda5`
+    pub fn node(&self) -> String {
+        format!("/dev/{}", self.event.devname.as_deref().unwrap_or_default())
+    }
+
+    /// `major:minor`
+    pub fn number(&self) -> io::Result<String> {
+        let text = fs::read_to_string(self.folder.join("dev"))?;
+        Ok(text.trim().to_owned())
+    }
+
+    /// Whether there is nothing to read: a loop device without a file.
+    pub fn is_empty(&self) -> bool {
+        fs::read_to_string(self.folder.join("size")).is_ok_and(|text| text.trim() == "0")
+    }
+
+    /// The whole disk: itself, or the one that this is a partition of.
+    pub fn disk(&self) -> Option<BlockDevice> {
+        if self.event.devtype.as_deref() != Some("partition") {
+            return Some(self.clone());
+        }
+        BlockDevice::in_folder(self.folder.parent()?.to_owned())
+    }
+}
+
+/// All block devices, disks before their partitions.
+fn block_names() -> Vec<String> {
+    let entries = fs::read_dir(CLASS).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+fn sub_folders(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        .map(|entry| entry.path())
+        .collect()
+}
+
+fn open_socket() -> io::Result<OwnedFd> {
+    let socket = socket_with(
+        AddressFamily::NETLINK,
+        SocketType::DGRAM,
+        SocketFlags::CLOEXEC,
+        Some(netlink::KOBJECT_UEVENT),
+    )?;
+    rustix::net::sockopt::set_socket_recv_buffer_size_force(&socket, RECEIVE_BUFFER)?;
+    bind(&socket, &SocketAddrNetlink::new(0, KERNEL_GROUP))?;
+    Ok(socket)
+}

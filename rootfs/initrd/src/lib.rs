@@ -1,0 +1,16 @@
+//! The rules of the initrd, apart from the machine: every module here is a
+//! function from bytes and text to values, and its tests are tables.
+//!
+//! The program (`src/main.rs`) is the list of steps that uses them.
+
+pub mod cmdline;
+pub mod config;
+pub mod dm;
+pub mod fsck;
+pub mod iso;
+pub mod machine_id;
+pub mod modules;
+pub mod report;
+pub mod trouble;
+pub mod uevent;
+pub mod verity_table;

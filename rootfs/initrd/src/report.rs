@@ -1,0 +1,95 @@
+//! `/run/vigie/boot.json`: what the initrd found, for the programs of the
+//! system. The field names are a contract with them.
+
+use crate::cmdline::Slot;
+
+/// The whole document.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Report {
+    /// Which way to boot.
+    pub mode: Mode,
+    /// The slot, when installed.
+    pub slot: Option<Slot>,
+    /// The root hash in hexadecimal.
+    pub root_hash: String,
+    /// The whole disk that the root device is on; live: that of the medium.
+    pub disk: Option<String>,
+    /// The device under verity; live: the one that the medium is on.
+    pub root_device: String,
+    /// The device on /var; none where /var is in memory.
+    pub state_device: Option<String>,
+    /// Where the medium is mounted, when live.
+    pub medium: Option<String>,
+    /// How the check of the state volume went; none when live.
+    pub state_check: Option<StateCheck>,
+}
+
+/// Which way to boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// From a slot of an installed disk.
+    Installed,
+    /// From the medium.
+    Live,
+}
+
+/// e2fsck's last word on the state volume.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct StateCheck {
+    /// Its exit code; 8 also where there was nothing to check.
+    pub exit: i32,
+    /// Its last lines, or why /var is in memory.
+    pub summary: String,
+}
+
+impl Report {
+    /// The document's text.
+    pub fn to_json(&self) -> serde_json::Result<String> {
+        serde_json::to_string(self).map(|text| text + "\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_modes() {
+        let installed = Report {
+            mode: Mode::Installed,
+            slot: Some(Slot::B),
+            root_hash: "00ff".into(),
+            disk: Some("/dev/vda".into()),
+            root_device: "/dev/vda6".into(),
+            state_device: Some("/dev/vda7".into()),
+            medium: None,
+            state_check: Some(StateCheck {
+                exit: 1,
+                summary: "a \"b\"\u{1}".into(),
+            }),
+        };
+        let live = Report {
+            mode: Mode::Live,
+            slot: None,
+            disk: Some("/dev/sr0".into()),
+            root_device: "/dev/sr0".into(),
+            state_device: None,
+            medium: Some("/run/medium".into()),
+            state_check: None,
+            ..installed.clone()
+        };
+        for (report, want) in [
+            (
+                installed,
+                r#"{"mode":"installed","slot":"b","root_hash":"00ff","disk":"/dev/vda","root_device":"/dev/vda6","state_device":"/dev/vda7","medium":null,"state_check":{"exit":1,"summary":"a \"b\"\u0001"}}"#,
+            ),
+            (
+                live,
+                r#"{"mode":"live","slot":null,"root_hash":"00ff","disk":"/dev/sr0","root_device":"/dev/sr0","state_device":null,"medium":"/run/medium","state_check":null}"#,
+            ),
+        ] {
+            assert_eq!(report.to_json().unwrap().trim_end(), want);
+        }
+    }
+}

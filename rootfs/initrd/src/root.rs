@@ -1,0 +1,171 @@
+//! Finds what holds the system image: a partition of an installed disk, or
+//! the medium.
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt as _;
+
+use rustix::mount::{MountFlags, mount as mount_syscall};
+
+use vigie_initrd::cmdline::{Boot, Request};
+use vigie_initrd::iso;
+use vigie_initrd::trouble::{Step, Trouble};
+
+use crate::SYSROOT;
+use crate::consoles::{note, tell, warn};
+use crate::devices::{BlockDevice, Devices};
+use crate::loader::Loader;
+use crate::sys;
+
+/// Where the medium is mounted.
+pub const MEDIUM: &str = "/run/medium";
+const IMAGE: &str = "/run/medium/vigie/system.img";
+
+/// Makes the kernel look into CD drives every two seconds: a drive takes time
+/// to read a medium in, and says nothing unless it is asked.
+const POLL_MEDIA: &str = "/sys/module/block/parameters/events_dfl_poll_msecs";
+
+/// What was found.
+pub enum Root {
+    /// The system partition of a slot.
+    Installed {
+        /// The partition.
+        partition: BlockDevice,
+        /// Its disk.
+        disk: BlockDevice,
+    },
+    /// The medium, mounted, and the loop device over its system image.
+    Live {
+        /// What is mounted.
+        medium: BlockDevice,
+        /// The loop device.
+        image: BlockDevice,
+    },
+}
+
+impl Root {
+    /// The device that verity is put over.
+    pub fn image(&self) -> &BlockDevice {
+        match self {
+            Root::Installed { partition, .. } => partition,
+            Root::Live { image, .. } => image,
+        }
+    }
+}
+
+/// Waits for the device that the command line names, and opens it.
+pub fn find(request: &Request, loader: &Loader, devices: &mut Devices) -> Result<Root, Trouble> {
+    match &request.boot {
+        Boot::Installed { part_uuid, .. } => find_partition(request, part_uuid, devices),
+        Boot::Live { volume_id } => {
+            let medium = find_medium(request, volume_id, devices)?;
+            let image = open_medium(loader, &medium)?;
+            Ok(Root::Live { medium, image })
+        }
+    }
+}
+
+/// Mounts the verified device as the system's root.
+pub fn mount(loader: &Loader, device: &str) -> Result<(), Trouble> {
+    loader.need("squashfs");
+    make_folder(SYSROOT, Step::MountRoot)?;
+    mount_syscall(device, SYSROOT, "squashfs", MountFlags::RDONLY, None).map_err(|e| {
+        let cause = format!("{e}; a block that does not match the root hash reads as an I/O error");
+        Trouble::new(Step::MountRoot, device, cause)
+    })?;
+    note("system image mounted");
+    Ok(())
+}
+
+fn find_partition(
+    request: &Request,
+    part_uuid: &str,
+    devices: &mut Devices,
+) -> Result<Root, Trouble> {
+    let object = format!("PARTUUID={part_uuid}");
+    let is_wanted = |device: &BlockDevice| {
+        let found = device.event.part_uuid.as_deref() == Some(part_uuid);
+        found.then(|| device.clone())
+    };
+    let found = devices.find(request.wait, || say_waiting(request, &object), is_wanted);
+    let partition = found.ok_or_else(|| missing(Step::FindRoot, request, &object))?;
+    let disk = partition
+        .disk()
+        .ok_or_else(|| Trouble::new(Step::FindRoot, partition.node(), "its disk is gone"))?;
+    // The kernel holds the lock of the disk's open while it looks for
+    // partitions: after this all of them are there.
+    drop(File::open(disk.node()));
+    note(format_args!("root partition {}", partition.node()));
+    Ok(Root::Installed { partition, disk })
+}
+
+fn find_medium(
+    request: &Request,
+    volume_id: &str,
+    devices: &mut Devices,
+) -> Result<BlockDevice, Trouble> {
+    let object = format!("ISO9660 {volume_id:?}");
+    if let Err(error) = fs::write(POLL_MEDIA, "2000\n") {
+        warn(format_args!("{POLL_MEDIA}: {error}"));
+    }
+    let is_wanted = |device: &BlockDevice| {
+        let found = !device.is_empty() && read_volume_id(device).as_deref() == Some(volume_id);
+        found.then(|| device.clone())
+    };
+    let found = devices.find(request.wait, || say_waiting(request, &object), is_wanted);
+    let medium = found.ok_or_else(|| missing(Step::FindMedium, request, &object))?;
+    note(format_args!("medium {}", medium.node()));
+    Ok(medium)
+}
+
+fn read_volume_id(device: &BlockDevice) -> Option<String> {
+    let mut descriptor = [0; iso::DESCRIPTOR_SIZE];
+    let file = File::open(device.node()).ok()?;
+    file.read_exact_at(&mut descriptor, iso::DESCRIPTORS_OFFSET)
+        .ok()?;
+    iso::volume_id(&descriptor)
+}
+
+/// Mounts the medium and puts a loop device over the system image.
+fn open_medium(loader: &Loader, medium: &BlockDevice) -> Result<BlockDevice, Trouble> {
+    loader.need("isofs");
+    loader.need("loop");
+    make_folder(MEDIUM, Step::OpenMedium)?;
+    let flags = MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV;
+    mount_syscall(medium.node(), MEDIUM, "iso9660", flags, None)
+        .map_err(|e| Trouble::new(Step::OpenMedium, medium.node(), e))?;
+    let on_image = |e| Trouble::new(Step::OpenMedium, IMAGE, e);
+    let name = set_up_loop().map_err(on_image)?;
+    BlockDevice::read(&name).ok_or_else(|| on_image(std::io::ErrorKind::NotFound.into()))
+}
+
+fn set_up_loop() -> std::io::Result<String> {
+    let image = File::open(IMAGE)?;
+    let control = File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/loop-control")?;
+    let name = format!("loop{}", sys::free_loop_device(&control)?);
+    sys::configure_loop(&File::open(format!("/dev/{name}"))?, &image)?;
+    Ok(name)
+}
+
+fn say_waiting(request: &Request, object: &str) {
+    let seconds = request.wait.as_secs();
+    tell(
+        &format!("waiting for {object}, up to {seconds} seconds"),
+        &format!("en attente de {object}, jusqu'à {seconds} secondes"),
+    );
+}
+
+fn missing(step: Step, request: &Request, object: &str) -> Trouble {
+    let seconds = request.wait.as_secs();
+    Trouble::new(
+        step,
+        object,
+        format!("no such device within {seconds} seconds"),
+    )
+}
+
+fn make_folder(path: &str, step: Step) -> Result<(), Trouble> {
+    fs::create_dir_all(path).map_err(|e| Trouble::new(step, path, e))
+}

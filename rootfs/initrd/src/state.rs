@@ -1,0 +1,160 @@
+//! /var: the state volume, checked first; in memory when live, and when the
+//! volume cannot be had, because a box that can be reached can be repaired.
+
+use std::path::Path;
+
+use rustix::mount::{MountFlags, mount};
+
+use vigie_initrd::fsck::{self, OPERATIONAL_ERROR, Verdict};
+use vigie_initrd::report::StateCheck;
+use vigie_initrd::trouble::{Step, Trouble};
+
+use vigie_disk::sysfs::{KernelPartition, Sysfs};
+
+use crate::consoles::{note, tell};
+use crate::devices::BlockDevice;
+use crate::loader::Loader;
+use crate::program;
+use crate::root::Root;
+
+/// The partition's name in the table of the system disk.
+const PARTITION: &str = "state";
+const TARGET: &str = "/sysroot/var";
+const E2FSCK: &str = "/sbin/e2fsck";
+
+/// e2fsck may need a second pass to mend what the first uncovered.
+const REPAIR_RUNS: usize = 2;
+
+/// What is mounted on /var.
+pub struct Var {
+    /// The state volume; None where /var is in memory.
+    pub device: Option<String>,
+    /// How the check went; None when live.
+    pub check: Option<StateCheck>,
+}
+
+impl Var {
+    /// Whether what is written there is there after a restart.
+    pub fn is_persistent(&self) -> bool {
+        self.device.is_some()
+    }
+}
+
+/// Mounts /var below the system's root.
+pub fn mount_var(loader: &Loader, root: &Root) -> Result<Var, Trouble> {
+    let disk = match root {
+        Root::Installed { disk, .. } => disk,
+        Root::Live { .. } => {
+            mount_memory()?;
+            return Ok(Var {
+                device: None,
+                check: None,
+            });
+        }
+    };
+    let (device, check) = match mount_state(loader, disk) {
+        Ok((device, check)) => (Some(device), check),
+        Err(check) => {
+            say_in_memory(&check);
+            mount_memory()?;
+            (None, check)
+        }
+    };
+    Ok(Var {
+        device,
+        check: Some(check),
+    })
+}
+
+/// Checks and mounts the state volume of this disk; the error is what the
+/// check, or what came instead of it, said.
+fn mount_state(loader: &Loader, disk: &BlockDevice) -> Result<(String, StateCheck), StateCheck> {
+    let partition = find(disk).ok_or_else(|| {
+        not_checked(format!(
+            "{} has not exactly one partition named {PARTITION}",
+            disk.node()
+        ))
+    })?;
+    let device = partition.node.display().to_string();
+    let check = check(&device)?;
+    loader.need("ext4");
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOATIME;
+    mount(&device, TARGET, "ext4", flags, Some(c"errors=remount-ro"))
+        .map_err(|e| not_checked(format!("mounting {device} on /var: {e}; {}", check.summary)))?;
+    note(format_args!("state volume {device} mounted"));
+    Ok((device, check))
+}
+
+fn find(disk: &BlockDevice) -> Option<KernelPartition> {
+    let name = Sysfs::kernel_name(Path::new(&disk.node()))?;
+    Sysfs::default().partition_named(&name, PARTITION)
+}
+
+/// Preens the volume, and repairs it where preening is not enough. Never asks:
+/// there is nobody to answer.
+fn check(device: &str) -> Result<StateCheck, StateCheck> {
+    let (mut verdict, mut check) = e2fsck("-p", device);
+    for _ in 0..REPAIR_RUNS {
+        if verdict != Verdict::Faulty {
+            break;
+        }
+        say_repairing(device, &check);
+        (verdict, check) = e2fsck("-y", device);
+    }
+    match verdict {
+        Verdict::Faulty => Err(check),
+        Verdict::Clean | Verdict::Mended => Ok(check),
+    }
+}
+
+fn e2fsck(mode: &str, device: &str) -> (Verdict, StateCheck) {
+    match program::run(E2FSCK, &[mode, device], None) {
+        Ok(outcome) => {
+            let check = StateCheck {
+                exit: outcome.exit.unwrap_or(OPERATIONAL_ERROR),
+                summary: fsck::summary(&outcome.output),
+            };
+            (fsck::verdict(outcome.exit), check)
+        }
+        Err(error) => (Verdict::Faulty, not_checked(format!("{E2FSCK}: {error}"))),
+    }
+}
+
+fn not_checked(summary: String) -> StateCheck {
+    StateCheck {
+        exit: OPERATIONAL_ERROR,
+        summary,
+    }
+}
+
+fn mount_memory() -> Result<(), Trouble> {
+    let flags = MountFlags::NOSUID | MountFlags::NODEV;
+    mount("tmpfs", TARGET, "tmpfs", flags, Some(c"mode=0755"))
+        .map_err(|e| Trouble::new(Step::MountWritable, "/var (tmpfs)", e))
+}
+
+fn say_repairing(device: &str, check: &StateCheck) {
+    let (exit, summary) = (check.exit, &check.summary);
+    tell(
+        &format!("the state volume {device} is damaged (e2fsck: {exit}, {summary}); repairing it"),
+        &format!(
+            "le volume d'état {device} est endommagé (e2fsck : {exit}, {summary}) ; \
+             réparation en cours"
+        ),
+    );
+}
+
+fn say_in_memory(check: &StateCheck) {
+    let summary = &check.summary;
+    tell(
+        &format!(
+            "THE STATE VOLUME CANNOT BE USED ({summary}). The machine starts with default \
+             settings and keeps nothing; start from the installation medium and choose repair"
+        ),
+        &format!(
+            "LE VOLUME D'ÉTAT EST INUTILISABLE ({summary}). La machine démarre avec les réglages \
+             par défaut et ne garde rien ; démarrez sur le support d'installation et choisissez \
+             la réparation"
+        ),
+    );
+}
