@@ -1,1 +1,27 @@
-//! See README.md.
+//! Which of two systems an appliance runs, and how the other one is replaced.
+//!
+//! - [`slot`], [`version`]: the words;
+//! - [`boot_state`]: the 1024 bytes that GRUB and we share;
+//! - [`choice`]: what GRUB does with them, as a function;
+//! - [`esp`]: where those bytes lie on the disk, read and rewritten in place;
+//! - [`writer`]: an image into a slot, read back;
+//! - [`running`]: what this boot is.
+//!
+//! Invariants:
+//! 1. The boot state is one sector: a power cut leaves the old or the new one.
+//! 2. A slot is written only while it is not the running one, and counts as
+//!    written only when it was read back and its digest agreed.
+//! 3. No boot state, however damaged, keeps a box from trying both slots.
+
+pub mod boot_state;
+pub mod choice;
+pub mod esp;
+pub mod running;
+pub mod slot;
+pub mod status;
+pub mod version;
+pub mod writer;
+
+pub use boot_state::{BootState, SlotState};
+pub use slot::Slot;
+pub use version::Version;

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use rustix::fs::{FallocateFlags, fallocate};
+use rustix::fs::{Advice, FallocateFlags, fadvise, fallocate};
 
 use super::{BlockDevice, check_range, write_zeros};
 use crate::error::{Error, Result};
@@ -86,6 +86,13 @@ pub(super) fn io_error(
     }
 }
 
+/// Drops clean pages of a range. Advice: nothing depends on it but the worth of a read-back.
+pub(super) fn forget(file: &File, offset: Bytes, length: Bytes) {
+    if let Some(length) = std::num::NonZeroU64::new(length.get()) {
+        let _ = fadvise(file, offset.get(), Some(length), Advice::DontNeed);
+    }
+}
+
 impl BlockDevice for FileDevice {
     fn name(&self) -> &str {
         &self.name
@@ -129,6 +136,10 @@ impl BlockDevice for FileDevice {
         self.file
             .sync_data()
             .map_err(io_error("flushing", &self.name, Bytes::ZERO))
+    }
+
+    fn forget_cached(&self, offset: Bytes, length: Bytes) {
+        forget(&self.file, offset, length);
     }
 }
 

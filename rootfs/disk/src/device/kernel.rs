@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use rustix::fs::{FallocateFlags, OFlags, fallocate, ioctl_blksszget};
 
-use super::file::{io_error, open_error};
+use super::file::{forget, io_error, open_error};
 use super::{BlockDevice, check_range, write_zeros};
 use crate::error::{Error, Result};
 use crate::units::{Bytes, SectorSize};
@@ -151,5 +151,9 @@ impl BlockDevice for KernelDevice {
         self.file
             .sync_data()
             .map_err(io_error("flushing", &self.name, Bytes::ZERO))
+    }
+
+    fn forget_cached(&self, offset: Bytes, length: Bytes) {
+        forget(&self.file, offset, length);
     }
 }

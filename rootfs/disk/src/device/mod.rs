@@ -57,6 +57,10 @@ pub trait BlockDevice: Send + Sync {
 
     /// Returns when everything written so far would survive a power cut.
     fn flush(&mut self) -> Result<()>;
+
+    /// Makes the next reads of a flushed range come from the disk and not from
+    /// memory, where the device can do that: for reading back what was written.
+    fn forget_cached(&self, _offset: Bytes, _length: Bytes) {}
 }
 
 /// Reads `length` bytes at `offset` into a new vector; for small structures.

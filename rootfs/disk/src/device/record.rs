@@ -94,4 +94,8 @@ impl<D: BlockDevice> BlockDevice for Recorder<D> {
         self.log.push(Operation::Flush);
         Ok(())
     }
+
+    fn forget_cached(&self, offset: Bytes, length: Bytes) {
+        self.device.forget_cached(offset, length);
+    }
 }

@@ -67,4 +67,8 @@ impl BlockDevice for Region<'_> {
     fn flush(&mut self) -> Result<()> {
         self.device.flush()
     }
+
+    fn forget_cached(&self, offset: Bytes, length: Bytes) {
+        self.device.forget_cached(self.start + offset, length);
+    }
 }

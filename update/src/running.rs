@@ -1,0 +1,72 @@
+//! What this boot is: the file that the initrd leaves at /run/vigie/boot.json.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use serde::Deserialize;
+
+use crate::slot::Slot;
+
+/// Where the initrd writes it.
+pub const BOOT_JSON: &str = "/run/vigie/boot.json";
+
+/// How the system was started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// From a slot of a disk.
+    Installed,
+    /// From the medium.
+    Live,
+}
+
+/// The running system. Fields that only others need are passed over.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Running {
+    /// How it was started.
+    pub mode: Mode,
+    /// The running slot of an installed system.
+    #[serde(default)]
+    pub slot: Option<Slot>,
+    /// The system disk of an installed system.
+    #[serde(default)]
+    pub disk: Option<PathBuf>,
+    /// Where the medium is mounted in the live system.
+    #[serde(default)]
+    pub medium: Option<PathBuf>,
+}
+
+impl Running {
+    /// Reads the file.
+    pub fn load(path: &Path) -> anyhow::Result<Self> {
+        let text = std::fs::read_to_string(path).with_context(|| {
+            format!(
+                "reading {}: this must run on an appliance or its medium",
+                path.display()
+            )
+        })?;
+        serde_json::from_str(&text).with_context(|| format!("understanding {}", path.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_kinds_are_read() {
+        let installed: Running = serde_json::from_str(
+            r#"{"mode":"installed","slot":"b","root_hash":"00","disk":"/dev/vda",
+                "root_device":"/dev/vda5","state_device":"/dev/vda7","medium":null,
+                "state_check":{"exit":0,"summary":"clean"}}"#,
+        )
+        .unwrap();
+        assert_eq!(installed.slot, Some(Slot::B));
+        assert_eq!(installed.disk.as_deref(), Some(Path::new("/dev/vda")));
+        let live: Running = serde_json::from_str(
+            r#"{"mode":"live","slot":null,"disk":null,"medium":"/run/medium"}"#,
+        )
+        .unwrap();
+        assert_eq!((live.mode, live.slot), (Mode::Live, None));
+    }
+}

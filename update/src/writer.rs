@@ -1,0 +1,217 @@
+//! Writes an image into a slot and proves that it arrived.
+//!
+//! Installing and updating both go through here (DESIGN section 1).
+
+use std::io::Read;
+
+use sha2::{Digest, Sha256};
+use vigie_disk::Bytes;
+use vigie_disk::device::BlockDevice;
+
+/// A sha256 digest.
+pub type Sha = [u8; 32];
+
+const CHUNK: usize = 1 << 20;
+
+/// Why an image did not get into its slot.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The image is larger than its partition.
+    #[error(
+        "the image has {image} and {target} only {room}; a smaller image or a larger slot is needed"
+    )]
+    TooLarge {
+        /// Size of the image.
+        image: Bytes,
+        /// The partition.
+        target: String,
+        /// Its size.
+        room: Bytes,
+    },
+    /// The image could not be read.
+    #[error("reading the image at byte {at}: {source}; the medium may be damaged")]
+    Source {
+        /// How far it was read.
+        at: u64,
+        /// What happened.
+        source: std::io::Error,
+    },
+    /// The image is not the one that was announced.
+    #[error(
+        "the image is not what its list says (sha256 {found}, expected {expected}); the medium is damaged"
+    )]
+    WrongImage {
+        /// Digest of what was read.
+        found: String,
+        /// Digest that it should have.
+        expected: String,
+    },
+    /// The slot does not hold what was written.
+    #[error("{target} reads back differently from what was written; the disk is failing")]
+    ReadBack {
+        /// The partition.
+        target: String,
+    },
+    /// The disk refused.
+    #[error(transparent)]
+    Disk(#[from] vigie_disk::Error),
+}
+
+/// Writes `length` bytes of `image` to the start of `target`, flushes, and
+/// reads them back. The digest is compared twice: of what was read from the
+/// image, and of what the slot holds in the end.
+///
+/// `note` is told the bytes done of twice `length`: written, then read back.
+pub fn write_image(
+    image: &mut dyn Read,
+    length: Bytes,
+    expected: &Sha,
+    target: &mut dyn BlockDevice,
+    note: &mut dyn FnMut(Bytes),
+) -> Result<(), WriteError> {
+    if length > target.size() {
+        return Err(WriteError::TooLarge {
+            image: length,
+            target: target.name().to_owned(),
+            room: target.size(),
+        });
+    }
+    let found = copy(image, length, target, note)?;
+    if found != *expected {
+        return Err(WriteError::WrongImage {
+            found: hex::encode(found),
+            expected: hex::encode(expected),
+        });
+    }
+    target.flush()?;
+    target.forget_cached(Bytes::ZERO, length);
+    let back = digest(target, length, &mut |done| note(length + done))?;
+    if back == *expected {
+        Ok(())
+    } else {
+        Err(WriteError::ReadBack {
+            target: target.name().to_owned(),
+        })
+    }
+}
+
+fn copy(
+    image: &mut dyn Read,
+    length: Bytes,
+    target: &mut dyn BlockDevice,
+    note: &mut dyn FnMut(Bytes),
+) -> Result<Sha, WriteError> {
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; CHUNK];
+    let mut done = Bytes::ZERO;
+    while done < length {
+        let step = (CHUNK as u64).min((length - done).get()) as usize;
+        let piece = &mut buffer[..step];
+        image
+            .read_exact(piece)
+            .map_err(|source| WriteError::Source {
+                at: done.get(),
+                source,
+            })?;
+        hasher.update(&*piece);
+        target.write_at(done, piece)?;
+        done += Bytes::new(step as u64);
+        note(done);
+    }
+    Ok(hasher.finalize().into())
+}
+
+/// The digest of the first `length` bytes of a device.
+pub fn digest(
+    device: &dyn BlockDevice,
+    length: Bytes,
+    note: &mut dyn FnMut(Bytes),
+) -> Result<Sha, vigie_disk::Error> {
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; CHUNK];
+    let mut done = Bytes::ZERO;
+    while done < length {
+        let step = (CHUNK as u64).min((length - done).get()) as usize;
+        device.read_at(done, &mut buffer[..step])?;
+        hasher.update(&buffer[..step]);
+        done += Bytes::new(step as u64);
+        note(done);
+    }
+    Ok(hasher.finalize().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vigie_disk::{MemoryDevice, SectorSize};
+
+    /// A disk that loses one bit of what is written at a place.
+    struct Failing(MemoryDevice, u64);
+
+    impl BlockDevice for Failing {
+        fn name(&self) -> &str {
+            "failing disk"
+        }
+        fn size(&self) -> Bytes {
+            self.0.size()
+        }
+        fn sector_size(&self) -> SectorSize {
+            self.0.sector_size()
+        }
+        fn read_at(&self, offset: Bytes, buffer: &mut [u8]) -> vigie_disk::Result<()> {
+            self.0.read_at(offset, buffer)?;
+            if let Some(at) = self.1.checked_sub(offset.get())
+                && let Some(byte) = buffer.get_mut(at as usize)
+            {
+                *byte ^= 0x10;
+            }
+            Ok(())
+        }
+        fn write_at(&mut self, offset: Bytes, data: &[u8]) -> vigie_disk::Result<()> {
+            self.0.write_at(offset, data)
+        }
+        fn flush(&mut self) -> vigie_disk::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn write(
+        image: &[u8],
+        expected: &Sha,
+        disk: &mut dyn BlockDevice,
+    ) -> Result<Bytes, WriteError> {
+        let mut last = Bytes::ZERO;
+        let length = Bytes::new(image.len() as u64);
+        write_image(&mut &image[..], length, expected, disk, &mut |done| {
+            last = done
+        })?;
+        Ok(last)
+    }
+
+    #[test]
+    fn images_arrive_or_the_reason_is_told() {
+        let image: Vec<u8> = (0..2_500_000_u32).map(|at| (at % 241) as u8).collect();
+        let sha: Sha = Sha256::digest(&image).into();
+        let disk = || MemoryDevice::new(Bytes::mib(4), SectorSize::S512);
+
+        let mut good = disk();
+        let done = write(&image, &sha, &mut good).unwrap();
+        assert_eq!(done.get(), 2 * image.len() as u64);
+        assert_eq!(digest(&good, done / 2, &mut |_| {}).unwrap(), sha);
+
+        let wrong = write(&image, &[0; 32], &mut disk()).unwrap_err();
+        assert!(matches!(wrong, WriteError::WrongImage { .. }), "{wrong}");
+
+        let mut failing = Failing(disk(), 1_500_000);
+        let wrong = write(&image, &sha, &mut failing).unwrap_err();
+        assert!(matches!(wrong, WriteError::ReadBack { .. }), "{wrong}");
+
+        let mut small = MemoryDevice::new(Bytes::MIB, SectorSize::S512);
+        let wrong = write(&image, &sha, &mut small).unwrap_err();
+        assert!(matches!(wrong, WriteError::TooLarge { .. }), "{wrong}");
+
+        let length = Bytes::new(image.len() as u64);
+        let cut = write_image(&mut &image[..9], length, &sha, &mut disk(), &mut |_| {});
+        assert!(matches!(cut, Err(WriteError::Source { at: 0, .. })));
+    }
+}
