@@ -1,1 +1,20 @@
-//! See README.md.
+//! Builds the Vigie appliance image without privileges. See README.md for the map.
+
+pub mod archive;
+pub mod build;
+pub mod cache;
+pub mod clock;
+pub mod compose;
+pub mod definition;
+pub mod fetch;
+pub mod image;
+pub mod inventory;
+pub mod lock_packages;
+pub mod output;
+pub mod packages;
+pub mod payload_shim;
+pub mod programs;
+pub mod progress;
+pub mod tools;
+pub mod tree;
+pub mod workspace;

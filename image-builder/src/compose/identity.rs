@@ -1,0 +1,82 @@
+//! What the image says of itself: its version, its packages, the authorities it trusts.
+
+use anyhow::Result;
+use vigie_update::Version;
+
+use crate::definition::Definition;
+use crate::packages::Packages;
+use crate::tree::{Node, Tree};
+
+/// `os-release`(5), an empty machine-id and the product's licences.
+///
+/// # Errors
+/// A clash in the tree.
+pub fn os_release(tree: &mut Tree, definition: &Definition, version: Version) -> Result<()> {
+    let product = &definition.product;
+    let (id, name) = (product.id.get_ref(), &product.name);
+    let text = format!(
+        "NAME=\"{name}\"\nID={id}\nID_LIKE=debian\nVERSION=\"{version}\"\nVERSION_ID=\"{version}\"\n\
+         PRETTY_NAME=\"{name} {version}\"\nIMAGE_ID={id}\nIMAGE_VERSION=\"{version}\"\n"
+    );
+    tree.file("usr/lib/os-release", 0o644, text)?;
+    tree.link("etc/os-release", "../usr/lib/os-release")?;
+    tree.remove("etc/debian_version");
+    tree.file("etc/machine-id", 0o444, "")?;
+    if tree.get("etc/hostname").is_none() {
+        tree.file("etc/hostname", 0o644, format!("{id}\n"))?;
+    }
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    for licence in ["LICENSE-MIT", "LICENSE-APACHE"] {
+        let content = std::fs::read(format!("{root}/{licence}"))?;
+        tree.file(
+            &format!("{}/{licence}", super::licence_path(definition)),
+            0o644,
+            content,
+        )?;
+    }
+    Ok(())
+}
+
+/// The bundle of certificate authorities, as update-ca-certificates(8) would join it.
+///
+/// # Errors
+/// A certificate that cannot be read.
+pub fn certificates(tree: &mut Tree, raw: &Tree) -> Result<()> {
+    let mut bundle = Vec::new();
+    for (name, _) in raw.children("usr/share/ca-certificates/mozilla") {
+        bundle.extend(raw.read(&format!("usr/share/ca-certificates/mozilla/{name}"))?);
+        if !bundle.ends_with(b"\n") {
+            bundle.push(b'\n');
+        }
+    }
+    if !bundle.is_empty() {
+        tree.file("etc/ssl/certs/ca-certificates.crt", 0o644, bundle)?;
+        tree.remove("usr/share/ca-certificates");
+    }
+    Ok(())
+}
+
+/// One control stanza per package, so that scanners see what is inside. The state volume
+/// hides the image's `/var`, so the running system gets a link to the copy below `/usr`.
+///
+/// # Errors
+/// A broken package.
+pub fn package_records(tree: &mut Tree, packages: &Packages<'_>) -> Result<()> {
+    const BELOW_USR: &str = "usr/share/vigie/dpkg-status.d";
+    tree.remove("var/lib/dpkg");
+    for package in packages.lock.set("system") {
+        let control = packages.control(package)?;
+        let stanza = match control.trim_end().split_once('\n') {
+            Some((first, rest)) => format!("{first}\nStatus: install ok installed\n{rest}\n"),
+            None => control,
+        };
+        for folder in ["var/lib/dpkg/status.d", BELOW_USR] {
+            tree.file(&format!("{folder}/{}", package.name), 0o644, stanza.clone())?;
+        }
+    }
+    tree.insert("var/lib/dpkg", Node::folder(0o755))?;
+    let lines = format!(
+        "d /var/lib/dpkg 0755 root root -\nL+ /var/lib/dpkg/status.d - - - - /{BELOW_USR}\n"
+    );
+    tree.file("usr/lib/tmpfiles.d/vigie-packages.conf", 0o644, lines)
+}
