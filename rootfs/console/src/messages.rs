@@ -1,0 +1,173 @@
+//! The menu's texts, one constant a language: a text that is missing in one does not compile.
+
+/// The languages that the menu speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Language {
+    En,
+    Fr,
+}
+
+impl Language {
+    /// The language of a `LANGUAGE` value, such as `fr` or `fr:en`; English for all others.
+    pub fn of_variable(value: &str) -> Self {
+        if value.starts_with("fr") {
+            Self::Fr
+        } else {
+            Self::En
+        }
+    }
+
+    pub fn other(self) -> Self {
+        match self {
+            Self::En => Self::Fr,
+            Self::Fr => Self::En,
+        }
+    }
+
+    pub fn messages(self) -> &'static Messages {
+        match self {
+            Self::En => &EN,
+            Self::Fr => &FR,
+        }
+    }
+}
+
+pub struct Messages {
+    pub language: &'static str,
+    pub install: &'static str,
+    pub repair: &'static str,
+    pub shell: &'static str,
+    pub reboot: &'static str,
+    pub power_off: &'static str,
+    pub log_in: &'static str,
+    pub choose: &'static str,
+    pub not_a_choice: &'static str,
+    pub press_enter: &'static str,
+    pub yes: &'static str,
+    pub sure: &'static str,
+    pub failed: &'static str,
+
+    pub name: &'static str,
+    pub version: &'static str,
+    pub slot: &'static str,
+    pub live: &'static str,
+    pub addresses: &'static str,
+    pub no_address: &'static str,
+    pub volume: &'static str,
+    pub free_of: &'static str,
+    pub volume_bad: &'static str,
+    pub state: &'static str,
+    pub all_well: &'static str,
+    pub degraded: &'static str,
+    pub failed_unit: &'static str,
+    pub no_answer: &'static str,
+
+    pub shell_warning: &'static str,
+    pub shell_end: &'static str,
+    pub disks: &'static str,
+    pub no_disks: &'static str,
+    pub install_how: &'static [&'static str],
+    pub provision_found: &'static str,
+    pub install_word: &'static str,
+}
+
+static EN: Messages = Messages {
+    language: "Français",
+    install: "Install",
+    repair: "Check and repair volumes",
+    shell: "Rescue shell",
+    reboot: "Reboot",
+    power_off: "Power off",
+    log_in: "Log in",
+    choose: "Number, or Enter to refresh:",
+    not_a_choice: "is not one of the numbers above.",
+    press_enter: "Enter to go back:",
+    yes: "yes",
+    sure: "Type yes to go on, Enter to go back:",
+    failed: "failed",
+    name: "Name",
+    version: "Version",
+    slot: "slot",
+    live: "installation medium",
+    addresses: "Addresses",
+    no_address: "none yet (Enter to look again)",
+    volume: "Volume",
+    free_of: "free of",
+    volume_bad: "NOT AVAILABLE",
+    state: "State",
+    all_well: "everything works",
+    degraded: "needs attention",
+    failed_unit: "Failed",
+    no_answer: "the web service does not answer yet",
+    shell_warning: "A root shell can destroy everything on this machine's disks.",
+    shell_end: "Leave it with exit.",
+    disks: "Disks of this machine:",
+    no_disks: "The disks could not be listed:",
+    install_how: &[
+        "To install, put a file install.toml with the answers on a FAT volume labelled",
+        "PROVISION (a second USB stick will do), plug it in and choose Install again; a",
+        "machine that starts with it plugged in installs without a question. Or from the",
+        "rescue shell: vigie-install run --answers FILE",
+    ],
+    provision_found: "A PROVISION volume is plugged in. Its answers may erase a disk.",
+    install_word: "Type yes to install with its answers, Enter to go back:",
+};
+
+static FR: Messages = Messages {
+    language: "English",
+    install: "Installer",
+    repair: "Vérifier et réparer les volumes",
+    shell: "Console de secours",
+    reboot: "Redémarrer",
+    power_off: "Éteindre",
+    log_in: "Se connecter",
+    choose: "Numéro, ou Entrée pour actualiser :",
+    not_a_choice: "n'est pas un des numéros ci-dessus.",
+    press_enter: "Entrée pour revenir :",
+    yes: "oui",
+    sure: "Tapez oui pour continuer, Entrée pour revenir :",
+    failed: "échec",
+    name: "Nom",
+    version: "Version",
+    slot: "emplacement",
+    live: "support d'installation",
+    addresses: "Adresses",
+    no_address: "aucune pour l'instant (Entrée pour actualiser)",
+    volume: "Volume",
+    free_of: "libres sur",
+    volume_bad: "NON DISPONIBLE",
+    state: "État",
+    all_well: "tout fonctionne",
+    degraded: "une intervention est nécessaire",
+    failed_unit: "En échec",
+    no_answer: "le service web ne répond pas encore",
+    shell_warning: "Une console root peut détruire tout ce qui est sur les disques de cette machine.",
+    shell_end: "Pour la quitter : exit.",
+    disks: "Disques de cette machine :",
+    no_disks: "Impossible d'énumérer les disques :",
+    install_how: &[
+        "Pour installer, placez un fichier install.toml contenant les réponses sur un volume",
+        "FAT nommé PROVISION (une seconde clé USB convient), branchez-le et choisissez de",
+        "nouveau Installer ; une machine qui démarre avec ce volume s'installe sans poser de",
+        "question. Ou depuis la console de secours : vigie-install run --answers FICHIER",
+    ],
+    provision_found: "Un volume PROVISION est branché. Ses réponses peuvent effacer un disque.",
+    install_word: "Tapez oui pour installer avec ses réponses, Entrée pour revenir :",
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn languages() {
+        for (value, expected) in [
+            ("fr", Language::Fr),
+            ("fr:en", Language::Fr),
+            ("en", Language::En),
+            ("", Language::En),
+        ] {
+            assert_eq!(Language::of_variable(value), expected, "{value}");
+        }
+    }
+}

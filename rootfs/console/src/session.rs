@@ -1,0 +1,411 @@
+//! The menu: status, numbered entries, one action, again.
+//!
+//! Invariant: [`entries`] decides what a person at this console may do. On an installed appliance
+//! nobody is known yet, so it offers nothing that changes the machine, and no shell.
+
+use std::io::{self, BufRead, Write};
+
+use crate::devices;
+use crate::messages::{Language, Messages};
+use crate::status::{self, Mode};
+use crate::system::System;
+use crate::terminal::Terminal;
+
+/// One line of the menu.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Entry {
+    Install,
+    Repair,
+    Shell,
+    LogIn,
+    Language,
+    Reboot,
+    PowerOff,
+}
+
+/// Why a session ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum End {
+    /// The terminal was closed.
+    Closed,
+    /// The machine reboots or powers off.
+    GoingDown,
+}
+
+/// One console's menu.
+pub struct Session<R, W, S> {
+    terminal: Terminal<R, W>,
+    system: S,
+    mode: Mode,
+    language: Language,
+}
+
+fn entries(mode: Mode) -> &'static [Entry] {
+    match mode {
+        Mode::Live => &[
+            Entry::Install,
+            Entry::Repair,
+            Entry::Shell,
+            Entry::Language,
+            Entry::Reboot,
+            Entry::PowerOff,
+        ],
+        Mode::Installed => &[Entry::LogIn, Entry::Language],
+    }
+}
+
+fn label(m: &Messages, entry: Entry) -> &'static str {
+    match entry {
+        Entry::Install => m.install,
+        Entry::Repair => m.repair,
+        Entry::Shell => m.shell,
+        Entry::LogIn => m.log_in,
+        Entry::Language => m.language,
+        Entry::Reboot => m.reboot,
+        Entry::PowerOff => m.power_off,
+    }
+}
+
+fn chosen(mode: Mode, answer: &str) -> Option<Entry> {
+    let number: usize = answer.parse().ok()?;
+    entries(mode).get(number.checked_sub(1)?).copied()
+}
+
+impl<R: BufRead, W: Write, S: System> Session<R, W, S> {
+    pub fn new(terminal: Terminal<R, W>, system: S) -> Self {
+        let (mode, language) = (system.mode(), system.language());
+        Self {
+            terminal,
+            system,
+            mode,
+            language,
+        }
+    }
+
+    /// Shows the menu until the terminal closes or the machine goes down.
+    ///
+    /// # Errors
+    /// The terminal failed.
+    pub fn run(mut self) -> io::Result<End> {
+        loop {
+            self.show()?;
+            loop {
+                let Some(answer) = self.terminal.ask(self.messages().choose)? else {
+                    return Ok(End::Closed);
+                };
+                if answer.is_empty() {
+                    break;
+                }
+                let Some(entry) = chosen(self.mode, &answer) else {
+                    let text = format!("\"{answer}\" {}", self.messages().not_a_choice);
+                    self.terminal.line(&text)?;
+                    continue;
+                };
+                if let Some(end) = self.act(entry)? {
+                    return Ok(end);
+                }
+                break;
+            }
+        }
+    }
+
+    fn messages(&self) -> &'static Messages {
+        self.language.messages()
+    }
+
+    fn show(&mut self) -> io::Result<()> {
+        let m = self.messages();
+        let facts = self.system.facts();
+        self.terminal.line("")?;
+        for line in status::lines(m, self.mode, &facts) {
+            self.terminal.line(&line)?;
+        }
+        self.terminal.line("")?;
+        for (i, entry) in entries(self.mode).iter().enumerate() {
+            self.terminal
+                .line(&format!("  {} {}", i + 1, label(m, *entry)))?;
+        }
+        self.terminal.line("")?;
+        // Both lines are for programs that watch the console: the same in every language.
+        self.terminal
+            .line(&format!("Vigie {} ready", facts.version))?;
+        self.terminal.line(match self.mode {
+            Mode::Live => "vigie: console ready (live)",
+            Mode::Installed => "vigie: console ready (installed)",
+        })
+    }
+
+    fn act(&mut self, entry: Entry) -> io::Result<Option<End>> {
+        match entry {
+            Entry::Install => self.install()?,
+            Entry::Repair => self.program(&["/usr/bin/vigie-recovery", "volumes"])?,
+            Entry::Shell => self.shell()?,
+            Entry::LogIn => {
+                let error = self.system.become_login();
+                self.terminal.line(&format!("{error:#}"))?;
+            }
+            Entry::Language => self.language = self.language.other(),
+            Entry::Reboot => return self.go_down(entry, "reboot"),
+            Entry::PowerOff => return self.go_down(entry, "poweroff"),
+        }
+        Ok(None)
+    }
+
+    /// Runs a program on this terminal and leaves its last lines to be read.
+    fn program(&mut self, program: &[&str]) -> io::Result<()> {
+        if let Err(error) = self.system.run(program) {
+            let text = format!("{}: {error:#}", self.messages().failed);
+            self.terminal.line(&text)?;
+        }
+        self.terminal.ask(self.messages().press_enter).map(drop)
+    }
+
+    fn confirmed(&mut self, prompt: &str) -> io::Result<bool> {
+        let yes = self.messages().yes;
+        Ok(self
+            .terminal
+            .ask(prompt)?
+            .is_some_and(|answer| answer.eq_ignore_ascii_case(yes)))
+    }
+
+    fn install(&mut self) -> io::Result<()> {
+        let m = self.messages();
+        match self
+            .system
+            .capture(&["/usr/bin/vigie-install", "devices", "--json"])
+        {
+            Ok(json) => self.disks(&json)?,
+            Err(error) => self.terminal.line(&format!("{} {error:#}", m.no_disks))?,
+        }
+        if !self.system.has_provision() {
+            for line in m.install_how {
+                self.terminal.line(line)?;
+            }
+            return self.terminal.ask(m.press_enter).map(drop);
+        }
+        self.terminal.line(m.provision_found)?;
+        if self.confirmed(m.install_word)? {
+            self.program(&["/usr/bin/vigie-install", "provision"])?;
+        }
+        Ok(())
+    }
+
+    fn disks(&mut self, json: &str) -> io::Result<()> {
+        let m = self.messages();
+        let Some(lines) = devices::lines(json) else {
+            return self.terminal.line(&format!("{} {json}", m.no_disks));
+        };
+        self.terminal.line(m.disks)?;
+        lines.iter().try_for_each(|line| self.terminal.line(line))
+    }
+
+    fn shell(&mut self) -> io::Result<()> {
+        let m = self.messages();
+        self.terminal.line(m.shell_warning)?;
+        if !self.confirmed(m.sure)? {
+            return Ok(());
+        }
+        self.terminal.line(m.shell_end)?;
+        // How the last command in the shell ended is nobody's concern here.
+        if let Err(error) = self.system.run(&["/usr/bin/bash", "--login"]) {
+            self.terminal.line(&format!("{error:#}"))?;
+        }
+        Ok(())
+    }
+
+    fn go_down(&mut self, entry: Entry, verb: &str) -> io::Result<Option<End>> {
+        let m = self.messages();
+        let prompt = format!("{}? {}", label(m, entry), m.sure);
+        if !self.confirmed(&prompt)? {
+            return Ok(None);
+        }
+        match self.system.run(&["/usr/bin/systemctl", verb]) {
+            Ok(()) => Ok(Some(End::GoingDown)),
+            Err(error) => {
+                self.terminal.line(&format!("{}: {error:#}", m.failed))?;
+                Ok(None)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use crate::status::{Facts, Health, Volume};
+
+    use super::*;
+
+    /// A machine that writes down what it is asked to do.
+    struct Script {
+        mode: Mode,
+        provision: bool,
+        asked: Vec<String>,
+        failing: bool,
+    }
+
+    impl System for &mut Script {
+        fn mode(&self) -> Mode {
+            self.mode
+        }
+        fn language(&self) -> Language {
+            Language::En
+        }
+        fn facts(&self) -> Facts {
+            let volume = |name: &str, ok| Volume {
+                name: name.into(),
+                size_bytes: 2_000_000_000_000,
+                free_bytes: 150_000_000_000,
+                ok,
+            };
+            let health = Health {
+                status: "degraded".into(),
+                slot: Some("a".into()),
+                volumes: vec![volume("state", true), volume("data-1", false)],
+                failed_units: vec!["ssh.service".into()],
+                problems: vec![],
+            };
+            Facts {
+                hostname: "nvr-hall".into(),
+                version: "0.1.0.0".into(),
+                addresses: match self.mode {
+                    Mode::Live => vec![],
+                    Mode::Installed => vec!["enp1s0 192.168.1.10/24".into()],
+                },
+                health: (self.mode == Mode::Installed).then_some(health),
+            }
+        }
+        fn run(&mut self, program: &[&str]) -> anyhow::Result<()> {
+            self.asked.push(program.join(" "));
+            anyhow::ensure!(!self.failing, "{}: exit status: 1", program.join(" "));
+            Ok(())
+        }
+        fn capture(&mut self, program: &[&str]) -> anyhow::Result<String> {
+            self.asked.push(program.join(" "));
+            Ok(r#"[{"path":"/dev/vda","size":17179869184,"model":"QEMU HARDDISK","serial":"disk0"}]"#.into())
+        }
+        fn become_login(&mut self) -> anyhow::Error {
+            self.asked.push("log-in".into());
+            anyhow::anyhow!("starting the log-in (agetty)")
+        }
+        fn has_provision(&self) -> bool {
+            self.provision
+        }
+    }
+
+    fn session(script: &mut Script, typed: &str) -> (End, String) {
+        let mut output = Vec::new();
+        let end = Session::new(Terminal::new(typed.as_bytes(), &mut output), script)
+            .run()
+            .expect("a string never fails");
+        (end, String::from_utf8(output).expect("text"))
+    }
+
+    fn script(mode: Mode) -> Script {
+        Script {
+            mode,
+            provision: false,
+            asked: vec![],
+            failing: false,
+        }
+    }
+
+    /// `tests/golden/NAME.txt`; `VIGIE_BLESS=1` writes them.
+    #[test]
+    fn screens() {
+        for (name, mode, typed) in [
+            ("live", Mode::Live, ""),
+            ("live-fr", Mode::Live, "4\n1\n\n3\nnon\n"),
+            ("live-install", Mode::Live, "1\n\n"),
+            ("installed", Mode::Installed, "3\nx\n2\n"),
+        ] {
+            let (_, screen) = session(&mut script(mode), typed);
+            assert!(!screen.contains('\x1b'), "{name}: an escape sequence");
+            let file =
+                Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{name}.txt"));
+            if std::env::var_os("VIGIE_BLESS").is_some() {
+                std::fs::write(&file, &screen).expect("written");
+            }
+            assert_eq!(
+                screen,
+                std::fs::read_to_string(&file).unwrap_or_default(),
+                "{}",
+                file.display()
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_started() {
+        let devices = "/usr/bin/vigie-install devices --json";
+        for (mode, provision, typed, expected) in [
+            (
+                Mode::Live,
+                false,
+                "2\n\n",
+                vec!["/usr/bin/vigie-recovery volumes"],
+            ),
+            (Mode::Live, false, "3\n\n", vec![]),
+            (Mode::Live, false, "3\nyes\n", vec!["/usr/bin/bash --login"]),
+            (Mode::Live, false, "1\nyes\n", vec![devices]),
+            (Mode::Live, true, "1\n\n", vec![devices]),
+            (
+                Mode::Live,
+                true,
+                "1\nYES\n\n",
+                vec![devices, "/usr/bin/vigie-install provision"],
+            ),
+            (Mode::Live, false, "5\n\n", vec![]),
+            (
+                Mode::Live,
+                false,
+                "5\nyes\n",
+                vec!["/usr/bin/systemctl reboot"],
+            ),
+            (
+                Mode::Live,
+                false,
+                "6\nyes\n",
+                vec!["/usr/bin/systemctl poweroff"],
+            ),
+            (
+                Mode::Live,
+                false,
+                "4\n6\nyes\n6\noui\n",
+                vec!["/usr/bin/systemctl poweroff"],
+            ),
+            (Mode::Installed, false, "1\n", vec!["log-in"]),
+            // No number, and nothing that a test or a person may guess, gets more than that.
+            (
+                Mode::Installed,
+                true,
+                "0\n3\n4\n5\n6\n-1\n99999999999999999999\nshell\nreboot\n",
+                vec![],
+            ),
+        ] {
+            let mut script = Script {
+                provision,
+                ..script(mode)
+            };
+            session(&mut script, typed);
+            assert_eq!(script.asked, expected, "{typed:?}");
+        }
+    }
+
+    #[test]
+    fn how_sessions_end() {
+        assert_eq!(
+            session(&mut script(Mode::Live), "5\nyes\n").0,
+            End::GoingDown
+        );
+        assert_eq!(session(&mut script(Mode::Live), "").0, End::Closed);
+        let mut failing = Script {
+            failing: true,
+            ..script(Mode::Live)
+        };
+        let (end, screen) = session(&mut failing, "5\nyes\n");
+        assert_eq!(end, End::Closed);
+        assert!(screen.contains("failed: /usr/bin/systemctl reboot: exit status: 1"));
+    }
+}

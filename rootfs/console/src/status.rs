@@ -1,0 +1,174 @@
+//! Facts → the lines above the menu. Pure.
+
+use serde::Deserialize;
+
+use crate::messages::Messages;
+
+/// How the system was started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    Live,
+    Installed,
+}
+
+/// What the lines are made of.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    pub hostname: String,
+    pub version: String,
+    /// Addresses with their interface, such as `enp1s0 192.168.1.10/24`.
+    pub addresses: Vec<String>,
+    /// None while the web service does not answer.
+    pub health: Option<Health>,
+}
+
+/// The part of vigie-web's `GET /health` that is shown; other fields exist.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Health {
+    pub status: String,
+    pub slot: Option<String>,
+    pub volumes: Vec<Volume>,
+    pub failed_units: Vec<String>,
+    pub problems: Vec<String>,
+}
+
+/// One volume of [`Health`].
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Volume {
+    pub name: String,
+    pub size_bytes: u64,
+    pub free_bytes: u64,
+    pub ok: bool,
+}
+
+/// The status, a line each: at most 78 columns but for long names.
+pub fn lines(m: &Messages, mode: Mode, facts: &Facts) -> Vec<String> {
+    let row = |name: &str, value: String| format!("  {name:<11} {value}");
+    let slot = facts
+        .health
+        .as_ref()
+        .and_then(|health| health.slot.as_deref());
+    let origin = match (mode, slot) {
+        (Mode::Live, _) => format!(" ({})", m.live),
+        (Mode::Installed, Some(slot)) => format!(" ({} {})", m.slot, slot.to_uppercase()),
+        (Mode::Installed, None) => String::new(),
+    };
+    let mut lines = vec![
+        row(m.name, facts.hostname.clone()),
+        row(m.version, format!("{}{origin}", facts.version)),
+    ];
+    match &facts.addresses[..] {
+        [] => lines.push(row(m.addresses, m.no_address.to_owned())),
+        addresses => lines.extend(
+            addresses
+                .iter()
+                .map(|address| row(m.addresses, address.clone())),
+        ),
+    }
+    match &facts.health {
+        None => lines.push(row(m.state, m.no_answer.to_owned())),
+        Some(health) => lines.extend(
+            health_lines(m, health)
+                .into_iter()
+                .map(|(name, value)| row(name, value)),
+        ),
+    }
+    lines
+}
+
+fn health_lines<'m>(m: &'m Messages, health: &Health) -> Vec<(&'m str, String)> {
+    let volume = |volume: &Volume| {
+        let space = if volume.ok {
+            format!(
+                "{} {} {}",
+                size(volume.free_bytes),
+                m.free_of,
+                size(volume.size_bytes)
+            )
+        } else {
+            m.volume_bad.to_owned()
+        };
+        (m.volume, format!("{:<8} {space}", volume.name))
+    };
+    let verdict = if health.status == "ok" {
+        m.all_well
+    } else {
+        m.degraded
+    };
+    let mut lines: Vec<_> = health.volumes.iter().map(volume).collect();
+    lines.push((m.state, verdict.to_owned()));
+    lines.extend(
+        health
+            .failed_units
+            .iter()
+            .map(|unit| (m.failed_unit, unit.clone())),
+    );
+    lines.extend(health.problems.iter().map(|problem| ("!", problem.clone())));
+    lines
+}
+
+/// Bytes in gigabytes or terabytes, as disks are sold; the same letters in both languages' disks.
+pub fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000_000_000 => format!("{} MB", bytes / 1_000_000),
+        1_000_000_000..1_000_000_000_000 => format!("{} GB", bytes / 1_000_000_000),
+        _ => format!(
+            "{}.{} TB",
+            bytes / 1_000_000_000_000,
+            bytes / 100_000_000_000 % 10
+        ),
+    }
+}
+
+/// The addresses in the answer of `ip -json address show scope global`.
+pub fn addresses(json: &str) -> Vec<String> {
+    #[derive(Deserialize)]
+    struct Link {
+        #[serde(default)]
+        ifname: String,
+        #[serde(default)]
+        addr_info: Vec<Address>,
+    }
+    #[derive(Deserialize)]
+    struct Address {
+        local: String,
+        prefixlen: u8,
+    }
+    let links: Vec<Link> = serde_json::from_str(json).unwrap_or_default();
+    let of_link = |link: Link| {
+        let name = link.ifname;
+        link.addr_info
+            .into_iter()
+            .map(move |a| format!("{name} {}/{}", a.local, a.prefixlen))
+    };
+    links.into_iter().flat_map(of_link).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_of_ip() {
+        let json = r#"[{},{"ifindex":2,"ifname":"enp1s0","addr_info":[{"family":"inet","local":"10.0.2.15","prefixlen":24},
+            {"family":"inet6","local":"fec0::1","prefixlen":64}]},{"ifname":"enp2s0","addr_info":[]}]"#;
+        assert_eq!(
+            addresses(json),
+            ["enp1s0 10.0.2.15/24", "enp1s0 fec0::1/64"]
+        );
+        assert_eq!(addresses(""), Vec::<String>::new());
+    }
+
+    #[test]
+    fn sizes() {
+        for (bytes, expected) in [
+            (5_000_000, "5 MB"),
+            (16_000_000_000, "16 GB"),
+            (2_050_000_000_000, "2.0 TB"),
+        ] {
+            assert_eq!(size(bytes), expected);
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! The machine behind the menu: its facts, and the programs that the menu starts.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+
+use crate::messages::Language;
+use crate::status::{Facts, Health, Mode, addresses};
+
+/// What the menu needs; tests put a script in its place.
+pub trait System {
+    /// Live medium or installed appliance.
+    fn mode(&self) -> Mode;
+    /// The language of the settings.
+    fn language(&self) -> Language;
+    /// What the status shows.
+    fn facts(&self) -> Facts;
+    /// Runs a program on this terminal; an error when it fails.
+    fn run(&mut self, program: &[&str]) -> anyhow::Result<()>;
+    /// Runs a program and gives what it prints.
+    fn capture(&mut self, program: &[&str]) -> anyhow::Result<String>;
+    /// Becomes the log-in on this terminal; returns only when that fails. After the log-out the
+    /// unit starts the menu again.
+    fn become_login(&mut self) -> anyhow::Error;
+    /// Whether a volume labelled PROVISION is plugged in.
+    fn has_provision(&self) -> bool;
+}
+
+/// The running system.
+pub struct Machine;
+
+const LIVE_MARK: &str = "/run/vigie/live";
+const PROVISION: &str = "/dev/disk/by-label/PROVISION";
+const WEB: ([u8; 4], u16) = ([127, 0, 0, 1], 80);
+/// The menu does not wait longer for the web service; the status can be refreshed.
+const WEB_PATIENCE: Duration = Duration::from_secs(3);
+
+impl System for Machine {
+    fn mode(&self) -> Mode {
+        if Path::new(LIVE_MARK).exists() {
+            Mode::Live
+        } else {
+            Mode::Installed
+        }
+    }
+
+    fn language(&self) -> Language {
+        Language::of_variable(&value_in("/etc/locale.conf", "LANGUAGE"))
+    }
+
+    fn facts(&self) -> Facts {
+        let hostname = fs::read_to_string("/proc/sys/kernel/hostname")
+            .unwrap_or_default()
+            .trim()
+            .to_owned();
+        let links = output(&["/usr/bin/ip", "-json", "address", "show", "scope", "global"])
+            .unwrap_or_default();
+        Facts {
+            hostname,
+            version: value_in("/usr/lib/os-release", "VERSION_ID"),
+            addresses: addresses(&links),
+            health: health().ok(),
+        }
+    }
+
+    fn run(&mut self, program: &[&str]) -> anyhow::Result<()> {
+        let status = command(program)?
+            .status()
+            .with_context(|| format!("starting {}", program.join(" ")))?;
+        if !status.success() {
+            bail!("{}: {status}", program.join(" "));
+        }
+        Ok(())
+    }
+
+    fn capture(&mut self, program: &[&str]) -> anyhow::Result<String> {
+        output(program)
+    }
+
+    fn become_login(&mut self) -> anyhow::Error {
+        let terminal = std::env::var("TERM").unwrap_or_else(|_| "vt220".to_owned());
+        // As Debian's getty units call it; "-" is the terminal that standard input already is.
+        let error = Command::new("/usr/sbin/agetty")
+            .args([
+                "-o",
+                "-- \\u",
+                "--noreset",
+                "--noclear",
+                "--timeout",
+                "120",
+                "-",
+                &terminal,
+            ])
+            .exec();
+        anyhow::Error::new(error).context("starting the log-in (agetty)")
+    }
+
+    fn has_provision(&self) -> bool {
+        Path::new(PROVISION).exists()
+    }
+}
+
+fn command(program: &[&str]) -> anyhow::Result<Command> {
+    let (name, arguments) = program.split_first().context("no program was named")?;
+    let mut command = Command::new(name);
+    command.args(arguments);
+    // A service has no home; a shell wants one.
+    command
+        .env("HOME", "/root")
+        .env("USER", "root")
+        .env("LOGNAME", "root");
+    if Path::new("/root").is_dir() {
+        command.current_dir("/root");
+    }
+    Ok(command)
+}
+
+fn output(program: &[&str]) -> anyhow::Result<String> {
+    let output = command(program)?
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("starting {}", program.join(" ")))?;
+    if !output.status.success() {
+        bail!(
+            "{}: {}",
+            program.join(" "),
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// The value of `key` in a file of `KEY=value` lines; empty when there is none.
+fn value_in(file: &str, key: &str) -> String {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    let value = text
+        .lines()
+        .find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+    value.unwrap_or_default().trim_matches('"').to_owned()
+}
+
+/// What the web service says, from one place for every reader.
+fn health() -> anyhow::Result<Health> {
+    let answer = exchange().context("asking the web service for /health")?;
+    let (_, body) = answer
+        .split_once("\r\n\r\n")
+        .context("the web service's answer has no body")?;
+    serde_json::from_str(body).context("reading the web service's answer")
+}
+
+fn exchange() -> io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&SocketAddr::from(WEB), WEB_PATIENCE)?;
+    stream.set_read_timeout(Some(WEB_PATIENCE))?;
+    stream.set_write_timeout(Some(WEB_PATIENCE))?;
+    stream.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.take(1 << 20).read_to_string(&mut answer)?;
+    Ok(answer)
+}
