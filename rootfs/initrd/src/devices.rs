@@ -14,6 +14,7 @@ use rustix::io::Errno;
 use rustix::net::netlink::{self, SocketAddrNetlink};
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, recv, socket_with};
 
+use vigie_disk::sysfs::{KernelPartition, Sysfs};
 use vigie_initrd::trouble::{Step, Trouble};
 use vigie_initrd::uevent::Uevent;
 
@@ -69,7 +70,7 @@ impl Devices {
     ) -> Option<T> {
         let start = Instant::now();
         let mut slow = Some(slow);
-        let mut names = block_names();
+        let mut names = Sysfs::default().all();
         loop {
             let devices = names.drain(..).filter_map(|name| BlockDevice::read(&name));
             if let Some(found) = devices.into_iter().find_map(|d| examine(&d)) {
@@ -89,7 +90,7 @@ impl Devices {
                 News::Lost => {
                     warn("uevents were lost, looking at all devices again");
                     self.coldplug();
-                    names = block_names();
+                    names = Sysfs::default().all();
                 }
                 News::Timeout => {
                     if let Some(slow) = slow.take() {
@@ -186,6 +187,34 @@ impl BlockDevice {
         format!("/dev/{}", self.event.devname.as_deref().unwrap_or_default())
     }
 
+    /// The node of a whole disk that has partitions.
+    pub fn partitioned_node(&self) -> Option<String> {
+        let whole = self.event.devtype.as_deref() == Some("disk");
+        (whole && !self.partitions().is_empty()).then(|| self.node())
+    }
+
+    /// The partition of this number.
+    pub fn partition(&self, number: u32) -> Option<BlockDevice> {
+        let mut partitions = self.partitions().into_iter();
+        let found = partitions.find(|p| p.number == number)?;
+        BlockDevice::read(&found.kernel_name)
+    }
+
+    /// The partition of this name, where exactly one has it.
+    pub fn partition_named(&self, name: &str) -> Option<BlockDevice> {
+        let found = Sysfs::default().partition_named(&self.kernel_name()?, name)?;
+        BlockDevice::read(&found.kernel_name)
+    }
+
+    fn partitions(&self) -> Vec<KernelPartition> {
+        let name = self.kernel_name();
+        name.map_or_else(Vec::new, |name| Sysfs::default().partitions(&name))
+    }
+
+    fn kernel_name(&self) -> Option<String> {
+        Some(self.folder.file_name()?.to_str()?.to_owned())
+    }
+
     /// `major:minor`
     pub fn number(&self) -> io::Result<String> {
         let text = fs::read_to_string(self.folder.join("dev"))?;
@@ -204,16 +233,6 @@ impl BlockDevice {
         }
         BlockDevice::in_folder(self.folder.parent()?.to_owned())
     }
-}
-
-/// All block devices, disks before their partitions.
-fn block_names() -> Vec<String> {
-    let entries = fs::read_dir(CLASS).into_iter().flatten().flatten();
-    let mut names: Vec<String> = entries
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .collect();
-    names.sort();
-    names
 }
 
 fn sub_folders(folder: &Path) -> Vec<PathBuf> {

@@ -37,7 +37,7 @@ const SYSTEM_MODPROBE: &str = "/sbin/modprobe";
 
 /// More than the processors there usually are: most of the time they wait for
 /// hardware.
-const THREADS: usize = 4;
+const THREADS: usize = 6;
 
 /// `MODULE_INIT_COMPRESSED_FILE`
 const COMPRESSED: i32 = 4;
@@ -47,11 +47,11 @@ const COMPRESSED: i32 = 4;
 pub struct Loader {
     modules: Arc<Modules>,
     wishes: Sender<String>,
+    configured: Vec<String>,
 }
 
 impl Loader {
-    /// Reads the index and starts the threads; they begin with the configured
-    /// modules.
+    /// Reads the index and starts the threads.
     pub fn start(cmdline: &str) -> Loader {
         let configured = config::parse(&fs::read_to_string(CONFIG).unwrap_or_default());
         let modules = Arc::new(Modules::read(cmdline, &configured));
@@ -65,13 +65,25 @@ impl Loader {
         if let Err(error) = fs::write(KERNEL_MODPROBE, "/init\n") {
             warn(format_args!("{KERNEL_MODPROBE}: {error}"));
         }
-        for module in configured {
-            let _ = wishes.send(module.name);
+        let configured = configured.into_iter().map(|m| m.name).collect();
+        Loader {
+            modules,
+            wishes,
+            configured,
         }
-        Loader { modules, wishes }
     }
 
-    /// Loads, soon and elsewhere, what a device asks for.
+    /// Loads, soon and elsewhere, the configured modules and these.
+    pub fn wish_always(&self, names: &[&str]) {
+        for name in &self.configured {
+            self.wish(name.clone());
+        }
+        for name in names {
+            self.wish((*name).to_owned());
+        }
+    }
+
+    /// Loads, soon and elsewhere, what a device asks for or a name means.
     pub fn wish(&self, modalias: String) {
         let _ = self.wishes.send(modalias);
     }
@@ -82,9 +94,14 @@ impl Loader {
         self.modules.load(name);
     }
 
-    /// Loads no more, before the initramfs is emptied.
+    /// Loads nothing more for devices: the root device is there, and the
+    /// others are udev's, later, when nobody waits for them.
+    pub fn stop_wishes(&self) {
+        self.modules.wishes_over.store(true, Ordering::Relaxed);
+    }
+
+    /// Loads nothing more, before the initramfs is emptied.
     pub fn stop(&self) {
-        self.modules.stopped.store(true, Ordering::Relaxed);
         let _ = fs::write(KERNEL_MODPROBE, SYSTEM_MODPROBE);
     }
 }
@@ -103,6 +120,15 @@ pub fn as_modprobe(args: impl Iterator<Item = String>) -> ExitCode {
     }
 }
 
+/// Whether the load call waits for the devices. By default it waits for the
+/// search of *every* driver, so a file system would be loaded only after the
+/// last SATA port has been tried; `async_probe` says not to.
+#[derive(Clone, Copy)]
+enum Probe {
+    Inside,
+    Elsewhere,
+}
+
 struct Modules {
     index: Index,
     folder: PathBuf,
@@ -110,7 +136,7 @@ struct Modules {
     configured: HashMap<String, String>,
     blacklist: HashSet<String>,
     loaded: Vec<OnceLock<()>>,
-    stopped: AtomicBool,
+    wishes_over: AtomicBool,
 }
 
 impl Modules {
@@ -138,7 +164,7 @@ impl Modules {
             cmdline: cmdline.to_owned(),
             configured: parameters.collect(),
             blacklist: cmdline::blacklist(cmdline).into_iter().collect(),
-            stopped: AtomicBool::new(false),
+            wishes_over: AtomicBool::new(false),
         }
     }
 
@@ -156,30 +182,42 @@ impl Modules {
     /// Loads what a name or an alias means; false where nothing does.
     fn load(&self, wanted: &str) -> bool {
         let found = self.index.lookup(wanted);
-        let is_name = !wanted.contains(':');
-        if found.is_empty() && is_name && !self.index.is_builtin(wanted) {
+        if wanted.contains(':') {
+            self.load_for_device(&found);
+            return !found.is_empty();
+        }
+        if found.is_empty() && !self.index.is_builtin(wanted) {
             note(format_args!("there is no module for {wanted}"));
         }
         for id in &found {
-            if !is_name && self.blacklist.contains(self.index.name(*id)) {
-                continue;
-            }
             for part in self.index.order(*id) {
-                self.loaded[part].get_or_init(|| self.insert(part));
+                self.loaded[part].get_or_init(|| self.insert(part, Probe::Elsewhere));
             }
         }
         !found.is_empty()
     }
 
+    fn load_for_device(&self, found: &[Id]) {
+        let allowed = |id: &&Id| !self.blacklist.contains(self.index.name(**id));
+        for id in found.iter().filter(allowed) {
+            for part in self.index.order(*id) {
+                if self.wishes_over.load(Ordering::Relaxed) {
+                    return;
+                }
+                self.loaded[part].get_or_init(|| self.insert(part, Probe::Inside));
+            }
+        }
+    }
+
     /// Gives one file to the kernel and notes how that went.
-    fn insert(&self, id: Id) {
+    fn insert(&self, id: Id, probe: Probe) {
         let name = self.index.name(id);
         let live = fs::read_to_string(format!("/sys/module/{name}/initstate"));
-        if live.is_ok_and(|state| state.trim() == "live") || self.stopped.load(Ordering::Relaxed) {
+        if live.is_ok_and(|state| state.trim() == "live") {
             return;
         }
         let start = Instant::now();
-        match self.insert_file(id) {
+        match self.insert_file(id, probe) {
             Ok(()) => note(format_args!(
                 "module {name} ({} ms)",
                 start.elapsed().as_millis()
@@ -190,22 +228,28 @@ impl Modules {
         }
     }
 
-    fn insert_file(&self, id: Id) -> io::Result<()> {
+    fn insert_file(&self, id: Id, probe: Probe) -> io::Result<()> {
         let file = File::open(self.folder.join(self.index.path(id)))?;
         let flags = match self.index.path(id).ends_with(".ko") {
             true => 0,
             false => COMPRESSED,
         };
-        Ok(finit_module(&file, &self.parameters(id)?, flags)?)
+        Ok(finit_module(&file, &self.parameters(id, probe)?, flags)?)
     }
 
     /// The configured parameters, then those of the command line, so that the
     /// latter win.
-    fn parameters(&self, id: Id) -> io::Result<CString> {
+    fn parameters(&self, id: Id, probe: Probe) -> io::Result<CString> {
         let name = self.index.name(id);
         let configured = self.configured.get(name).map_or("", String::as_str);
         let given = cmdline::module_parameters(&self.cmdline, name);
-        Ok(CString::new(format!("{configured} {given}").trim())?)
+        let probe = match probe {
+            Probe::Inside => "",
+            Probe::Elsewhere => "async_probe",
+        };
+        Ok(CString::new(
+            format!("{configured} {given} {probe}").trim(),
+        )?)
     }
 }
 

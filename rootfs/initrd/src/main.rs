@@ -2,8 +2,8 @@
 //!
 //! 1. mounts the kernel's file systems, opens the consoles;
 //! 2. reads the kernel command line;
-//! 3. loads modules: the configured ones and, on other threads from here on,
-//!    those of the devices that are there and that come;
+//! 3. loads modules, on other threads from here on: those of the devices that
+//!    are there and that come, the configured ones, those that it needs itself;
 //! 4. (md arrays: assembled here, before the root device is looked for);
 //! 5. finds the root device and opens it under dm-verity;
 //! 6. mounts the system image, the state volume on /var, the overlay on /etc;
@@ -31,7 +31,7 @@ mod writable;
 use std::fs;
 use std::process::ExitCode;
 
-use vigie_initrd::cmdline::{self, Request};
+use vigie_initrd::cmdline::{self, Boot, Request};
 use vigie_initrd::trouble::{Step, Trouble};
 
 use crate::consoles::note;
@@ -63,10 +63,21 @@ fn boot() -> Result<std::convert::Infallible, Trouble> {
     let loader = Loader::start(&text);
     let mut devices = devices::Devices::listen(&loader)?;
     // md arrays come here: from this point every new block device is seen.
+    loader.wish_always(modules_of(&request.boot));
     let root = root::find(&request, &loader, &mut devices)?;
+    loader.stop_wishes();
     mount_system(&request, &loader, &root)?;
     loader.stop();
     handover::hand_over()
+}
+
+/// What the steps will need, loaded while the root device is waited for. Each
+/// step still asks for its own, so this is only about time.
+fn modules_of(boot: &Boot) -> &'static [&'static str] {
+    match boot {
+        Boot::Installed { .. } => &["dm_verity", "squashfs", "ext4", "overlay"],
+        Boot::Live { .. } => &["isofs", "loop", "dm_verity", "squashfs", "overlay"],
+    }
 }
 
 /// Steps 5 to 7: everything below /sysroot.

@@ -3,9 +3,12 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
+use std::path::Path;
 
 use rustix::mount::{MountFlags, mount as mount_syscall};
 
+use vigie_disk::KernelDevice;
+use vigie_disk::table::Table;
 use vigie_initrd::cmdline::{Boot, Request};
 use vigie_initrd::iso;
 use vigie_initrd::trouble::{Step, Trouble};
@@ -82,20 +85,28 @@ fn find_partition(
     devices: &mut Devices,
 ) -> Result<Root, Trouble> {
     let object = format!("PARTUUID={part_uuid}");
-    let is_wanted = |device: &BlockDevice| {
-        let found = device.event.part_uuid.as_deref() == Some(part_uuid);
-        found.then(|| device.clone())
+    let on_disk = |disk: &BlockDevice| {
+        let partition = partition_of(disk, part_uuid)?;
+        Some((partition, disk.clone()))
     };
-    let found = devices.find(request.wait, || say_waiting(request, &object), is_wanted);
-    let partition = found.ok_or_else(|| missing(Step::FindRoot, request, &object))?;
-    let disk = partition
-        .disk()
-        .ok_or_else(|| Trouble::new(Step::FindRoot, partition.node(), "its disk is gone"))?;
-    // The kernel holds the lock of the disk's open while it looks for
-    // partitions: after this all of them are there.
-    drop(File::open(disk.node()));
+    let found = devices.find(request.wait, || say_waiting(request, &object), on_disk);
+    let (partition, disk) = found.ok_or_else(|| missing(Step::FindRoot, request, &object))?;
     note(format_args!("root partition {}", partition.node()));
     Ok(Root::Installed { partition, disk })
+}
+
+/// The partition with this GUID, where the disk has it. The kernel of Debian 13
+/// does not tell the GUID (PARTUUID is in uevents from 6.13 on), so the table
+/// is read. The kernel holds the lock of the disk's open while it looks for
+/// partitions: once the table is read, all of them are in sysfs.
+fn partition_of(disk: &BlockDevice, part_uuid: &str) -> Option<BlockDevice> {
+    let device = KernelDevice::open_read_only(Path::new(&disk.partitioned_node()?)).ok()?;
+    let table = Table::read(&device)
+        .inspect_err(|error| warn(error))
+        .ok()??;
+    let mut entries = table.partitions.iter();
+    let (number, _) = entries.find(|(_, entry)| entry.guid.to_string() == part_uuid)?;
+    disk.partition(*number)
 }
 
 fn find_medium(

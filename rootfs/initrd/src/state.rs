@@ -1,15 +1,11 @@
 //! /var: the state volume, checked first; in memory when live, and when the
 //! volume cannot be had, because a box that can be reached can be repaired.
 
-use std::path::Path;
-
 use rustix::mount::{MountFlags, mount};
 
 use vigie_initrd::fsck::{self, OPERATIONAL_ERROR, Verdict};
 use vigie_initrd::report::StateCheck;
 use vigie_initrd::trouble::{Step, Trouble};
-
-use vigie_disk::sysfs::{KernelPartition, Sysfs};
 
 use crate::consoles::{note, tell};
 use crate::devices::BlockDevice;
@@ -69,13 +65,13 @@ pub fn mount_var(loader: &Loader, root: &Root) -> Result<Var, Trouble> {
 /// Checks and mounts the state volume of this disk; the error is what the
 /// check, or what came instead of it, said.
 fn mount_state(loader: &Loader, disk: &BlockDevice) -> Result<(String, StateCheck), StateCheck> {
-    let partition = find(disk).ok_or_else(|| {
+    let partition = disk.partition_named(PARTITION).ok_or_else(|| {
         not_checked(format!(
             "{} has not exactly one partition named {PARTITION}",
             disk.node()
         ))
     })?;
-    let device = partition.node.display().to_string();
+    let device = partition.node();
     let check = check(&device)?;
     loader.need("ext4");
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOATIME;
@@ -83,11 +79,6 @@ fn mount_state(loader: &Loader, disk: &BlockDevice) -> Result<(String, StateChec
         .map_err(|e| not_checked(format!("mounting {device} on /var: {e}; {}", check.summary)))?;
     note(format_args!("state volume {device} mounted"));
     Ok((device, check))
-}
-
-fn find(disk: &BlockDevice) -> Option<KernelPartition> {
-    let name = Sysfs::kernel_name(Path::new(&disk.node()))?;
-    Sysfs::default().partition_named(&name, PARTITION)
 }
 
 /// Preens the volume, and repairs it where preening is not enough. Never asks:

@@ -14,10 +14,6 @@ pub struct Uevent {
     pub devname: Option<String>,
     /// `disk` or `partition`.
     pub devtype: Option<String>,
-    /// The partition's unique GUID, in lower case.
-    pub part_uuid: Option<String>,
-    /// The partition's name.
-    pub part_name: Option<String>,
 }
 
 impl Uevent {
@@ -48,8 +44,6 @@ impl Uevent {
                 "MODALIAS" => event.modalias = Some(value),
                 "DEVNAME" => event.devname = Some(value),
                 "DEVTYPE" => event.devtype = Some(value),
-                "PARTUUID" => event.part_uuid = Some(value.to_ascii_lowercase()),
-                "PARTNAME" => event.part_name = Some(value),
                 _ => {}
             }
         }
@@ -64,15 +58,10 @@ mod tests {
     #[test]
     fn files() {
         let text = "MAJOR=254\nMINOR=5\nDEVNAME=vda5\nDEVTYPE=partition\nDISKSEQ=9\nPARTN=5\n\
-                    PARTNAME=system-a\nPARTUUID=01234567-89AB-cdef-0123-456789abcdef\n";
+                    PARTNAME=system-a\n";
         let got = Uevent::from_file(text);
         assert_eq!(got.devname.as_deref(), Some("vda5"));
         assert_eq!(got.devtype.as_deref(), Some("partition"));
-        assert_eq!(got.part_name.as_deref(), Some("system-a"));
-        assert_eq!(
-            got.part_uuid.as_deref(),
-            Some("01234567-89ab-cdef-0123-456789abcdef")
-        );
         assert_eq!(Uevent::from_file(""), Uevent::default());
     }
 
