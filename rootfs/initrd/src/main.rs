@@ -72,18 +72,27 @@ fn boot() -> Result<std::convert::Infallible, Trouble> {
 }
 
 /// What the steps will need, loaded while the root device is waited for. Each
-/// step still asks for its own, so this is only about time.
+/// step still asks for its own, so this is only about time. The last ones are
+/// the aliases of SCSI disks and drives: SATA and USB show one sooner or later.
 fn modules_of(boot: &Boot) -> &'static [&'static str] {
     match boot {
-        Boot::Installed { .. } => &["dm_verity", "squashfs", "ext4", "overlay"],
-        Boot::Live { .. } => &["isofs", "loop", "dm_verity", "squashfs", "overlay"],
+        Boot::Installed { .. } => &["dm_verity", "squashfs", "ext4", "overlay", "scsi:t-0x00"],
+        Boot::Live { .. } => &[
+            "isofs",
+            "loop",
+            "dm_verity",
+            "squashfs",
+            "overlay",
+            "scsi:t-0x00",
+            "scsi:t-0x05",
+        ],
     }
 }
 
 /// Steps 5 to 7: everything below /sysroot.
 fn mount_system(request: &Request, loader: &Loader, root: &root::Root) -> Result<(), Trouble> {
     let device = verity::open(request, loader, root)?;
-    root::mount(loader, &device)?;
+    root::mount(loader, root, &device)?;
     let var = state::mount_var(loader, root)?;
     writable::mount_etc(loader)?;
     writable::set_machine_id(var.is_persistent());

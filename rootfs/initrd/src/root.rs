@@ -53,6 +53,14 @@ impl Root {
             Root::Live { image, .. } => image,
         }
     }
+
+    /// What a fault in the image is a fault of: the slot, or the medium.
+    pub fn step(&self, installed: Step) -> Step {
+        match self {
+            Root::Installed { .. } => installed,
+            Root::Live { .. } => Step::OpenMedium,
+        }
+    }
 }
 
 /// Waits for the device that the command line names, and opens it.
@@ -68,12 +76,13 @@ pub fn find(request: &Request, loader: &Loader, devices: &mut Devices) -> Result
 }
 
 /// Mounts the verified device as the system's root.
-pub fn mount(loader: &Loader, device: &str) -> Result<(), Trouble> {
+pub fn mount(loader: &Loader, root: &Root, device: &str) -> Result<(), Trouble> {
     loader.need("squashfs");
-    make_folder(SYSROOT, Step::MountRoot)?;
+    let step = root.step(Step::MountRoot);
+    make_folder(SYSROOT, step)?;
     mount_syscall(device, SYSROOT, "squashfs", MountFlags::RDONLY, None).map_err(|e| {
         let cause = format!("{e}; a block that does not match the root hash reads as an I/O error");
-        Trouble::new(Step::MountRoot, device, cause)
+        Trouble::new(step, format!("{device} ({})", root.image().node()), cause)
     })?;
     note("system image mounted");
     Ok(())

@@ -85,8 +85,9 @@ fn mount_state(loader: &Loader, disk: &BlockDevice) -> Result<(String, StateChec
 /// there is nobody to answer.
 fn check(device: &str) -> Result<StateCheck, StateCheck> {
     let (mut verdict, mut check) = e2fsck("-p", device);
-    for _ in 0..REPAIR_RUNS {
-        if verdict != Verdict::Faulty {
+    for run in 0..REPAIR_RUNS {
+        let hopeless = run > 0 && !fsck::faults_are_left(check.exit);
+        if verdict != Verdict::Faulty || hopeless {
             break;
         }
         say_repairing(device, &check);

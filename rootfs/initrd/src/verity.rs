@@ -21,7 +21,7 @@ const CONTROL: &str = "/dev/mapper/control";
 /// Sets the device up and gives its node.
 pub fn open(request: &Request, loader: &Loader, root: &Root) -> Result<String, Trouble> {
     let node = root.image().node();
-    let failed = |cause: String| Trouble::new(Step::Verity, &node, cause);
+    let failed = |cause: String| Trouble::new(root.step(Step::Verity), &node, cause);
     loader.need("dm_verity");
     let superblock = read_superblock(&node, request.hash_offset).map_err(failed)?;
     let number = root.image().number().map_err(|e| failed(e.to_string()))?;
