@@ -175,7 +175,7 @@ impl<'a> Build<'a> {
         Ok(tree)
     }
 
-    /// Folder with `initrd.img` and `ucode.img`.
+    /// Folder with `initrd.img` and the microcode.
     fn initrd(&self, programs: &Programs) -> Result<PathBuf> {
         let definition = self.definition();
         let key = self
@@ -201,11 +201,9 @@ impl<'a> Build<'a> {
                 &programs.init,
             )?;
             initrd::write(&tree, &folder.join("initrd.img"))?;
-            let mut microcode = Vec::new();
             if definition.firmware.microcode {
-                export::cpio(&initrd::microcode(self.raw()?)?, &mut microcode)?;
+                initrd::write_microcode(self.raw()?, folder)?;
             }
-            std::fs::write(folder.join("ucode.img"), microcode)?;
             phase.done();
             Ok(())
         })
@@ -275,16 +273,7 @@ impl<'a> Build<'a> {
             let sealed: SystemImage =
                 serde_json::from_slice(&std::fs::read(system.join("system.json"))?)?;
             let kernel = Kernel::find(self.raw()?)?.image()?;
-            let (init, microcode) = (initrd.join("initrd.img"), initrd.join("ucode.img"));
-            boot::write(
-                kernel,
-                &init,
-                &microcode,
-                &sealed,
-                self.time,
-                &self.tools,
-                &folder.join("boot.img"),
-            )?;
+            boot::write(kernel, initrd, &sealed, self.time, &self.tools, &folder.join("boot.img"))?;
             let scratch = self.cache.scratch()?;
             let loaders = Loaders::prepare(&self.tools, scratch.path())?;
             std::fs::hard_link(system.join("system.img"), folder.join("system.img"))?;

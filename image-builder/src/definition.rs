@@ -347,7 +347,7 @@ mod tests {
                 "[packages.emulators]",
                 "unknown package set; allowed: system, initrd",
             ),
-            ("level = 15", "level = 99", "image.level: allowed: 1 to 22"),
+            ("level = 9", "level = 99", "image.level: allowed: 1 to 22"),
             ("[product]", "[product", "a.toml:4: "),
         ];
         for (from, to, expected) in cases {

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::cache::Key;
 use crate::packages::Packages;
-use crate::tree::export;
+use crate::tree::{MERGED, export};
 
 /// An unpacked package set.
 #[derive(Debug, Clone)]
@@ -22,12 +22,15 @@ impl Tools {
     /// # Errors
     /// A download or a package that is broken.
     pub fn prepare(packages: &Packages<'_>, set: &str) -> Result<Self> {
-        let mut key = Key::new("tools", 2);
+        let mut key = Key::new("tools", 3);
         for package in packages.lock.set(set) {
             key = key.with("package", &package.sha256);
         }
         let root = packages.cache.step(&format!("set-{set}"), &key, |folder| {
-            let tree = packages.tree(set)?;
+            let mut tree = packages.tree(set)?;
+            for name in MERGED {
+                tree.link(name, &format!("usr/{name}"))?;
+            }
             let phase = packages.reporter.phase(&format!("unpacking {set}"), None);
             export::folder(&tree, folder)?;
             phase.done();

@@ -7,28 +7,26 @@ use anyhow::Result;
 
 use super::system::{SystemImage, squashfs};
 use crate::tools::Tools;
-use crate::tree::{Content, Node, Tree};
+use crate::tree::{Tree, import};
 
 /// Options that every boot of the appliance has.
 const OPTIONS: &str = "console=tty0 console=ttyS0,115200n8 quiet panic=30";
 
-/// Writes the boot image.
+/// Writes the boot image; `parts` is the folder with the initrd and the microcode.
 ///
 /// # Errors
 /// A file that cannot be read, or a full disk.
 pub fn write(
     kernel: Vec<u8>,
-    initrd: &Path,
-    microcode: &Path,
+    parts: &Path,
     system: &SystemImage,
     time: u64,
     tools: &Tools,
     out: &Path,
 ) -> Result<()> {
     let mut tree = Tree::default();
+    import::add_folder(&mut tree, parts, |_| true)?;
     tree.file("vmlinuz", 0o644, kernel)?;
-    tree.insert("initrd.img", Node::file(0o644, Content::of_file(initrd)?))?;
-    tree.insert("ucode.img", Node::file(0o644, Content::of_file(microcode)?))?;
     tree.file(
         "boot.cfg",
         0o644,

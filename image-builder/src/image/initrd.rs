@@ -14,8 +14,8 @@ use crate::tree::{Content, Kind, Node, Tree, export};
 const PROGRAMS: [&str; 2] = ["usr/sbin/e2fsck", "usr/sbin/mdadm"];
 const LOADER: &str = "usr/lib64/ld-linux-x86-64.so.2";
 const LIBRARIES: &str = "usr/lib/x86_64-linux-gnu";
-/// zstd level of the archive: the highest that needs no more memory to unpack than usual.
-const LEVEL: i32 = 19;
+/// zstd level of the archive.
+const LEVEL: i32 = 15;
 
 /// Composes the initrd's tree. `programs` is the tree of the initrd's packages.
 ///
@@ -88,29 +88,34 @@ pub fn write(tree: &Tree, out: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The processors' microcode as the kernel wants it before the initrd: an uncompressed
-/// archive (Documentation/arch/x86/microcode.rst).
+/// Makers of processors: name of the file in the boot image, folder of their updates, name
+/// that the kernel looks for.
+const MICROCODE: [(&str, &str, &str); 2] = [
+    ("ucode-intel.img", "intel-ucode", "GenuineIntel.bin"),
+    ("ucode-amd.img", "amd-ucode", "AuthenticAMD.bin"),
+];
+
+/// Writes the processors' microcode as the kernel wants it before the initrd: uncompressed
+/// archives (Documentation/arch/x86/microcode.rst), one per maker, for GRUB to choose from.
 ///
 /// # Errors
-/// A file that cannot be read.
-pub fn microcode(raw: &Tree) -> Result<Tree> {
-    let mut tree = Tree::default();
-    for (folder, file) in [
-        ("intel-ucode", "GenuineIntel.bin"),
-        ("amd-ucode", "AuthenticAMD.bin"),
-    ] {
-        let folder = format!("usr/lib/firmware/{folder}");
+/// A file that cannot be read or written.
+pub fn write_microcode(raw: &Tree, folder: &Path) -> Result<()> {
+    for (file, source, name) in MICROCODE {
+        let source = format!("usr/lib/firmware/{source}");
         let mut all = Vec::new();
-        for (name, node) in raw.children(&folder) {
+        for (update, node) in raw.children(&source) {
             // AMD's README and signatures lie beside the updates.
-            let is_update = folder.ends_with("intel-ucode") || name.ends_with(".bin");
+            let is_update = source.ends_with("intel-ucode") || update.ends_with(".bin");
             if matches!(node.kind, Kind::File(_)) && is_update {
-                all.extend(raw.read(&format!("{folder}/{name}"))?);
+                all.extend(raw.read(&format!("{source}/{update}"))?);
             }
         }
-        if !all.is_empty() {
-            tree.file(&format!("kernel/x86/microcode/{file}"), 0o644, all)?;
-        }
+        let mut tree = Tree::default();
+        tree.file(&format!("kernel/x86/microcode/{name}"), 0o644, all)?;
+        let mut archive = Vec::new();
+        export::cpio(&tree, &mut archive)?;
+        std::fs::write(folder.join(file), archive)?;
     }
-    Ok(tree)
+    Ok(())
 }

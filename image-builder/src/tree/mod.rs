@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail, ensure};
 pub use entry::{Content, Kind, Node};
 
 /// Folders that are links into `/usr` (file-hierarchy(7)).
-const MERGED: [&str; 4] = ["bin", "sbin", "lib", "lib64"];
+pub(crate) const MERGED: [&str; 4] = ["bin", "sbin", "lib", "lib64"];
 
 /// A file tree.
 #[derive(Debug, Clone, Default)]
