@@ -1,2 +1,93 @@
-//! See README.md.
-fn main() {}
+//! The command `vigie-install`.
+//!
+//! Exit codes: 0 done, 1 failed or refused, 2 wrong use.
+
+mod commands;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use vigie_installer::messages;
+use vigie_installer::payload::ON_MEDIUM;
+use vigie_settings::Language;
+
+/// Installs an appliance onto a disk of this machine.
+#[derive(Parser)]
+#[command(version, about)]
+struct Cli {
+    /// Language of messages, "en" or "fr"; that of the environment where not given.
+    #[arg(long, global = true, value_parser = language)]
+    language: Option<Language>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Installs as an answer file says.
+    Run {
+        /// The answer file.
+        #[arg(long)]
+        answers: PathBuf,
+        /// Folder with what is to be installed.
+        #[arg(long, default_value = ON_MEDIUM)]
+        payload: PathBuf,
+        /// Only say what would be done.
+        #[arg(long)]
+        dry_run: bool,
+        /// Print plan, progress and result as JSON lines.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Lists the machine's disks and what is on them.
+    Devices {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Says whether an answer file is good, with the line of what is not.
+    Check {
+        /// The answer file.
+        file: PathBuf,
+    },
+    /// Installs as the volume labelled PROVISION says; does nothing where there is none.
+    Provision {
+        /// Folder with what is to be installed.
+        #[arg(long, default_value = ON_MEDIUM)]
+        payload: PathBuf,
+    },
+}
+
+fn language(text: &str) -> Result<Language, String> {
+    match text {
+        "en" => Ok(Language::En),
+        "fr" => Ok(Language::Fr),
+        other => Err(format!(
+            "\"{other}\" is not a language; there are en and fr"
+        )),
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let language = cli.language.unwrap_or_else(messages::from_environment);
+    let outcome = match cli.command {
+        Command::Run {
+            answers,
+            payload,
+            dry_run,
+            json,
+        } => commands::run::run(&answers, &payload, dry_run, json, language),
+        Command::Devices { json } => commands::devices::devices(json, language),
+        Command::Check { file } => commands::check::check(&file, language),
+        Command::Provision { payload } => commands::provision::provision(&payload, language),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("vigie-install: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

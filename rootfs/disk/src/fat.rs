@@ -43,6 +43,17 @@ pub fn read_root_file(
     Ok(Some(contents))
 }
 
+/// The volume's label: that of its root directory, which people change, else that of
+/// its first sector; none where the volume cannot be read or has neither.
+pub fn label(device: &mut dyn BlockDevice) -> Option<String> {
+    let device = Cursor::new(ReadOnly(device));
+    let volume = fatfs::FileSystem::new(device, fatfs::FsOptions::new()).ok()?;
+    let in_root = volume.read_volume_label_from_root_dir().ok().flatten();
+    let label = in_root.unwrap_or_else(|| volume.volume_label());
+    let label = label.trim().to_owned();
+    (!label.is_empty() && label != "NO NAME").then_some(label)
+}
+
 /// Writes a file into the root, in place of one of that name.
 pub fn write_root_file(device: &mut dyn BlockDevice, name: &str, contents: &[u8]) -> Result<()> {
     let device_name = device.name().to_owned();
@@ -123,6 +134,7 @@ mod tests {
         write_root_file(&mut disk, "install.toml", b"[target]\n").unwrap();
         write_root_file(&mut disk, "install.toml", b"[finish]").unwrap();
         let before = disk.clone();
+        assert_eq!(label(&mut disk).as_deref(), Some("PROVISION"));
         let read = |disk: &mut MemoryDevice, name: &str, limit| {
             read_root_file(disk, name, Bytes::new(limit))
         };

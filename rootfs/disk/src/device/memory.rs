@@ -1,6 +1,7 @@
 //! A sparse disk in memory: only what was written takes room.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::{BlockDevice, check_range};
 use crate::error::Result;
@@ -8,10 +9,10 @@ use crate::units::{Bytes, SectorSize};
 
 const PAGE: u64 = 4096;
 
-/// A disk in memory. Cloning it is a snapshot.
+/// A disk in memory. Cloning it is a snapshot that shares what neither side changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemoryDevice {
-    pages: BTreeMap<u64, Box<[u8]>>,
+    pages: BTreeMap<u64, Arc<[u8]>>,
     size: Bytes,
     sector_size: SectorSize,
 }
@@ -36,10 +37,11 @@ impl MemoryDevice {
     fn store(&mut self, offset: u64, data: &[u8]) {
         for (page, within, range) in pieces(offset, data.len()) {
             let piece = &data[range];
-            self.pages
+            let page = self
+                .pages
                 .entry(page)
-                .or_insert_with(|| vec![0; PAGE as usize].into())[within..within + piece.len()]
-                .copy_from_slice(piece);
+                .or_insert_with(|| vec![0; PAGE as usize].into());
+            Arc::make_mut(page)[within..within + piece.len()].copy_from_slice(piece);
         }
     }
 }

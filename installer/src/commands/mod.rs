@@ -1,0 +1,6 @@
+//! The subcommands, one file each: what the library answers, said on a terminal.
+
+pub mod check;
+pub mod devices;
+pub mod provision;
+pub mod run;

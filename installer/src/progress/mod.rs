@@ -1,0 +1,171 @@
+//! What an installation tells while it works: typed events, apart from how
+//! they are shown ([`render`]).
+
+pub mod render;
+
+use std::time::Instant;
+
+use serde::Serialize;
+use vigie_disk::Bytes;
+
+use crate::messages::Text;
+
+/// The phases, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// The payload is read and its digests compared.
+    Check,
+    /// What was on the disk is made unreadable.
+    Clear,
+    /// The EFI system partition.
+    Esp,
+    /// The state volume with the first settings.
+    State,
+    /// The data volumes.
+    Data,
+    /// The boot image, written and read back.
+    Boot,
+    /// The system image, written and read back.
+    System,
+    /// Partition table and boot code.
+    Finish,
+}
+
+impl Phase {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Check,
+        Self::Clear,
+        Self::Esp,
+        Self::State,
+        Self::Data,
+        Self::Boot,
+        Self::System,
+        Self::Finish,
+    ];
+
+    /// Its name for a person.
+    pub fn text(self) -> Text {
+        match self {
+            Self::Check => Text::new("phase.check"),
+            Self::Clear => Text::new("phase.clear"),
+            Self::Esp => Text::new("phase.esp"),
+            Self::State => Text::new("phase.state"),
+            Self::Data => Text::new("phase.data"),
+            Self::Boot => Text::new("phase.boot"),
+            Self::System => Text::new("phase.system"),
+            Self::Finish => Text::new("phase.finish"),
+        }
+    }
+}
+
+/// How far a phase is, in bytes (or in steps, where there are no bytes).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Event {
+    /// The phase.
+    pub phase: Phase,
+    /// Done so far; equal to `total` exactly once, at the end.
+    pub done: u64,
+    /// To be done.
+    pub total: u64,
+}
+
+/// Who is told.
+pub trait Progress {
+    /// Something was done. May be called often; a renderer thins.
+    fn event(&mut self, event: &Event);
+}
+
+/// Nobody is told.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Progress for Silent {
+    fn event(&mut self, _: &Event) {}
+}
+
+/// A list of events, for tests.
+impl Progress for Vec<Event> {
+    fn event(&mut self, event: &Event) {
+        self.push(*event);
+    }
+}
+
+/// Tells how long each phase took, and passes the events on.
+pub struct Timed<'a> {
+    inner: &'a mut dyn Progress,
+    begun: Instant,
+    seconds: Vec<(Phase, f64)>,
+}
+
+impl<'a> Timed<'a> {
+    /// Starts the clock.
+    pub fn new(inner: &'a mut dyn Progress) -> Self {
+        Self {
+            inner,
+            begun: Instant::now(),
+            seconds: Vec::new(),
+        }
+    }
+
+    /// Seconds of each finished phase.
+    pub fn seconds(&self) -> &[(Phase, f64)] {
+        &self.seconds
+    }
+}
+
+impl Progress for Timed<'_> {
+    fn event(&mut self, event: &Event) {
+        if event.done == event.total {
+            self.seconds
+                .push((event.phase, self.begun.elapsed().as_secs_f64()));
+            self.begun = Instant::now();
+        }
+        self.inner.event(event);
+    }
+}
+
+/// One phase being worked on: turns steps into events, the last one certain.
+pub struct Meter<'a> {
+    progress: &'a mut dyn Progress,
+    phase: Phase,
+    total: u64,
+}
+
+impl<'a> Meter<'a> {
+    /// Begins a phase.
+    pub fn new(progress: &'a mut dyn Progress, phase: Phase, total: Bytes) -> Self {
+        let total = total.get().max(1);
+        progress.event(&Event {
+            phase,
+            done: 0,
+            total,
+        });
+        Self {
+            progress,
+            phase,
+            total,
+        }
+    }
+
+    /// So much of the phase is done.
+    pub fn at(&mut self, done: Bytes) {
+        // The end is told by `finish` alone.
+        let done = done.get().min(self.total - 1);
+        self.progress.event(&Event {
+            phase: self.phase,
+            done,
+            total: self.total,
+        });
+    }
+
+    /// The phase is done.
+    pub fn finish(self) {
+        self.progress.event(&Event {
+            phase: self.phase,
+            done: self.total,
+            total: self.total,
+        });
+    }
+}

@@ -1,0 +1,98 @@
+//! The volume that tells the live system to install by itself: FAT or ISO 9660,
+//! labelled PROVISION, with `install.toml` in its root. Volumes are found by
+//! looking at every block device; nothing is mounted.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use vigie_disk::probe::{Kind, probe};
+use vigie_disk::sysfs::{Sysfs, node};
+use vigie_disk::{BlockDevice, Bytes, KernelDevice, fat, iso};
+
+/// Label of the volume.
+pub const LABEL: &str = "PROVISION";
+/// The answers in its root.
+pub const ANSWERS: &str = "install.toml";
+/// The result that is written beside them.
+pub const RESULT: &str = "install-result.json";
+/// Answers are a few kilobytes; more is damage.
+const LIMIT: Bytes = Bytes::mib(1);
+
+/// A volume that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provision {
+    /// Its device node.
+    pub node: PathBuf,
+    /// FAT can be written, ISO 9660 cannot.
+    pub writable: bool,
+    /// The answers' text; none where the file is missing.
+    pub answers: Option<String>,
+}
+
+/// All volumes labelled PROVISION. A stick with a partition table and one
+/// without are both looked at; a device that cannot be read is passed over.
+pub fn find(sysfs: &Sysfs) -> Vec<Provision> {
+    let nodes = sysfs.all().into_iter().map(|name| node(&name));
+    nodes
+        .filter_map(|node| {
+            let mut device = KernelDevice::open_read_only(&node).ok()?;
+            look(&mut device, &node)
+        })
+        .collect()
+}
+
+/// Whether one device is such a volume.
+pub fn look(device: &mut dyn BlockDevice, node: &Path) -> Option<Provision> {
+    let (kind, answers) = probe(device).into_iter().find_map(|found| {
+        let label = match found.kind {
+            Kind::Fat => fat::label(device),
+            Kind::Iso9660 => found.label,
+            _ => None,
+        };
+        label
+            .is_some_and(|label| label.eq_ignore_ascii_case(LABEL))
+            .then(|| (found.kind, read(device, found.kind)))
+    })?;
+    Some(Provision {
+        node: node.to_owned(),
+        writable: kind == Kind::Fat,
+        answers,
+    })
+}
+
+fn read(device: &mut dyn BlockDevice, kind: Kind) -> Option<String> {
+    let bytes = match kind {
+        Kind::Fat => fat::read_root_file(device, ANSWERS, LIMIT),
+        _ => iso::read_root_file(device, ANSWERS, LIMIT),
+    };
+    Some(String::from_utf8_lossy(&bytes.ok()??).into_owned())
+}
+
+impl Provision {
+    /// Writes the result beside the answers; does nothing on a volume that cannot be written.
+    pub fn write_result(&self, result: &str) -> Result<()> {
+        if !self.writable {
+            return Ok(());
+        }
+        let mut device = KernelDevice::open_shared(&self.node)?;
+        fat::write_root_file(&mut device, RESULT, result.as_bytes())
+            .with_context(|| format!("writing {RESULT} to {}", self.node.display()))
+    }
+}
+
+/// What follows a success.
+pub fn finish(action: crate::answers::Action) -> Result<()> {
+    let verb = match action {
+        crate::answers::Action::Poweroff => "poweroff",
+        crate::answers::Action::Reboot => "reboot",
+        crate::answers::Action::Wait => return Ok(()),
+    };
+    let status = std::process::Command::new("systemctl")
+        .arg(verb)
+        .status()
+        .with_context(|| format!("starting systemctl {verb}"))?;
+    if !status.success() {
+        bail!("systemctl {verb} failed ({status}); switch the machine off by hand");
+    }
+    Ok(())
+}

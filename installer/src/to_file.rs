@@ -1,0 +1,123 @@
+//! An installation into a new sparse file, without root: disk images for
+//! factories, for the demo and for tests. The engine is the same as for disks.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow, bail};
+use vigie_disk::{Bytes, FileDevice, SectorSize};
+
+use crate::answers::Answers;
+use crate::execute::{Job, execute};
+use crate::ids::Ids;
+use crate::inventory::{Disk, Firmware, Inventory};
+use crate::payload::Payload;
+use crate::plan::{Plan, plan};
+use crate::progress::{Progress, Timed};
+use crate::report::Report;
+use crate::toolbox::Toolbox;
+
+/// Installs into a new file of `size` at `path`, which must not exist yet.
+///
+/// Which disk the answers name does not matter here. The file gets its name
+/// only when it is complete; until then it is `NAME.partial`, and a failure
+/// removes that.
+#[allow(clippy::too_many_arguments)] // Each is a different thing that only the caller knows.
+pub fn install_to_file(
+    answers: &Answers,
+    payload: &Payload,
+    path: &Path,
+    size: Bytes,
+    sector_size: SectorSize,
+    tools: &dyn Toolbox,
+    ids: &Ids,
+    progress: &mut dyn Progress,
+) -> Result<Report> {
+    if path.exists() {
+        bail!(
+            "{} exists already; name another file or remove it",
+            path.display()
+        );
+    }
+    let plan = plan_for_file(answers, payload, path, size, sector_size)?;
+    let partial = Partial::new(path);
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let scratch = tempfile::Builder::new()
+        .prefix(".vigie-install-")
+        .tempdir_in(folder.unwrap_or(Path::new(".")))
+        .with_context(|| format!("making a folder beside {}", path.display()))?;
+    let scratch_path = scratch.path().canonicalize()?;
+    let job = Job {
+        answers,
+        layout: &plan.layout,
+        payload,
+        tools,
+        ids,
+        scratch: &scratch_path,
+    };
+    let mut progress = Timed::new(progress);
+    // Left over from a run that was killed.
+    let _ = std::fs::remove_file(&partial.0);
+    let mut file = FileDevice::create(&partial.0, size, sector_size)?;
+    execute(&job, &mut file, &mut progress)?;
+    partial.keep_as(path)?;
+    Ok(Report::of_run(&plan, progress.seconds(), None))
+}
+
+/// The plan for a blank disk of that size; the file stands for it.
+fn plan_for_file(
+    answers: &Answers,
+    payload: &Payload,
+    path: &Path,
+    size: Bytes,
+    sector_size: SectorSize,
+) -> Result<Plan> {
+    let name = path.display().to_string();
+    let mut answers = answers.clone();
+    answers.target.path = Some(name.clone());
+    answers.target.serial = None;
+    answers.target.wwn = None;
+    let disk = Disk {
+        path: name,
+        links: Vec::new(),
+        model: None,
+        serial: None,
+        wwn: None,
+        size,
+        sector_size: sector_size.get(),
+        removable: false,
+        read_only: false,
+        boot_medium: false,
+        in_use: Vec::new(),
+        contents: Vec::new(),
+    };
+    let inventory = Inventory {
+        firmware: Firmware::Uefi,
+        disks: vec![disk],
+    };
+    plan(&answers, &inventory, payload.manifest()).map_err(|refusal| anyhow!("{refusal}"))
+}
+
+/// A file that is removed unless it is kept.
+struct Partial(PathBuf);
+
+impl Partial {
+    fn new(path: &Path) -> Self {
+        let mut name = path.as_os_str().to_owned();
+        name.push(".partial");
+        Self(PathBuf::from(name))
+    }
+
+    fn keep_as(&self, path: &Path) -> Result<()> {
+        std::fs::rename(&self.0, path)
+            .with_context(|| format!("giving {} its name", path.display()))
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        // Gone already where it was kept.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
