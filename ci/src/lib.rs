@@ -1,1 +1,19 @@
-//! See README.md.
+//! The tests of Vigie: `cargo ci`.
+//!
+//! [`vm`] drives a virtual machine. A [`step::Step`] is one thing that is proved: checks of
+//! the sources ([`checks`], [`tree`]) and end-to-end [`scenarios`]. [`runner`] runs the chosen
+//! ones, two machines at a time where memory allows. [`bench`] measures, [`table`] prints.
+
+pub mod args;
+pub mod bench;
+pub mod checks;
+pub mod context;
+pub mod image;
+pub mod process;
+pub mod programs;
+pub mod runner;
+pub mod scenarios;
+pub mod step;
+pub mod table;
+pub mod tree;
+pub mod vm;

@@ -1,0 +1,105 @@
+//! Measurements: sizes of the image, time from firmware to health, beside a reference boot
+//! of the same kernel on the same host.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+
+use crate::context::{Context, Shared};
+use crate::process;
+use crate::scenarios::{BOOT, WEB, install};
+use crate::table::{self, Row, Value};
+use crate::vm::command::{Bus, Disk, Firmware};
+use crate::vm::{Vm, images};
+
+/// Targets of the issue that introduced them.
+const HEALTHY: Duration = Duration::from_secs(45);
+const SYSTEM_BYTES: u64 = 130_000_000;
+const MEDIUM_BYTES: u64 = 220_000_000;
+const INITRD_BYTES: u64 = 20_000_000;
+
+/// Measures and gives the table; the steps `image` and `install` have passed.
+pub fn run(shared: &Arc<Shared>) -> Result<String> {
+    let ctx = Context::new(shared, "bench")?;
+    let boot_files = unpack_boot_image(&ctx)?;
+    let mut rows = sizes(&ctx, &boot_files)?;
+    let reference = reference_boot(&ctx, &boot_files.join("vmlinuz"))?;
+    rows.extend(disk_boot(&ctx, Firmware::Bios, reference)?);
+    Ok(table::print(&rows))
+}
+
+/// The kernel and the initrd out of the boot image.
+fn unpack_boot_image(ctx: &Context) -> Result<PathBuf> {
+    let folder = ctx.folder().join("boot");
+    let mut command = ctx.programs()?.command("unsquashfs");
+    command.args(["-quiet", "-no-progress", "-d"]).arg(&folder);
+    command.arg(ctx.image()?.payload.join("boot.img"));
+    process::output("unpacking the boot image", &mut command)?;
+    Ok(folder)
+}
+
+fn sizes(ctx: &Context, boot_files: &Path) -> Result<Vec<Row>> {
+    let image = ctx.image()?;
+    let files = [
+        (
+            "system image",
+            image.payload.join("system.img"),
+            SYSTEM_BYTES,
+        ),
+        ("medium", image.iso.clone(), MEDIUM_BYTES),
+        ("initrd", boot_files.join("initrd.img"), INITRD_BYTES),
+    ];
+    files
+        .into_iter()
+        .map(|(what, path, most)| {
+            let meta =
+                fs::metadata(&path).with_context(|| format!("reading {}", path.display()))?;
+            Ok(Row::new(what, Value::Bytes(meta.len())).at_most(Value::Bytes(most)))
+        })
+        .collect()
+}
+
+/// How long firmware and kernel alone take: the kernel is loaded directly and panics, as it
+/// finds no root. What the appliance needs beyond this is its own.
+pub fn reference_boot(ctx: &Context, kernel: &Path) -> Result<Duration> {
+    let machine = ctx
+        .machine(Firmware::Bios)?
+        .kernel(kernel, "console=ttyS0,115200n8 quiet panic=0");
+    let vm = ctx.start("reference", &machine)?.expecting_trouble();
+    Ok(vm.wait_line("Kernel panic - not syncing", BOOT)?.at)
+}
+
+/// Boots the installed disk alone on this host.
+fn disk_boot(ctx: &Context, firmware: Firmware, reference: Duration) -> Result<Vec<Row>> {
+    let disk = ctx.folder().join("disk.qcow2");
+    images::overlay(ctx.programs()?, ctx.installed_disk()?, &disk)?;
+    let machine = ctx
+        .machine(firmware)?
+        .disk(Disk::new(disk, Bus::Virtio).qcow2());
+    let vm = ctx.start("disk", &machine.forward(WEB))?;
+    boot_times(
+        &vm,
+        &format!("{} on {firmware}", install::HOSTNAME),
+        reference,
+    )
+}
+
+/// Waits for health and gives the stages on the way; `reference` is compared with the last.
+pub fn boot_times(vm: &Vm, what: &str, reference: Duration) -> Result<Vec<Row>> {
+    vm.wait_http(WEB, "/health", BOOT, |response| response.status == 200)?;
+    let healthy = vm.now();
+    let stages = vm.timings()?;
+    let mut rows: Vec<Row> = stages
+        .iter()
+        .map(|seen| Row::new(format!("{what}: {}", seen.name), Value::Time(seen.at)))
+        .collect();
+    rows.push(
+        Row::new(format!("{what}: /health"), Value::Time(healthy))
+            .at_most(Value::Time(HEALTHY))
+            .against(Value::Time(reference)),
+    );
+    Ok(rows)
+}

@@ -1,0 +1,88 @@
+//! Checks of the sources: format, lints, unit tests, licences.
+
+use std::env;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::context::Context;
+use crate::process;
+use crate::step::{Load, Step, skip};
+
+const SHORT: Duration = Duration::from_secs(5 * 60);
+/// Compiling everything on two slow cores.
+const LONG: Duration = Duration::from_secs(40 * 60);
+
+/// The checks, quickest first.
+pub fn steps() -> Vec<Step> {
+    let check = |name, proves, run| Step {
+        name,
+        proves,
+        smoke: true,
+        load: Load::Whole,
+        needs: &[],
+        run,
+    };
+    vec![
+        check(
+            "fmt",
+            "the sources are formatted by rustfmt",
+            |ctx: &Context| cargo(ctx, "formatting", &["fmt", "--all", "--check"], SHORT),
+        ),
+        check(
+            "clippy",
+            "no lint in any target, warnings included",
+            |ctx| {
+                let words = [
+                    "clippy",
+                    "--workspace",
+                    "--all-targets",
+                    "--locked",
+                    "--",
+                    "-D",
+                    "warnings",
+                ];
+                cargo(ctx, "lints", &words, LONG)
+            },
+        ),
+        check("unit", "the unit tests of all crates pass", |ctx| {
+            cargo(
+                ctx,
+                "unit tests",
+                &["test", "--workspace", "--locked"],
+                LONG,
+            )
+        }),
+        check(
+            "deny",
+            "licences, banned crates and sources are as deny.toml says",
+            deny,
+        ),
+    ]
+}
+
+fn cargo(ctx: &Context, what: &str, words: &[&str], limit: Duration) -> Result<()> {
+    let mut command = cargo_command(ctx);
+    command.args(words);
+    process::run(what, &mut command, &ctx.folder().join("output.log"), limit)
+}
+
+/// The cargo that runs us, in the workspace.
+pub fn cargo_command(ctx: &Context) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(ctx.root());
+    command
+}
+
+fn deny(ctx: &Context) -> Result<()> {
+    let installed = process::output("", cargo_command(ctx).args(["deny", "--version"])).is_ok();
+    if !installed {
+        return Err(skip(
+            "cargo-deny is not installed (cargo install cargo-deny)",
+        ));
+    }
+    // The advisory database is not fetched: the result depends on nothing but the sources.
+    let words = ["deny", "--offline", "check", "licenses", "bans", "sources"];
+    cargo(ctx, "cargo deny", &words, SHORT)
+}

@@ -1,0 +1,116 @@
+//! The installed disk boots on three firmwares and is healthy.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, ensure};
+use serde_json::Value;
+
+use super::{BOOT, READY_INSTALLED, WEB, medium, scenario};
+use crate::context::Context;
+use crate::step::Step;
+use crate::vm::command::{Bus, Disk, Firmware};
+use crate::vm::{Response, Vm, images};
+
+pub(super) fn steps() -> Vec<Step> {
+    let boot = |name, proves, run| scenario(name, proves, &["install"], run);
+    vec![
+        boot(
+            "disk-bios",
+            "the installed disk boots on BIOS and is healthy",
+            |ctx: &Context| run(ctx, Firmware::Bios),
+        )
+        .in_smoke(),
+        boot(
+            "disk-uefi",
+            "the installed disk boots on UEFI and is healthy",
+            |ctx| run(ctx, Firmware::Uefi),
+        ),
+        boot(
+            "disk-secureboot",
+            "the installed disk boots with Secure Boot on and is healthy",
+            |ctx| run(ctx, Firmware::SecureBoot),
+        ),
+    ]
+}
+
+fn run(ctx: &Context, firmware: Firmware) -> Result<()> {
+    let disk = overlay(ctx, ctx.installed_disk()?)?;
+    let machine = ctx
+        .machine(firmware)?
+        .disk(Disk::new(disk, Bus::Virtio).qcow2());
+    let vm = ctx.start("vm", &machine.forward(WEB))?;
+    let health = wait_healthy(&vm)?;
+    ctx.note(format!("healthy after {:.1} s", vm.now().as_secs_f64()));
+    vm.wait_line(READY_INSTALLED, BOOT)?;
+    if firmware == Firmware::SecureBoot {
+        medium::check_secure_boot(ctx, &vm)?;
+    }
+    vm.screenshot("ready")?;
+    check_identity(ctx, &health).map_err(|error| vm.failure(format!("{error:#}")))?;
+    vm.kill()
+}
+
+/// A disk of the step's own over one that stays as it is.
+pub(super) fn overlay(ctx: &Context, base: &Path) -> Result<PathBuf> {
+    let disk = ctx.folder().join("disk.qcow2");
+    images::overlay(ctx.programs()?, base, &disk)?;
+    Ok(disk)
+}
+
+/// Waits until GET /health says `ok`.
+pub fn wait_healthy(vm: &Vm) -> Result<Value> {
+    let response = vm.wait_http(WEB, "/health", BOOT, is_ok)?;
+    response.json()
+}
+
+fn is_ok(response: &Response) -> bool {
+    let health = response.json().unwrap_or_default();
+    response.status == 200 && health["status"] == "ok"
+}
+
+/// The system that answers is the one that was installed.
+fn check_identity(ctx: &Context, health: &Value) -> Result<()> {
+    let expected = [
+        ("version", ctx.image()?.version.as_str()),
+        ("mode", "installed"),
+        ("slot", "a"),
+    ];
+    for (field, value) in expected {
+        ensure!(
+            health[field] == value,
+            "/health: {field} is {}, not {value}",
+            health[field]
+        );
+    }
+    let failed = health["failed_units"]
+        .as_array()
+        .is_none_or(|units| !units.is_empty());
+    ensure!(!failed, "/health: failed units {}", health["failed_units"]);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_good_answer_is_healthy() {
+        let cases = [
+            (200, r#"{"status":"ok"}"#, true),
+            (200, r#"{"status":"degraded"}"#, false),
+            (503, r#"{"status":"ok"}"#, false),
+            (200, "ok", false),
+        ];
+        for (status, body, expected) in cases {
+            let body = body.to_owned();
+            assert_eq!(
+                is_ok(&Response {
+                    status,
+                    body: body.clone()
+                }),
+                expected,
+                "{body}"
+            );
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! A table of measurements.
+
+use std::fmt;
+use std::time::Duration;
+
+/// A measured quantity.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Value {
+    /// A time.
+    Time(Duration),
+    /// A size in bytes.
+    Bytes(u64),
+}
+
+impl Value {
+    fn number(self) -> f64 {
+        match self {
+            Value::Time(time) => time.as_secs_f64(),
+            Value::Bytes(bytes) => bytes as f64,
+        }
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Time(time) => write!(f, "{:.1} s", time.as_secs_f64()),
+            Value::Bytes(bytes) => write!(f, "{:.1} MB", *bytes as f64 / 1e6),
+        }
+    }
+}
+
+/// One measurement.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// What was measured.
+    pub what: String,
+    /// What came out.
+    pub measured: Value,
+    /// What it may be at most.
+    pub target: Option<Value>,
+    /// The same on this host at this time for something known; takes the host's speed out.
+    pub reference: Option<Value>,
+}
+
+impl Row {
+    /// A measurement without target or reference.
+    pub fn new(what: impl Into<String>, measured: Value) -> Row {
+        Row {
+            what: what.into(),
+            measured,
+            target: None,
+            reference: None,
+        }
+    }
+
+    /// It may be this at most.
+    pub fn at_most(mut self, target: Value) -> Row {
+        self.target = Some(target);
+        self
+    }
+
+    /// Compared with this.
+    pub fn against(mut self, reference: Value) -> Row {
+        self.reference = Some(reference);
+        self
+    }
+
+    fn cells(&self) -> [String; 6] {
+        let or_dash =
+            |value: Option<Value>| value.map_or("-".to_owned(), |value| value.to_string());
+        let ratio = self.reference.filter(|reference| reference.number() > 0.0);
+        let ratio = ratio.map(|reference| self.measured.number() / reference.number());
+        let verdict = match self.target {
+            None => "-",
+            Some(target) if self.measured.number() <= target.number() => "met",
+            Some(_) => "MISSED",
+        };
+        [
+            self.what.clone(),
+            self.measured.to_string(),
+            or_dash(self.target),
+            verdict.to_owned(),
+            or_dash(self.reference),
+            ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.2}")),
+        ]
+    }
+}
+
+const HEAD: [&str; 6] = ["what", "measured", "at most", "", "reference", "ratio"];
+
+/// The table as aligned text (Markdown, so that it can go into a README as it is).
+pub fn print(rows: &[Row]) -> String {
+    let mut cells = vec![HEAD.map(str::to_owned)];
+    cells.extend(rows.iter().map(Row::cells));
+    let widths: [usize; 6] = std::array::from_fn(|column| {
+        let lengths = cells.iter().map(|row| row[column].chars().count());
+        lengths.max().unwrap_or_default().max(3)
+    });
+    let rule = widths.map(|width| "-".repeat(width));
+    cells.insert(1, rule);
+    cells.iter().map(|row| line(row, &widths)).collect()
+}
+
+fn line(row: &[String; 6], widths: &[usize; 6]) -> String {
+    let cell = |(column, text): (usize, &String)| {
+        let width = widths[column];
+        // Words to the left, numbers to the right.
+        match column {
+            0 | 3 => format!("| {text:width$} "),
+            _ => format!("| {text:>width$} "),
+        }
+    };
+    let cells: String = row.iter().enumerate().map(cell).collect();
+    format!("{cells}|\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_aligned_and_judges() {
+        let seconds = |seconds| Value::Time(Duration::from_secs(seconds));
+        let rows = [
+            Row::new("medium", Value::Bytes(221_000_000)).at_most(Value::Bytes(220_000_000)),
+            Row::new("health", seconds(40))
+                .at_most(seconds(45))
+                .against(seconds(8)),
+            Row::new("nothing", seconds(1)).against(seconds(0)),
+        ];
+        let expected = "\
+| what    | measured |  at most |        | reference | ratio |
+| ------- | -------- | -------- | ------ | --------- | ----- |
+| medium  | 221.0 MB | 220.0 MB | MISSED |         - |     - |
+| health  |   40.0 s |   45.0 s | met    |     8.0 s |  5.00 |
+| nothing |    1.0 s |        - | -      |     0.0 s |     - |
+";
+        assert_eq!(print(&rows), expected);
+    }
+}
