@@ -84,7 +84,7 @@ impl System for Machine {
     }
 
     fn become_login(&mut self) -> anyhow::Error {
-        let terminal = std::env::var("TERM").unwrap_or_else(|_| "vt220".to_owned());
+        let terminal = terminal_type();
         // As Debian's getty units call it; "-" is the terminal that standard input already is.
         let error = Command::new("/usr/sbin/agetty")
             .args([
@@ -110,6 +110,7 @@ fn command(program: &[&str]) -> anyhow::Result<Command> {
     let (name, arguments) = program.split_first().context("no program was named")?;
     let mut command = Command::new(name);
     command.args(arguments);
+    command.env("TERM", terminal_type());
     // A service has no home; a shell wants one.
     command
         .env("HOME", "/root")
@@ -119,6 +120,15 @@ fn command(program: &[&str]) -> anyhow::Result<Command> {
         command.current_dir("/root");
     }
     Ok(command)
+}
+
+/// The menu on a serial line runs as `dumb`, so that systemd sends it no escape sequences; what is
+/// started from it may use what every serial terminal understands.
+fn terminal_type() -> String {
+    match std::env::var("TERM") {
+        Ok(name) if !name.is_empty() && name != "dumb" => name,
+        _ => "vt220".to_owned(),
+    }
 }
 
 fn output(program: &[&str]) -> anyhow::Result<String> {
