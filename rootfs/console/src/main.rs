@@ -5,7 +5,6 @@
 //! It trusts nobody on an installed appliance: only the live medium offers more than status and
 //! log-in.
 
-mod devices;
 mod messages;
 mod session;
 mod status;

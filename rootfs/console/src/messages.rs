@@ -33,6 +33,8 @@ impl Language {
 }
 
 pub struct Messages {
+    /// For the option of our programs.
+    pub code: &'static str,
     pub language: &'static str,
     pub install: &'static str,
     pub repair: &'static str,
@@ -64,14 +66,13 @@ pub struct Messages {
 
     pub shell_warning: &'static str,
     pub shell_end: &'static str,
-    pub disks: &'static str,
-    pub no_disks: &'static str,
     pub install_how: &'static [&'static str],
     pub provision_found: &'static str,
     pub install_word: &'static str,
 }
 
 static EN: Messages = Messages {
+    code: "en",
     language: "Français",
     install: "Install",
     repair: "Check and repair volumes",
@@ -84,7 +85,7 @@ static EN: Messages = Messages {
     press_enter: "Enter to go back:",
     yes: "yes",
     sure: "Type yes to go on, Enter to go back:",
-    failed: "failed",
+    failed: "This failed; what stands above says why.",
     name: "Name",
     version: "Version",
     slot: "slot",
@@ -101,8 +102,6 @@ static EN: Messages = Messages {
     no_answer: "the web service does not answer yet",
     shell_warning: "A root shell can destroy everything on this machine's disks.",
     shell_end: "Leave it with exit.",
-    disks: "Disks of this machine:",
-    no_disks: "The disks could not be listed:",
     install_how: &[
         "To install, put a file install.toml with the answers on a FAT volume labelled",
         "PROVISION (a second USB stick will do), plug it in and choose Install again; a",
@@ -114,6 +113,7 @@ static EN: Messages = Messages {
 };
 
 static FR: Messages = Messages {
+    code: "fr",
     language: "English",
     install: "Installer",
     repair: "Vérifier et réparer les volumes",
@@ -126,7 +126,7 @@ static FR: Messages = Messages {
     press_enter: "Entrée pour revenir :",
     yes: "oui",
     sure: "Tapez oui pour continuer, Entrée pour revenir :",
-    failed: "échec",
+    failed: "Échec ; la cause est indiquée ci-dessus.",
     name: "Nom",
     version: "Version",
     slot: "emplacement",
@@ -143,8 +143,6 @@ static FR: Messages = Messages {
     no_answer: "le service web ne répond pas encore",
     shell_warning: "Une console root peut détruire tout ce qui est sur les disques de cette machine.",
     shell_end: "Pour la quitter : exit.",
-    disks: "Disques de cette machine :",
-    no_disks: "Impossible d'énumérer les disques :",
     install_how: &[
         "Pour installer, placez un fichier install.toml contenant les réponses sur un volume",
         "FAT nommé PROVISION (une seconde clé USB convient), branchez-le et choisissez de",

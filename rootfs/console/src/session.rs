@@ -5,7 +5,6 @@
 
 use std::io::{self, BufRead, Write};
 
-use crate::devices;
 use crate::messages::{Language, Messages};
 use crate::status::{self, Mode};
 use crate::system::System;
@@ -22,6 +21,8 @@ enum Entry {
     Reboot,
     PowerOff,
 }
+
+const INSTALLER: &str = "/usr/bin/vigie-install";
 
 /// Why a session ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -151,12 +152,20 @@ impl<R: BufRead, W: Write, S: System> Session<R, W, S> {
         Ok(None)
     }
 
-    /// Runs a program on this terminal and leaves its last lines to be read.
-    fn program(&mut self, program: &[&str]) -> io::Result<()> {
-        if let Err(error) = self.system.run(program) {
-            let text = format!("{}: {error:#}", self.messages().failed);
-            self.terminal.line(&text)?;
+    /// Runs a program on this terminal. What went wrong is said here, the program itself says why.
+    fn ran(&mut self, program: &[&str]) -> io::Result<bool> {
+        let failed = self.messages().failed;
+        match self.system.run(program) {
+            Ok(true) => return Ok(true),
+            Ok(false) => self.terminal.line(failed)?,
+            Err(error) => self.terminal.line(&format!("{error:#}"))?,
         }
+        Ok(false)
+    }
+
+    /// The same, and leaves the last lines to be read.
+    fn program(&mut self, program: &[&str]) -> io::Result<()> {
+        self.ran(program)?;
         self.terminal.ask(self.messages().press_enter).map(drop)
     }
 
@@ -170,13 +179,8 @@ impl<R: BufRead, W: Write, S: System> Session<R, W, S> {
 
     fn install(&mut self) -> io::Result<()> {
         let m = self.messages();
-        match self
-            .system
-            .capture(&["/usr/bin/vigie-install", "devices", "--json"])
-        {
-            Ok(json) => self.disks(&json)?,
-            Err(error) => self.terminal.line(&format!("{} {error:#}", m.no_disks))?,
-        }
+        self.ran(&[INSTALLER, "--language", m.code, "devices"])?;
+        self.terminal.line("")?;
         if !self.system.has_provision() {
             for line in m.install_how {
                 self.terminal.line(line)?;
@@ -185,18 +189,9 @@ impl<R: BufRead, W: Write, S: System> Session<R, W, S> {
         }
         self.terminal.line(m.provision_found)?;
         if self.confirmed(m.install_word)? {
-            self.program(&["/usr/bin/vigie-install", "provision"])?;
+            self.program(&[INSTALLER, "--language", m.code, "provision"])?;
         }
         Ok(())
-    }
-
-    fn disks(&mut self, json: &str) -> io::Result<()> {
-        let m = self.messages();
-        let Some(lines) = devices::lines(json) else {
-            return self.terminal.line(&format!("{} {json}", m.no_disks));
-        };
-        self.terminal.line(m.disks)?;
-        lines.iter().try_for_each(|line| self.terminal.line(line))
     }
 
     fn shell(&mut self) -> io::Result<()> {
@@ -215,17 +210,9 @@ impl<R: BufRead, W: Write, S: System> Session<R, W, S> {
 
     fn go_down(&mut self, entry: Entry, verb: &str) -> io::Result<Option<End>> {
         let m = self.messages();
-        let prompt = format!("{}? {}", label(m, entry), m.sure);
-        if !self.confirmed(&prompt)? {
-            return Ok(None);
-        }
-        match self.system.run(&["/usr/bin/systemctl", verb]) {
-            Ok(()) => Ok(Some(End::GoingDown)),
-            Err(error) => {
-                self.terminal.line(&format!("{}: {error:#}", m.failed))?;
-                Ok(None)
-            }
-        }
+        let prompt = format!("{} - {}", label(m, entry), m.sure);
+        let going = self.confirmed(&prompt)? && self.ran(&["/usr/bin/systemctl", verb])?;
+        Ok(going.then_some(End::GoingDown))
     }
 }
 
@@ -276,14 +263,9 @@ mod tests {
                 health: (self.mode == Mode::Installed).then_some(health),
             }
         }
-        fn run(&mut self, program: &[&str]) -> anyhow::Result<()> {
+        fn run(&mut self, program: &[&str]) -> anyhow::Result<bool> {
             self.asked.push(program.join(" "));
-            anyhow::ensure!(!self.failing, "{}: exit status: 1", program.join(" "));
-            Ok(())
-        }
-        fn capture(&mut self, program: &[&str]) -> anyhow::Result<String> {
-            self.asked.push(program.join(" "));
-            Ok(r#"[{"path":"/dev/vda","size":17179869184,"model":"QEMU HARDDISK","serial":"disk0"}]"#.into())
+            Ok(!self.failing)
         }
         fn become_login(&mut self) -> anyhow::Error {
             self.asked.push("log-in".into());
@@ -338,7 +320,7 @@ mod tests {
 
     #[test]
     fn what_is_started() {
-        let devices = "/usr/bin/vigie-install devices --json";
+        let devices = "/usr/bin/vigie-install --language en devices";
         for (mode, provision, typed, expected) in [
             (
                 Mode::Live,
@@ -354,7 +336,7 @@ mod tests {
                 Mode::Live,
                 true,
                 "1\nYES\n\n",
-                vec![devices, "/usr/bin/vigie-install provision"],
+                vec![devices, "/usr/bin/vigie-install --language en provision"],
             ),
             (Mode::Live, false, "5\n\n", vec![]),
             (
@@ -406,6 +388,6 @@ mod tests {
         };
         let (end, screen) = session(&mut failing, "5\nyes\n");
         assert_eq!(end, End::Closed);
-        assert!(screen.contains("failed: /usr/bin/systemctl reboot: exit status: 1"));
+        assert!(screen.contains("This failed"));
     }
 }

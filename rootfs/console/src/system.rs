@@ -21,10 +21,9 @@ pub trait System {
     fn language(&self) -> Language;
     /// What the status shows.
     fn facts(&self) -> Facts;
-    /// Runs a program on this terminal; an error when it fails.
-    fn run(&mut self, program: &[&str]) -> anyhow::Result<()>;
-    /// Runs a program and gives what it prints.
-    fn capture(&mut self, program: &[&str]) -> anyhow::Result<String>;
+    /// Runs a program on this terminal and says whether it went well; an error when it could not
+    /// be started.
+    fn run(&mut self, program: &[&str]) -> anyhow::Result<bool>;
     /// Becomes the log-in on this terminal; returns only when that fails. After the log-out the
     /// unit starts the menu again.
     fn become_login(&mut self) -> anyhow::Error;
@@ -69,18 +68,11 @@ impl System for Machine {
         }
     }
 
-    fn run(&mut self, program: &[&str]) -> anyhow::Result<()> {
+    fn run(&mut self, program: &[&str]) -> anyhow::Result<bool> {
         let status = command(program)?
             .status()
             .with_context(|| format!("starting {}", program.join(" ")))?;
-        if !status.success() {
-            bail!("{}: {status}", program.join(" "));
-        }
-        Ok(())
-    }
-
-    fn capture(&mut self, program: &[&str]) -> anyhow::Result<String> {
-        output(program)
+        Ok(status.success())
     }
 
     fn become_login(&mut self) -> anyhow::Error {
