@@ -11,6 +11,8 @@ use vigie_disk::probe::{Found, probe};
 use vigie_disk::sysfs::{Sysfs, node};
 use vigie_disk::{BlockDevice, Bytes, KernelDevice, SectorSize};
 
+use crate::messages::Text;
+
 /// What the planner may choose from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -62,12 +64,35 @@ pub struct Disk {
     /// The running live system comes from it.
     #[serde(default)]
     pub boot_medium: bool,
-    /// What uses it, as "mounted at /var" or "part of md0".
+    /// What uses it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub in_use: Vec<String>,
+    pub in_use: Vec<Use>,
     /// What is on it; empty for a blank disk.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub contents: Vec<Content>,
+}
+
+/// How a disk is used at the moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Use {
+    /// Something on it is mounted here.
+    Mounted(String),
+    /// It is a part of this array or mapping.
+    PartOf(String),
+    /// This area of it is used for swapping.
+    Swap(String),
+}
+
+impl Use {
+    /// For a person.
+    pub fn text(&self) -> Text {
+        match self {
+            Self::Mounted(place) => Text::new("use.mounted").with("place", place),
+            Self::PartOf(name) => Text::new("use.part").with("name", name),
+            Self::Swap(place) => Text::new("use.swap").with("place", place),
+        }
+    }
 }
 
 /// Something on a disk.
@@ -200,17 +225,9 @@ impl Machine {
             .collect()
     }
 
-    fn uses(&self, name: &str, mounts: &[String]) -> Vec<String> {
-        let mut uses: Vec<String> = mounts
-            .iter()
-            .map(|place| format!("mounted at {place}"))
-            .collect();
-        uses.extend(
-            self.sysfs
-                .holders(name)
-                .iter()
-                .map(|holder| format!("part of {holder}")),
-        );
+    fn uses(&self, name: &str, mounts: &[String]) -> Vec<Use> {
+        let mut uses: Vec<Use> = mounts.iter().cloned().map(Use::Mounted).collect();
+        uses.extend(self.sysfs.holders(name).into_iter().map(Use::PartOf));
         let nodes = self.sysfs.partitions(name).into_iter().map(|one| one.node);
         for path in nodes.chain([node(name)]) {
             let path = path.display().to_string();
@@ -219,7 +236,7 @@ impl Machine {
                 .lines()
                 .any(|line| line.split_whitespace().next() == Some(path.as_str()))
             {
-                uses.push(format!("swap on {path}"));
+                uses.push(Use::Swap(path));
             }
         }
         uses
@@ -352,11 +369,11 @@ mod tests {
         let [nvme, sda, sdb] = &disks[..] else {
             panic!("three disks")
         };
-        assert!(nvme.read_only && nvme.in_use == ["swap on /dev/nvme0n1"]);
+        assert!(nvme.read_only && nvme.in_use == [Use::Swap("/dev/nvme0n1".to_owned())]);
         assert_eq!(nvme.serial.as_deref(), Some("S4XX"));
         assert_eq!(sda.serial.as_deref(), Some("ZA1234XY"));
         assert_eq!(sda.model.as_deref(), Some("ST2000NM0008"));
-        assert_eq!(sda.in_use, ["part of md0"]);
+        assert_eq!(sda.in_use, [Use::PartOf("md0".to_owned())]);
         assert!(sdb.boot_medium && sdb.removable);
         assert_eq!(sda.title(), "/dev/sda, 2 TB, ST2000NM0008, serial ZA1234XY");
     }

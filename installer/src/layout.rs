@@ -27,14 +27,21 @@ const SYSTEM_SHARE: u64 = 5;
 const ROOMY: Bytes = Bytes::gb(16);
 const BIOS_BOOT: Bytes = Bytes::MIB;
 const ESP: Bytes = Bytes::mib(288);
-/// Partitions before the first data volume.
-const SYSTEM_PARTITIONS: u64 = 7;
+/// The partitions before the state volume, in order.
+const SYSTEM_PURPOSES: [Purpose; 6] = [
+    Purpose::BiosBoot,
+    Purpose::Esp,
+    Purpose::Boot(Slot::A),
+    Purpose::Boot(Slot::B),
+    Purpose::System(Slot::A),
+    Purpose::System(Slot::B),
+];
 /// A partition table has 128 entries.
-const MOST_DATA_VOLUMES: u64 = 128 - SYSTEM_PARTITIONS;
+const MOST_DATA_VOLUMES: u64 = 128 - (SYSTEM_PURPOSES.len() as u64 + 1);
 
-/// What a partition is for.
+/// What a partition is for. In JSON it is the partition's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(into = "String", try_from = "String")]
 pub enum Purpose {
     /// GRUB's core image for BIOS.
     BiosBoot,
@@ -75,10 +82,32 @@ impl Purpose {
     }
 }
 
+impl From<Purpose> for String {
+    fn from(purpose: Purpose) -> Self {
+        purpose.name()
+    }
+}
+
+impl TryFrom<String> for Purpose {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        let number = name
+            .strip_prefix("data-")
+            .and_then(|number| number.parse().ok());
+        let fixed = SYSTEM_PURPOSES.into_iter().chain([Self::State]);
+        fixed
+            .chain(number.map(Self::Data))
+            .find(|purpose| purpose.name() == name)
+            .ok_or_else(|| format!("\"{name}\" is not the name of a partition of ours"))
+    }
+}
+
 /// One planned partition. Its number is its place in the layout, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
     /// What it is for.
+    #[serde(rename = "name")]
     pub purpose: Purpose,
     /// Its first byte.
     pub offset: Bytes,
@@ -159,14 +188,8 @@ impl Layout {
         let image = (system / 8)
             .clamp(Bytes::gib(1), Bytes::gib(4))
             .align_down(Bytes::MIB);
-        for (purpose, size) in [
-            (Purpose::BiosBoot, BIOS_BOOT),
-            (Purpose::Esp, ESP),
-            (Purpose::Boot(Slot::A), boot),
-            (Purpose::Boot(Slot::B), boot),
-            (Purpose::System(Slot::A), image),
-            (Purpose::System(Slot::B), image),
-        ] {
+        let sizes = [BIOS_BOOT, ESP, boot, boot, image, image];
+        for (purpose, size) in SYSTEM_PURPOSES.into_iter().zip(sizes) {
             self.append(purpose, size);
         }
         self.append(Purpose::State, system - self.end());
@@ -233,15 +256,15 @@ mod tests {
     #[test]
     fn sizes_in_mib() {
         for (disk, expected) in [
-            (Bytes::gb(8), [1, 288, 96, 96, 1024, 1024, 1284, 3814]),
-            (Bytes::gb(100), [1, 288, 256, 256, 2384, 2384, 13503, 76293]),
+            (Bytes::gb(8), [1, 288, 96, 96, 1024, 1024, 1284, 3815]),
+            (Bytes::gb(100), [1, 288, 256, 256, 2384, 2384, 13503, 76294]),
             (
                 Bytes::gb(250),
-                [1, 288, 256, 256, 4096, 4096, 38689, 190734],
+                [1, 288, 256, 256, 4096, 4096, 38689, 190735],
             ),
             (
                 Bytes::gb(20_000),
-                [1, 288, 256, 256, 4096, 4096, 38689, 19_025_802],
+                [1, 288, 256, 256, 4096, 4096, 38689, 19_025_803],
             ),
         ] {
             assert_eq!(sizes(disk), expected, "{disk}");
@@ -264,7 +287,7 @@ mod tests {
             data_cap: Some(Bytes::gb(1)),
             ..Needs::default()
         };
-        assert_eq!(make(Bytes::gb(1000), capped), NoLayout::TooManyVolumes(950));
+        assert_eq!(make(Bytes::gb(1000), capped), NoLayout::TooManyVolumes(951));
     }
 
     proptest! {

@@ -102,12 +102,14 @@ mod tests {
     #[test]
     fn every_key_that_is_used_exists() {
         let sources = [
+            include_str!("inventory.rs"),
             include_str!("plan.rs"),
             include_str!("progress/mod.rs"),
             include_str!("progress/render.rs"),
             include_str!("provision.rs"),
             include_str!("report.rs"),
             include_str!("main.rs"),
+            include_str!("commands/check.rs"),
             include_str!("commands/run.rs"),
             include_str!("commands/devices.rs"),
             include_str!("commands/provision.rs"),

@@ -323,7 +323,7 @@ mod tests {
             ("/hash_offset", 8192.into(), "outside the system image"),
             ("/hash_offset", 100.into(), "outside the system image"),
             ("/members/0/path", "../system.img".into(), "plain file name"),
-            ("/members/0/size", 9.into(), "has 8192 bytes"),
+            ("/members/1/size", 9.into(), "has 8192 bytes"),
             (
                 "/members/0/role",
                 "boot".into(),

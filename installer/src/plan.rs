@@ -9,7 +9,7 @@ use serde::Serialize;
 use vigie_disk::Bytes;
 
 use crate::answers::{Answers, Target};
-use crate::inventory::{Disk, Firmware, Inventory};
+use crate::inventory::{Disk, Firmware, Inventory, Use};
 use crate::layout::{Layout, Needs, NoLayout, Part, SMALLEST_DISK};
 use crate::messages::Text;
 use crate::payload::{Manifest, Role};
@@ -134,8 +134,7 @@ fn objections(disk: &Disk, target: &Target, firmware: Firmware) -> Vec<Text> {
     if disk.boot_medium {
         found.push(Text::new("disk.boot-medium"));
     } else {
-        let uses = disk.in_use.iter();
-        found.extend(uses.map(|how| Text::new("disk.in-use").with("how", how)));
+        found.extend(disk.in_use.iter().map(Use::text));
     }
     if disk.read_only {
         found.push(Text::new("disk.read-only"));

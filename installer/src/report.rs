@@ -25,7 +25,7 @@ pub struct Report {
     pub disk: Option<Disk>,
     /// Its new partitions.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub partitions: Vec<Partition>,
+    pub partitions: Vec<Part>,
     /// Seconds of each phase that was finished.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub phases: Vec<PhaseTime>,
@@ -45,16 +45,6 @@ pub enum Outcome {
     Failed,
 }
 
-/// A partition that was made.
-#[derive(Clone, Debug, Serialize)]
-pub struct Partition {
-    /// Its name.
-    pub name: String,
-    /// Place and size.
-    #[serde(flatten)]
-    pub part: Part,
-}
-
 /// How long a phase took.
 #[derive(Clone, Debug, Serialize)]
 pub struct PhaseTime {
@@ -67,10 +57,6 @@ pub struct PhaseTime {
 impl Report {
     /// A run that was carried out, or broke while it was.
     pub fn of_run(plan: &Plan, phases: &[(Phase, f64)], error: Option<&anyhow::Error>) -> Self {
-        let named = |part: &Part| Partition {
-            name: part.purpose.name(),
-            part: *part,
-        };
         let result = match error {
             None => Outcome::Installed,
             Some(_) => Outcome::Failed,
@@ -80,7 +66,7 @@ impl Report {
             error: error.map(|error| format!("{error:#}")),
             version: Some(plan.version.clone()),
             disk: Some(plan.disk.clone()),
-            partitions: plan.layout.parts().iter().map(named).collect(),
+            partitions: plan.layout.parts().to_vec(),
             phases: phases
                 .iter()
                 .map(|(phase, seconds)| PhaseTime {

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use vigie_installer::inventory::{Disk, Machine};
+use vigie_installer::inventory::{Disk, Machine, Use};
 use vigie_installer::messages::Text;
 use vigie_settings::Language;
 
@@ -34,11 +34,7 @@ fn facts(disk: &Disk, language: Language) -> String {
     if disk.read_only {
         facts.push(Text::new("disk.read-only"));
     }
-    facts.extend(
-        disk.in_use
-            .iter()
-            .map(|how| Text::new("disk.in-use").with("how", how)),
-    );
+    facts.extend(disk.in_use.iter().map(Use::text));
     let mut facts: Vec<String> = facts.iter().map(|text| text.to(language)).collect();
     facts.push(match disk.contents.is_empty() {
         true => Text::new("disk.empty").to(language),

@@ -1,0 +1,467 @@
+//! Whole installations into sparse files and onto disks in memory, looked at
+//! with the tools that made other people's disks.
+//!
+//! They need mke2fs, debugfs, mkfs.fat, mtools and the checkers of an unpacked
+//! Debian tree: VIGIE_TOOLS_DIR names it (ci sets it). Without it each test
+//! prints that it was skipped.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rustix::fs::SeekFrom;
+use sha2::{Digest, Sha256};
+use vigie_disk::device::record::Recorder;
+use vigie_disk::table::{Table, types};
+use vigie_disk::{BlockDevice, Bytes, FileDevice, MemoryDevice, Region, SectorSize, crash};
+use vigie_installer::execute::{Job, execute};
+use vigie_installer::layout::{Layout, Needs};
+use vigie_installer::payload::{MANIFEST, Payload, Role};
+use vigie_installer::progress::{Event, Phase, Silent};
+use vigie_installer::toolbox::{Run, Toolbox, TreeTools};
+use vigie_installer::{Answers, Ids, install_to_file};
+use vigie_update::{BootState, esp};
+
+const SECTORS: [SectorSize; 2] = [SectorSize::S512, SectorSize::S4096];
+
+fn tools() -> Option<TreeTools> {
+    let tree = std::env::var_os("VIGIE_TOOLS_DIR");
+    if tree.is_none() {
+        println!("skipped: VIGIE_TOOLS_DIR is not set");
+    }
+    tree.map(|tree| TreeTools::new(PathBuf::from(tree)))
+}
+
+/// A payload of made-up members of these sizes (system, boot).
+fn payload(folder: &Path, system: usize, boot: usize) -> Payload {
+    let mut members = Vec::new();
+    for role in Role::ALL {
+        let length = match role {
+            Role::System => system,
+            Role::Boot => boot,
+            Role::BiosBoot => 512,
+            _ => 40_000,
+        };
+        let bytes: Vec<u8> = (0..length)
+            .map(|at| (at * 31 / 7 + role as usize) as u8 | 1)
+            .collect();
+        fs::write(folder.join(role.file_name()), &bytes).unwrap();
+        members.push(serde_json::json!({
+            "role": role, "path": role.file_name(), "size": length,
+            "sha256": hex::encode(Sha256::digest(&bytes)),
+        }));
+    }
+    let list = serde_json::json!({
+        "product": "vigie", "version": "0.1.0.0", "arch": "amd64", "build_time": 1_763_800_000,
+        "root_hash": "00".repeat(32), "hash_offset": 4096, "members": members,
+    });
+    fs::write(folder.join(MANIFEST), list.to_string()).unwrap();
+    Payload::open(folder).unwrap()
+}
+
+fn answers() -> Answers {
+    Answers::parse("[target]\npath = \"x\"\n[system]\nhostname = \"nvr-7\"\nlanguage = \"fr\"\n")
+        .unwrap()
+}
+
+/// The ranges of a sparse file that hold data.
+fn data_ranges(path: &Path) -> Vec<(u64, u64)> {
+    let file = fs::File::open(path).unwrap();
+    let mut ranges = Vec::new();
+    let mut at = 0;
+    while let Ok(start) = rustix::fs::seek(&file, SeekFrom::Data(at)) {
+        at = rustix::fs::seek(&file, SeekFrom::Hole(start)).unwrap();
+        ranges.push((start, at));
+    }
+    ranges
+}
+
+/// Copies a partition of a disk file into a file of its own; its path.
+fn extract(disk: &Path, sector: SectorSize, name: &str, into: &Path) -> PathBuf {
+    let mut device = FileDevice::open(disk, sector).unwrap();
+    let table = Table::read(&device).unwrap().unwrap();
+    let partition = table
+        .partitions
+        .values()
+        .find(|one| one.name == name)
+        .unwrap();
+    let (offset, length) = (partition.offset(sector), partition.length(sector));
+    let region = Region::new(&mut device, name, offset, length).unwrap();
+    let path = into.join(name);
+    let mut copy = FileDevice::create(&path, length, sector).unwrap();
+    let (begin, end) = (offset.get(), (offset + length).get());
+    for (from, to) in data_ranges(disk) {
+        let (from, to) = (from.max(begin), to.min(end));
+        for at in (from..to).step_by(1 << 20) {
+            let at_in_region = Bytes::new(at - begin);
+            let length = (to - at).min(1 << 20) as usize;
+            let bytes = vigie_disk::device::read_vec(&region, at_in_region, length).unwrap();
+            copy.write_at(at_in_region, &bytes).unwrap();
+        }
+    }
+    path
+}
+
+fn run(tools: &TreeTools, program: &str, arguments: &[&str], file: &Path) -> String {
+    let output = Run::new(tools, program, "checking")
+        .args(arguments)
+        .arg(file)
+        .output()
+        .unwrap();
+    String::from_utf8(output).unwrap()
+}
+
+#[test]
+fn an_installed_file_passes_every_checker() {
+    let Some(tools) = tools() else { return };
+    for sector in SECTORS {
+        let dir = tempfile::tempdir().unwrap();
+        let payload = payload(dir.path(), 5 << 20, 1 << 20);
+        let path = dir.path().join("disk.img");
+        let mut events: Vec<Event> = Vec::new();
+        let ids = Ids::seeded("test", 1_763_800_000);
+        let report = install_to_file(
+            &answers(),
+            &payload,
+            &path,
+            Bytes::gb(8),
+            sector,
+            &tools,
+            &ids,
+            &mut events,
+        )
+        .unwrap();
+        assert_eq!(report.partitions.len(), 8);
+        assert!(
+            fs::metadata(&path).unwrap().blocks() < 80 << 11,
+            "not sparse"
+        );
+        let ended: Vec<Phase> = events
+            .iter()
+            .filter(|event| event.done == event.total)
+            .map(|event| event.phase)
+            .collect();
+        assert_eq!(ended, Phase::ALL, "each phase ends once, in order");
+
+        let fat = extract(&path, sector, "vigie-esp", dir.path());
+        run(&tools, "fsck.fat", &["-n"], &fat);
+        let listed = run(
+            &tools,
+            "mdir",
+            &["-b", "-/", "-i", fat.to_str().unwrap()],
+            Path::new("::"),
+        );
+        for file in [
+            "EFI/BOOT/BOOTX64.EFI",
+            "EFI/BOOT/grubx64.efi",
+            "EFI/BOOT/mmx64.efi",
+            "EFI/BOOT/grub.cfg",
+            "EFI/debian/grub.cfg",
+            "grubenv",
+        ] {
+            assert!(listed.contains(&format!("::/{file}")), "{file} in {listed}");
+        }
+        let device = FileDevice::open(&fat, sector).unwrap();
+        assert_eq!(esp::load(&device).unwrap(), BootState::default());
+
+        for name in ["state", "data-1"] {
+            let volume = extract(&path, sector, name, dir.path());
+            run(&tools, "e2fsck", &["-fn"], &volume);
+            let device = FileDevice::open(&volume, sector).unwrap();
+            let superblock = vigie_disk::ext4::Superblock::read(&device)
+                .unwrap()
+                .unwrap();
+            assert_eq!(
+                (superblock.label.as_str(), superblock.is_ext4),
+                (name, true)
+            );
+        }
+        check_settings(&tools, &dir.path().join("state"));
+        check_table(&path, sector, &payload);
+        check_with_host_tools(&path, sector);
+    }
+}
+
+/// The first settings: root's, unreadable to others, naming the data volume that is there.
+fn check_settings(tools: &TreeTools, state: &Path) {
+    let debugfs = |request: &str| run(tools, "debugfs", &["-R", request], state);
+    let stat = debugfs("stat lib/vigie/settings/current.toml");
+    assert!(
+        stat.contains("Mode:  0600") && stat.contains("User:     0   Group:     0"),
+        "{stat}"
+    );
+    let text = debugfs("cat lib/vigie/settings/current.toml");
+    let settings = vigie_settings::Settings::from_text(&text).unwrap();
+    assert_eq!(settings.system.hostname.as_str(), "nvr-7");
+    let volume = &settings.volumes[0];
+    assert_eq!(
+        (volume.name.as_str(), volume.mount.as_str()),
+        ("data-1", "/srv/data-1")
+    );
+    let data = FileDevice::open(&state.with_file_name("data-1"), SectorSize::S512).unwrap();
+    let superblock = vigie_disk::ext4::Superblock::read(&data).unwrap().unwrap();
+    assert_eq!(volume.uuid.as_str(), superblock.uuid);
+}
+
+fn check_table(path: &Path, sector: SectorSize, payload: &Payload) {
+    let device = FileDevice::open(path, sector).unwrap();
+    let table = Table::read(&device).unwrap().unwrap();
+    let names: Vec<&str> = table
+        .partitions
+        .values()
+        .map(|one| one.name.as_str())
+        .collect();
+    let expected = [
+        "vigie-bios",
+        "vigie-esp",
+        "boot-a",
+        "boot-b",
+        "system-a",
+        "system-b",
+        "state",
+        "data-1",
+    ];
+    assert_eq!(names, expected);
+    assert_eq!(table.partitions[&5].kind, types::ROOT_X86_64);
+    assert_eq!(table.partitions[&5].attributes, 1 << 60);
+    for (number, role) in [(3, Role::Boot), (5, Role::System)] {
+        let offset = table.partitions[&number].offset(sector);
+        let expected = payload.bytes(role).unwrap();
+        let found = vigie_disk::device::read_vec(&device, offset, expected.len()).unwrap();
+        assert!(found == expected, "{role:?}");
+    }
+    let first = vigie_disk::device::read_vec(&device, Bytes::ZERO, 512).unwrap();
+    assert_eq!(first[510..], [0x55, 0xAA]);
+    assert_eq!(first[450], 0xEE, "protective");
+    let core_at = u64::from_le_bytes(first[0x5C..0x64].try_into().unwrap());
+    assert_eq!(core_at, if sector == SectorSize::S512 { 2048 } else { 0 });
+}
+
+/// sgdisk and sfdisk where the host has them (sfdisk reads 512-byte sectors of a file only).
+fn check_with_host_tools(path: &Path, sector: SectorSize) {
+    if sector != SectorSize::S512 {
+        return;
+    }
+    for (program, arguments, says) in [
+        ("sgdisk", &["-v"][..], "No problems found"),
+        ("sfdisk", &["--verify"], "No errors detected"),
+    ] {
+        let configured = std::env::var(format!("VIGIE_{}", program.to_uppercase()));
+        let command = configured.unwrap_or_else(|_| program.to_owned());
+        match Command::new(&command).args(arguments).arg(path).output() {
+            Ok(output) => {
+                let said = String::from_utf8_lossy(&output.stdout).into_owned();
+                assert!(said.contains(says), "{said}");
+            }
+            Err(_) => println!("skipped: no {program}"),
+        }
+    }
+}
+
+/// Digests of the blocks of a sparse file that are not zero, by place.
+fn contents(path: &Path) -> BTreeMap<u64, Vec<u8>> {
+    const BLOCK: u64 = 1 << 16;
+    let device = FileDevice::open(path, SectorSize::S512).unwrap();
+    let numbers = data_ranges(path)
+        .into_iter()
+        .flat_map(|(from, to)| from / BLOCK..to.div_ceil(BLOCK));
+    let mut blocks = BTreeMap::new();
+    for at in numbers.map(|number| number * BLOCK) {
+        let length = BLOCK.min(device.size().get() - at) as usize;
+        let bytes = vigie_disk::device::read_vec(&device, Bytes::new(at), length).unwrap();
+        if bytes.iter().any(|byte| *byte != 0) {
+            blocks.insert(at, Sha256::digest(bytes).to_vec());
+        }
+    }
+    blocks
+}
+
+#[test]
+fn seeded_installations_are_equal_and_others_are_not() {
+    let Some(tools) = tools() else { return };
+    let digest = |ids: &Ids| {
+        let dir = tempfile::tempdir().unwrap();
+        let payload = payload(dir.path(), 1 << 20, 1 << 20);
+        let path = dir.path().join("disk.img");
+        install_to_file(
+            &answers(),
+            &payload,
+            &path,
+            Bytes::gb(8),
+            SectorSize::S512,
+            &tools,
+            ids,
+            &mut Silent,
+        )
+        .unwrap();
+        contents(&path)
+    };
+    let one = Ids::seeded("one", 1_763_800_000);
+    let first = digest(&one);
+    // FAT counts in two seconds, ext4 in one: let neither hide a clock.
+    let begun = std::time::Instant::now();
+    while begun.elapsed().as_millis() < 2100 {
+        std::thread::yield_now();
+    }
+    assert!(first == digest(&one));
+    assert!(first != digest(&Ids::seeded("two", 1_763_800_000)));
+}
+
+#[test]
+fn failures_leave_no_file() {
+    let Some(tools) = tools() else { return };
+    struct NoFormatter(TreeTools);
+    impl Toolbox for NoFormatter {
+        fn command(&self, program: &str) -> Command {
+            match program {
+                "mke2fs" => Command::new("false"),
+                other => self.0.command(other),
+            }
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("payload");
+    fs::create_dir(&folder).unwrap();
+    let good = payload(&folder, 1 << 20, 4096);
+    let path = dir.path().join("disk.img");
+    let install = |payload: &Payload, size| {
+        install_to_file(
+            &answers(),
+            payload,
+            &path,
+            size,
+            SectorSize::S512,
+            &NoFormatter(tools.clone()),
+            &Ids::random(),
+            &mut Silent,
+        )
+        .unwrap_err()
+    };
+    let error = format!("{:#}", install(&good, Bytes::gb(8)));
+    assert!(
+        error.starts_with("making the state volume: formatting state: mke2fs failed"),
+        "{error}"
+    );
+    let error = format!("{:#}", install(&good, Bytes::gb(7)));
+    assert!(error.contains("too small"), "{error}");
+    fs::write(folder.join("system.img"), vec![0; 1 << 20]).unwrap();
+    let error = format!("{:#}", install(&good, Bytes::gb(8)));
+    assert!(error.contains("system.img is damaged"), "{error}");
+    let left: Vec<_> = fs::read_dir(dir.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert_eq!(left, ["payload"]);
+}
+
+/// Everything between the first and the last MiB, where tables and boot code lie.
+fn inside(disk: &MemoryDevice) -> MemoryDevice {
+    let mut disk = disk.clone();
+    let edge = Bytes::MIB;
+    disk.zero(Bytes::ZERO, edge).unwrap();
+    disk.zero(disk.size() - edge, edge).unwrap();
+    disk
+}
+
+fn looks_bootable(disk: &MemoryDevice) -> bool {
+    let first = vigie_disk::device::read_vec(disk, Bytes::ZERO, 512).unwrap();
+    let has_table = !matches!(Table::read(disk), Ok(None));
+    has_table || first[..440].iter().any(|byte| *byte != 0)
+}
+
+/// DESIGN section 7 over an installation: at every cut the disk is the old
+/// system untouched, or plainly not bootable, or the new system complete.
+#[test]
+fn no_cut_leaves_a_disk_that_half_boots() {
+    let Some(tools) = tools() else { return };
+    for sector in SECTORS {
+        let dir = tempfile::tempdir().unwrap();
+        let payload = payload(dir.path(), 3 << 20, 1 << 20);
+        let layout = Layout::new(Bytes::gb(8), sector, Needs::default()).unwrap();
+        let (answers, blank) = (answers(), MemoryDevice::new(Bytes::gb(8), sector));
+        let install = |disk: &mut dyn BlockDevice, seed: &str| {
+            let ids = Ids::seeded(seed, 1_763_800_000);
+            let job = Job {
+                answers: &answers,
+                layout: &layout,
+                payload: &payload,
+                tools: &tools,
+                ids: &ids,
+                scratch: dir.path(),
+            };
+            execute(&job, disk, &mut Silent).unwrap();
+        };
+        let mut old = blank;
+        install(&mut old, "old");
+        let mut recorder = Recorder::new(old.clone());
+        install(&mut recorder, "new");
+        let (new, log) = recorder.finish();
+        let (old_inside, new_inside) = (inside(&old), inside(&new));
+        assert!(old_inside != new_inside && looks_bootable(&new));
+        let (mut dead, mut alive) = (0, 0);
+        let states = crash::enumerate::<vigie_disk::Error>(&old, &log, |cut, disk| {
+            if looks_bootable(disk) {
+                let found = inside(disk);
+                assert!(
+                    found == old_inside || found == new_inside,
+                    "{cut:?} half-boots"
+                );
+                alive += 1;
+            } else {
+                dead += 1;
+            }
+            Ok(())
+        })
+        .unwrap();
+        println!(
+            "{states} states of {} operations: {alive} bootable, {dead} not",
+            log.len()
+        );
+        assert!(dead > 50 && alive > 5);
+    }
+}
+
+/// What lay on a disk before must not show through where nothing was written.
+#[test]
+fn volumes_are_sound_on_a_disk_full_of_garbage() {
+    let Some(tools) = tools() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let payload = payload(dir.path(), 1 << 20, 1 << 20);
+    let path = dir.path().join("disk.img");
+    let (size, sector) = (Bytes::gb(8), SectorSize::S512);
+    let layout = Layout::new(size, sector, Needs::default()).unwrap();
+    let mut disk = FileDevice::create(&path, size, sector).unwrap();
+    // The boot and state volumes, and the start of the data volume.
+    let garbage: Vec<u8> = (0..1 << 20_u32)
+        .map(|at: u32| (at.wrapping_mul(2_654_435_761) >> 13) as u8)
+        .collect();
+    for at in (1..302).chain(2500..4200) {
+        disk.write_at(Bytes::mib(at), &garbage).unwrap();
+    }
+    let (answers, ids) = (answers(), Ids::random());
+    let job = Job {
+        answers: &answers,
+        layout: &layout,
+        payload: &payload,
+        tools: &tools,
+        ids: &ids,
+        scratch: dir.path(),
+    };
+    execute(&job, &mut disk, &mut Silent).unwrap();
+    run(
+        &tools,
+        "fsck.fat",
+        &["-n"],
+        &extract(&path, sector, "vigie-esp", dir.path()),
+    );
+    for name in ["state", "data-1"] {
+        run(
+            &tools,
+            "e2fsck",
+            &["-fn"],
+            &extract(&path, sector, name, dir.path()),
+        );
+    }
+}

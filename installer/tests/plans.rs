@@ -1,0 +1,58 @@
+//! Golden plans: `plans/NAME.answers.toml` + `plans/NAME.disks.json` give
+//! `plans/NAME.plan.json` or `plans/NAME.error.txt`. A new case is new files.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use vigie_installer::inventory::Inventory;
+use vigie_installer::plan::plan;
+use vigie_installer::{Answers, Manifest};
+
+/// A payload of the size that is expected; only sizes and version matter here.
+fn manifest() -> Manifest {
+    serde_json::from_str(include_str!("plans/payload.json")).unwrap()
+}
+
+/// The planner's answer as the text of one of the two golden files.
+fn answer(answers: &str, disks: &str) -> Result<String, String> {
+    let answers = Answers::parse(answers)?;
+    let inventory: Inventory = serde_json::from_str(disks).map_err(|error| error.to_string())?;
+    let plan = plan(&answers, &inventory, &manifest()).map_err(|refusal| refusal.to_string())?;
+    Ok(serde_json::to_string_pretty(&plan).unwrap())
+}
+
+fn check(path: &Path, text: &str) {
+    if std::env::var_os("VIGIE_BLESS").is_some() {
+        fs::write(path, text).unwrap();
+    }
+    let expected = fs::read_to_string(path).unwrap_or_default();
+    assert_eq!(text, expected, "{}", path.display());
+}
+
+#[test]
+fn golden_plans() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/plans");
+    let mut cases: Vec<PathBuf> = fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| {
+            path.to_str()
+                .is_some_and(|path| path.ends_with(".answers.toml"))
+        })
+        .collect();
+    cases.sort();
+    assert!(cases.len() >= 10, "the cases are gone");
+    for case in cases {
+        let name = case.file_name().unwrap().to_str().unwrap();
+        let name = name.strip_suffix(".answers.toml").unwrap();
+        let sibling = |extension: &str| folder.join(format!("{name}.{extension}"));
+        let answers = fs::read_to_string(&case).unwrap();
+        let disks = fs::read_to_string(sibling("disks.json")).unwrap();
+        let (written, other, text) = match answer(&answers, &disks) {
+            Ok(plan) => ("plan.json", "error.txt", plan),
+            Err(error) => ("error.txt", "plan.json", error),
+        };
+        assert!(!sibling(other).exists(), "{name} has both endings");
+        check(&sibling(written), &(text + "\n"));
+    }
+}
