@@ -1,6 +1,9 @@
 //! Golden plans: `plans/NAME.answers.toml` + `plans/NAME.disks.json` give
 //! `plans/NAME.plan.json` or `plans/NAME.error.txt`. A new case is new files.
 
+// clippy.toml allows this in tests, but does not know that all of this file is one.
+#![allow(clippy::unwrap_used)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
