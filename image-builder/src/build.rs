@@ -9,9 +9,10 @@ use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::payload_shim::{Manifest, Member, Role};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use toml::Spanned;
+use vigie_disk::Bytes;
+use vigie_installer::payload::{Hex, MANIFEST, Manifest, Member, Role};
 use vigie_update::Version;
 
 use crate::archive::lock::Lock;
@@ -273,7 +274,14 @@ impl<'a> Build<'a> {
             let sealed: SystemImage =
                 serde_json::from_slice(&std::fs::read(system.join("system.json"))?)?;
             let kernel = Kernel::find(self.raw()?)?.image()?;
-            boot::write(kernel, initrd, &sealed, self.time, &self.tools, &folder.join("boot.img"))?;
+            boot::write(
+                kernel,
+                initrd,
+                &sealed,
+                self.time,
+                &self.tools,
+                &folder.join("boot.img"),
+            )?;
             let scratch = self.cache.scratch()?;
             let loaders = Loaders::prepare(&self.tools, scratch.path())?;
             std::fs::hard_link(system.join("system.img"), folder.join("system.img"))?;
@@ -289,7 +297,7 @@ impl<'a> Build<'a> {
             }
             let manifest = self.manifest(folder, &sealed)?;
             std::fs::write(
-                folder.join("payload.json"),
+                folder.join(MANIFEST),
                 serde_json::to_string_pretty(&manifest)? + "\n",
             )?;
             phase.done();
@@ -299,22 +307,26 @@ impl<'a> Build<'a> {
 
     fn manifest(&self, folder: &Path, sealed: &SystemImage) -> Result<Manifest> {
         let member = |role: Role| -> Result<Member> {
-            let path = folder.join(role.path());
+            let path = folder.join(role.file_name());
             Ok(Member {
                 role,
-                path: role.path().to_owned(),
-                size: path.metadata()?.len(),
-                sha256: hex::encode(sha256_file(&path)?),
+                path: role.file_name().to_owned(),
+                size: Bytes::new(path.metadata()?.len()),
+                sha256: Hex(sha256_file(&path)?),
             })
         };
         let product = &self.definition().product;
         Ok(Manifest {
             product: product.id.get_ref().clone(),
-            version: self.version.to_string(),
+            version: self.version,
             arch: product.arch.get_ref().clone(),
             build_time: self.time,
-            root_hash: sealed.root_hash.clone(),
-            hash_offset: sealed.hash_offset,
+            root_hash: sealed
+                .root_hash
+                .clone()
+                .try_into()
+                .map_err(|e: String| anyhow!(e))?,
+            hash_offset: Bytes::new(sealed.hash_offset),
             members: Role::ALL.into_iter().map(member).collect::<Result<_>>()?,
         })
     }
@@ -330,7 +342,7 @@ impl<'a> Build<'a> {
             let phase = self.packages.reporter.phase("medium", None);
             let scratch = self.cache.scratch()?;
             let medium = Medium {
-                volume: &volume_id(&sha256_file(&payload.join("payload.json"))?),
+                volume: &volume_id(&sha256_file(&payload.join(MANIFEST))?),
                 version: &self.version.to_string(),
                 time: self.time,
                 payload,

@@ -5,17 +5,24 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Result;
-use clap::{Args, Parser, Subcommand};
+use anyhow::{Context, Result};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use image_builder::archive::lock::Lock;
 use image_builder::build::{self, Build, Built};
 use image_builder::cache::Cache;
 use image_builder::definition::{Definition, DefinitionError};
 use image_builder::fetch::Fetcher;
 use image_builder::lock_packages::{self, Outcome};
+use image_builder::machine;
 use image_builder::packages::Packages;
 use image_builder::progress::Reporter;
+use image_builder::sources;
+use image_builder::tools::Tools;
+use image_builder::virtual_disk::{self, Format};
+use image_builder::vm::Emulator;
+use image_builder::vm::command::Firmware;
 use image_builder::workspace::Workspace;
+use vigie_disk::{Bytes, SectorSize};
 use vigie_update::Version;
 
 /// Builds the Vigie appliance image, installs it onto a virtual disk, and runs it.
@@ -67,6 +74,86 @@ enum Command {
         #[arg(long = "version", value_name = "X.Y.Z.W")]
         image_version: Option<Version>,
     },
+    /// Make a disk with the appliance installed on it, in a file
+    Disk {
+        /// The file; it must not exist yet
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// Size of the disk
+        #[arg(long, value_name = "SIZE", default_value = "16GB")]
+        size: Bytes,
+        /// Format of the file
+        #[arg(long, value_enum, default_value_t = Format::Raw)]
+        format: Format,
+        /// Sector size of the disk: 512 or 4096
+        #[arg(long, value_name = "BYTES", default_value = "512")]
+        sectors: u64,
+        /// The installer's answers (install.toml); without, nobody can log in to the result
+        #[arg(long, value_name = "FILE")]
+        answers: Option<PathBuf>,
+    },
+    /// Start the medium or a disk in the locked QEMU, serial console on this terminal
+    Run {
+        /// Start the medium, as a CD [default unless --disk is given]
+        #[arg(long)]
+        medium: bool,
+        /// Start this disk; with --medium, the disk that the medium finds
+        #[arg(long, value_name = "FILE")]
+        disk: Option<PathBuf>,
+        /// What starts the machine
+        #[arg(long, value_enum, default_value_t = FirmwareName::Uefi)]
+        firmware: FirmwareName,
+        /// The screen
+        #[arg(long, value_enum, default_value_t = DisplayName::None)]
+        display: DisplayName,
+    },
+    /// Build, install onto a virtual disk, start it, and say where it can be reached
+    Demo {
+        /// What starts the machine
+        #[arg(long, value_enum, default_value_t = FirmwareName::Uefi)]
+        firmware: FirmwareName,
+        /// End with 0 once it is healthy, instead of staying until Ctrl-C
+        #[arg(long)]
+        exit_when_healthy: bool,
+    },
+    /// Fetch the source packages of everything that is shipped
+    Sources {
+        /// Where they go [default: target/image/sources]
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+        /// Only these source packages
+        #[arg(value_name = "PACKAGE")]
+        only: Vec<String>,
+    },
+    /// Remove the results and the cache
+    Clean {
+        /// Keep the downloads
+        #[arg(long)]
+        keep_downloads: bool,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum FirmwareName {
+    Bios,
+    Uefi,
+    Secureboot,
+}
+
+impl From<FirmwareName> for Firmware {
+    fn from(name: FirmwareName) -> Self {
+        match name {
+            FirmwareName::Bios => Self::Bios,
+            FirmwareName::Uefi => Self::Uefi,
+            FirmwareName::Secureboot => Self::SecureBoot,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum DisplayName {
+    None,
+    Vnc,
 }
 
 /// What a command works with.
@@ -129,13 +216,63 @@ pub fn main() -> ExitCode {
 
 fn run(cli: &Cli, reporter: Reporter) -> Result<()> {
     let session = Session::new(&cli.common, reporter)?;
-    let _guard = session.workspace.lock()?;
+    let guard = session.workspace.lock()?;
     session.cache.sweep()?;
     match &cli.command {
         Command::Lock { update } => lock(&session, *update),
         Command::Build { out, image_version } => {
             build(&session, out.as_deref(), *image_version).map(|_| ())
         }
+        Command::Disk {
+            out,
+            size,
+            format,
+            sectors,
+            answers,
+        } => {
+            let sectors = SectorSize::try_from(*sectors)?;
+            let order = virtual_disk::Order {
+                out,
+                size: *size,
+                format: *format,
+                sectors,
+                answers: answers.as_deref(),
+            };
+            disk(&session, &order, cli.common.json).map(|_| ())
+        }
+        Command::Run {
+            medium,
+            disk,
+            firmware,
+            display,
+        } => {
+            let (emulator, iso) = match (medium, disk) {
+                (false, Some(_)) => (emulator(&session)?, None),
+                _ => {
+                    let built = build(&session, None, None)?;
+                    (emulator(&session)?, Some(built.iso))
+                }
+            };
+            drop(guard);
+            let order = machine::Order {
+                medium: iso,
+                disk: disk.clone(),
+                firmware: (*firmware).into(),
+                vnc: *display == DisplayName::Vnc,
+            };
+            machine::run(&order, &emulator, reporter)
+        }
+        Command::Demo {
+            firmware,
+            exit_when_healthy,
+        } => {
+            let (order, emulator, log) =
+                prepare_demo(&session, (*firmware).into(), cli.common.json)?;
+            drop(guard);
+            machine::demo(&order, &emulator, &log, *exit_when_healthy, reporter)
+        }
+        Command::Sources { out, only } => sources(&session, out.as_deref(), only),
+        Command::Clean { keep_downloads } => clean(&session, *keep_downloads),
     }
 }
 
@@ -180,4 +317,84 @@ fn build(session: &Session, out: Option<&Path>, version: Option<Version>) -> Res
             .say("file", &format!("{} ({megabytes:.1} MB)", file.display()));
     }
     Ok(built)
+}
+
+fn emulator(session: &Session) -> Result<Emulator> {
+    let lock = Lock::load(&session.lock_path())?;
+    let packages = session.packages(&lock);
+    Emulator::prepare(&packages, &Tools::prepare(&packages, "tools")?)
+}
+
+fn disk(session: &Session, order: &virtual_disk::Order<'_>, json: bool) -> Result<Emulator> {
+    let built = build(session, None, None)?;
+    let lock = Lock::load(&session.lock_path())?;
+    let packages = session.packages(&lock);
+    let tools = Tools::prepare(&packages, "tools")?;
+    let emulator = Emulator::prepare(&packages, &tools)?;
+    virtual_disk::make(order, &built.payload, &tools, &emulator, json)?;
+    session
+        .reporter
+        .say("disk", &format!("{}", order.out.display()));
+    Ok(emulator)
+}
+
+fn prepare_demo(
+    session: &Session,
+    firmware: Firmware,
+    json: bool,
+) -> Result<(machine::Order, Emulator, PathBuf)> {
+    let out = session.workspace.out();
+    std::fs::create_dir_all(&out)?;
+    let file = out.join("demo.raw");
+    if file.exists() {
+        std::fs::remove_file(&file)?;
+    }
+    let order = virtual_disk::Order {
+        out: &file,
+        size: Bytes::gb(16),
+        format: Format::Raw,
+        sectors: SectorSize::S512,
+        answers: None,
+    };
+    let emulator = disk(session, &order, json)?;
+    let order = machine::Order {
+        medium: None,
+        disk: Some(file),
+        firmware,
+        vnc: false,
+    };
+    Ok((order, emulator, out.join("demo-console.log")))
+}
+
+fn sources(session: &Session, out: Option<&Path>, only: &[String]) -> Result<()> {
+    let lock = Lock::load(&session.lock_path())?;
+    let out = out.map_or_else(|| session.workspace.out().join("sources"), Path::to_owned);
+    let count = sources::fetch(&session.packages(&lock), only, &out)?;
+    session.reporter.say(
+        "sources",
+        &format!("{count} source packages are in {}", out.display()),
+    );
+    Ok(())
+}
+
+fn clean(session: &Session, keep_downloads: bool) -> Result<()> {
+    let mut doomed = vec![session.workspace.out()];
+    for entry in std::fs::read_dir(&session.workspace.cache)? {
+        let path = entry?.path();
+        if !(keep_downloads && path == session.workspace.downloads()) {
+            doomed.push(path);
+        }
+    }
+    for path in doomed.into_iter().filter(|p| p.exists()) {
+        let removed = if path.is_dir() {
+            std::fs::remove_dir_all(&path)
+        } else {
+            std::fs::remove_file(&path)
+        };
+        removed.with_context(|| format!("removing {}", path.display()))?;
+    }
+    session
+        .reporter
+        .say("clean", "the results and the cache are removed");
+    Ok(())
 }
