@@ -1,8 +1,8 @@
 //! Loads kernel modules: the configured ones, those of the devices that are
 //! there, those that other steps ask for by name.
 //!
-//! Some drivers look for their devices inside the load call and take seconds,
-//! so devices' modules are loaded by a few threads. A module is loaded once;
+//! A load takes a while (the kernel checks the signature), so modules are loaded
+//! by a few threads. A module is loaded once;
 //! who needs one that another thread is loading waits for it. The threads end
 //! with the exec of the system.
 //!
@@ -35,8 +35,8 @@ const KERNEL_MODPROBE: &str = "/proc/sys/kernel/modprobe";
 /// The kernel's own default.
 const SYSTEM_MODPROBE: &str = "/sbin/modprobe";
 
-/// More than the processors there usually are: most of the time they wait for
-/// hardware.
+/// More than the processors that a small machine has: some drivers do wait for
+/// their hardware inside the load.
 const THREADS: usize = 6;
 
 /// `MODULE_INIT_COMPRESSED_FILE`
@@ -120,14 +120,10 @@ pub fn as_modprobe(args: impl Iterator<Item = String>) -> ExitCode {
     }
 }
 
-/// Whether the load call waits for the devices. By default it waits for the
-/// search of *every* driver, so a file system would be loaded only after the
-/// last SATA port has been tried; `async_probe` says not to.
-#[derive(Clone, Copy)]
-enum Probe {
-    Inside,
-    Elsewhere,
-}
+/// Without it a load call waits until every driver has looked for its devices,
+/// not only its own: a file system would be loaded after the last SATA port was
+/// tried, and the exec of the system would wait for the threads that wait.
+const DO_NOT_WAIT: &str = "async_probe";
 
 struct Modules {
     index: Index,
@@ -191,7 +187,7 @@ impl Modules {
         }
         for id in &found {
             for part in self.index.order(*id) {
-                self.loaded[part].get_or_init(|| self.insert(part, Probe::Elsewhere));
+                self.loaded[part].get_or_init(|| self.insert(part));
             }
         }
         !found.is_empty()
@@ -204,20 +200,20 @@ impl Modules {
                 if self.wishes_over.load(Ordering::Relaxed) {
                     return;
                 }
-                self.loaded[part].get_or_init(|| self.insert(part, Probe::Inside));
+                self.loaded[part].get_or_init(|| self.insert(part));
             }
         }
     }
 
     /// Gives one file to the kernel and notes how that went.
-    fn insert(&self, id: Id, probe: Probe) {
+    fn insert(&self, id: Id) {
         let name = self.index.name(id);
         let live = fs::read_to_string(format!("/sys/module/{name}/initstate"));
         if live.is_ok_and(|state| state.trim() == "live") {
             return;
         }
         let start = Instant::now();
-        match self.insert_file(id, probe) {
+        match self.insert_file(id) {
             Ok(()) => note(format_args!(
                 "module {name} ({} ms)",
                 start.elapsed().as_millis()
@@ -228,28 +224,23 @@ impl Modules {
         }
     }
 
-    fn insert_file(&self, id: Id, probe: Probe) -> io::Result<()> {
+    fn insert_file(&self, id: Id) -> io::Result<()> {
         let file = File::open(self.folder.join(self.index.path(id)))?;
         let flags = match self.index.path(id).ends_with(".ko") {
             true => 0,
             false => COMPRESSED,
         };
-        Ok(finit_module(&file, &self.parameters(id, probe)?, flags)?)
+        Ok(finit_module(&file, &self.parameters(id)?, flags)?)
     }
 
     /// The configured parameters, then those of the command line, so that the
     /// latter win.
-    fn parameters(&self, id: Id, probe: Probe) -> io::Result<CString> {
+    fn parameters(&self, id: Id) -> io::Result<CString> {
         let name = self.index.name(id);
         let configured = self.configured.get(name).map_or("", String::as_str);
         let given = cmdline::module_parameters(&self.cmdline, name);
-        let probe = match probe {
-            Probe::Inside => "",
-            Probe::Elsewhere => "async_probe",
-        };
-        Ok(CString::new(
-            format!("{configured} {given} {probe}").trim(),
-        )?)
+        let all = format!("{DO_NOT_WAIT} {configured} {given}");
+        Ok(CString::new(all.trim())?)
     }
 }
 
