@@ -17,7 +17,7 @@ use vigie_settings::Language;
 #[command(version, about)]
 struct Cli {
     /// Language of messages, "en" or "fr"; that of the environment where not given.
-    #[arg(long, global = true, value_parser = language)]
+    #[arg(long, global = true, value_parser = messages::parse_language)]
     language: Option<Language>,
     #[command(subcommand)]
     command: Command,
@@ -57,16 +57,6 @@ enum Command {
         #[arg(long, default_value = ON_MEDIUM)]
         payload: PathBuf,
     },
-}
-
-fn language(text: &str) -> Result<Language, String> {
-    match text {
-        "en" => Ok(Language::En),
-        "fr" => Ok(Language::Fr),
-        other => Err(format!(
-            "\"{other}\" is not a language; there are en and fr"
-        )),
-    }
 }
 
 fn main() -> ExitCode {

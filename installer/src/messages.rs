@@ -10,10 +10,63 @@ use std::sync::LazyLock;
 
 use vigie_settings::Language;
 
-type Catalog = BTreeMap<String, String>;
+static WORDS: LazyLock<Catalog> = LazyLock::new(|| {
+    Catalog::new(
+        include_str!("messages/en.toml"),
+        include_str!("messages/fr.toml"),
+    )
+});
 
-static ENGLISH: LazyLock<Catalog> = LazyLock::new(|| catalog(include_str!("messages/en.toml")));
-static FRENCH: LazyLock<Catalog> = LazyLock::new(|| catalog(include_str!("messages/fr.toml")));
+/// The words of a program in both languages.
+#[derive(Clone, Debug)]
+pub struct Catalog {
+    english: BTreeMap<String, String>,
+    french: BTreeMap<String, String>,
+}
+
+impl Catalog {
+    /// From the texts of two files: sections of keys, "section.key" in code.
+    pub fn new(english: &str, french: &str) -> Self {
+        Self {
+            english: joined(english),
+            french: joined(french),
+        }
+    }
+
+    /// The message of a key, its values put in.
+    pub fn say(&self, key: &str, values: &[(&str, String)], language: Language) -> String {
+        let words = match language {
+            Language::En => self.english.get(key),
+            Language::Fr => self.french.get(key),
+        };
+        // A test holds the catalogs to the keys; a missing one shows itself.
+        let mut text = words.cloned().unwrap_or_else(|| key.to_owned());
+        for (name, value) in values {
+            text = text.replace(&format!("{{{name}}}"), value);
+        }
+        text
+    }
+
+    /// All keys; an error names the first that the languages disagree on.
+    pub fn keys(&self) -> Result<Vec<&str>, String> {
+        let values = |words: &str| {
+            let mut names: Vec<String> = words
+                .split('{')
+                .skip(1)
+                .filter_map(|rest| Some(rest.split('}').next()?.to_owned()))
+                .collect();
+            names.sort_unstable();
+            names
+        };
+        for key in self.english.keys().chain(self.french.keys()) {
+            let of = |words: &BTreeMap<String, String>| words.get(key).map(|text| values(text));
+            if of(&self.english) != of(&self.french) {
+                return Err(format!("{key} is not the same in both languages"));
+            }
+        }
+        Ok(self.english.keys().map(String::as_str).collect())
+    }
+}
 
 /// A message: its key and values, in no language yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,16 +92,18 @@ impl Text {
 
     /// In a language.
     pub fn to(&self, language: Language) -> String {
-        let words = match language {
-            Language::En => ENGLISH.get(self.key),
-            Language::Fr => FRENCH.get(self.key),
-        };
-        // A test holds the catalogs to the keys; a missing one shows itself.
-        let mut text = words.cloned().unwrap_or_else(|| self.key.to_owned());
-        for (name, value) in &self.values {
-            text = text.replace(&format!("{{{name}}}"), value);
-        }
-        text
+        WORDS.say(self.key, &self.values, language)
+    }
+}
+
+/// A language by its code, for command lines.
+pub fn parse_language(text: &str) -> Result<Language, String> {
+    match text {
+        "en" => Ok(Language::En),
+        "fr" => Ok(Language::Fr),
+        other => Err(format!(
+            "\"{other}\" is not a language; there are en and fr"
+        )),
     }
 }
 
@@ -65,8 +120,9 @@ pub fn from_environment() -> Language {
 }
 
 /// Sections and keys joined by a point.
-fn catalog(text: &str) -> Catalog {
-    let sections: BTreeMap<String, Catalog> = toml::from_str(text).unwrap_or_default();
+fn joined(text: &str) -> BTreeMap<String, String> {
+    let sections: BTreeMap<String, BTreeMap<String, String>> =
+        toml::from_str(text).unwrap_or_default();
     let joined = sections.into_iter().flat_map(|(section, keys)| {
         keys.into_iter()
             .map(move |(key, words)| (format!("{section}.{key}"), words))
@@ -78,24 +134,11 @@ fn catalog(text: &str) -> Catalog {
 mod tests {
     use super::*;
 
-    fn values(words: &str) -> Vec<&str> {
-        let mut names: Vec<&str> = words
-            .split('{')
-            .skip(1)
-            .filter_map(|rest| rest.split('}').next())
-            .collect();
-        names.sort_unstable();
-        names
-    }
-
     #[test]
     fn both_languages_say_the_same() {
-        assert!(ENGLISH.len() > 20);
-        let keys = |catalog: &Catalog| catalog.keys().cloned().collect::<Vec<_>>();
-        assert_eq!(keys(&ENGLISH), keys(&FRENCH));
-        for (key, words) in ENGLISH.iter() {
-            assert_eq!(values(words), values(&FRENCH[key]), "{key}");
-        }
+        assert!(WORDS.keys().unwrap().len() > 20);
+        let differing = Catalog::new("[a]\nb = \"{x}\"\n", "[a]\nb = \"{y}\"\n");
+        assert!(differing.keys().is_err());
     }
 
     /// Every key that stands in the sources is in the catalogs, and no other.
@@ -115,12 +158,12 @@ mod tests {
             include_str!("commands/provision.rs"),
         ]
         .concat();
-        for key in ENGLISH.keys() {
+        for key in WORDS.keys().unwrap() {
             assert!(sources.contains(&format!("\"{key}\"")), "{key} is not used");
         }
         for rest in sources.split("Text::new(\"").skip(1) {
             let key = rest.split('"').next().unwrap();
-            assert!(ENGLISH.contains_key(key), "{key} has no words");
+            assert!(WORDS.english.contains_key(key), "{key} has no words");
         }
     }
 }

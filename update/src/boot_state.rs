@@ -102,13 +102,8 @@ impl BootState {
 
     fn set(&mut self, name: String, value: String) {
         match name.as_str() {
-            "order" => {
-                self.first = if value.starts_with('b') {
-                    Slot::B
-                } else {
-                    Slot::A
-                }
-            }
+            "order" if value == "ba" => self.first = Slot::B,
+            "order" => self.first = Slot::A,
             "a_good" => self.slots[0].good = value == "1",
             "b_good" => self.slots[1].good = value == "1",
             "a_tries" => self.slots[0].tries = tries(&value),
@@ -145,8 +140,14 @@ impl BootState {
     }
 }
 
+/// GRUB knows no numbers: its rule compares these very words.
 fn tries(value: &str) -> u8 {
-    value.parse::<u8>().map_or(0, |tries| tries.min(TRIES))
+    match value {
+        "1" => 1,
+        "2" => 2,
+        "3" => TRIES,
+        _ => 0,
+    }
 }
 
 /// The variables of a block's body; lines that are none are passed over.
@@ -217,14 +218,9 @@ mod tests {
                 "order=\na_good=yes\na_tries=-1\nb_good=11\nb_tries=250\n",
                 'a',
                 (false, 0),
-                (false, 3),
-            ),
-            (
-                "order=b\na_tries=999999999999\n",
-                'b',
-                (false, 0),
                 (false, 0),
             ),
+            ("order=b\na_tries=03\n", 'a', (false, 0), (false, 0)),
             ("", 'a', (false, 0), (false, 0)),
         ] {
             let state = BootState::decode(&block(text));

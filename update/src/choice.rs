@@ -1,12 +1,12 @@
-//! Which slot GRUB boots: the rule of `grub.cfg`, as a function.
+//! Which slot GRUB boots: the rule of `rootfs/grub/disk.cfg`, as a function.
 //!
 //! 1. The slots are looked at in the order of the state.
 //! 2. A good slot is booted, and nothing is counted: power cuts alone never
 //!    use up a good system.
 //! 3. A slot that is not good is booted while it has tries, and costs one; the
 //!    state is saved before the kernel is loaded.
-//! 4. When nothing is left, both slots get all their tries again and the rule
-//!    starts over: a box must never stop for lack of tries.
+//! 4. When nothing is left, the slots that hold a system get all their tries
+//!    again and the rule starts over: a box must never stop for lack of tries.
 
 use crate::boot_state::{BootState, TRIES};
 use crate::slot::Slot;
@@ -22,8 +22,9 @@ pub struct Choice {
     pub reset: bool,
 }
 
-/// Applies the rule once.
-pub fn choose(state: &BootState) -> Choice {
+/// Applies the rule once. `present` are the slots that hold a system; where
+/// none does, there is nothing to boot and the first slot is named.
+pub fn choose(state: &BootState, present: &[Slot]) -> Choice {
     if let Some((slot, after)) = first_bootable(state) {
         return Choice {
             slot,
@@ -31,13 +32,13 @@ pub fn choose(state: &BootState) -> Choice {
             reset: false,
         };
     }
-    let mut after = state.clone();
-    for slot in Slot::BOTH {
-        after.slot_mut(slot).tries = TRIES;
+    let mut renewed = state.clone();
+    for slot in present {
+        renewed.slot_mut(*slot).tries = TRIES;
     }
-    after.slot_mut(after.first).tries -= 1;
+    let (slot, after) = first_bootable(&renewed).unwrap_or((state.first, renewed));
     Choice {
-        slot: after.first,
+        slot,
         after,
         reset: true,
     }
@@ -62,7 +63,7 @@ mod tests {
     fn state(text: &str) -> BootState {
         let words: Vec<&str> = text.split(' ').collect();
         let mut state = BootState::default();
-        for (slot, word) in Slot::BOTH.into_iter().zip(&words[1..]) {
+        for (slot, word) in Slot::BOTH.into_iter().zip(&words[1..3]) {
             *state.slot_mut(slot) = SlotState {
                 good: word.starts_with('1'),
                 tries: word[2..].parse().unwrap(),
@@ -79,6 +80,8 @@ mod tests {
             ("ab 0.3 0.0", 'a', "ab 0.2 0.0", false),
             ("ab 0.1 0.0", 'a', "ab 0.0 0.0", false),
             ("ab 0.0 0.0", 'a', "ab 0.2 0.3", true),
+            ("ab 0.0 0.0 only-a", 'a', "ab 0.2 0.0", true),
+            ("ba 0.0 0.0 only-a", 'a', "ba 0.2 0.0", true),
             // Good slots cost nothing.
             ("ab 1.3 0.0", 'a', "ab 1.3 0.0", false),
             ("ab 1.0 1.0", 'a', "ab 1.0 1.0", false),
@@ -90,7 +93,12 @@ mod tests {
             ("ba 0.2 0.0", 'a', "ba 0.1 0.0", false),
             ("ba 0.0 0.0", 'b', "ba 0.3 0.2", true),
         ] {
-            let choice = choose(&state(before));
+            let present = if before.ends_with("only-a") {
+                &Slot::BOTH[..1]
+            } else {
+                &Slot::BOTH
+            };
+            let choice = choose(&state(before), present);
             assert_eq!(choice.slot.letter(), slot, "{before}");
             assert_eq!(choice.after, state(after), "{before}");
             assert_eq!(choice.reset, reset, "{before}");
@@ -103,7 +111,7 @@ mod tests {
             let mut state = state(start);
             let mut seen = Vec::new();
             for _ in 0..12 {
-                let choice = choose(&state);
+                let choice = choose(&state, &Slot::BOTH);
                 seen.push(choice.slot);
                 state = choice.after;
             }

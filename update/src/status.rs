@@ -45,7 +45,7 @@ impl Status {
                 a: state.slot(Slot::A),
                 b: state.slot(Slot::B),
             }),
-            next: state.map(|state| choose(state).slot),
+            next: state.map(|state| choose(state, &Slot::BOTH).slot),
         }
     }
 

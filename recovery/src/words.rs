@@ -1,0 +1,121 @@
+//! What was found, in English or French.
+
+use std::sync::LazyLock;
+
+use vigie_disk::ext4::{Health, Superblock};
+use vigie_installer::messages::Catalog;
+use vigie_settings::Language;
+use vigie_update::{Slot, SlotState};
+
+use crate::volumes::{Boot, Content, Installation, Volume};
+
+static WORDS: LazyLock<Catalog> = LazyLock::new(|| {
+    Catalog::new(
+        include_str!("messages/en.toml"),
+        include_str!("messages/fr.toml"),
+    )
+});
+
+/// All installations, one after the other.
+pub fn lines(found: &[Installation], language: Language) -> Vec<String> {
+    if found.is_empty() {
+        return vec![WORDS.say("volumes.none", &[], language)];
+    }
+    let one = |installation| of_installation(installation, language);
+    found.iter().flat_map(one).collect()
+}
+
+fn of_installation(installation: &Installation, language: Language) -> Vec<String> {
+    let disk = installation.disk.display().to_string();
+    let mut lines = vec![WORDS.say("volumes.on", &[("disk", disk)], language)];
+    for volume in &installation.volumes {
+        lines.push(of_volume(volume, language));
+    }
+    match &installation.boot {
+        Some(boot) => lines.extend(of_boot(boot, language)),
+        None => lines.push(WORDS.say("boot.unreadable", &[], language)),
+    }
+    lines
+}
+
+fn of_volume(volume: &Volume, language: Language) -> String {
+    let name = volume.name.name();
+    let node = volume.node.display();
+    let size = volume.size.to_string();
+    let content = of_content(&volume.content, language);
+    format!("  {name:<12} {node:<16} {size:>10}  {content}")
+}
+
+fn of_content(content: &Content, language: Language) -> String {
+    let say = |key: &str| WORDS.say(key, &[], language);
+    match content {
+        Content::Ext4 { superblock } => of_ext4(superblock, language),
+        Content::Image => say("content.image"),
+        Content::Fat => say("content.fat"),
+        Content::Unmarked => say("content.unmarked"),
+        Content::Missing => say("content.missing"),
+        Content::Unreadable { error } => {
+            WORDS.say("content.unreadable", &[("error", error.clone())], language)
+        }
+    }
+}
+
+fn of_ext4(superblock: &Superblock, language: Language) -> String {
+    let key = match superblock.health {
+        Health::Clean => "ext4.clean",
+        Health::NeedsRecovery => "ext4.needs-recovery",
+        Health::NeedsCheck => "ext4.needs-check",
+        Health::Errors => "ext4.errors",
+    };
+    let mut words = WORDS.say(key, &[], language);
+    if superblock.errors > 0 {
+        let count = [("count", superblock.errors.to_string())];
+        words += &WORDS.say("ext4.counted", &count, language);
+    }
+    let free = [("free", superblock.free.to_string())];
+    words + &WORDS.say("ext4.free", &free, language)
+}
+
+fn of_boot(boot: &Boot, language: Language) -> Vec<String> {
+    let slot = |slot: Slot, state: SlotState| {
+        let key = match state {
+            SlotState { good: true, .. } => "boot.good",
+            SlotState { tries: 0, .. } => "boot.used-up",
+            SlotState { .. } => "boot.trying",
+        };
+        let values = [
+            ("slot", slot.to_string()),
+            ("tries", state.tries.to_string()),
+        ];
+        WORDS.say(key, &values, language)
+    };
+    let first = [("slot", boot.first.to_string())];
+    vec![
+        slot(Slot::A, boot.a),
+        slot(Slot::B, boot.b),
+        WORDS.say("boot.first", &first, language),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_languages_say_the_same_and_all_of_it_is_used() {
+        let source = include_str!("words.rs");
+        for key in WORDS.keys().unwrap() {
+            assert!(source.contains(&format!("\"{key}\"")), "{key} is not used");
+        }
+        let keys = source.split('"').filter(|word| {
+            let section = ["volumes.", "content.", "ext4.", "boot."];
+            section
+                .iter()
+                .any(|section| word.starts_with(section) && *word != *section)
+        });
+        let known = WORDS.keys().unwrap();
+        for key in keys {
+            assert!(known.contains(&key), "{key} has no words");
+        }
+    }
+}
