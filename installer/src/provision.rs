@@ -29,16 +29,22 @@ pub struct Provision {
     pub answers: Option<String>,
 }
 
-/// All volumes labelled PROVISION. A stick with a partition table and one
-/// without are both looked at; a device that cannot be read is passed over.
+/// All volumes labelled PROVISION. Of a disk that is one as a whole, the
+/// partitions are not looked at: a hybrid ISO shows its file system in both.
+/// A device that cannot be read is passed over.
 pub fn find(sysfs: &Sysfs) -> Vec<Provision> {
-    let nodes = sysfs.all().into_iter().map(|name| node(&name));
-    nodes
-        .filter_map(|node| {
-            let mut device = KernelDevice::open_read_only(&node).ok()?;
-            look(&mut device, &node)
-        })
-        .collect()
+    let look_at = |node: &Path| {
+        let mut device = KernelDevice::open_read_only(node).ok()?;
+        look(&mut device, node)
+    };
+    let of_disk = |disk: String| match look_at(&node(&disk)) {
+        Some(whole) => vec![whole],
+        None => {
+            let partitions = sysfs.partitions(&disk).into_iter();
+            partitions.filter_map(|one| look_at(&one.node)).collect()
+        }
+    };
+    sysfs.disks().into_iter().flat_map(of_disk).collect()
 }
 
 /// Whether one device is such a volume.

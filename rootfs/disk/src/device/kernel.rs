@@ -157,3 +157,46 @@ impl BlockDevice for KernelDevice {
         forget(&self.file, offset, length);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::read_vec;
+
+    #[test]
+    fn what_is_no_block_device_is_refused() {
+        for path in ["/dev/null", "/proc/self/status", "/no/such/device"] {
+            let error = KernelDevice::open_read_only(Path::new(path)).unwrap_err();
+            assert!(error.to_string().contains(path), "{error}");
+        }
+    }
+
+    /// VIGIE_SCRATCH_DEVICE names a device of at least 16 MiB that may be overwritten.
+    #[test]
+    fn a_real_device_is_written_alone() {
+        let Some(path) = std::env::var_os("VIGIE_SCRATCH_DEVICE") else {
+            println!("skipped: VIGIE_SCRATCH_DEVICE is not set");
+            return;
+        };
+        let path = Path::new(&path);
+        let mut device = KernelDevice::open_exclusive(path).unwrap();
+        let again = KernelDevice::open_exclusive(path).unwrap_err().to_string();
+        assert!(again.contains("mounted or assembled"), "{again}");
+        device.write_at(Bytes::MIB, &[7; 10_000]).unwrap();
+        device
+            .zero(Bytes::MIB + Bytes::kib(4), Bytes::kib(4))
+            .unwrap();
+        // Not whole sectors: written instead of commanded.
+        device.zero(Bytes::MIB, Bytes::new(10)).unwrap();
+        device.discard(Bytes::mib(8), Bytes::mib(4)).unwrap();
+        device.flush().unwrap();
+        device.forget_cached(Bytes::MIB, Bytes::MIB);
+        let back = read_vec(&device, Bytes::MIB, 10_000).unwrap();
+        let zeros = back.iter().enumerate().filter(|(_, byte)| **byte == 0);
+        let expected = (0..10).chain(4096..8192);
+        assert!(zeros.map(|(at, _)| at).eq(expected));
+        let beyond = device.write_at(device.size(), &[0]);
+        assert!(matches!(beyond, Err(Error::OutOfRange { .. })));
+        device.reread_partitions().unwrap();
+    }
+}
