@@ -43,6 +43,9 @@ struct Common {
     /// The definition [default: rootfs/appliance.toml]
     #[arg(long, global = true, value_name = "FILE")]
     definition: Option<PathBuf>,
+    /// The repository [default: the one that this program was built from]
+    #[arg(long, global = true, value_name = "DIR")]
+    repository: Option<PathBuf>,
     /// Where downloads and intermediate results are kept [default: target/image-cache]
     #[arg(long, global = true, value_name = "DIR")]
     cache: Option<PathBuf>,
@@ -169,7 +172,7 @@ struct Session {
 
 impl Session {
     fn new(common: &Common, reporter: Reporter) -> Result<Self> {
-        let workspace = Workspace::new(common.cache.clone())?;
+        let workspace = Workspace::new(common.repository.clone(), common.cache.clone())?;
         let path = common
             .definition
             .clone()

@@ -68,6 +68,22 @@ impl Fetcher {
         self.store.join(sha256)
     }
 
+    /// Makes sure that a file in the store is still what it was when it arrived.
+    ///
+    /// # Errors
+    /// It has changed; it is then removed, so that the next run fetches it again.
+    pub fn check(&self, sha256: &str) -> Result<()> {
+        let path = self.path(sha256);
+        if hex::encode(crate::cache::sha256_file(&path)?) == sha256 {
+            return Ok(());
+        }
+        std::fs::remove_file(&path)?;
+        bail!(
+            "{} has changed since it was fetched; it is removed, run this again",
+            path.display()
+        )
+    }
+
     /// A small file whose content is checked by other means (a signature).
     ///
     /// # Errors

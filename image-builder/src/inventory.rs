@@ -28,7 +28,7 @@ impl Crates {
         ];
         options.extend(offline.then(|| "--offline".to_owned()));
         command
-            .cargo_path(env!("CARGO"))
+            .cargo_path(crate::programs::cargo())
             .current_dir(root)
             .other_options(options);
         let metadata = command.exec().context("asking cargo for the crates")?;

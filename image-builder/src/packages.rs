@@ -103,6 +103,7 @@ impl<'a> Packages<'a> {
         let folder = self
             .cache
             .step(&format!("unpacked-{}", package.name), &key, |folder| {
+                self.fetcher.check(&package.sha256)?;
                 let mut out =
                     std::io::BufWriter::new(std::fs::File::create(folder.join("data.tar"))?);
                 deb::write_data_tar(&self.fetcher.path(&package.sha256), &mut out)?;

@@ -4,6 +4,7 @@
 //! it does not matter; paths of this machine are mapped away, so the bytes do not depend on
 //! where the repository lies.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -94,7 +95,7 @@ struct Program {
 impl Cargo<'_> {
     fn build(&self, kind: &str, packages: &[&str], flags: &[&str]) -> Result<Vec<Program>> {
         let target = self.workspace.cache.join(format!("programs-{kind}"));
-        let mut command = Command::new(env!("CARGO"));
+        let mut command = Command::new(cargo());
         command
             .current_dir(&self.workspace.root)
             .args([
@@ -156,6 +157,11 @@ impl Cargo<'_> {
         flags.extend(more.iter().map(|f| (*f).to_owned()));
         Ok(flags)
     }
+}
+
+/// The cargo that started this program, or the one in the path.
+pub(crate) fn cargo() -> OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
 /// The programs in cargo's messages.

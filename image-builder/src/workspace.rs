@@ -16,19 +16,18 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// The workspace of this repository; `cache` overrides the default, `target/image-cache`.
+    /// The workspace of a repository, by default the one that this program was built from;
+    /// `cache` overrides the default, `target/image-cache`.
     ///
     /// # Errors
-    /// The repository that this program was built from has moved.
-    pub fn new(cache: Option<PathBuf>) -> Result<Self> {
+    /// There is no repository at that place (any more).
+    pub fn new(repository: Option<PathBuf>, cache: Option<PathBuf>) -> Result<Self> {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let root = here.parent().unwrap_or(here).to_owned();
+        let root = repository.unwrap_or_else(|| here.parent().unwrap_or(here).to_owned());
         if !root.join("Cargo.toml").exists() {
-            bail!(
-                "the repository is not at {} any more: build this program again",
-                root.display()
-            );
+            bail!("there is no repository at {}", root.display());
         }
+        let root = root.canonicalize()?;
         let cache = cache.unwrap_or_else(|| root.join("target/image-cache"));
         std::fs::create_dir_all(&cache)
             .with_context(|| format!("making the cache folder {}", cache.display()))?;

@@ -125,6 +125,68 @@ mod tests {
         assert_eq!(prints.len(), 3);
     }
 
+    /// As the archive served it on 2026-11-21.
+    const IN_RELEASE: &str = include_str!("../../tests/data/trixie-security.InRelease");
+
+    #[test]
+    fn a_signed_release_is_read() {
+        let keys = Keyring::parse(KEYS).unwrap();
+        let release = verify(IN_RELEASE.as_bytes(), "trixie-security", &keys).unwrap();
+        assert_eq!(release.date, "Sat, 21 Nov 2026 00:53:03 UTC");
+        assert!(
+            release
+                .indexes
+                .contains_key("main/binary-amd64/Packages.xz")
+        );
+    }
+
+    #[test]
+    fn a_release_that_was_tampered_with_is_refused() {
+        let keys = Keyring::parse(KEYS).unwrap();
+        let (at, _) = IN_RELEASE
+            .match_indices("main/binary-amd64/Packages.xz")
+            .next()
+            .unwrap();
+        let line = IN_RELEASE[..at].rfind('\n').unwrap() + 1;
+        let digit = IN_RELEASE[line..]
+            .find(|c: char| c.is_ascii_hexdigit())
+            .unwrap()
+            + line;
+        let other = if &IN_RELEASE[digit..=digit] == "0" {
+            "1"
+        } else {
+            "0"
+        };
+        let no_signature = IN_RELEASE.split("-----BEGIN PGP SIGNATURE").next().unwrap();
+        let cases = [
+            format!(
+                "{}{other}{}",
+                &IN_RELEASE[..digit],
+                &IN_RELEASE[digit + 1..]
+            ),
+            IN_RELEASE.replace("Codename: trixie-security", "Codename: trixie"),
+            no_signature.to_owned(),
+            IN_RELEASE[..IN_RELEASE.len() / 2].to_owned(),
+            String::new(),
+        ];
+        for (number, text) in cases.iter().enumerate() {
+            assert!(
+                verify(text.as_bytes(), "trixie-security", &keys).is_err(),
+                "case {number}"
+            );
+        }
+    }
+
+    #[test]
+    fn text_around_the_signed_part_is_never_read() {
+        let keys = Keyring::parse(KEYS).unwrap();
+        let smuggled =
+            format!("Suite: other\nSHA256:\n 00 1 main/binary-amd64/Packages.xz\n{IN_RELEASE}");
+        if let Ok(release) = verify(smuggled.as_bytes(), "trixie-security", &keys) {
+            assert_ne!(release.indexes["main/binary-amd64/Packages.xz"].0, "00");
+        }
+    }
+
     #[test]
     fn a_release_of_another_suite_is_refused() {
         let error = parse(

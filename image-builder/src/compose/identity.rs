@@ -7,6 +7,12 @@ use crate::definition::Definition;
 use crate::packages::Packages;
 use crate::tree::{Node, Tree};
 
+/// The licences of our own programs.
+const LICENCES: [(&str, &str); 2] = [
+    ("LICENSE-APACHE", include_str!("../../../LICENSE-APACHE")),
+    ("LICENSE-MIT", include_str!("../../../LICENSE-MIT")),
+];
+
 /// `os-release`(5), an empty machine-id and the product's licences.
 ///
 /// # Errors
@@ -25,9 +31,7 @@ pub fn os_release(tree: &mut Tree, definition: &Definition, version: Version) ->
     if tree.get("etc/hostname").is_none() {
         tree.file("etc/hostname", 0o644, format!("{id}\n"))?;
     }
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-    for licence in ["LICENSE-MIT", "LICENSE-APACHE"] {
-        let content = std::fs::read(format!("{root}/{licence}"))?;
+    for (licence, content) in LICENCES {
         tree.file(
             &format!("{}/{licence}", super::licence_path(definition)),
             0o644,
