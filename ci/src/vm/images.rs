@@ -1,5 +1,6 @@
 //! Disk files for machines: empty ones, overlays, small FAT volumes, a wrong byte.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
@@ -37,8 +38,12 @@ pub fn fat_volume(
     let mut command = programs.command("mkfs.fat");
     command.args(["-n", label]).arg(path);
     process::output("making a FAT volume", &mut command)?;
+    for folder in folders(files) {
+        let mut command = programs.command("mmd");
+        command.arg("-i").arg(path).arg(format!("::{folder}"));
+        process::output("making a folder in a FAT volume", &mut command)?;
+    }
     for (name, source) in files {
-        make_parents(programs, path, name)?;
         let mut command = programs.command("mcopy");
         command
             .arg("-i")
@@ -50,17 +55,10 @@ pub fn fat_volume(
     Ok(())
 }
 
-fn make_parents(programs: &dyn Programs, volume: &Path, name: &str) -> Result<()> {
-    for (end, _) in name.match_indices('/') {
-        let mut command = programs.command("mmd");
-        // Skips a folder that is there.
-        command
-            .args(["-D", "s", "-i"])
-            .arg(volume)
-            .arg(format!("::{}", &name[..end]));
-        process::output("making a folder in a FAT volume", &mut command)?;
-    }
-    Ok(())
+/// All folders above the files, outer ones first.
+fn folders<'a>(files: &[(&'a str, &Path)]) -> BTreeSet<&'a str> {
+    let above = |name: &'a str| name.match_indices('/').map(|(end, _)| &name[..end]);
+    files.iter().flat_map(|(name, _)| above(name)).collect()
 }
 
 /// Reads a text file out of a FAT volume.
@@ -235,6 +233,19 @@ mod tests {
         }
         fs::write(&path, vec![0; 8192]).unwrap();
         assert!(partitions(&path, 512).is_err());
+    }
+
+    #[test]
+    fn folders_are_made_once_and_from_the_outside() {
+        let source = Path::new("x");
+        let files = [
+            ("EFI/BOOT/a", source),
+            ("EFI/BOOT/b", source),
+            ("c", source),
+            ("EFI/d/e", source),
+        ];
+        let seen: Vec<&str> = folders(&files).into_iter().collect();
+        assert_eq!(seen, ["EFI", "EFI/BOOT", "EFI/d"]);
     }
 
     #[test]

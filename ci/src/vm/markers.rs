@@ -22,7 +22,7 @@ pub const STAGES: [Marker; 6] = [
     },
     Marker {
         name: "GRUB",
-        expression: r"Welcome to GRUB|GNU GRUB|GRUB loading|Booting `",
+        expression: r"Welcome to GRUB|GNU GRUB|GRUB loading|Vigie: slot",
     },
     Marker {
         name: "kernel",
@@ -30,7 +30,7 @@ pub const STAGES: [Marker; 6] = [
     },
     Marker {
         name: "init",
-        expression: r"Run /init as init process|vigie: initrd|vigie-init",
+        expression: r"Run /init as init process|vigie-initrd",
     },
     Marker {
         name: "systemd",
@@ -74,7 +74,7 @@ mod tests {
         let lines: Vec<Line> = [
             "BdsDxe: starting Boot0001",
             "Welcome to GRUB!",
-            "Booting `Vigie'",
+            "Vigie: slot a",
             "[    0.000000] Linux version 6.12",
             "[    1.0] Run /init as init process",
             "vigie: console ready (live)",

@@ -250,6 +250,11 @@ impl Vm {
 
     /// Waits until the guest has switched itself off and QEMU has ended.
     pub fn wait_poweroff(&self, limit: Duration) -> Result<()> {
+        self.wait_poweroff_unless(&[], limit)
+    }
+
+    /// The same; a line with one of these texts says that it will not happen.
+    pub fn wait_poweroff_unless(&self, unless: &[&str], limit: Duration) -> Result<()> {
         let what = "the guest to power off";
         let mut from = 0;
         let waited = self.record.wait(limit, |state| {
@@ -257,7 +262,11 @@ impl Vm {
                 return Some(None);
             }
             // The STOP event is part of powering off; lines such as a panic are not.
-            self.fatal_line(state, &mut from).map(Some)
+            let start = from;
+            let fatal = self.fatal_line(state, &mut from);
+            fatal
+                .or_else(|| line_with(&state.lines[start..], unless))
+                .map(Some)
         });
         if let Some(trouble) = self.explain(waited, what, limit)? {
             return Err(self.in_trouble(what, trouble));
@@ -401,8 +410,9 @@ impl Vm {
             .iter()
             .map(|line| format!("\n  {}", stamped(line)))
             .collect();
+        let firmware = last_line(&self.folder.join("firmware.log"));
         anyhow!(
-            "{}: {}\nscreenshot:   {screenshot}\nconsole log:  {}\nQEMU's log:   {}\n\
+            "{}: {}\nfirmware:     {firmware}\nscreenshot:   {screenshot}\nconsole log:  {}\nQEMU's log:   {}\n\
              last console lines:{}",
             self.name,
             words.into(),
@@ -467,14 +477,12 @@ impl Vm {
     /// A fatal line among those from `from` on, which moves past them.
     fn fatal_line(&self, state: &State, from: &mut usize) -> Option<String> {
         if !self.fatal {
+            *from = state.lines.len();
             return None;
         }
         let start = (*from).min(state.lines.len());
         *from = state.lines.len();
-        let mut lines = state.lines[start..].iter();
-        let is_fatal = |line: &&Line| FATAL.iter().any(|fatal| line.text.contains(fatal));
-        let line = lines.find(is_fatal)?;
-        Some(format!("the console says `{}`", line.text.trim()))
+        line_with(&state.lines[start..], &FATAL)
     }
 
     fn explain<T>(&self, waited: Waited<T>, what: &str, limit: Duration) -> Result<T> {
@@ -531,6 +539,21 @@ impl Drop for Vm {
         // Ended already in most tests; a machine that is left over has nothing to save.
         let _ = self.kill();
     }
+}
+
+/// The first line with one of the texts, in words.
+fn line_with(lines: &[Line], texts: &[&str]) -> Option<String> {
+    let has = |line: &&Line| texts.iter().any(|text| line.text.contains(text));
+    let line = lines.iter().find(has)?;
+    Some(format!("the console says `{}`", line.text.trim()))
+}
+
+/// What SeaBIOS said last; other firmware writes to the console.
+fn last_line(log: &Path) -> String {
+    let log = std::fs::read(log).unwrap_or_default();
+    let log = String::from_utf8_lossy(&log);
+    let last = log.lines().rfind(|line| !line.trim().is_empty());
+    last.unwrap_or("no log of its own").to_owned()
 }
 
 /// What QEMU wrote to its log after the command line, on one line.
