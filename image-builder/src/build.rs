@@ -1,7 +1,13 @@
 //! `cargo image build`: the steps from the lock to the medium.
 //!
-//! 1. compile our programs; 2. select kernel modules; 3. initrd; 4. compose and seal the
-//! system image; 5. boot image; 6. payload; 7. medium, bill of materials, checksums.
+//! | step | result |
+//! |---|---|
+//! | programs | our own, compiled against the locked C library |
+//! | modules | the kernel modules that the definition names, with their dependencies |
+//! | initrd | `/init`, modules, e2fsck and mdadm; microcode beside it |
+//! | system | the composed tree as a squashfs, sealed by a verity tree |
+//! | payload | system image, boot image, loaders: what the installer takes |
+//! | medium | the hybrid ISO over the payload |
 //!
 //! Every step is kept by the content of what went into it, so only what changed is redone.
 

@@ -240,7 +240,7 @@ fn fstab(volumes: &[Volume]) -> String {
     for Volume { name, uuid, mount } in volumes {
         let _ = writeln!(
             text,
-            "UUID={uuid} {mount} ext4 nofail,x-systemd.device-timeout=10s,noatime,nodev,nosuid,noexec,{NAME_OPTION}={name} 0 2"
+            "UUID={uuid} {mount} ext4 nofail,x-systemd.device-timeout=90s,noatime,nodev,nosuid,noexec,{NAME_OPTION}={name} 0 2"
         );
     }
     text
