@@ -7,21 +7,17 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use image_builder::archive::lock::Lock;
-use image_builder::build::{self, Build, Built};
-use image_builder::cache::Cache;
-use image_builder::definition::{Definition, DefinitionError};
-use image_builder::fetch::Fetcher;
+use image_builder::build::{self, Built};
+use image_builder::definition::DefinitionError;
+use image_builder::interrupt;
 use image_builder::lock_packages::{self, Outcome};
 use image_builder::machine;
-use image_builder::packages::Packages;
 use image_builder::progress::Reporter;
+use image_builder::session::{Options, Session};
 use image_builder::sources;
-use image_builder::tools::Tools;
 use image_builder::virtual_disk::{self, Format};
 use image_builder::vm::Emulator;
 use image_builder::vm::command::Firmware;
-use image_builder::workspace::Workspace;
 use vigie_disk::{Bytes, SectorSize};
 use vigie_update::Version;
 
@@ -58,6 +54,18 @@ struct Common {
     /// Report progress and results as JSON lines
     #[arg(long, global = true)]
     json: bool,
+}
+
+impl Common {
+    fn options(&self) -> Options {
+        Options {
+            repository: self.repository.clone(),
+            definition: self.definition.clone(),
+            cache: self.cache.clone(),
+            mirrors: self.mirror.clone(),
+            offline: self.offline,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -159,55 +167,11 @@ enum DisplayName {
     Vnc,
 }
 
-/// What a command works with.
-struct Session {
-    workspace: Workspace,
-    definition: Definition,
-    mirrors: Vec<String>,
-    fetcher: Fetcher,
-    cache: Cache,
-    offline: bool,
-    reporter: Reporter,
-}
-
-impl Session {
-    fn new(common: &Common, reporter: Reporter) -> Result<Self> {
-        let workspace = Workspace::new(common.repository.clone(), common.cache.clone())?;
-        let path = common
-            .definition
-            .clone()
-            .unwrap_or_else(|| workspace.definition());
-        Ok(Self {
-            definition: Definition::load(&path)?,
-            fetcher: Fetcher::new(&workspace.downloads(), common.offline, reporter)?,
-            mirrors: common.mirror.clone(),
-            cache: Cache::new(&workspace.cache),
-            offline: common.offline,
-            workspace,
-            reporter,
-        })
-    }
-
-    fn packages<'a>(&'a self, lock: &'a Lock) -> Packages<'a> {
-        Packages {
-            definition: &self.definition,
-            lock,
-            fetcher: &self.fetcher,
-            mirrors: &self.mirrors,
-            cache: &self.cache,
-            reporter: self.reporter,
-        }
-    }
-
-    fn lock_path(&self) -> PathBuf {
-        self.definition.resolve("packages.lock")
-    }
-}
-
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let reporter = Reporter::new(cli.common.json);
+    interrupt::listen();
     match run(&cli, reporter) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -218,7 +182,7 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli, reporter: Reporter) -> Result<()> {
-    let session = Session::new(&cli.common, reporter)?;
+    let session = Session::new(cli.common.options(), reporter)?;
     let guard = session.workspace.lock()?;
     session.cache.sweep()?;
     match &cli.command {
@@ -250,10 +214,10 @@ fn run(cli: &Cli, reporter: Reporter) -> Result<()> {
             display,
         } => {
             let (emulator, iso) = match (medium, disk) {
-                (false, Some(_)) => (emulator(&session)?, None),
+                (false, Some(_)) => (session.emulator()?, None),
                 _ => {
                     let built = build(&session, None, None)?;
-                    (emulator(&session)?, Some(built.iso))
+                    (session.emulator()?, Some(built.iso))
                 }
             };
             drop(guard);
@@ -308,10 +272,7 @@ fn lock(session: &Session, update: bool) -> Result<()> {
 }
 
 fn build(session: &Session, out: Option<&Path>, version: Option<Version>) -> Result<Built> {
-    let lock = Lock::load(&session.lock_path())?;
-    let packages = session.packages(&lock);
-    let version = version.map_or_else(|| session.definition.version(), Ok)?;
-    let built = Build::new(&session.workspace, &packages, version, session.offline)?.run()?;
+    let built = session.build(version)?;
     let out = out.map_or_else(|| session.workspace.out(), Path::to_owned);
     for file in build::publish(&built, &out)? {
         let megabytes = file.metadata()?.len() as f64 / 1e6;
@@ -322,18 +283,9 @@ fn build(session: &Session, out: Option<&Path>, version: Option<Version>) -> Res
     Ok(built)
 }
 
-fn emulator(session: &Session) -> Result<Emulator> {
-    let lock = Lock::load(&session.lock_path())?;
-    let packages = session.packages(&lock);
-    Emulator::prepare(&packages, &Tools::prepare(&packages, "tools")?)
-}
-
 fn disk(session: &Session, order: &virtual_disk::Order<'_>, json: bool) -> Result<Emulator> {
     let built = build(session, None, None)?;
-    let lock = Lock::load(&session.lock_path())?;
-    let packages = session.packages(&lock);
-    let tools = Tools::prepare(&packages, "tools")?;
-    let emulator = Emulator::prepare(&packages, &tools)?;
+    let (tools, emulator) = (session.tools()?, session.emulator()?);
     virtual_disk::make(order, &built.payload, &tools, &emulator, json)?;
     session
         .reporter
@@ -370,7 +322,7 @@ fn prepare_demo(
 }
 
 fn sources(session: &Session, out: Option<&Path>, only: &[String]) -> Result<()> {
-    let lock = Lock::load(&session.lock_path())?;
+    let lock = session.lock()?;
     let out = out.map_or_else(|| session.workspace.out().join("sources"), Path::to_owned);
     let count = sources::fetch(&session.packages(&lock), only, &out)?;
     session.reporter.say(

@@ -6,6 +6,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
+use crate::interrupt::HalfMade;
+
 /// Replaces a file in one step: the old content stays until the new one is on the disk.
 ///
 /// # Errors
@@ -22,6 +24,7 @@ pub fn replace_file(path: &Path, content: &[u8]) -> Result<()> {
         .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
         .tempfile_in(folder)
         .with_context(|| format!("making a file in {}", folder.display()))?;
+    let _half = HalfMade::at(temporary.path());
     temporary
         .write_all(content)
         .with_context(|| format!("writing {}", path.display()))?;
@@ -45,6 +48,7 @@ pub fn place_file(from: &Path, to: &Path) -> Result<()> {
         .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
         .tempfile_in(folder)
         .with_context(|| format!("making a file in {}", folder.display()))?;
+    let _half = HalfMade::at(temporary.path());
     let mut source = File::open(from).with_context(|| format!("opening {}", from.display()))?;
     std::io::copy(&mut source, &mut temporary.as_file())
         .with_context(|| format!("copying {} to {}", from.display(), to.display()))?;

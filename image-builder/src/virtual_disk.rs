@@ -9,6 +9,7 @@ use vigie_installer::progress::render;
 use vigie_installer::{Answers, Ids, Payload, Toolbox, install_to_file};
 use vigie_settings::Language;
 
+use crate::interrupt::HalfMade;
 use crate::tools::{Tools, run};
 use crate::vm::command::Programs;
 
@@ -63,9 +64,6 @@ pub fn make(
         )
         .map(|_| ())
     };
-    if order.format == Format::Raw {
-        return install(order.out);
-    }
     if order.out.exists() {
         bail!(
             "{} exists already; name another file or remove it",
@@ -80,18 +78,20 @@ pub fn make(
     let scratch = tempfile::Builder::new()
         .prefix(".vigie-disk-")
         .tempdir_in(folder)?;
-    let (raw, converted) = (
-        scratch.path().join("disk.raw"),
-        scratch.path().join("disk.qcow2"),
-    );
-    install(&raw)?;
-    let mut convert = emulator.command("qemu-img");
-    convert
-        .args(["convert", "-f", "raw", "-O", "qcow2"])
-        .arg(&raw)
-        .arg(&converted);
-    run("converting the disk to qcow2", &mut convert)?;
-    std::fs::rename(&converted, order.out)
+    let _half = HalfMade::at(scratch.path());
+    let mut made = scratch.path().join("disk.raw");
+    install(&made)?;
+    if order.format == Format::Qcow2 {
+        let converted = scratch.path().join("disk.qcow2");
+        let mut convert = emulator.command("qemu-img");
+        convert
+            .args(["convert", "-f", "raw", "-O", "qcow2"])
+            .arg(&made)
+            .arg(&converted);
+        run("converting the disk to qcow2", &mut convert)?;
+        made = converted;
+    }
+    std::fs::rename(&made, order.out)
         .with_context(|| format!("giving {} its name", order.out.display()))
 }
 
