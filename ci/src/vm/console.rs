@@ -2,7 +2,8 @@
 //!
 //! Firmware, GRUB and menus paint the serial line with terminal sequences; [`Cleaner`] takes
 //! the raw bytes and gives the text. A jump of the cursor or a cleared screen ends a line, so
-//! that painted screens come out as one line for each thing written. Blank lines are dropped.
+//! that painted screens come out as one line for each thing written. Lines without a letter or
+//! digit (blanks, frames) are dropped.
 
 use std::time::Duration;
 
@@ -148,7 +149,7 @@ impl Cleaner {
     fn end_line(&mut self, lines: &mut Vec<String>) {
         self.returned = false;
         let line = text(&std::mem::take(&mut self.line));
-        if !line.trim().is_empty() {
+        if line.contains(char::is_alphanumeric) {
             lines.push(line);
         }
     }
@@ -185,6 +186,7 @@ mod tests {
                 &["textmore"],
                 "",
             ),
+            (&["+--+\n| a |\n│ │\n"], &["| a |"], ""),
             (&["abd\x08c\n"], &["abc"], ""),
             (&["démarrage\n"], &["démarrage"], ""),
             (&["login: "], &[], "login:"),
