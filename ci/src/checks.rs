@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::context::Context;
-use crate::process;
 use crate::step::{Load, Step, skip};
+use crate::{process, programs};
 
 const SHORT: Duration = Duration::from_secs(5 * 60);
 /// Compiling everything on two slow cores.
@@ -46,14 +46,11 @@ pub fn steps() -> Vec<Step> {
                 cargo(ctx, "lints", &words, LONG)
             },
         ),
-        check("unit", "the unit tests of all crates pass", |ctx| {
-            cargo(
-                ctx,
-                "unit tests",
-                &["test", "--workspace", "--locked"],
-                LONG,
-            )
-        }),
+        check(
+            "unit",
+            "the unit tests of all crates pass, with the locked tools",
+            unit,
+        ),
         check(
             "deny",
             "licences, banned crates and sources are as deny.toml says",
@@ -66,6 +63,18 @@ fn cargo(ctx: &Context, what: &str, words: &[&str], limit: Duration) -> Result<(
     let mut command = cargo_command(ctx);
     command.args(words);
     process::run(what, &mut command, &ctx.folder().join("output.log"), limit)
+}
+
+fn unit(ctx: &Context) -> Result<()> {
+    let mut command = cargo_command(ctx);
+    command.args(["test", "--workspace", "--locked"]);
+    command.envs(programs::test_environment()?);
+    process::run(
+        "unit tests",
+        &mut command,
+        &ctx.folder().join("output.log"),
+        LONG,
+    )
 }
 
 /// The cargo that runs us, in the workspace.

@@ -6,6 +6,7 @@
 
 pub mod args;
 pub mod bench;
+pub mod builds;
 pub mod checks;
 pub mod context;
 pub mod image;

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use crate::args::Choice;
 use crate::context::Context;
-use crate::{checks, image, scenarios, tree};
+use crate::{builds, checks, image, scenarios, tree};
 
 /// One thing that is proved.
 pub struct Step {
@@ -58,6 +58,7 @@ pub fn all() -> Vec<Step> {
     let mut steps = checks::steps();
     steps.push(tree::step());
     steps.push(image::step());
+    steps.extend(builds::steps());
     steps.extend(scenarios::steps());
     steps
 }

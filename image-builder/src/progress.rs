@@ -15,6 +15,8 @@ pub enum Style {
     Lines,
     /// JSON lines on standard output.
     Json,
+    /// Nothing.
+    Quiet,
 }
 
 /// Reports the phases of a run.
@@ -35,12 +37,20 @@ impl Reporter {
         Self { style }
     }
 
+    /// Nobody is told.
+    #[must_use]
+    pub fn quiet() -> Self {
+        Self {
+            style: Style::Quiet,
+        }
+    }
+
     /// Starts a phase; `total` is in bytes, or none where the length is not known.
     #[must_use]
     pub fn phase(&self, name: &str, total: Option<u64>) -> Phase {
         let bar = match self.style {
             Style::Bars => bar(name, total),
-            Style::Lines | Style::Json => ProgressBar::hidden(),
+            Style::Lines | Style::Json | Style::Quiet => ProgressBar::hidden(),
         };
         if self.style == Style::Json {
             println!(
@@ -62,6 +72,7 @@ impl Reporter {
         match self.style {
             Style::Json => println!("{}", json!({"event": event, "text": text})),
             Style::Bars | Style::Lines => println!("{text}"),
+            Style::Quiet => {}
         }
     }
 
@@ -124,6 +135,7 @@ impl Phase {
                 );
             }
             Style::Bars | Style::Lines => eprintln!("{:24} {seconds:6.1} s", self.name),
+            Style::Quiet => {}
         }
     }
 }

@@ -79,6 +79,7 @@ impl Tools {
             .env("PATH", "/usr/bin:/bin")
             .env("HOME", "/nonexistent")
             .env("MKE2FS_CONFIG", self.root.join("etc/mke2fs.conf"))
+            .env("GCONV_PATH", lib.join("gconv"))
             .env("MTOOLSRC", "/dev/null")
             .env("MTOOLS_SKIP_CHECK", "1");
         command

@@ -9,8 +9,7 @@
 //! In its folder: `console.log` (cleaned, with times), `console.raw`, `qemu.log` (the command
 //! line and QEMU's own words), `firmware.log` (SeaBIOS), screenshots.
 
-pub mod accel;
-pub mod command;
+pub use image_builder::vm::{accel, command};
 pub mod console;
 mod http;
 pub mod images;
