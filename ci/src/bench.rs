@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
+use crate::bench_build;
 use crate::context::{Context, Shared};
 use crate::process;
 use crate::scenarios::{BOOT, WEB, install};
@@ -26,6 +27,7 @@ pub fn run(shared: &Arc<Shared>) -> Result<String> {
     let ctx = Context::new(shared, "bench")?;
     let boot_files = unpack_boot_image(&ctx)?;
     let mut rows = sizes(&ctx, &boot_files)?;
+    rows.extend(bench_build::run(&ctx)?);
     let reference = reference_boot(&ctx, &boot_files.join("vmlinuz"))?;
     rows.extend(disk_boot(&ctx, Firmware::Bios, reference)?);
     Ok(table::print(&rows))

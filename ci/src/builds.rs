@@ -24,7 +24,7 @@ pub fn steps() -> Vec<Step> {
 }
 
 /// The builder's program, which the step `image` has compiled.
-fn builder(ctx: &Context) -> Result<PathBuf> {
+pub(crate) fn builder(ctx: &Context) -> Result<PathBuf> {
     let me = std::env::current_exe().context("finding this program")?;
     let builder = me.with_file_name("image-builder");
     ensure!(

@@ -25,14 +25,17 @@ pub fn presets(tree: &mut Tree, cache: &Cache, tools: &Tools) -> Result<()> {
 
 /// Makes `/usr/lib/udev/hwdb.bin`: at boot it would cost many seconds.
 ///
+/// udevadm(8) writes the older form of the file, which has no names of source files in it:
+/// these would be paths of the build machine.
+///
 /// # Errors
-/// systemd-hwdb(8) refuses a file.
+/// udevadm(8) refuses a file.
 pub fn hardware_database(tree: &mut Tree, cache: &Cache, tools: &Tools) -> Result<()> {
     let scratch = part(tree, cache, &["usr/lib/udev/hwdb.d/"])?;
-    let mut command = tools.command("systemd-hwdb");
+    let mut command = tools.command("udevadm");
     command
-        .arg(format!("--root={}", scratch.path().display()))
-        .args(["--usr", "update"]);
+        .args(["hwdb", "--update", "--usr"])
+        .arg(format!("--root={}", scratch.path().display()));
     run("making the hardware database", &mut command)?;
     tree.file(
         "usr/lib/udev/hwdb.bin",
