@@ -191,14 +191,19 @@ fn wait_until_healthy(child: &mut Child, port: u16) -> Result<()> {
             }
             bail!("QEMU ended with {status}\n{said}");
         }
-        match client.get(&url).send() {
-            Ok(answer) if answer.status().is_success() => return Ok(()),
-            Ok(answer) => last = format!("{url} answered {}", answer.status()),
+        match client.get(&url).send().and_then(|answer| answer.text()) {
+            Ok(text) if is_well(&text) => return Ok(()),
+            Ok(text) => last = format!("{url} says {text}"),
             Err(error) => last = error.to_string(),
         }
         std::thread::sleep(ASKING);
     }
     bail!("not healthy after {} s: {last}", PATIENCE.as_secs())
+}
+
+/// Whether an answer of `GET /health` says that all is well.
+fn is_well(answer: &str) -> bool {
+    serde_json::from_str::<serde_json::Value>(answer).is_ok_and(|health| health["status"] == "ok")
 }
 
 /// A child that is ended when this is dropped.
@@ -209,5 +214,22 @@ impl Drop for Ended {
         // It may have ended already; there is nobody left to tell.
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_well;
+
+    #[test]
+    fn only_ok_is_well() {
+        for (answer, expected) in [
+            (r#"{"status":"ok","slot":"a"}"#, true),
+            (r#"{"status":"degraded"}"#, false),
+            ("<html>", false),
+            ("", false),
+        ] {
+            assert_eq!(is_well(answer), expected, "{answer}");
+        }
     }
 }

@@ -6,7 +6,7 @@
 use std::io::{self, BufRead, Write};
 
 use crate::messages::{Language, Messages};
-use crate::status::{self, Mode};
+use crate::status::{self, Gist, Mode};
 use crate::system::System;
 use crate::terminal::Terminal;
 
@@ -83,15 +83,21 @@ impl<R: BufRead, W: Write, S: System> Session<R, W, S> {
         }
     }
 
-    /// Shows the menu until the terminal closes or the machine goes down.
+    /// Shows the menu until the terminal closes or the machine goes down. While nobody types,
+    /// the status is shown again whenever it has changed.
     ///
     /// # Errors
     /// The terminal failed.
     pub fn run(mut self) -> io::Result<End> {
         loop {
-            self.show()?;
+            let shown = self.show()?;
             loop {
-                let Some(answer) = self.terminal.ask(self.messages().choose)? else {
+                self.terminal.prompt(self.messages().choose)?;
+                if !self.typed_before_change(&shown) {
+                    self.terminal.line("")?;
+                    break;
+                }
+                let Some(answer) = self.terminal.read()? else {
                     return Ok(End::Closed);
                 };
                 if answer.is_empty() {
@@ -110,11 +116,22 @@ impl<R: BufRead, W: Write, S: System> Session<R, W, S> {
         }
     }
 
+    /// Waits until somebody types; false when the status has changed before.
+    fn typed_before_change(&self, shown: &Gist) -> bool {
+        while !self.system.input_waits() {
+            if self.system.facts().gist() != *shown {
+                return false;
+            }
+        }
+        true
+    }
+
     fn messages(&self) -> &'static Messages {
         self.language.messages()
     }
 
-    fn show(&mut self) -> io::Result<()> {
+    /// Shows status and entries; gives what a change of the status is told by.
+    fn show(&mut self) -> io::Result<Gist> {
         let m = self.messages();
         let facts = self.system.facts();
         self.terminal.line("")?;
@@ -133,7 +150,8 @@ impl<R: BufRead, W: Write, S: System> Session<R, W, S> {
         self.terminal.line(match self.mode {
             Mode::Live => "vigie: console ready (live)",
             Mode::Installed => "vigie: console ready (installed)",
-        })
+        })?;
+        Ok(facts.gist())
     }
 
     fn act(&mut self, entry: Entry) -> io::Result<Option<End>> {
@@ -218,6 +236,7 @@ impl<R: BufRead, W: Write, S: System> Session<R, W, S> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
     use std::path::Path;
 
     use crate::status::{Facts, Health, Volume};
@@ -230,6 +249,10 @@ mod tests {
         provision: bool,
         asked: Vec<String>,
         failing: bool,
+        /// Whether the data volume comes late.
+        slow: bool,
+        /// How often nobody has typed when the menu looks.
+        quiet: Cell<u32>,
     }
 
     impl System for &mut Script {
@@ -240,6 +263,7 @@ mod tests {
             Language::En
         }
         fn facts(&self) -> Facts {
+            let settled = self.slow && self.quiet.get() < 2;
             let volume = |name: &str, ok| Volume {
                 name: name.into(),
                 size_bytes: 2_000_000_000_000,
@@ -249,7 +273,7 @@ mod tests {
             let health = Health {
                 status: "degraded".into(),
                 slot: Some("a".into()),
-                volumes: vec![volume("state", true), volume("data-1", false)],
+                volumes: vec![volume("state", true), volume("data-1", settled)],
                 failed_units: vec!["ssh.service".into()],
                 problems: vec![],
             };
@@ -262,6 +286,11 @@ mod tests {
                 },
                 health: (self.mode == Mode::Installed).then_some(health),
             }
+        }
+        fn input_waits(&self) -> bool {
+            let quiet = self.quiet.get();
+            self.quiet.set(quiet.saturating_sub(1));
+            quiet == 0
         }
         fn run(&mut self, program: &[&str]) -> anyhow::Result<bool> {
             self.asked.push(program.join(" "));
@@ -290,6 +319,8 @@ mod tests {
             provision: false,
             asked: vec![],
             failing: false,
+            slow: false,
+            quiet: Cell::new(0),
         }
     }
 
@@ -373,6 +404,24 @@ mod tests {
             session(&mut script, typed);
             assert_eq!(script.asked, expected, "{typed:?}");
         }
+    }
+
+    #[test]
+    fn a_status_that_changes_is_shown_again() {
+        let mut late = Script {
+            slow: true,
+            quiet: Cell::new(3),
+            ..script(Mode::Installed)
+        };
+        let (_, screen) = session(&mut late, "");
+        assert_eq!(screen.matches("NOT AVAILABLE").count(), 1, "{screen}");
+        assert_eq!(screen.matches("console ready").count(), 2, "{screen}");
+        let mut steady = Script {
+            quiet: Cell::new(3),
+            ..script(Mode::Installed)
+        };
+        let (_, screen) = session(&mut steady, "");
+        assert_eq!(screen.matches("console ready").count(), 1, "{screen}");
     }
 
     #[test]

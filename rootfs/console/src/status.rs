@@ -43,6 +43,28 @@ pub struct Volume {
     pub ok: bool,
 }
 
+/// What is worth showing the status again for. Free space is not: it changes all the time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gist {
+    addresses: Vec<String>,
+    verdict: Option<String>,
+    volumes: Vec<(String, bool)>,
+    faults: Vec<String>,
+}
+
+impl Facts {
+    /// See [`Gist`].
+    pub fn gist(&self) -> Gist {
+        let health = self.health.clone().unwrap_or_default();
+        Gist {
+            addresses: self.addresses.clone(),
+            verdict: self.health.as_ref().map(|health| health.status.clone()),
+            volumes: health.volumes.into_iter().map(|v| (v.name, v.ok)).collect(),
+            faults: [health.failed_units, health.problems].concat(),
+        }
+    }
+}
+
 /// The status, a line each: at most 78 columns but for long names.
 pub fn lines(m: &Messages, mode: Mode, facts: &Facts) -> Vec<String> {
     let row = |name: &str, value: String| format!("  {name:<11} {value}");

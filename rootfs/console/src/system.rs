@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::messages::Language;
 use crate::status::{Facts, Health, Mode, addresses};
@@ -21,6 +22,8 @@ pub trait System {
     fn language(&self) -> Language;
     /// What the status shows.
     fn facts(&self) -> Facts;
+    /// Waits some seconds for somebody to type; true when there is something to read.
+    fn input_waits(&self) -> bool;
     /// Runs a program on this terminal and says whether it went well; an error when it could not
     /// be started.
     fn run(&mut self, program: &[&str]) -> anyhow::Result<bool>;
@@ -39,6 +42,12 @@ const PROVISION: &str = "/dev/disk/by-label/PROVISION";
 const WEB: ([u8; 4], u16) = ([127, 0, 0, 1], 80);
 /// The menu does not wait longer for the web service; the status can be refreshed.
 const WEB_PATIENCE: Duration = Duration::from_secs(3);
+
+/// How often the status is looked at while nobody types.
+const LOOK_AGAIN: Timespec = Timespec {
+    tv_sec: 10,
+    tv_nsec: 0,
+};
 
 impl System for Machine {
     fn mode(&self) -> Mode {
@@ -66,6 +75,13 @@ impl System for Machine {
             addresses: addresses(&links),
             health: health().ok(),
         }
+    }
+
+    fn input_waits(&self) -> bool {
+        let stdin = io::stdin();
+        let mut wanted = [PollFd::new(&stdin, PollFlags::IN)];
+        // A terminal that fails says so when it is read.
+        poll(&mut wanted, Some(&LOOK_AGAIN)).map_or(true, |ready| ready > 0)
     }
 
     fn run(&mut self, program: &[&str]) -> anyhow::Result<bool> {

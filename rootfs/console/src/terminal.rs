@@ -22,10 +22,20 @@ impl<R: BufRead, W: Write> Terminal<R, W> {
         writeln!(self.output, "{}", printable(text))
     }
 
+    /// Prints a prompt and stays on its line.
+    pub fn prompt(&mut self, prompt: &str) -> io::Result<()> {
+        write!(self.output, "{prompt} ")?;
+        self.output.flush()
+    }
+
     /// Asks for a line. `None` when the terminal was closed.
     pub fn ask(&mut self, prompt: &str) -> io::Result<Option<String>> {
-        write!(self.output, "{prompt} ")?;
-        self.output.flush()?;
+        self.prompt(prompt)?;
+        self.read()
+    }
+
+    /// Reads a line. `None` when the terminal was closed.
+    pub fn read(&mut self) -> io::Result<Option<String>> {
         let mut line = Vec::new();
         if (&mut self.input)
             .take(LONGEST_LINE)
