@@ -28,24 +28,43 @@ const OTHER_VERSION: &str = "0.1.0.98";
 pub fn run(ctx: &Context) -> Result<Vec<Row>> {
     let reference = mksquashfs(ctx)?;
     let out = ctx.folder_of("medium");
-    let (whole, _) = build(ctx, |command| drop(command.arg("--out").arg(&out)))?;
+    let (whole, _) = build(ctx, |command| {
+        command.arg("--out").arg(&out);
+    })?;
     let (service, compiled) = build(ctx, |command| {
-        command.arg("--out").arg(ctx.folder().join("service")).args(["--version", OTHER_VERSION]);
+        command
+            .arg("--out")
+            .arg(ctx.folder().join("service"))
+            .args(["--version", OTHER_VERSION]);
     })?;
     let clean = ctx.folder().join("cache");
     link_downloads(ctx, &clean)?;
     let (all, all_compiled) = build(ctx, |command| {
-        command.arg("--out").arg(ctx.folder().join("all")).arg("--cache").arg(&clean);
+        command
+            .arg("--out")
+            .arg(ctx.folder().join("all"))
+            .arg("--cache")
+            .arg(&clean);
     })?;
     fs::remove_dir_all(&clean)?;
     let row = |what: &str, time: Duration, most: Duration| {
-        Row::new(what, Value::Time(time)).at_most(Value::Time(most)).against(Value::Time(reference))
+        Row::new(what, Value::Time(time))
+            .at_most(Value::Time(most))
+            .against(Value::Time(reference))
     };
     Ok(vec![
         Row::new("mksquashfs of the same files", Value::Time(reference)),
         row("build, nothing changed", whole, NOTHING_CHANGED),
-        row("build, one service changed, less compiling", service - compiled, ONE_SERVICE),
-        row("build, packages cached, less compiling", all - all_compiled, EVERYTHING),
+        row(
+            "build, one service changed, less compiling",
+            service - compiled,
+            ONE_SERVICE,
+        ),
+        row(
+            "build, packages cached, less compiling",
+            all - all_compiled,
+            EVERYTHING,
+        ),
     ])
 }
 
@@ -53,11 +72,15 @@ pub fn run(ctx: &Context) -> Result<Vec<Row>> {
 fn mksquashfs(ctx: &Context) -> Result<Duration> {
     let tree = ctx.folder().join("tree");
     let mut unpack = ctx.programs()?.command("unsquashfs");
-    unpack.args(["-quiet", "-no-progress", "-no-xattrs", "-d"]).arg(&tree);
+    unpack
+        .args(["-quiet", "-no-progress", "-no-xattrs", "-d"])
+        .arg(&tree);
     unpack.arg(ctx.image()?.payload.join("system.img"));
     process::output("unpacking the system image", &mut unpack)?;
     let mut pack = ctx.programs()?.command("mksquashfs");
-    pack.arg(&tree).arg(ctx.folder().join("peer.img")).args(["-quiet", "-no-progress"]);
+    pack.arg(&tree)
+        .arg(ctx.folder().join("peer.img"))
+        .args(["-quiet", "-no-progress"]);
     pack.args(["-comp", "zstd", "-Xcompression-level", "9", "-b", "128K"]);
     let begun = Instant::now();
     process::output("running mksquashfs", &mut pack)?;
@@ -77,9 +100,12 @@ fn build(ctx: &Context, more: impl FnOnce(&mut Command)) -> Result<(Duration, Du
 /// Seconds of the phase `programs` in the builder's events.
 fn compiling(events: &str) -> Result<Duration> {
     for line in events.lines() {
-        let event: Json = serde_json::from_str(line).with_context(|| format!("JSON of `{line}`"))?;
+        let event: Json =
+            serde_json::from_str(line).with_context(|| format!("JSON of `{line}`"))?;
         if event["event"] == "done" && event["phase"] == "programs" {
-            let seconds = event["seconds"].as_f64().context("no seconds in an event")?;
+            let seconds = event["seconds"]
+                .as_f64()
+                .context("no seconds in an event")?;
             return Ok(Duration::from_secs_f64(seconds));
         }
     }
@@ -89,7 +115,11 @@ fn compiling(events: &str) -> Result<Duration> {
 fn link_downloads(ctx: &Context, cache: &Path) -> Result<()> {
     fs::create_dir_all(cache)?;
     let from = ctx.root().join("target/image-cache/downloads");
-    let copied = Command::new("cp").arg("-al").arg(from).arg(cache.join("downloads")).status()?;
+    let copied = Command::new("cp")
+        .arg("-al")
+        .arg(from)
+        .arg(cache.join("downloads"))
+        .status()?;
     ensure!(copied.success(), "linking the downloads failed");
     Ok(())
 }

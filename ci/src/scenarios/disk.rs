@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use serde_json::Value;
 
-use super::{BOOT, READY_INSTALLED, WEB, medium, scenario};
+use super::{BOOT, READY_INSTALLED, SSH, WEB, medium, scenario, ssh};
 use crate::context::Context;
 use crate::step::Step;
 use crate::vm::command::{Bus, Disk, Firmware};
@@ -20,7 +20,7 @@ pub(super) fn steps() -> Vec<Step> {
     vec![
         boot(
             "disk-bios",
-            "the installed disk boots on BIOS and is healthy",
+            "the installed disk boots on BIOS, is healthy, and lets in who has the key",
             |ctx: &Context| run(ctx, Firmware::Bios),
         )
         .in_smoke(),
@@ -42,7 +42,7 @@ fn run(ctx: &Context, firmware: Firmware) -> Result<()> {
     let machine = ctx
         .machine(firmware)?
         .disk(Disk::new(disk, Bus::Virtio).qcow2());
-    let vm = ctx.start("vm", &machine.forward(WEB))?;
+    let vm = ctx.start("vm", &machine.forward(WEB).forward(SSH))?;
     vm.wait_line(READY_INSTALLED, BOOT)?;
     let health = vm.wait_http(WEB, "/health", HEALTH, is_ok)?.json()?;
     ctx.note(format!("healthy after {:.1} s", vm.now().as_secs_f64()));
@@ -51,6 +51,9 @@ fn run(ctx: &Context, firmware: Firmware) -> Result<()> {
     }
     vm.screenshot("ready")?;
     check_identity(ctx, &health).map_err(|error| vm.failure(format!("{error:#}")))?;
+    if firmware == Firmware::Bios {
+        ssh::check(ctx, &vm).map_err(|error| vm.failure(format!("{error:#}")))?;
+    }
     vm.kill()
 }
 

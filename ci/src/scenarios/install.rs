@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-use super::{READY_LIVE, medium, scenario};
+use super::{READY_LIVE, medium, scenario, ssh};
 use crate::context::Context;
 use crate::step::Step;
 use crate::vm::command::{Bus, Disk, Firmware, Machine};
@@ -71,12 +71,13 @@ fn machine(ctx: &Context, disk: &Path, provision: &Path) -> Result<Machine> {
 
 fn make_provision(ctx: &Context, volume: &Path) -> Result<()> {
     let answers = ctx.folder().join("install.toml");
-    fs::write(&answers, answers_text()).context("writing the answers")?;
+    let key = ssh::make_key(ctx)?;
+    fs::write(&answers, answers_text(&key)).context("writing the answers")?;
     let files = [("install.toml", answers.as_path())];
     images::fat_volume(ctx.programs()?, volume, "PROVISION", PROVISION_KIB, &files)
 }
 
-fn answers_text() -> String {
+fn answers_text(key: &str) -> String {
     format!(
         r#"[target]
 serial = "{SERIAL}"
@@ -89,6 +90,9 @@ keymap = "us"
 
 [network.enterprise]
 dhcp = true
+
+[access]
+ssh_authorized_keys = ["{key}"]
 
 [finish]
 action = "poweroff"

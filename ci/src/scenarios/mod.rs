@@ -5,6 +5,7 @@ mod harness;
 pub mod install;
 mod medium;
 mod secureboot;
+mod ssh;
 mod verity;
 
 use std::time::Duration;
@@ -23,6 +24,9 @@ const FIRMWARE: Duration = Duration::from_secs(90);
 
 /// Port of the web server in the guest.
 pub const WEB: u16 = 80;
+
+/// Port of sshd in the guest.
+pub const SSH: u16 = 22;
 
 /// What the consoles write to the serial line when they are ready.
 pub const READY_LIVE: &str = "vigie: console ready (live)";

@@ -1,0 +1,80 @@
+//! A real ssh client: the key of the settings opens the appliance, nothing else does.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::{SSH, install};
+use crate::context::Context;
+use crate::process;
+use crate::vm::Vm;
+
+/// Seconds that the first connection may take: sshd starts with it, under emulation.
+const PATIENCE: &str = "ConnectTimeout=90";
+
+/// Makes a key pair and gives the public one; [`check`] uses the other.
+pub(super) fn make_key(ctx: &Context) -> Result<String> {
+    let file = key_file(ctx);
+    let mut keygen = ctx.programs()?.command("ssh-keygen");
+    keygen
+        .args(["-q", "-t", "ed25519", "-N", "", "-C", "ci", "-f"])
+        .arg(&file);
+    process::output("making an ssh key", &mut keygen)?;
+    let public =
+        fs::read_to_string(file.with_extension("pub")).context("reading the public key")?;
+    Ok(public.trim().to_owned())
+}
+
+fn key_file(ctx: &Context) -> PathBuf {
+    ctx.folder_of("install").join("key")
+}
+
+/// Logs in with the key; is refused without it.
+pub(super) fn check(ctx: &Context, vm: &Vm) -> Result<()> {
+    let port = vm.host_port(SSH)?;
+    let key = key_file(ctx);
+    let command = "cat /proc/sys/kernel/hostname; id -un; findmnt -no FSTYPE /";
+    let mut with_key = client(ctx, port, Some(&key), command)?;
+    let said = process::output("logging in by ssh", &mut with_key)?;
+    let expected = format!("{}\nroot\nsquashfs", install::HOSTNAME);
+    ensure!(
+        said.trim() == expected,
+        "ssh: the appliance said {said:?}, expected {expected:?}"
+    );
+    let without_key = client(ctx, port, None, "true")?
+        .output()
+        .context("starting ssh")?;
+    let words = String::from_utf8_lossy(&without_key.stderr).into_owned();
+    ensure!(
+        !without_key.status.success(),
+        "ssh: somebody without a key was let in"
+    );
+    ensure!(
+        words.contains("Permission denied"),
+        "ssh without a key: {words}"
+    );
+    Ok(())
+}
+
+/// ssh as root, without a configuration, asking nobody.
+fn client(ctx: &Context, port: u16, key: Option<&Path>, command: &str) -> Result<Command> {
+    let mut ssh = ctx.programs()?.command("ssh");
+    ssh.args(["-F", "/dev/null", "-p", &port.to_string(), "-l", "root"]);
+    for option in [
+        "BatchMode=yes",
+        "IdentitiesOnly=yes",
+        "LogLevel=ERROR",
+        "StrictHostKeyChecking=no",
+        "UserKnownHostsFile=/dev/null",
+        PATIENCE,
+    ] {
+        ssh.args(["-o", option]);
+    }
+    if let Some(key) = key {
+        ssh.arg("-i").arg(key);
+    }
+    ssh.args(["127.0.0.1", command]);
+    Ok(ssh)
+}
