@@ -6,11 +6,11 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use serde_json::Value;
 
-use super::{BOOT, READY_INSTALLED, SSH, WEB, medium, scenario, ssh};
+use super::{BOOT, READY_INSTALLED, SSH, WEB, scenario, ssh};
 use crate::context::Context;
 use crate::step::Step;
 use crate::vm::command::{Bus, Disk, Firmware};
-use crate::vm::{Response, images};
+use crate::vm::{Response, Vm, images};
 
 /// A ready console to a good answer; what is degraded by then stays so.
 const HEALTH: Duration = Duration::from_secs(120);
@@ -46,15 +46,26 @@ fn run(ctx: &Context, firmware: Firmware) -> Result<()> {
     vm.wait_line(READY_INSTALLED, BOOT)?;
     let health = vm.wait_http(WEB, "/health", HEALTH, is_ok)?.json()?;
     ctx.note(format!("healthy after {:.1} s", vm.now().as_secs_f64()));
-    if firmware == Firmware::SecureBoot {
-        medium::check_secure_boot(ctx, &vm)?;
-    }
     vm.screenshot("ready")?;
     check_identity(ctx, &health).map_err(|error| vm.failure(format!("{error:#}")))?;
-    if firmware == Firmware::Bios {
-        ssh::check(ctx, &vm).map_err(|error| vm.failure(format!("{error:#}")))?;
-    }
+    let more = match firmware {
+        Firmware::Bios => ssh::check(ctx, &vm),
+        Firmware::Uefi => Ok(()),
+        Firmware::SecureBoot => check_lockdown(ctx, &vm),
+    };
+    more.map_err(|error| vm.failure(format!("{error:#}")))?;
     vm.kill()
+}
+
+/// Debian's kernel locks itself down when, and only when, the firmware has verified it.
+fn check_lockdown(ctx: &Context, vm: &Vm) -> Result<()> {
+    let lockdown = ssh::says(ctx, vm, "cat /sys/kernel/security/lockdown")?;
+    ensure!(
+        lockdown.contains("[integrity]"),
+        "Secure Boot is not in force: lockdown is {lockdown:?}"
+    );
+    ctx.note("the kernel is locked down");
+    Ok(())
 }
 
 /// A disk of the step's own over one that stays as it is.

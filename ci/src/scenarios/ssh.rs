@@ -33,16 +33,17 @@ fn key_file(ctx: &Context) -> PathBuf {
 
 /// Logs in with the key; is refused without it.
 pub(super) fn check(ctx: &Context, vm: &Vm) -> Result<()> {
-    let port = vm.host_port(SSH)?;
-    let key = key_file(ctx);
-    let command = "cat /proc/sys/kernel/hostname; id -un; findmnt -no FSTYPE /";
-    let mut with_key = client(ctx, port, Some(&key), command)?;
-    let said = process::output("logging in by ssh", &mut with_key)?;
+    let said = says(
+        ctx,
+        vm,
+        "cat /proc/sys/kernel/hostname; id -un; findmnt -no FSTYPE /",
+    )?;
     let expected = format!("{}\nroot\nsquashfs", install::HOSTNAME);
     ensure!(
         said.trim() == expected,
         "ssh: the appliance said {said:?}, expected {expected:?}"
     );
+    let port = vm.host_port(SSH)?;
     let without_key = client(ctx, port, None, "true")?
         .output()
         .context("starting ssh")?;
@@ -56,6 +57,12 @@ pub(super) fn check(ctx: &Context, vm: &Vm) -> Result<()> {
         "ssh without a key: {words}"
     );
     Ok(())
+}
+
+/// What a command says on the appliance.
+pub(super) fn says(ctx: &Context, vm: &Vm, command: &str) -> Result<String> {
+    let mut ssh = client(ctx, vm.host_port(SSH)?, Some(&key_file(ctx)), command)?;
+    process::output("logging in by ssh", &mut ssh)
 }
 
 /// ssh as root, without a configuration, asking nobody.
