@@ -1,7 +1,9 @@
 //! Virtual machines: QEMU's command line, what can execute it, and the locked programs for it.
 
 pub mod accel;
+mod arguments;
 pub mod command;
+pub mod disk;
 mod ports;
 
 use std::path::{Path, PathBuf};
