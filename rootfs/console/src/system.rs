@@ -45,7 +45,7 @@ const WEB_PATIENCE: Duration = Duration::from_secs(3);
 
 /// How often the status is looked at while nobody types.
 const LOOK_AGAIN: Timespec = Timespec {
-    tv_sec: 10,
+    tv_sec: 5,
     tv_nsec: 0,
 };
 
