@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use reqwest::blocking::Client;
 
+use crate::interrupt::Machine as Running;
 use crate::progress::Reporter;
 use crate::vm::accel::{self, probe};
 use crate::vm::command::{Accel, Bus, Disk, Display, Firmware, Forward, Machine, Programs, Wire};
@@ -131,7 +132,8 @@ pub fn run(order: &Order, emulator: &Emulator, reporter: Reporter) -> Result<()>
         "stop",
         "the serial console follows; Ctrl-C ends the machine",
     );
-    let status = start(order, ports, emulator, Wire::Stdio, reporter)?.wait()?;
+    let mut running = Running::new(start(order, ports, emulator, Wire::Stdio, reporter)?);
+    let status = running.child().wait()?;
     if !status.success() {
         bail!("QEMU ended with {status}");
     }
@@ -152,10 +154,10 @@ pub fn demo(
 ) -> Result<()> {
     let ports = Ports::pick()?;
     let serial = Wire::File(log.to_owned());
-    let mut child = Ended(start(order, ports, emulator, serial, reporter)?);
+    let mut running = Running::new(start(order, ports, emulator, serial, reporter)?);
     let phase = reporter.phase("booting", None);
     let begun = Instant::now();
-    wait_until_healthy(&mut child.0, ports.http).with_context(|| {
+    wait_until_healthy(running.child(), ports.http).with_context(|| {
         format!(
             "the appliance did not come up; its console is in {}",
             log.display()
@@ -171,7 +173,7 @@ pub fn demo(
         return Ok(());
     }
     reporter.say("stop", "stop it with Ctrl-C");
-    child.0.wait().context("waiting for QEMU")?;
+    running.child().wait().context("waiting for QEMU")?;
     Ok(())
 }
 
@@ -204,17 +206,6 @@ fn wait_until_healthy(child: &mut Child, port: u16) -> Result<()> {
 /// Whether an answer of `GET /health` says that all is well.
 fn is_well(answer: &str) -> bool {
     serde_json::from_str::<serde_json::Value>(answer).is_ok_and(|health| health["status"] == "ok")
-}
-
-/// A child that is ended when this is dropped.
-struct Ended(Child);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        // It may have ended already; there is nobody left to tell.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 #[cfg(test)]

@@ -1,15 +1,18 @@
 //! The installed disk boots on three firmwares and is healthy.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use serde_json::Value;
 
 use super::{BOOT, READY_INSTALLED, SSH, WEB, scenario, ssh};
+use crate::builds::builder;
 use crate::context::Context;
+use crate::process;
 use crate::step::Step;
-use crate::vm::command::{Bus, Disk, Firmware};
+use crate::vm::command::{Bus, Disk, Firmware, SectorSize};
 use crate::vm::{Response, Vm, images};
 
 /// A ready console to a good answer; what is degraded by then stays so.
@@ -34,20 +37,26 @@ pub(super) fn steps() -> Vec<Step> {
             "the installed disk boots with Secure Boot on and is healthy",
             |ctx| run(ctx, Firmware::SecureBoot),
         ),
+        boot(
+            "disk-sata",
+            "the installed disk boots from another controller",
+            |ctx| {
+                let disk = Disk::new(overlay(ctx, ctx.installed_disk()?)?, Bus::Sata).qcow2();
+                healthy(ctx, Firmware::Uefi, disk)?.kill()
+            },
+        ),
+        scenario(
+            "disk-nvme-4k",
+            "a disk that the builder made with 4096-byte sectors boots as NVMe",
+            &["image"],
+            |ctx| healthy(ctx, Firmware::Uefi, built_4k(ctx)?)?.kill(),
+        ),
     ]
 }
 
 fn run(ctx: &Context, firmware: Firmware) -> Result<()> {
-    let disk = overlay(ctx, ctx.installed_disk()?)?;
-    let machine = ctx
-        .machine(firmware)?
-        .disk(Disk::new(disk, Bus::Virtio).qcow2());
-    let vm = ctx.start("vm", &machine.forward(WEB).forward(SSH))?;
-    vm.wait_line(READY_INSTALLED, BOOT)?;
-    let health = vm.wait_http(WEB, "/health", HEALTH, is_ok)?.json()?;
-    ctx.note(format!("healthy after {:.1} s", vm.now().as_secs_f64()));
-    vm.screenshot("ready")?;
-    check_identity(ctx, &health).map_err(|error| vm.failure(format!("{error:#}")))?;
+    let disk = Disk::new(overlay(ctx, ctx.installed_disk()?)?, Bus::Virtio).qcow2();
+    let vm = healthy(ctx, firmware, disk)?;
     let more = match firmware {
         Firmware::Bios => ssh::check(ctx, &vm),
         Firmware::Uefi => Ok(()),
@@ -55,6 +64,31 @@ fn run(ctx: &Context, firmware: Firmware) -> Result<()> {
     };
     more.map_err(|error| vm.failure(format!("{error:#}")))?;
     vm.kill()
+}
+
+/// Boots a disk until it is healthy, and sees that it is what was installed.
+fn healthy(ctx: &Context, firmware: Firmware, disk: Disk) -> Result<Vm> {
+    let machine = ctx.machine(firmware)?.disk(disk);
+    let vm = ctx.start("vm", &machine.forward(WEB).forward(SSH))?;
+    vm.wait_line(READY_INSTALLED, BOOT)?;
+    let health = vm.wait_http(WEB, "/health", HEALTH, is_ok)?.json()?;
+    ctx.note(format!("healthy after {:.1} s", vm.now().as_secs_f64()));
+    vm.screenshot("ready")?;
+    check_identity(ctx, &health).map_err(|error| vm.failure(format!("{error:#}")))?;
+    Ok(vm)
+}
+
+/// A disk made by `cargo image disk`.
+fn built_4k(ctx: &Context) -> Result<Disk> {
+    let path = ctx.folder().join("disk.raw");
+    let mut command = Command::new(builder(ctx)?);
+    command
+        .args(["disk", "--size", "16GB", "--sectors", "4096", "--out"])
+        .arg(&path);
+    process::output("making a disk with 4096-byte sectors", &mut command)?;
+    Ok(Disk::new(path, Bus::Nvme)
+        .sectors(SectorSize::B4096)
+        .throwaway())
 }
 
 /// Debian's kernel locks itself down when, and only when, the firmware has verified it.

@@ -17,9 +17,10 @@ mod keys;
 pub mod markers;
 pub mod qmp;
 pub mod record;
+mod wires;
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -35,11 +36,12 @@ use serde_json::{Value, json};
 
 use crate::process::{self, Watchdog};
 use command::{Forward, Machine, Programs, Wire};
-use console::{Cleaner, Line, Pattern};
+use console::{Line, Pattern};
 pub use http::Response;
 use markers::Seen;
 use qmp::{Event, Qmp};
 use record::{Mark, Record, State, Waited};
+use wires::{read_console, read_qmp, stamped};
 
 const SIGABRT: i32 = 6;
 const SIGSEGV: i32 = 11;
@@ -587,63 +589,6 @@ fn start_qemu(
         child,
         watchdog: Some(watchdog),
     })
-}
-
-fn read_qmp(stream: &UnixStream, record: &Arc<Record>) -> Result<()> {
-    let stream = stream.try_clone().context("sharing the QMP socket")?;
-    let record = Arc::clone(record);
-    std::thread::spawn(move || qmp::read_all(stream, &record));
-    Ok(())
-}
-
-fn read_console(stream: &UnixStream, record: &Arc<Record>, folder: &Path) -> Result<()> {
-    let stream = stream.try_clone().context("sharing the console socket")?;
-    let raw = process::create(&folder.join("console.raw"))?;
-    let log = process::create(&folder.join("console.log"))?;
-    let record = Arc::clone(record);
-    std::thread::spawn(move || {
-        // A log that cannot be written (a full disk) must not stop the reading.
-        if let Err(error) = copy_console(stream, &record, raw, log) {
-            eprintln!("console log: {error:#}");
-        }
-        record.close_console();
-    });
-    Ok(())
-}
-
-fn copy_console(
-    mut stream: UnixStream,
-    record: &Record,
-    mut raw: File,
-    mut log: File,
-) -> Result<()> {
-    let mut cleaner = Cleaner::default();
-    let mut buffer = [0; 4096];
-    loop {
-        let length = stream.read(&mut buffer).unwrap_or_default();
-        let complete = if length == 0 {
-            cleaner.push(b"\n")
-        } else {
-            cleaner.push(&buffer[..length])
-        };
-        let lines = record.add_lines(&complete, cleaner.partial());
-        if length == 0 {
-            return write_lines(&mut log, &lines);
-        }
-        raw.write_all(&buffer[..length])?;
-        write_lines(&mut log, &lines)?;
-    }
-}
-
-fn write_lines(log: &mut File, lines: &[Line]) -> Result<()> {
-    for line in lines {
-        writeln!(log, "{}", stamped(line))?;
-    }
-    Ok(())
-}
-
-fn stamped(line: &Line) -> String {
-    format!("[{:9.3}] {}", line.at.as_secs_f64(), line.text)
 }
 
 /// Gives a free port of this host to each forward that has none.

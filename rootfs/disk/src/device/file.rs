@@ -14,9 +14,9 @@ use crate::units::{Bytes, SectorSize};
 /// A disk in a plain file, or any opened file that is to be used like one.
 #[derive(Debug)]
 pub struct FileDevice {
-    file: File,
-    name: String,
-    size: Bytes,
+    pub(super) file: File,
+    pub(super) name: String,
+    pub(super) size: Bytes,
     sector_size: SectorSize,
 }
 
@@ -53,7 +53,7 @@ impl FileDevice {
         Ok(Self::new(file, path, Bytes::new(size), sector_size))
     }
 
-    fn new(file: File, path: &Path, size: Bytes, sector_size: SectorSize) -> Self {
+    pub(super) fn new(file: File, path: &Path, size: Bytes, sector_size: SectorSize) -> Self {
         Self {
             file,
             name: path.display().to_string(),
@@ -87,7 +87,7 @@ pub(super) fn io_error(
 }
 
 /// Drops clean pages of a range. Advice: nothing depends on it but the worth of a read-back.
-pub(super) fn forget(file: &File, offset: Bytes, length: Bytes) {
+fn forget(file: &File, offset: Bytes, length: Bytes) {
     if let Some(length) = std::num::NonZeroU64::new(length.get()) {
         let _ = fadvise(file, offset.get(), Some(length), Advice::DontNeed);
     }

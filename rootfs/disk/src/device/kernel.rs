@@ -6,25 +6,20 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Seek, SeekFrom};
-use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
 
 use rustix::fs::{FallocateFlags, OFlags, fallocate, ioctl_blksszget};
 
-use super::file::{forget, io_error, open_error};
+use super::file::{FileDevice, io_error, open_error};
 use super::{BlockDevice, check_range, write_zeros};
 use crate::error::{Error, Result};
 use crate::units::{Bytes, SectorSize};
 
-/// A block device of the kernel.
+/// A block device of the kernel: read and written like a file, zeroed and unmapped in its own way.
 #[derive(Debug)]
-pub struct KernelDevice {
-    file: File,
-    name: String,
-    size: Bytes,
-    sector_size: SectorSize,
-}
+pub struct KernelDevice(FileDevice);
 
 impl KernelDevice {
     /// Opens for reading and writing, alone: fails with "busy" where anything on it is in use.
@@ -56,12 +51,9 @@ impl KernelDevice {
         }
         let size = file.seek(SeekFrom::End(0)).map_err(failed)?;
         let sector = ioctl_blksszget(&file).map_err(|e| failed(e.into()))?;
-        Ok(Self {
-            file,
-            name: path.display().to_string(),
-            size: Bytes::new(size),
-            sector_size: SectorSize::try_from(u64::from(sector))?,
-        })
+        let sector_size = SectorSize::try_from(u64::from(sector))?;
+        let device = FileDevice::new(file, path, Bytes::new(size), sector_size);
+        Ok(Self(device))
     }
 
     /// Asks the kernel to read the partition table again.
@@ -72,7 +64,7 @@ impl KernelDevice {
         const ATTEMPTS: u32 = 25;
         let mut attempt = 0;
         loop {
-            match reread(&self.file) {
+            match reread(&self.0.file) {
                 Ok(()) => return Ok(()),
                 Err(rustix::io::Errno::BUSY) if attempt < ATTEMPTS => {
                     attempt += 1;
@@ -80,7 +72,7 @@ impl KernelDevice {
                 }
                 Err(source) => {
                     let doing = "reading the partition table of";
-                    return Err(io_error(doing, &self.name, Bytes::ZERO)(source.into()));
+                    return Err(io_error(doing, &self.0.name, Bytes::ZERO)(source.into()));
                 }
             }
         }
@@ -98,39 +90,33 @@ fn reread(file: &File) -> rustix::io::Result<()> {
 
 impl BlockDevice for KernelDevice {
     fn name(&self) -> &str {
-        &self.name
+        self.0.name()
     }
 
     fn size(&self) -> Bytes {
-        self.size
+        self.0.size()
     }
 
     fn sector_size(&self) -> SectorSize {
-        self.sector_size
+        self.0.sector_size()
     }
 
     fn read_at(&self, offset: Bytes, buffer: &mut [u8]) -> Result<()> {
-        check_range(&self.name, self.size, offset, buffer.len() as u64)?;
-        self.file
-            .read_exact_at(buffer, offset.get())
-            .map_err(io_error("reading", &self.name, offset))
+        self.0.read_at(offset, buffer)
     }
 
     fn write_at(&mut self, offset: Bytes, data: &[u8]) -> Result<()> {
-        check_range(&self.name, self.size, offset, data.len() as u64)?;
-        self.file
-            .write_all_at(data, offset.get())
-            .map_err(io_error("writing", &self.name, offset))
+        self.0.write_at(offset, data)
     }
 
     /// The kernel zeroes by command where the disk can and by writing where it cannot.
     fn zero(&mut self, offset: Bytes, length: Bytes) -> Result<()> {
-        check_range(&self.name, self.size, offset, length.get())?;
+        check_range(&self.0.name, self.0.size, offset, length.get())?;
         if length == Bytes::ZERO {
             return Ok(());
         }
         let flags = FallocateFlags::ZERO_RANGE | FallocateFlags::KEEP_SIZE;
-        match fallocate(&self.file, flags, offset.get(), length.get()) {
+        match fallocate(&self.0.file, flags, offset.get(), length.get()) {
             Ok(()) => Ok(()),
             Err(_) => write_zeros(self, offset, length),
         }
@@ -138,23 +124,21 @@ impl BlockDevice for KernelDevice {
 
     /// Unmaps by BLKDEV's punch-hole, which never falls back to writing.
     fn discard(&mut self, offset: Bytes, length: Bytes) -> Result<()> {
-        check_range(&self.name, self.size, offset, length.get())?;
+        check_range(&self.0.name, self.0.size, offset, length.get())?;
         let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
         if length > Bytes::ZERO {
             // A hint: a disk that cannot unmap says so, and nothing is lost.
-            let _ = fallocate(&self.file, hole, offset.get(), length.get());
+            let _ = fallocate(&self.0.file, hole, offset.get(), length.get());
         }
         Ok(())
     }
 
     fn flush(&mut self) -> Result<()> {
-        self.file
-            .sync_data()
-            .map_err(io_error("flushing", &self.name, Bytes::ZERO))
+        self.0.flush()
     }
 
     fn forget_cached(&self, offset: Bytes, length: Bytes) {
-        forget(&self.file, offset, length);
+        self.0.forget_cached(offset, length);
     }
 }
 
