@@ -119,7 +119,9 @@ impl<R: BufRead, W: Write, S: System> Session<R, W, S> {
     /// Waits until somebody types; false when the status has changed before.
     fn typed_before_change(&self, shown: &Gist) -> bool {
         while !self.system.input_waits() {
-            if self.system.facts().gist() != *shown {
+            let facts = self.system.facts();
+            // A web service that is too busy to answer is no news.
+            if facts.health.is_some() && facts.gist() != *shown {
                 return false;
             }
         }
