@@ -7,7 +7,7 @@
 //! what was written.
 //!
 //! Readers in this crate ([`probe`], [`ext4`], [`verity`], [`table`], [`iso`],
-//! [`fat`]) treat the bytes of a disk as hostile: they answer or refuse, and
+//! [`fat`], [`md`]) treat the bytes of a disk as hostile: they answer or refuse, and
 //! never panic.
 
 pub mod crash;
@@ -18,6 +18,7 @@ pub mod ext4;
 pub mod fat;
 pub mod fatfile;
 pub mod iso;
+pub mod md;
 pub mod probe;
 pub mod sysfs;
 #[cfg(feature = "table")]

@@ -63,6 +63,51 @@ pub trait BlockDevice: Send + Sync {
     fn forget_cached(&self, _offset: Bytes, _length: Bytes) {}
 }
 
+/// What holds or borrows a device is one.
+macro_rules! forward {
+    ($($holder:ty),+) => {$(
+        impl<D: BlockDevice + ?Sized> BlockDevice for $holder {
+            fn name(&self) -> &str {
+                (**self).name()
+            }
+
+            fn size(&self) -> Bytes {
+                (**self).size()
+            }
+
+            fn sector_size(&self) -> SectorSize {
+                (**self).sector_size()
+            }
+
+            fn read_at(&self, offset: Bytes, buffer: &mut [u8]) -> Result<()> {
+                (**self).read_at(offset, buffer)
+            }
+
+            fn write_at(&mut self, offset: Bytes, data: &[u8]) -> Result<()> {
+                (**self).write_at(offset, data)
+            }
+
+            fn zero(&mut self, offset: Bytes, length: Bytes) -> Result<()> {
+                (**self).zero(offset, length)
+            }
+
+            fn discard(&mut self, offset: Bytes, length: Bytes) -> Result<()> {
+                (**self).discard(offset, length)
+            }
+
+            fn flush(&mut self) -> Result<()> {
+                (**self).flush()
+            }
+
+            fn forget_cached(&self, offset: Bytes, length: Bytes) {
+                (**self).forget_cached(offset, length);
+            }
+        }
+    )+};
+}
+
+forward!(&mut D, Box<D>);
+
 /// Reads `length` bytes at `offset` into a new vector; for small structures.
 pub fn read_vec(device: &dyn BlockDevice, offset: Bytes, length: usize) -> Result<Vec<u8>> {
     let mut buffer = vec![0; length];
@@ -88,7 +133,7 @@ fn write_zeros<D: BlockDevice + ?Sized>(
 }
 
 /// Refuses an access that the device does not hold.
-fn check_range(device: &str, size: Bytes, offset: Bytes, length: u64) -> Result<()> {
+pub(crate) fn check_range(device: &str, size: Bytes, offset: Bytes, length: u64) -> Result<()> {
     match offset.get().checked_add(length) {
         Some(end) if end <= size.get() => Ok(()),
         end => Err(Error::OutOfRange {
