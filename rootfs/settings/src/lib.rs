@@ -20,7 +20,7 @@ pub mod values;
 
 pub use check::{Problem, Problems};
 pub use document::{Access, Addressing, Interface, Network, Settings, System, Time, Volume};
-pub use read::{ReadError, read_toml};
+pub use read::{ReadError, line_at, parse_tree, read_toml, read_tree};
 pub use store::{DocumentError, Loaded, Origin, SaveError, Store};
 pub use values::{
     Cidr, FsUuid, Host, HostName, InterfaceName, Invalid, Keymap, Language, MacAddress, MountPoint,

@@ -1,6 +1,8 @@
 //! Text → typed document, with errors that name line and field.
 
 use serde::de::DeserializeOwned;
+use toml::Spanned;
+use toml::de::DeTable;
 
 /// Why a text could not be read as a document.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,21 +21,41 @@ pub struct ReadError {
 /// # Errors
 /// Broken TOML, an unknown or missing field, or a value that is refused.
 pub fn read_toml<T: DeserializeOwned>(text: &str) -> Result<T, ReadError> {
-    let document = toml::Deserializer::parse(text).map_err(|e| read_error(text, None, &e))?;
-    serde_path_to_error::deserialize(document).map_err(|e| {
+    read_tree(text, parse_tree(text)?)
+}
+
+/// A TOML document as a tree whose values know their places in `text`.
+///
+/// # Errors
+/// Broken TOML.
+pub fn parse_tree(text: &str) -> Result<Spanned<DeTable<'_>>, ReadError> {
+    DeTable::parse(text).map_err(|e| read_error(text, None, &e))
+}
+
+/// Reads a tree whose values come from `text`, as several parts of it laid over one another.
+///
+/// # Errors
+/// An unknown or missing field, or a value that is refused.
+pub fn read_tree<T: DeserializeOwned>(
+    text: &str,
+    tree: Spanned<DeTable<'_>>,
+) -> Result<T, ReadError> {
+    serde_path_to_error::deserialize(toml::Deserializer::from(tree)).map_err(|e| {
         let path = e.path().to_string();
         let field = (path != ".").then_some(path);
         read_error(text, field, e.inner())
     })
 }
 
+/// The line, from 1, in which a byte of a text stands.
+#[must_use]
+pub fn line_at(text: &str, offset: usize) -> usize {
+    text.get(..offset).unwrap_or_default().matches('\n').count() + 1
+}
+
 fn read_error(text: &str, field: Option<String>, error: &toml::de::Error) -> ReadError {
-    let before = error
-        .span()
-        .and_then(|span| text.get(..span.start))
-        .unwrap_or_default();
     ReadError {
-        line: before.matches('\n').count() + 1,
+        line: line_at(text, error.span().map_or(0, |span| span.start)),
         field,
         text: error.message().replace('\n', "; "),
     }
