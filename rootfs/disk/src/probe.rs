@@ -18,6 +18,9 @@ pub struct Found {
     /// Its label, where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
+    /// Its UUID, where it has one and it is read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uuid: Option<String>,
 }
 
 /// The kinds that are recognised.
@@ -103,7 +106,10 @@ pub fn probe(device: &dyn BlockDevice) -> Vec<Found> {
     found.extend(gpt(device));
     found.extend(fat_or_mbr(device));
     if let Ok(Some(superblock)) = Superblock::read(device) {
-        found.push(named(Kind::Ext, &superblock.label));
+        found.push(Found {
+            uuid: Some(superblock.uuid),
+            ..named(Kind::Ext, &superblock.label)
+        });
     }
     found.extend(iso(device));
     for Magic(kind, at, magic) in MAGICS {
@@ -120,6 +126,7 @@ fn named(kind: Kind, label: &str) -> Found {
     Found {
         kind,
         label: (!label.is_empty()).then(|| label.to_owned()),
+        uuid: None,
     }
 }
 

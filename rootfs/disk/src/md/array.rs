@@ -41,10 +41,7 @@ impl<'a> Array<'a> {
     ///
     /// # Errors
     /// There are not as many members as the geometry has, or one is too small.
-    pub fn over<D: BlockDevice + 'a>(
-        geometry: &Geometry,
-        members: impl IntoIterator<Item = D>,
-    ) -> Result<Self> {
+    pub fn over<D: BlockDevice + 'a>(geometry: &Geometry, members: Vec<D>) -> Result<Self> {
         let members: Vec<Member<'a>> = members
             .into_iter()
             .map(|device| Member {
@@ -72,7 +69,8 @@ impl<'a> Array<'a> {
         })
     }
 
-    /// A read-only view of a found array, from its members in any order.
+    /// A read-only view of a found array, from its members, in any order, with the
+    /// superblock of each ([`Superblock::read`]).
     ///
     /// Members that are out of date, being rebuilt, spare or failed are left out
     /// ([`left_out`](Self::left_out)). Missing ones are made up for by the other
@@ -81,16 +79,13 @@ impl<'a> Array<'a> {
     /// read, as the kernel would.
     ///
     /// # Errors
-    /// A device is no member or cannot be read, the members are not of one array
-    /// or contradict each other, the shape is not one of ours, or too few are there.
-    pub fn open<D: BlockDevice + 'a>(devices: impl IntoIterator<Item = D>) -> Result<Self> {
-        let mut found: Vec<(Box<dyn BlockDevice + 'a>, Superblock)> = Vec::new();
-        for device in devices {
-            let superblock = Superblock::read(&device)?.ok_or_else(|| {
-                Error::format("the md superblock", device.name(), "there is none")
-            })?;
-            found.push((Box::new(device), superblock));
-        }
+    /// The members are not of one array or contradict each other, the shape is not
+    /// one of ours, or too few are there.
+    pub fn open<D: BlockDevice + 'a>(members: Vec<(Superblock, D)>) -> Result<Self> {
+        let found: Vec<(Box<dyn BlockDevice + 'a>, Superblock)> = members
+            .into_iter()
+            .map(|(superblock, device)| (Box::new(device) as _, superblock))
+            .collect();
         let newest = found.iter().max_by_key(|(_, superblock)| superblock.events);
         let Some(newest) = newest.map(|(_, superblock)| superblock.clone()) else {
             return Err(Error::format(

@@ -3,12 +3,14 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use crate::error::Error;
 
 /// Sixteen bytes, in the order in which they lie in a superblock.
 ///
 /// Shown as mdadm does, `9cd5ba69:8ab5ee76:3a7e3b08:2d8b1f20`; read in that form
-/// or in the usual one with dashes.
+/// or in the usual one with dashes. Serialized as it is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Uuid(pub [u8; 16]);
 
@@ -22,6 +24,33 @@ impl Uuid {
 impl From<[u8; 16]> for Uuid {
     fn from(bytes: [u8; 16]) -> Self {
         Self(bytes)
+    }
+}
+
+#[cfg(feature = "table")]
+impl From<Uuid> for uuid::Uuid {
+    fn from(id: Uuid) -> Self {
+        Self::from_bytes(id.0)
+    }
+}
+
+#[cfg(feature = "table")]
+impl From<uuid::Uuid> for Uuid {
+    fn from(id: uuid::Uuid) -> Self {
+        Self(id.into_bytes())
+    }
+}
+
+impl Serialize for Uuid {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Uuid {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
     }
 }
 
