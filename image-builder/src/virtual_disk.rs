@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
 use vigie_disk::{Bytes, SectorSize};
-use vigie_installer::answers::Target;
+use vigie_installer::answers::Group;
 use vigie_installer::progress::render;
 use vigie_installer::{Answers, Ids, Payload, Toolbox, install_to_file};
 use vigie_settings::Language;
@@ -103,9 +103,9 @@ fn answers(file: Option<&Path>) -> Result<Answers> {
             Answers::parse(&text).map_err(|problem| anyhow!("{}: {problem}", file.display()))
         }
         None => Ok(Answers {
-            target: Target {
+            target: Group {
                 path: Some("file".into()),
-                ..Target::default()
+                ..Group::default()
             },
             ..Answers::default()
         }),

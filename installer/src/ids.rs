@@ -37,9 +37,9 @@ impl Ids {
         Builder::from_random_bytes(self.bytes(purpose)).into_uuid()
     }
 
-    /// The serial number of the FAT volume.
-    pub fn fat_serial(&self) -> u32 {
-        let [a, b, c, d, ..] = self.bytes("fat serial");
+    /// The serial number of the FAT volume on a member of the system's disks.
+    pub fn fat_serial(&self, member: usize) -> u32 {
+        let [a, b, c, d, ..] = self.bytes(&format!("fat serial {member}"));
         u32::from_le_bytes([a, b, c, d])
     }
 

@@ -91,7 +91,7 @@ pub fn finish(action: crate::answers::Action) -> Result<()> {
     let verb = match action {
         crate::answers::Action::Poweroff => "poweroff",
         crate::answers::Action::Reboot => "reboot",
-        crate::answers::Action::Wait => return Ok(()),
+        crate::answers::Action::Wait | crate::answers::Action::Beep => return Ok(()),
     };
     let status = std::process::Command::new("systemctl")
         .arg(verb)

@@ -4,9 +4,8 @@ use serde::Serialize;
 use vigie_settings::Language;
 
 use crate::inventory::Disk;
-use crate::layout::Part;
 use crate::messages::Text;
-use crate::plan::{Plan, Refusal};
+use crate::plan::{Plan, Planned, Refusal};
 use crate::progress::Phase;
 
 /// The result of one run.
@@ -20,12 +19,9 @@ pub struct Report {
     /// Version that was to be installed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// The chosen disk, and what had been on it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub disk: Option<Disk>,
-    /// Its new partitions.
+    /// The chosen disks, what had been on them, and their new partitions.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub partitions: Vec<Part>,
+    pub groups: Vec<Planned>,
     /// Seconds of each phase that was finished.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub phases: Vec<PhaseTime>,
@@ -65,8 +61,7 @@ impl Report {
             result,
             error: error.map(|error| format!("{error:#}")),
             version: Some(plan.version.clone()),
-            disk: Some(plan.disk.clone()),
-            partitions: plan.layout.parts().to_vec(),
+            groups: plan.groups.clone(),
             phases: phases
                 .iter()
                 .map(|(phase, seconds)| PhaseTime {
@@ -93,8 +88,7 @@ impl Report {
             result,
             error: Some(error),
             version: None,
-            disk: None,
-            partitions: Vec::new(),
+            groups: Vec::new(),
             phases: Vec::new(),
             seconds: 0.0,
         }
@@ -104,7 +98,8 @@ impl Report {
     pub fn lines(&self, language: Language) -> Vec<String> {
         let error = self.error.as_deref().unwrap_or_default();
         let version = self.version.as_deref().unwrap_or_default();
-        let disk = self.disk.as_ref().map_or_else(String::new, Disk::title);
+        let disks = self.groups.iter().flat_map(|group| &group.disks);
+        let disk = disks.map(Disk::title).collect::<Vec<_>>().join("; ");
         match self.result {
             Outcome::Installed => vec![
                 Text::new("report.installed")
@@ -116,7 +111,7 @@ impl Report {
             Outcome::Refused => vec![Text::new("report.refused").to(language)],
             Outcome::Failed => {
                 let mut lines = vec![Text::new("report.failed").with("error", error).to(language)];
-                if self.disk.is_some() {
+                if !self.groups.is_empty() {
                     lines.push(Text::new("report.not-bootable").to(language));
                 }
                 lines

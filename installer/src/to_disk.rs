@@ -1,15 +1,15 @@
-//! An installation onto a disk of this machine: plan, open it alone, execute.
+//! An installation onto disks of this machine: open them alone, execute the plan.
 
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
-use vigie_disk::{BlockDevice, KernelDevice};
+use anyhow::{Context, Result};
+use vigie_disk::KernelDevice;
 
 use crate::answers::Answers;
-use crate::execute::{Job, execute};
+use crate::execute::{Disks, Job, execute};
 use crate::ids::Ids;
 use crate::payload::Payload;
-use crate::plan::Plan;
+use crate::plan::{Plan, Planned};
 use crate::progress::{Progress, Timed};
 use crate::report::Report;
 use crate::toolbox::Toolbox;
@@ -36,25 +36,40 @@ fn write(
     ids: &Ids,
     progress: &mut dyn Progress,
 ) -> Result<()> {
-    let mut disk = KernelDevice::open_exclusive(Path::new(&plan.disk.path))?;
-    let planned = (plan.disk.size, plan.disk.sector());
-    ensure!(
-        planned == (disk.size(), Some(disk.sector_size())),
-        "{} is not the disk that it was when the plan was made; nothing was written",
-        plan.disk.path
-    );
+    let mut disks: Vec<Disks> = plan.groups.iter().map(open).collect::<Result<_>>()?;
     let scratch = tempfile::tempdir().context("making a folder for volumes in the making")?;
     let job = Job {
         answers,
-        layout: &plan.layout,
+        plan,
         payload,
         tools,
         ids,
         scratch: scratch.path(),
     };
-    execute(&job, &mut disk, progress)?;
-    // The disk is installed; that this kernel still sees the old partitions
-    // matters to nobody who starts from it.
-    let _ = disk.reread_partitions();
+    execute(&job, &mut disks, progress)?;
+    drop(disks);
+    plan.disks().for_each(|(_, disk)| show_kernel(&disk.path));
     Ok(())
+}
+
+/// Opens the disks of a group, each alone; none where nothing is written to them.
+fn open(group: &Planned) -> Result<Disks<'static>> {
+    let mut disks = Disks::new();
+    if group.is_untouched() {
+        return Ok(disks);
+    }
+    for disk in &group.disks {
+        disks.push(Box::new(KernelDevice::open_exclusive(Path::new(
+            &disk.path,
+        ))?));
+    }
+    Ok(disks)
+}
+
+/// Lets the kernel see the new partitions. The disk is installed; that this
+/// kernel still sees the old ones matters to nobody who starts from it.
+fn show_kernel(path: &str) {
+    if let Ok(disk) = KernelDevice::open_read_only(Path::new(path)) {
+        let _ = disk.reread_partitions();
+    }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail};
 use vigie_disk::{Bytes, FileDevice, SectorSize};
 
-use crate::answers::Answers;
+use crate::answers::{Answers, Group};
 use crate::execute::{Job, execute};
 use crate::ids::Ids;
 use crate::inventory::{Disk, Firmware, Inventory};
@@ -18,7 +18,7 @@ use crate::toolbox::Toolbox;
 
 /// Installs into a new file of `size` at `path`, which must not exist yet.
 ///
-/// Which disk the answers name does not matter here. The file gets its name
+/// Which disks the answers name does not matter here: it is always one. The file gets its name
 /// only when it is complete; until then it is `NAME.partial`, and a failure
 /// removes that.
 #[allow(clippy::too_many_arguments)] // Each is a different thing that only the caller knows.
@@ -50,7 +50,7 @@ pub fn install_to_file(
     let scratch_path = scratch.path().canonicalize()?;
     let job = Job {
         answers,
-        layout: &plan.layout,
+        plan: &plan,
         payload,
         tools,
         ids,
@@ -59,8 +59,8 @@ pub fn install_to_file(
     let mut progress = Timed::new(progress);
     // Left over from a run that was killed.
     let _ = std::fs::remove_file(&partial.0);
-    let mut file = FileDevice::create(&partial.0, size, sector_size)?;
-    execute(&job, &mut file, &mut progress)?;
+    let file = FileDevice::create(&partial.0, size, sector_size)?;
+    execute(&job, &mut [vec![Box::new(file)]], &mut progress)?;
     partial.keep_as(path)?;
     Ok(Report::of_run(&plan, progress.seconds(), None))
 }
@@ -75,26 +75,12 @@ fn plan_for_file(
 ) -> Result<Plan> {
     let name = path.display().to_string();
     let mut answers = answers.clone();
-    answers.target.path = Some(name.clone());
-    answers.target.serial = None;
-    answers.target.wwn = None;
-    let disk = Disk {
-        path: name,
-        links: Vec::new(),
-        model: None,
-        serial: None,
-        wwn: None,
-        size,
-        sector_size: sector_size.get(),
-        removable: false,
-        read_only: false,
-        boot_medium: false,
-        in_use: Vec::new(),
-        contents: Vec::new(),
-    };
+    answers.target = Group::of_path(&name);
+    answers.data = Vec::new();
     let inventory = Inventory {
         firmware: Firmware::Uefi,
-        disks: vec![disk],
+        disks: vec![Disk::blank(&name, size, sector_size)],
+        arrays: Vec::new(),
     };
     plan(&answers, &inventory, payload.manifest()).map_err(|refusal| anyhow!("{refusal}"))
 }

@@ -65,7 +65,7 @@ fn attempt(volume: &Provision, payload: &Path, language: Language) -> Result<(Re
             carry_out(&answers, &payload, &plan, false, language)
         }
     };
-    Ok((report, answers.finish.action))
+    Ok((report, answers.finish.on_success))
 }
 
 fn tell_on_volume(volume: &Provision, report: &Report, language: Language) -> Result<()> {

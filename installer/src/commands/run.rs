@@ -39,7 +39,7 @@ pub fn run(
     if report.result != Outcome::Installed {
         return Ok(ExitCode::FAILURE);
     }
-    provision::finish(answers.finish.action)?;
+    provision::finish(answers.finish.on_success)?;
     Ok(ExitCode::SUCCESS)
 }
 

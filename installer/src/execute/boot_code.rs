@@ -57,11 +57,7 @@ mod tests {
 
     #[test]
     fn addresses_are_patched() {
-        let part = Part {
-            purpose: Purpose::BiosBoot,
-            offset: Bytes::MIB,
-            size: Bytes::MIB,
-        };
+        let part = Part::new(Purpose::BiosBoot, Bytes::MIB, Bytes::MIB);
         let made = core(vec![0xCC; 1300], &part).unwrap();
         assert_eq!(made.len(), 1536);
         assert_eq!(

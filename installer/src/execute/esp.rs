@@ -15,7 +15,7 @@ use vigie_update::BootState;
 use vigie_update::esp::GRUBENV;
 
 use super::Job;
-use super::extents::{Holes, copy};
+use super::extents::{Holes, copy, verify};
 use crate::payload::Role;
 use crate::toolbox::Run;
 
@@ -34,12 +34,12 @@ const FILES: [(Role, &str); 5] = [
 /// Clusters of 4096 bytes in both sector sizes.
 const CLUSTER: u64 = 4096;
 
-/// Makes the volume and copies it to `target`.
-pub fn write(job: &Job, target: &mut dyn BlockDevice) -> Result<()> {
+/// Makes the volume of one member and copies it to `target`.
+pub fn write(job: &Job, member: usize, target: &mut dyn BlockDevice) -> Result<()> {
     let image = job.scratch.join("esp.img");
     let file = fs::File::create(&image).context("making a file for the boot volume")?;
     file.set_len(target.size().get())?;
-    format(job, &image, target.sector_size())?;
+    format(job, member, &image, target.sector_size())?;
     let folders = FOLDERS.map(|folder| format!("::/{folder}"));
     mtool(job, "mmd", &image).args(folders).output()?;
     for (role, place) in FILES {
@@ -47,16 +47,16 @@ pub fn write(job: &Job, target: &mut dyn BlockDevice) -> Result<()> {
     }
     put(job, &image, &BootState::default().encode(), GRUBENV)?;
     copy(&image, target, Holes::Zeroed)?;
-    target.flush()?;
+    verify(&image, target, Holes::Zeroed)?;
     Ok(fs::remove_file(&image)?)
 }
 
-fn format(job: &Job, image: &Path, sector: SectorSize) -> Result<()> {
+fn format(job: &Job, member: usize, image: &Path, sector: SectorSize) -> Result<()> {
     Run::new(job.tools, "mkfs.fat", "formatting the boot volume")
         .args(["--invariant", "-F", "32", "-n", LABEL])
         .args(["-S", &sector.get().to_string()])
         .args(["-s", &(CLUSTER / sector.get()).to_string()])
-        .args(["-i", &format!("{:08x}", job.ids.fat_serial())])
+        .args(["-i", &format!("{:08x}", job.ids.fat_serial(member))])
         .arg(image)
         .output()
         .map(drop)

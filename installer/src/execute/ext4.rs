@@ -15,11 +15,11 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use uuid::Uuid;
-use vigie_disk::BlockDevice;
+use vigie_disk::{BlockDevice, Bytes};
 use vigie_settings::Settings;
 
 use super::Job;
-use super::extents::{Holes, copy};
+use super::extents::{Holes, copy, verify};
 use crate::ids::Ids;
 use crate::layout::Purpose;
 use crate::toolbox::Run;
@@ -42,6 +42,8 @@ const CONFIGURATION: &str = "\
 \thuge = {
 \t}
 ";
+/// Length of a block, as in [`CONFIGURATION`].
+const BLOCK: u64 = 4096;
 /// Recordings are large files: an inode for each MiB keeps checks of large volumes short.
 const DATA_BYTES_PER_INODE: &str = "1048576";
 /// Where the first settings go on the state volume, which is mounted at /var.
@@ -56,17 +58,28 @@ pub fn uuid(ids: &Ids, purpose: Purpose) -> Uuid {
 /// Makes the state volume with its settings and copies it to `target`.
 pub fn write_state(job: &Job, settings: &Settings, target: &mut dyn BlockDevice) -> Result<()> {
     let image = job.scratch.join("state.img");
-    make(job, Purpose::State, &image, target, &[])?;
+    make(job, Purpose::State, &image, target, &[], "")?;
     put_settings(job, &image, &settings.to_text()?)?;
     place(&image, target)
 }
 
-/// Makes a data volume and copies it to `target`.
-pub fn write_data(job: &Job, purpose: Purpose, target: &mut dyn BlockDevice) -> Result<()> {
+/// Makes a data volume and copies it to `target`. On a striped array, `stripes` tells the
+/// length of a chunk and how many of them a stripe has: the file system then allocates by them.
+pub fn write_data(
+    job: &Job,
+    purpose: Purpose,
+    stripes: Option<(Bytes, usize)>,
+    target: &mut dyn BlockDevice,
+) -> Result<()> {
     let image = job.scratch.join(format!("{}.img", purpose.name()));
+    let striped = stripes.map(|(chunk, data)| {
+        let stride = chunk.get() / BLOCK;
+        format!(",stride={stride},stripe_width={}", stride * data as u64)
+    });
     // No blocks are kept back for root: nothing but recordings lives here.
     let options = ["-m", "0", "-i", DATA_BYTES_PER_INODE];
-    make(job, purpose, &image, target, &options)?;
+    let extended = striped.unwrap_or_default();
+    make(job, purpose, &image, target, &options, &extended)?;
     place(&image, target)
 }
 
@@ -76,6 +89,7 @@ fn make(
     image: &Path,
     target: &dyn BlockDevice,
     options: &[&str],
+    more: &str,
 ) -> Result<()> {
     let name = purpose.name();
     let file = fs::File::create(image).with_context(|| format!("making a file for {name}"))?;
@@ -89,8 +103,9 @@ fn make(
     let configuration = job.scratch.join("mke2fs.conf");
     fs::write(&configuration, CONFIGURATION)?;
     let seed = job.ids.uuid(&format!("hash seed {name}"));
-    let extended =
-        format!("hash_seed={seed},lazy_itable_init=1,lazy_journal_init=1,nodiscard,root_owner=0:0");
+    let extended = format!(
+        "hash_seed={seed},lazy_itable_init=1,lazy_journal_init=1,nodiscard,root_owner=0:0{more}"
+    );
     timed(job, "mke2fs", &format!("formatting {name}"))
         .env("MKE2FS_CONFIG", &configuration)
         .args(["-q", "-F", "-t", "ext4", "-L", &name])
@@ -147,6 +162,6 @@ fn put_settings(job: &Job, image: &Path, text: &str) -> Result<()> {
 
 fn place(image: &Path, target: &mut dyn BlockDevice) -> Result<()> {
     copy(image, target, Holes::Left)?;
-    target.flush()?;
+    verify(image, target, Holes::Left)?;
     Ok(fs::remove_file(image)?)
 }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use rustix::fs::SeekFrom;
 use rustix::io::Errno;
 use vigie_disk::{BlockDevice, Bytes};
@@ -32,6 +32,44 @@ pub fn copy(path: &Path, target: &mut dyn BlockDevice, holes: Holes) -> Result<(
         }
         copy_range(&file, start, end, target)?;
         done = end;
+    }
+    Ok(())
+}
+
+/// Flushes, and reads back from the disk what [`copy`] has written there.
+pub fn verify(path: &Path, target: &mut dyn BlockDevice, holes: Holes) -> Result<()> {
+    target.flush()?;
+    let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
+    let length = file.metadata()?.len();
+    target.forget_cached(Bytes::ZERO, Bytes::new(length));
+    let mut done = 0;
+    while done < length {
+        let (start, end) = next_data(&file, done, length)?;
+        // What is no data in the file reads as zeros there.
+        let from = if holes == Holes::Zeroed { done } else { start };
+        verify_range(&file, from, end, target)?;
+        done = end;
+    }
+    Ok(())
+}
+
+fn verify_range(file: &File, start: u64, end: u64, target: &dyn BlockDevice) -> Result<()> {
+    let (mut wanted, mut found) = (vec![0; CHUNK as usize], vec![0; CHUNK as usize]);
+    let mut at = start;
+    while at < end {
+        let step = CHUNK.min(end - at);
+        let (wanted, found) = (&mut wanted[..step as usize], &mut found[..step as usize]);
+        file.read_exact_at(wanted, at)
+            .context("reading a volume's file")?;
+        target.read_at(Bytes::new(at), found)?;
+        ensure!(
+            wanted == found,
+            "{} reads back differently from what was written, between bytes {at} and {}; \
+             the disk is failing",
+            target.name(),
+            at + step
+        );
+        at += step;
     }
     Ok(())
 }
@@ -81,6 +119,7 @@ mod tests {
         for (holes, left) in [(Holes::Left, 9), (Holes::Zeroed, 0)] {
             let mut disk = MemoryDevice::from_bytes(&vec![9; 8 << 20], SectorSize::S512);
             copy(&path, &mut disk, holes).unwrap();
+            verify(&path, &mut disk, holes).unwrap();
             let byte = |at: Bytes| {
                 let mut byte = [1];
                 disk.read_at(at, &mut byte).unwrap();
@@ -90,6 +129,9 @@ mod tests {
             assert_eq!(byte(Bytes::mib(2) + Bytes::new(69_999)), 5);
             assert_eq!(byte(Bytes::mib(5)), 0, "zeros that are data");
             assert_eq!(byte(Bytes::mib(8) - Bytes::new(1)), left);
+            disk.write_at(Bytes::mib(2) + Bytes::new(5), &[6]).unwrap();
+            let error = verify(&path, &mut disk, holes).unwrap_err().to_string();
+            assert!(error.contains("reads back differently"), "{error}");
         }
     }
 }

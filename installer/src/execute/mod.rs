@@ -1,45 +1,56 @@
-//! Carries a plan out on a disk or file, through the one block-write trait.
+//! Carries a plan out on disks or files, through the one block-write trait.
 //!
 //! 1. [`Phase::Check`]: the whole payload is read; nothing is written before its digests agree.
-//! 2. [`Phase::Clear`]: the old partition tables and boot code go first, then old signatures.
-//! 3. [`Phase::Esp`]: EFI programs, GRUB's configuration, the first boot state.
+//! 2. [`Phase::Clear`]: a disk that is erased loses its tables and boot code first, then old
+//!    signatures. A disk of which something is kept gets, in one flip, a table of what is kept
+//!    and nothing else. Neither starts a system after that.
+//! 3. [`Phase::Esp`]: EFI programs, GRUB's configuration, the first boot state, on each
+//!    system disk.
 //! 4. [`Phase::State`]: the state volume with the first settings document.
 //! 5. [`Phase::Data`]: the data volumes.
-//! 6. [`Phase::Boot`], [`Phase::System`]: slot A, written and read back.
-//! 7. [`Phase::Finish`]: GRUB's core image; then, last of all, the partition
-//!    table's copies and the first sector.
+//! 6. [`Phase::Boot`], [`Phase::System`]: slot A.
+//! 7. [`Phase::Finish`]: GRUB's core image; then, last of all, the partition tables and the
+//!    first sectors, the system's disks after the others.
 //!
-//! After step 2 the disk has no partition table until step 7, so a cut in
-//! between leaves nothing that firmware would start.
+//! Everything is read back from the disk before step 7. A cut before it leaves
+//! nothing that firmware would start; what is kept is never written at all.
 
 mod boot_code;
 mod clear;
+mod detach;
 mod esp;
 mod ext4;
 mod extents;
+mod finish;
 mod partitions;
+mod target;
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
-use vigie_disk::{BlockDevice, Bytes, Region, SectorSize};
+use anyhow::{Context, Result, ensure};
+use vigie_disk::{BlockDevice, Bytes};
 use vigie_settings::{Settings, Volume};
 use vigie_update::{Slot, writer};
 
-use crate::answers::Answers;
+use crate::answers::{Answers, Keep};
 use crate::ids::Ids;
-use crate::layout::{Layout, Part, Purpose};
+use crate::layout::Purpose;
 use crate::payload::{Payload, Role};
+use crate::plan::{Plan, Planned};
 use crate::progress::{Meter, Phase, Progress};
 use crate::toolbox::Toolbox;
 
-/// Everything that an installation needs beside the disk.
+/// The opened disks of a group, in the order of the plan; none for a group
+/// that nothing is written to.
+pub type Disks<'a> = Vec<Box<dyn BlockDevice + 'a>>;
+
+/// Everything that an installation needs beside the disks.
 #[derive(Clone, Copy)]
 pub struct Job<'a> {
     /// What the person wants.
     pub answers: &'a Answers,
     /// Where everything goes.
-    pub layout: &'a Layout,
+    pub plan: &'a Plan,
     /// What is installed.
     pub payload: &'a Payload,
     /// External programs.
@@ -51,17 +62,65 @@ pub struct Job<'a> {
     pub scratch: &'a Path,
 }
 
-/// Installs. The disk must be the one that the layout was made for.
-pub fn execute(job: &Job, disk: &mut dyn BlockDevice, progress: &mut dyn Progress) -> Result<()> {
+/// A group of the plan with its opened disks.
+struct Work<'w, 'd> {
+    /// Its place in the plan, for ids.
+    number: usize,
+    planned: &'w Planned,
+    disks: &'w mut Disks<'d>,
+}
+
+/// Installs. The disks must be those that the plan was made for.
+pub fn execute(job: &Job, disks: &mut [Disks<'_>], progress: &mut dyn Progress) -> Result<()> {
+    check_disks(job, disks)?;
     check_payload(job, progress)?;
-    clear::clear(job.layout, disk, progress).context("clearing the disk")?;
-    write_esp(job, disk, progress).context("writing the boot volume")?;
-    write_state(job, disk, progress).context("making the state volume")?;
-    write_data(job, disk, progress).context("making the data volumes")?;
-    write_slot(job, disk, Phase::Boot, Role::Boot, progress)
+    let groups = job.plan.groups.iter().zip(disks).enumerate();
+    let mut works: Vec<Work> = groups
+        .map(|(number, (planned, disks))| Work {
+            number,
+            planned,
+            disks,
+        })
+        .filter(|work| !work.planned.is_untouched())
+        .collect();
+    clear(job, &mut works, progress).context("clearing the disks")?;
+    let system = works.first_mut().context("the plan has no system disk")?;
+    write_esp(job, system, progress).context("writing the boot volume")?;
+    write_state(job, system, progress).context("making the state volume")?;
+    write_data(job, &mut works, progress).context("making the data volumes")?;
+    let system = works.first_mut().context("the plan has no system disk")?;
+    target::make_arrays(job, system).context("making the arrays of the slots")?;
+    write_slot(job, system, Phase::Boot, Role::Boot, progress)
         .context("writing kernel and initrd")?;
-    write_slot(job, disk, Phase::System, Role::System, progress).context("writing the system")?;
-    make_bootable(job, disk, progress).context("making the disk bootable")
+    write_slot(job, system, Phase::System, Role::System, progress).context("writing the system")?;
+    finish::finish(job, &mut works, progress).context("making the disk bootable")
+}
+
+/// Each disk is the one that the plan was made for, as far as size and sectors tell.
+fn check_disks(job: &Job, disks: &[Disks]) -> Result<()> {
+    ensure!(
+        disks.len() == job.plan.groups.len(),
+        "not all disks of the plan were opened"
+    );
+    for (planned, opened) in job.plan.groups.iter().zip(disks) {
+        let expected = if planned.is_untouched() {
+            0
+        } else {
+            planned.disks.len()
+        };
+        ensure!(
+            opened.len() == expected,
+            "not all disks of the plan were opened"
+        );
+        for (disk, device) in planned.disks.iter().zip(opened) {
+            ensure!(
+                (disk.size, disk.sector()) == (device.size(), Some(device.sector_size())),
+                "{} is not the disk that it was when the plan was made; nothing was written",
+                disk.path
+            );
+        }
+    }
+    Ok(())
 }
 
 fn check_payload(job: &Job, progress: &mut dyn Progress) -> Result<()> {
@@ -71,46 +130,98 @@ fn check_payload(job: &Job, progress: &mut dyn Progress) -> Result<()> {
     Ok(())
 }
 
-fn write_esp(job: &Job, disk: &mut dyn BlockDevice, progress: &mut dyn Progress) -> Result<()> {
-    let mut region = region(job.layout, disk, Purpose::Esp)?;
-    let meter = Meter::new(progress, Phase::Esp, Bytes::ZERO);
-    esp::write(job, &mut region)?;
+fn clear(job: &Job, works: &mut [Work], progress: &mut dyn Progress) -> Result<()> {
+    let count = works.iter().map(|work| work.disks.len() as u64).sum();
+    let mut meter = Meter::new(progress, Phase::Clear, Bytes::new(count));
+    let mut done = 0;
+    for work in works {
+        for (at, disk) in work.disks.iter_mut().enumerate() {
+            match work.planned.keep {
+                Keep::Nothing => {
+                    clear::clear(&work.planned.disks[at], &work.planned.partitions, disk)?;
+                }
+                _ => detach::detach(job, work.planned, disk.as_mut())?,
+            }
+            done += 1;
+            meter.at(Bytes::new(done));
+        }
+    }
     meter.finish();
     Ok(())
 }
 
-fn write_state(job: &Job, disk: &mut dyn BlockDevice, progress: &mut dyn Progress) -> Result<()> {
-    let settings = first_settings(job)?;
-    let mut region = region(job.layout, disk, Purpose::State)?;
+fn write_esp(job: &Job, work: &mut Work, progress: &mut dyn Progress) -> Result<()> {
+    let count = work.disks.len() as u64;
+    let mut meter = Meter::new(progress, Phase::Esp, Bytes::new(count));
+    for member in 0..work.disks.len() {
+        let mut region = target::of_member(work, Purpose::Esp, member)?;
+        esp::write(job, member, &mut region)?;
+        meter.at(Bytes::new(member as u64 + 1));
+    }
+    meter.finish();
+    Ok(())
+}
+
+fn write_state(job: &Job, work: &mut Work, progress: &mut dyn Progress) -> Result<()> {
     let meter = Meter::new(progress, Phase::State, Bytes::ZERO);
-    ext4::write_state(job, &settings, &mut region)?;
+    let is_new = |purpose| {
+        let part = work.planned.partitions.part(purpose);
+        part.is_some_and(|part| part.origin.is_new())
+    };
+    if is_new(Purpose::State) {
+        let settings = first_settings(job)?;
+        let mut volume = target::make(job, work, Purpose::State)?;
+        ext4::write_state(job, &settings, volume.as_mut())?;
+    }
     meter.finish();
     Ok(())
 }
 
-/// The first settings document: the answers, and the data volumes that are made.
+/// The first settings document: the answers, and all data volumes, made or kept.
 pub fn first_settings(job: &Job) -> Result<Settings> {
-    let volume = |part: &Part| -> Result<Volume> {
+    let parts = job
+        .plan
+        .groups
+        .iter()
+        .flat_map(|group| group.partitions.data_parts());
+    let volume = |part: &crate::layout::Part| -> Result<Volume> {
         let name = part.purpose.name();
+        let uuid = match &part.filesystem {
+            Some(kept) => kept.clone(),
+            None => ext4::uuid(job.ids, part.purpose).to_string(),
+        };
         Ok(Volume {
-            uuid: ext4::uuid(job.ids, part.purpose).to_string().parse()?,
+            uuid: uuid.parse()?,
             mount: format!("/srv/{name}").parse()?,
             name: name.parse()?,
         })
     };
-    let volumes = job.layout.data().map(volume).collect::<Result<_>>()?;
-    let settings = job.answers.settings(volumes);
+    let settings = job
+        .answers
+        .settings(parts.map(volume).collect::<Result<_>>()?);
     settings.check().context("the first settings")?;
     Ok(settings)
 }
 
-fn write_data(job: &Job, disk: &mut dyn BlockDevice, progress: &mut dyn Progress) -> Result<()> {
-    let volumes: Vec<Part> = job.layout.data().copied().collect();
-    let mut meter = Meter::new(progress, Phase::Data, Bytes::new(volumes.len() as u64));
-    for (part, done) in volumes.iter().zip(1..) {
-        let mut region = region(job.layout, disk, part.purpose)?;
-        ext4::write_data(job, part.purpose, &mut region)?;
-        meter.at(Bytes::new(done));
+fn write_data(job: &Job, works: &mut [Work], progress: &mut dyn Progress) -> Result<()> {
+    let new = |work: &Work| -> Vec<Purpose> {
+        let parts = work.planned.partitions.data_parts();
+        parts
+            .filter(|part| part.origin.is_new())
+            .map(|part| part.purpose)
+            .collect()
+    };
+    let count = works.iter().map(|work| new(work).len() as u64).sum();
+    let mut meter = Meter::new(progress, Phase::Data, Bytes::new(count));
+    let mut done = 0;
+    for work in works {
+        for purpose in new(work) {
+            let stripes = target::stripes(work, purpose);
+            let mut volume = target::make(job, work, purpose)?;
+            ext4::write_data(job, purpose, stripes, volume.as_mut())?;
+            done += 1;
+            meter.at(Bytes::new(done));
+        }
     }
     meter.finish();
     Ok(())
@@ -118,7 +229,7 @@ fn write_data(job: &Job, disk: &mut dyn BlockDevice, progress: &mut dyn Progress
 
 fn write_slot(
     job: &Job,
-    disk: &mut dyn BlockDevice,
+    work: &mut Work,
     phase: Phase,
     role: Role,
     progress: &mut dyn Progress,
@@ -129,48 +240,15 @@ fn write_slot(
     };
     let member = job.payload.member(role)?;
     let mut image = job.payload.reader(role)?;
-    let mut region = region(job.layout, disk, purpose)?;
+    let mut slot = target::over(work, purpose)?;
     let mut meter = Meter::new(progress, phase, member.size * 2);
     writer::write_image(
         &mut image,
         member.size,
         &member.sha256.0,
-        &mut region,
+        slot.as_mut(),
         &mut |done| meter.at(done),
     )?;
     meter.finish();
     Ok(())
-}
-
-/// The last step. Everything before it is on the disk when it begins.
-fn make_bootable(job: &Job, disk: &mut dyn BlockDevice, progress: &mut dyn Progress) -> Result<()> {
-    let meter = Meter::new(progress, Phase::Finish, Bytes::ZERO);
-    let sector = disk.sector_size();
-    let mut staged = partitions::table(job, sector).stage(disk.size(), sector)?;
-    // BIOS reads only disks with sectors of 512 bytes.
-    if sector == SectorSize::S512 {
-        let part = part(job.layout, Purpose::BiosBoot)?;
-        let core = boot_code::core(job.payload.bytes(Role::BiosCore)?, part)?;
-        disk.write_at(part.offset, &core)?;
-        boot_code::into_first_sector(&mut staged.mbr, &job.payload.bytes(Role::BiosBoot)?, part)?;
-    }
-    disk.flush()?;
-    staged.commit(disk)?;
-    meter.finish();
-    Ok(())
-}
-
-fn part(layout: &Layout, purpose: Purpose) -> Result<&Part> {
-    layout
-        .part(purpose)
-        .with_context(|| format!("the layout has no {}", purpose.name()))
-}
-
-fn region<'a>(
-    layout: &Layout,
-    disk: &'a mut dyn BlockDevice,
-    purpose: Purpose,
-) -> Result<Region<'a>> {
-    let part = part(layout, purpose)?;
-    Ok(Region::new(disk, &purpose.name(), part.offset, part.size)?)
 }

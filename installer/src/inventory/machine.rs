@@ -1,145 +1,13 @@
-//! The machine's disks, what they are and what is on them.
-//!
-//! An inventory is a plain value: recorded as JSON it is the input of the
-//! planner's tests. Names, sizes and sectors come from the kernel.
+//! Takes the inventory of a machine, from what its kernel says.
 
 use std::fs;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
-use vigie_disk::probe::{Found, probe};
+use vigie_disk::Bytes;
 use vigie_disk::sysfs::{Sysfs, node};
-use vigie_disk::{BlockDevice, Bytes, KernelDevice, SectorSize};
 
-use crate::messages::Text;
-
-/// What the planner may choose from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Inventory {
-    /// How the machine was started.
-    pub firmware: Firmware,
-    /// Its disks.
-    pub disks: Vec<Disk>,
-}
-
-/// The firmware that started the machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Firmware {
-    /// The old one; it cannot start from disks with sectors of 4096 bytes.
-    Bios,
-    /// UEFI.
-    Uefi,
-}
-
-/// One disk.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Disk {
-    /// Its device node.
-    pub path: String,
-    /// Links to it below /dev/disk.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub links: Vec<String>,
-    /// Model, as it tells.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub model: Option<String>,
-    /// Serial number, as it tells.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub serial: Option<String>,
-    /// World-wide name, as it tells.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub wwn: Option<String>,
-    /// Size.
-    pub size: Bytes,
-    /// Logical sector size; another number than 512 or 4096 is kept as it is.
-    pub sector_size: u64,
-    /// A medium that people pull out.
-    #[serde(default)]
-    pub removable: bool,
-    /// Write-protected.
-    #[serde(default)]
-    pub read_only: bool,
-    /// The running live system comes from it.
-    #[serde(default)]
-    pub boot_medium: bool,
-    /// What uses it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub in_use: Vec<Use>,
-    /// What is on it; empty for a blank disk.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub contents: Vec<Content>,
-}
-
-/// How a disk is used at the moment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Use {
-    /// Something on it is mounted here.
-    Mounted(String),
-    /// It is a part of this array or mapping.
-    PartOf(String),
-    /// This area of it is used for swapping.
-    Swap(String),
-}
-
-impl Use {
-    /// For a person.
-    pub fn text(&self) -> Text {
-        match self {
-            Self::Mounted(place) => Text::new("use.mounted").with("place", place),
-            Self::PartOf(name) => Text::new("use.part").with("name", name),
-            Self::Swap(place) => Text::new("use.swap").with("place", place),
-        }
-    }
-}
-
-/// Something on a disk.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Content {
-    /// Number of the partition; none for the disk as a whole.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub partition: Option<u32>,
-    /// Name of the partition in its table.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// What it is.
-    #[serde(flatten)]
-    pub found: Found,
-}
-
-impl Disk {
-    /// Its sector size, where it is one that we support.
-    pub fn sector(&self) -> Option<SectorSize> {
-        SectorSize::try_from(self.sector_size).ok()
-    }
-
-    /// One line for a person: "/dev/vda, 8 GB, QEMU HARDDISK, serial 1234".
-    pub fn title(&self) -> String {
-        let mut title = format!("{}, {}", self.path, self.size);
-        if let Some(model) = &self.model {
-            title += &format!(", {model}");
-        }
-        if let Some(serial) = &self.serial {
-            title += &format!(", serial {serial}");
-        }
-        title
-    }
-
-    /// What is on it in short: "GPT, ext4 \"state\"".
-    pub fn contents_in_short(&self) -> String {
-        let words: Vec<String> = self
-            .contents
-            .iter()
-            .map(|content| match &content.found.label {
-                Some(label) => format!("{} \"{label}\"", content.found.kind.name()),
-                None => content.found.kind.name().to_owned(),
-            })
-            .collect();
-        words.join(", ")
-    }
-}
+use super::{Disk, Firmware, Inventory, Use, arrays, contents};
+use crate::answers::Bus;
 
 /// Where an inventory is taken from; tests point it elsewhere.
 #[derive(Clone, Debug)]
@@ -173,10 +41,14 @@ impl Machine {
     /// Takes the inventory.
     pub fn inventory(&self) -> Inventory {
         let names = self.sysfs.disks().into_iter();
-        let disks = names.filter(|name| is_disk(&self.sysfs, name));
+        let names: Vec<String> = names.filter(|name| is_disk(&self.sysfs, name)).collect();
         Inventory {
             firmware: self.firmware,
-            disks: disks.map(|name| self.disk(&name)).collect(),
+            disks: names.iter().map(|name| self.disk(name)).collect(),
+            arrays: match self.probe {
+                true => arrays::find(&self.sysfs, &names),
+                false => Vec::new(),
+            },
         }
     }
 
@@ -193,18 +65,26 @@ impl Machine {
                 .or_else(|| of("serial"))
                 .or_else(|| page_80(&self.sysfs, name)),
             wwn: of("device/wwid").or_else(|| of("wwid")),
+            bus: bus(&self.sysfs, name),
             size: self.sysfs.size(name),
             sector_size: of("queue/logical_block_size")
                 .and_then(|text| text.parse().ok())
                 .unwrap_or(512),
             removable: flag("removable"),
             read_only: flag("ro"),
+            unreadable: match self.probe {
+                true => contents::trouble(name),
+                false => None,
+            },
             boot_medium: mounts.iter().any(|place| place == "/run/medium"),
             in_use: self.uses(name, &mounts),
-            contents: if self.probe {
-                contents(&self.sysfs, name)
-            } else {
-                Vec::new()
+            contents: match self.probe {
+                true => contents::of_disk(&self.sysfs, name),
+                false => Vec::new(),
+            },
+            partitions: match self.probe {
+                true => contents::partitions(name),
+                false => Vec::new(),
             },
         }
     }
@@ -257,6 +137,32 @@ fn is_disk(sysfs: &Sysfs, name: &str) -> bool {
     !is_virtual && !is_emmc_area && sysfs.size(name) > Bytes::ZERO
 }
 
+/// What a disk is connected by, from the place of its device in the tree of
+/// devices: a virtio controller of SCSI disks is SCSI, a USB stick has a SCSI host too.
+fn bus(sysfs: &Sysfs, name: &str) -> Option<Bus> {
+    let place = fs::canonicalize(sysfs.disk_folder(name)).ok()?;
+    bus_of_place(place.to_str()?)
+}
+
+fn bus_of_place(place: &str) -> Option<Bus> {
+    let has = |start: &str| {
+        place.split('/').any(|part| {
+            part.strip_prefix(start)
+                .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+        })
+    };
+    [
+        ("usb", Bus::Usb),
+        ("nvme", Bus::Nvme),
+        ("mmc", Bus::Mmc),
+        ("ata", Bus::Sata),
+        ("host", Bus::Scsi),
+        ("virtio", Bus::Virtio),
+    ]
+    .into_iter()
+    .find_map(|(start, bus)| has(start).then_some(bus))
+}
+
 /// SCSI and SATA disks tell their serial number in VPD page 0x80, in binary.
 fn page_80(sysfs: &Sysfs, name: &str) -> Option<String> {
     let page = fs::read(sysfs.disk_folder(name).join("device/vpd_pg80")).ok()?;
@@ -279,42 +185,50 @@ fn links_to(path: &Path) -> Vec<String> {
     links
 }
 
-/// What is on a disk and its partitions; what cannot be opened counts as empty.
-fn contents(sysfs: &Sysfs, name: &str) -> Vec<Content> {
-    let look = |path: &Path| {
-        KernelDevice::open_read_only(path).map_or_else(|_| Vec::new(), |device| probe(&device))
-    };
-    let whole = look(&node(name)).into_iter().map(|found| Content {
-        partition: None,
-        name: None,
-        found,
-    });
-    let mut contents: Vec<Content> = whole.collect();
-    for partition in sysfs.partitions(name) {
-        contents.extend(look(&partition.node).into_iter().map(|found| Content {
-            partition: Some(partition.number),
-            name: partition.name.clone(),
-            found,
-        }));
-    }
-    contents
-}
-
-/// What is on a disk that is at hand as a device, its partitions not looked at.
-pub fn contents_of(device: &dyn BlockDevice) -> Vec<Content> {
-    let found = probe(device).into_iter();
-    found
-        .map(|found| Content {
-            partition: None,
-            name: None,
-            found,
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn buses() {
+        for (place, expected) in [
+            (
+                "pci0000:00/0000:00:1f.2/ata1/host0/target0:0:0/0:0:0:0/block/sda",
+                Some(Bus::Sata),
+            ),
+            (
+                "pci0000:00/0000:00:14.0/usb2/2-3/2-3:1.0/host6/target6:0:0/6:0:0:0/block/sdb",
+                Some(Bus::Usb),
+            ),
+            (
+                "pci0000:00/0000:01:00.0/host1/port-1:0/end_device-1:0/target1:0:0/1:0:0:0/block/sdc",
+                Some(Bus::Scsi),
+            ),
+            (
+                "pci0000:00/0000:00:05.0/virtio2/block/vda",
+                Some(Bus::Virtio),
+            ),
+            (
+                "pci0000:00/0000:00:05.0/virtio2/host2/target2:0:0/2:0:0:0/block/sda",
+                Some(Bus::Scsi),
+            ),
+            (
+                "pci0000:00/0000:02:00.0/nvme/nvme0/nvme0n1",
+                Some(Bus::Nvme),
+            ),
+            (
+                "platform/80860F14:00/mmc_host/mmc0/mmc0:0001/block/mmcblk0",
+                Some(Bus::Mmc),
+            ),
+            ("vbd-51712/block/xvda", None),
+        ] {
+            assert_eq!(
+                bus_of_place(&format!("/sys/devices/{place}")),
+                expected,
+                "{place}"
+            );
+        }
+    }
 
     fn machine(files: &[(&str, &str)], mounts: &str, swaps: &str) -> (tempfile::TempDir, Machine) {
         let dir = tempfile::tempdir().unwrap();

@@ -1,0 +1,58 @@
+//! `[finish]` and `[report]`: what happens when the installation has ended.
+
+use serde::{Deserialize, Serialize};
+
+/// `[finish]`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Finish {
+    /// After a success. Switched off, the medium can be pulled out and nothing is installed twice.
+    pub on_success: Action,
+    /// After a failure or a refusal.
+    pub on_failure: Action,
+}
+
+impl Default for Finish {
+    fn default() -> Self {
+        Self {
+            on_success: Action::Poweroff,
+            on_failure: Action::Wait,
+        }
+    }
+}
+
+/// What to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// Start the machine again.
+    Reboot,
+    /// Switch off.
+    Poweroff,
+    /// Stay in the live system.
+    Wait,
+    /// Stay, and beep until somebody presses a key.
+    Beep,
+}
+
+/// `[report]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SendReport {
+    /// Where the report is sent by HTTPS POST, as JSON.
+    pub url: String,
+}
+
+impl SendReport {
+    /// Refuses what is no address of HTTPS.
+    pub fn check(&self) -> Result<(), String> {
+        let host = self.url.strip_prefix("https://").unwrap_or_default();
+        if host.is_empty() || host.starts_with('/') || self.url.contains(char::is_whitespace) {
+            return Err(format!(
+                "report.url: \"{}\" is not an address that begins with https://",
+                self.url
+            ));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,262 @@
+//! `[target]` and `[[data]]`: which disks, what joins them, and what becomes of
+//! what is on them.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use vigie_disk::Bytes;
+use vigie_disk::md::Level;
+
+/// A disk, or several that md RAID joins.
+///
+/// Either the selector's own fields name the disk, or `disks` names several.
+/// All that a selector gives must match, and it must match exactly one disk
+/// (`count` disks, where a rule is for the members of an array).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Group {
+    /// The disk's serial number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub serial: Option<String>,
+    /// The disk's world-wide name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wwn: Option<String>,
+    /// Its device node, or a link to it below /dev/disk.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Its model; `*` stands for any characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// What it is connected by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bus: Option<Bus>,
+    /// Not smaller than this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size_min: Option<Bytes>,
+    /// Not larger than this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size_max: Option<Bytes>,
+    /// How many disks the rule must match; 1 where not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count: Option<usize>,
+    /// The members of an array, each by a selector of its own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub disks: Vec<Selector>,
+    /// What joins several disks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub raid: Option<Level>,
+    /// Whether what is on the disks may be erased; they must then be named by serial or WWN.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub erase: bool,
+    /// What stays of an installation that is on the disks.
+    #[serde(skip_serializing_if = "Keep::is_nothing")]
+    pub keep: Keep,
+    /// With `keep`: the last data volume grows into a disk that was enlarged.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub grow: bool,
+}
+
+/// One member of an array: the same fields as in [`Group`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Selector {
+    /// The disk's serial number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub serial: Option<String>,
+    /// The disk's world-wide name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wwn: Option<String>,
+    /// Its device node, or a link to it below /dev/disk.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Its model; `*` stands for any characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// What it is connected by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bus: Option<Bus>,
+    /// Not smaller than this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size_min: Option<Bytes>,
+    /// Not larger than this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size_max: Option<Bytes>,
+}
+
+/// What a disk is connected by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Bus {
+    /// NVM Express.
+    Nvme,
+    /// SATA, and ATA before it.
+    Sata,
+    /// SAS, SCSI, and the logical volumes of RAID controllers.
+    Scsi,
+    /// USB.
+    Usb,
+    /// The paravirtual disk of a virtual machine.
+    Virtio,
+    /// eMMC and SD.
+    Mmc,
+}
+
+/// What stays of an earlier installation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Keep {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// The recordings.
+    Data,
+    /// The recordings, the settings, the logs.
+    DataAndState,
+}
+
+impl Keep {
+    /// Whether nothing stays.
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::Nothing
+    }
+}
+
+impl Selector {
+    /// Whether it says nothing about which disk.
+    pub fn is_unspecific(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl fmt::Display for Selector {
+    /// As in the answers: `serial "A", bus nvme`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let quoted = |name: &str, value: &Option<String>| {
+            value.as_ref().map(|value| format!("{name} \"{value}\""))
+        };
+        let bus = self.bus.map(|bus| format!("bus {bus}"));
+        let least = self.size_min.map(|size| format!("size_min {size}"));
+        let most = self.size_max.map(|size| format!("size_max {size}"));
+        let words: Vec<String> = [
+            quoted("serial", &self.serial),
+            quoted("wwn", &self.wwn),
+            quoted("path", &self.path),
+            quoted("model", &self.model),
+            bus,
+            least,
+            most,
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        f.write_str(&words.join(", "))
+    }
+}
+
+impl fmt::Display for Bus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Nvme => "nvme",
+            Self::Sata => "sata",
+            Self::Scsi => "scsi",
+            Self::Usb => "usb",
+            Self::Virtio => "virtio",
+            Self::Mmc => "mmc",
+        })
+    }
+}
+
+impl Group {
+    /// One disk by its path.
+    pub fn of_path(path: &str) -> Self {
+        Self {
+            path: Some(path.to_owned()),
+            ..Self::default()
+        }
+    }
+
+    /// The selectors with how many disks each must match.
+    pub fn selectors(&self) -> Vec<(Selector, usize)> {
+        if self.disks.is_empty() {
+            return vec![(self.own(), self.count.unwrap_or(1))];
+        }
+        self.disks.iter().cloned().map(|disk| (disk, 1)).collect()
+    }
+
+    /// How many disks it has.
+    pub fn size(&self) -> usize {
+        self.selectors().iter().map(|(_, count)| count).sum()
+    }
+
+    /// What the group's own fields say about which disk.
+    fn own(&self) -> Selector {
+        Selector {
+            serial: self.serial.clone(),
+            wwn: self.wwn.clone(),
+            path: self.path.clone(),
+            model: self.model.clone(),
+            bus: self.bus,
+            size_min: self.size_min,
+            size_max: self.size_max,
+        }
+    }
+
+    /// What contradicts itself, without a look at any disk.
+    pub fn check(&self) -> Result<(), String> {
+        self.check_selectors()?;
+        self.check_raid()?;
+        if self.erase && !self.keep.is_nothing() {
+            return Err("erase and keep contradict each other; give one of them".to_owned());
+        }
+        if self.grow && self.keep.is_nothing() {
+            return Err("grow needs keep: a new volume has all the room there is".to_owned());
+        }
+        Ok(())
+    }
+
+    fn check_selectors(&self) -> Result<(), String> {
+        let own = self.own();
+        if !self.disks.is_empty() && (!own.is_unspecific() || self.count.is_some()) {
+            return Err(
+                "disks names the members; serial, wwn, path, count and rules beside it \
+                 contradict it"
+                    .to_owned(),
+            );
+        }
+        for (selector, _) in self.selectors() {
+            if selector.is_unspecific() {
+                return Err(
+                    "no disk is named; give serial, wwn, path or a rule (see `vigie-install \
+                     devices`)"
+                        .to_owned(),
+                );
+            }
+            let reversed = matches!((selector.size_min, selector.size_max),
+                (Some(least), Some(most)) if least > most);
+            if reversed {
+                return Err("size_min is larger than size_max; nothing can match".to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    fn check_raid(&self) -> Result<(), String> {
+        let size = self.size();
+        match self.raid {
+            None if size == 1 => Ok(()),
+            None if size == 0 => Err("count = 0 names no disk".to_owned()),
+            None => Err(format!(
+                "{size} disks without raid; say how they are joined (raid1, raid5, raid6, raid10), \
+                 or give each a group of its own"
+            )),
+            Some(level) if size < level.minimum() => Err(format!(
+                "{level} needs at least {} disks; {size} named",
+                level.minimum()
+            )),
+            Some(Level::Raid10) if size % 2 == 1 => Err(format!(
+                "raid10 needs an even number of disks; {size} are named"
+            )),
+            Some(_) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! The last step: the disks become what they are going to be. Everything before
+//! it is on the disks when it begins. The tables of disks for recordings come
+//! first, and of the system's disks the first member's last of all.
+
+use anyhow::{Context, Result, ensure};
+use vigie_disk::table::Table;
+use vigie_disk::{BlockDevice, Bytes, SectorSize};
+
+use super::{Job, Work, boot_code, partitions};
+use crate::layout::Purpose;
+use crate::payload::Role;
+use crate::plan;
+use crate::progress::{Meter, Phase, Progress};
+
+/// Writes core images, tables and first sectors, and reads the tables back.
+pub fn finish(job: &Job, works: &mut [Work], progress: &mut dyn Progress) -> Result<()> {
+    let meter = Meter::new(progress, Phase::Finish, Bytes::ZERO);
+    for work in works.iter_mut().rev() {
+        for member in (0..work.disks.len()).rev() {
+            finish_disk(job, work, member)?;
+        }
+    }
+    meter.finish();
+    Ok(())
+}
+
+fn finish_disk(job: &Job, work: &mut Work, member: usize) -> Result<()> {
+    let table = partitions::table(job, work, member)?;
+    let disk = work.disks[member].as_mut();
+    let sector = disk.sector_size();
+    let mut staged = table.stage(disk.size(), sector)?;
+    // BIOS reads only disks with sectors of 512 bytes.
+    if work.planned.role == plan::Role::System && sector == SectorSize::S512 {
+        let part = work.planned.partitions.part(Purpose::BiosBoot);
+        let part = part.context("the layout has no place for GRUB's core image")?;
+        let core = boot_code::core(job.payload.bytes(Role::BiosCore)?, part)?;
+        disk.write_at(part.offset, &core)?;
+        boot_code::into_first_sector(&mut staged.mbr, &job.payload.bytes(Role::BiosBoot)?, part)?;
+    }
+    disk.flush()?;
+    staged.commit(disk)?;
+    check(&table, disk)
+}
+
+fn check(table: &Table, disk: &dyn BlockDevice) -> Result<()> {
+    disk.forget_cached(Bytes::ZERO, Bytes::MIB);
+    ensure!(
+        Table::read(disk)?.as_ref() == Some(table),
+        "the partition table of {} reads back differently from what was written; \
+         the disk is failing",
+        disk.name()
+    );
+    Ok(())
+}

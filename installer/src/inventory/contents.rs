@@ -1,0 +1,82 @@
+//! What lies on a disk: signatures on it and in its partitions, and its partition table.
+
+use std::path::Path;
+
+use vigie_disk::device::read_vec;
+use vigie_disk::probe::probe;
+use vigie_disk::sysfs::{Sysfs, node};
+use vigie_disk::table::Table;
+use vigie_disk::{BlockDevice, Bytes, KernelDevice};
+
+use super::{Content, Existing};
+
+/// How much of both ends is read to see whether a disk can be read at all.
+const EDGE: Bytes = Bytes::MIB;
+
+/// Why a disk cannot be read at its start or its end, where what is on it would show.
+pub fn trouble(name: &str) -> Option<String> {
+    let look = || {
+        let disk = KernelDevice::open_read_only(&node(name))?;
+        let last = disk.size().saturating_sub(EDGE);
+        let edge = EDGE.min(disk.size()).get() as usize;
+        read_vec(&disk, Bytes::ZERO, edge)?;
+        read_vec(&disk, last, edge)
+    };
+    look()
+        .err()
+        .map(|error: vigie_disk::Error| error.to_string())
+}
+
+/// What is on a disk and its partitions; what cannot be opened counts as empty.
+pub fn of_disk(sysfs: &Sysfs, name: &str) -> Vec<Content> {
+    let look = |path: &Path| {
+        KernelDevice::open_read_only(path).map_or_else(|_| Vec::new(), |device| probe(&device))
+    };
+    let whole = look(&node(name)).into_iter().map(|found| Content {
+        partition: None,
+        name: None,
+        found,
+    });
+    let mut contents: Vec<Content> = whole.collect();
+    for partition in sysfs.partitions(name) {
+        contents.extend(look(&partition.node).into_iter().map(|found| Content {
+            partition: Some(partition.number),
+            name: partition.name.clone(),
+            found,
+        }));
+    }
+    contents
+}
+
+/// The partitions of a disk's GPT; none where it has none that can be read.
+pub fn partitions(name: &str) -> Vec<Existing> {
+    KernelDevice::open_read_only(&node(name)).map_or_else(|_| Vec::new(), |disk| listed(&disk))
+}
+
+/// The partitions of a GPT on a device that is at hand.
+pub fn listed(device: &dyn BlockDevice) -> Vec<Existing> {
+    let sector = device.sector_size();
+    let table = Table::read(device).ok().flatten();
+    let partitions = table.into_iter().flat_map(|table| table.partitions);
+    partitions
+        .map(|(number, partition)| Existing {
+            number,
+            offset: partition.offset(sector),
+            size: partition.length(sector),
+            name: partition.name,
+            kind: partition.kind,
+        })
+        .collect()
+}
+
+/// What is on a disk that is at hand as a device, its partitions not looked at.
+pub fn contents_of(device: &dyn BlockDevice) -> Vec<Content> {
+    let found = probe(device).into_iter();
+    found
+        .map(|found| Content {
+            partition: None,
+            name: None,
+            found,
+        })
+        .collect()
+}
