@@ -1,0 +1,35 @@
+//! Asks on this terminal, for the tests: the name of a way out, then goes it.
+
+use std::process::ExitCode;
+
+use vigie_prompt::{ENGLISH, Field, open, raw};
+
+fn main() -> ExitCode {
+    let mut prompter = open(false, &ENGLISH);
+    let field = Field {
+        label: "Way out",
+        initial: "",
+        optional: false,
+        check: &|_| Ok(()),
+    };
+    match prompter.line(&field) {
+        Ok(vigie_prompt::Answer::Given(way)) if way == "panic" => panic!("as asked"),
+        Ok(vigie_prompt::Answer::Given(way)) if way == "abort" => std::process::abort(),
+        Ok(vigie_prompt::Answer::Given(way)) if way == "busy" => {
+            raw::ignore_signals(true);
+            // The test tells the end.
+            let _ = prompter.line(&field);
+            ExitCode::SUCCESS
+        }
+        Ok(answer) => {
+            drop(prompter);
+            println!("{answer:?}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            drop(prompter);
+            println!("{:?}", error.kind());
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Raw mode, and the way back from it: when the value is dropped, when the program panics (the
+//! image's programs abort then, and drop nothing) and when a signal ends it. Only SIGKILL leaves
+//! the terminal raw; whoever started the program restores it then.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, Once, PoisonError};
+
+use rustix::termios::{
+    InputModes, LocalModes, OptionalActions, OutputModes, SpecialCodeIndex, Termios, tcgetattr,
+    tcsetattr,
+};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::iterator::Signals;
+use signal_hook::low_level::emulate_default_handler;
+
+/// The terminal that is raw at the moment, and what it was. One program has one terminal.
+static SAVED: Mutex<Option<(OwnedFd, Termios)>> = Mutex::new(None);
+static GUARDS: Once = Once::new();
+static IGNORED: AtomicBool = AtomicBool::new(false);
+
+/// A terminal is raw while this lives.
+#[derive(Debug)]
+pub struct RawMode(());
+
+impl RawMode {
+    /// Sets raw mode: bytes come one by one and are not shown, keys send no signals. What is
+    /// written keeps its translation of line ends, and XON/XOFF stays as it is: old terminals
+    /// depend on it.
+    pub(crate) fn set(terminal: &impl AsFd) -> io::Result<Self> {
+        let mut raw = keep(terminal)?;
+        raw.input_modes -= InputModes::BRKINT
+            | InputModes::PARMRK
+            | InputModes::ISTRIP
+            | InputModes::INLCR
+            | InputModes::IGNCR
+            | InputModes::ICRNL;
+        raw.input_modes |= InputModes::IGNBRK;
+        raw.output_modes |= OutputModes::OPOST | OutputModes::ONLCR;
+        raw.local_modes -= LocalModes::ECHO
+            | LocalModes::ECHONL
+            | LocalModes::ICANON
+            | LocalModes::ISIG
+            | LocalModes::IEXTEN;
+        raw.special_codes[SpecialCodeIndex::VMIN] = 1;
+        raw.special_codes[SpecialCodeIndex::VTIME] = 0;
+        tcsetattr(terminal, OptionalActions::Now, &raw)?;
+        Ok(Self(()))
+    }
+}
+
+/// Remembers how a terminal is set, for [`restore`]; gives it.
+pub(crate) fn keep(terminal: &impl AsFd) -> io::Result<Termios> {
+    let saved = tcgetattr(terminal)?;
+    let kept = terminal.as_fd().try_clone_to_owned()?;
+    GUARDS.call_once(watch);
+    *slot() = Some((kept, saved.clone()));
+    Ok(saved)
+}
+
+impl Drop for RawMode {
+    fn drop(&mut self) {
+        restore();
+    }
+}
+
+/// Puts the terminal back; does nothing where none is raw.
+pub fn restore() {
+    if let Some((terminal, saved)) = slot().take() {
+        // Nobody is left to be told.
+        let _ = tcsetattr(&terminal, OptionalActions::Now, &saved);
+    }
+}
+
+fn slot() -> std::sync::MutexGuard<'static, Option<(OwnedFd, Termios)>> {
+    SAVED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// From now on a panic and a signal that ends the program put the terminal back first.
+fn watch() {
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        restore();
+        before(panic);
+    }));
+    // A thread takes the signals, so that putting back may lock and allocate. Without it the
+    // program works all the same.
+    let Ok(mut signals) = Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM]) else {
+        return;
+    };
+    std::thread::spawn(move || {
+        for signal in signals.forever() {
+            if IGNORED.load(Ordering::SeqCst) {
+                continue;
+            }
+            restore();
+            // Ends the program as the signal would have.
+            let _ = emulate_default_handler(signal);
+        }
+    });
+}
+
+/// Whether hang-up, Ctrl-C and the like end the program; not while something is written that must
+/// not be left half done. SIGTERM is among them: a shutdown waits for a while and then kills.
+pub fn ignore_signals(ignore: bool) {
+    GUARDS.call_once(watch);
+    IGNORED.store(ignore, Ordering::SeqCst);
+}
