@@ -288,6 +288,21 @@ pub fn verify(
     verify_data(device, &superblock, &expected, note)
 }
 
+/// Whether an image is the one of this root hash, as far as its top tells: reads the superblock
+/// and the first block of the tree, and nothing else.
+///
+/// # Errors
+/// There is no superblock at `hash_offset`, or the device cannot be read.
+pub fn has_root(device: &dyn BlockDevice, hash_offset: Bytes, root_hash: &Hash) -> Result<bool> {
+    let superblock = Superblock::read(device, hash_offset)?;
+    let top = match superblock.data_blocks {
+        1 => Bytes::ZERO,
+        _ => hash_offset + BLOCK_SIZE,
+    };
+    let block = crate::device::read_vec(device, top, BLOCK)?;
+    Ok(digest(&superblock.params.salt, &block) == *root_hash)
+}
+
 fn verify_data(
     device: &dyn BlockDevice,
     superblock: &Superblock,
@@ -337,6 +352,19 @@ mod tests {
         let mut disk = MemoryDevice::new(formatted_size(length), SectorSize::S512);
         disk.write_at(Bytes::ZERO, &data).unwrap();
         (disk, length)
+    }
+
+    #[test]
+    fn the_top_tells_whose_image_it_is() {
+        for blocks in [1, 2, 128, 129, 300] {
+            let (mut disk, data) = image(blocks);
+            let made = format(&mut disk, data, &params()).unwrap();
+            let mut other = made.root_hash;
+            other[31] ^= 1;
+            assert!(has_root(&disk, data, &made.root_hash).unwrap(), "{blocks}");
+            assert!(!has_root(&disk, data, &other).unwrap(), "{blocks}");
+            assert!(has_root(&disk, data + BLOCK_SIZE, &made.root_hash).is_err());
+        }
     }
 
     fn params() -> Params {
