@@ -12,6 +12,11 @@ use vigie_disk::verity::BLOCK;
 /// RAID controllers take up to a minute to show their disks.
 const DEFAULT_WAIT: Duration = Duration::from_secs(90);
 
+/// How long to wait for the other members of the system's arrays, from the first
+/// one on, unless `vigie.raid-wait` says otherwise. A disk that spins up later
+/// than that is taken out of the arrays, so it is better a little too long.
+const DEFAULT_RAID_WAIT: Duration = Duration::from_secs(15);
+
 /// What the boot loader asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
@@ -23,6 +28,9 @@ pub struct Request {
     pub hash_offset: u64,
     /// How long to wait for the root device.
     pub wait: Duration,
+    /// How long to wait for the other members of an array, before it is
+    /// started without them.
+    pub raid_wait: Duration,
     /// `vigie.debug`: a shell when something fails.
     pub debug: bool,
 }
@@ -96,7 +104,8 @@ pub fn parse(text: &str) -> Result<Request, CmdlineError> {
         boot,
         root_hash: root_hash(get("vigie.roothash"))?,
         hash_offset: hash_offset(get("vigie.hashoffset"))?,
-        wait: wait(get("vigie.wait"))?,
+        wait: seconds("vigie.wait", get("vigie.wait"), DEFAULT_WAIT)?,
+        raid_wait: seconds("vigie.raid-wait", get("vigie.raid-wait"), DEFAULT_RAID_WAIT)?,
         debug: words
             .iter()
             .any(|w| w == "vigie.debug" || w == "vigie.debug=1"),
@@ -226,13 +235,17 @@ fn hash_offset(value: Option<&str>) -> Result<u64, CmdlineError> {
     }
 }
 
-fn wait(value: Option<&str>) -> Result<Duration, CmdlineError> {
+fn seconds(
+    key: &'static str,
+    value: Option<&str>,
+    default: Duration,
+) -> Result<Duration, CmdlineError> {
     let Some(value) = value else {
-        return Ok(DEFAULT_WAIT);
+        return Ok(default);
     };
     match value.parse::<u16>() {
         Ok(seconds) => Ok(Duration::from_secs(seconds.into())),
-        Err(_) => Err(bad("vigie.wait", value, "seconds, 0 to 65535")),
+        Err(_) => Err(bad(key, value, "seconds, 0 to 65535")),
     }
 }
 
@@ -274,6 +287,7 @@ mod tests {
             assert_eq!(got.hash_offset, 8192);
             assert_eq!(hex::encode(got.root_hash), HASH);
             assert_eq!(got.wait, DEFAULT_WAIT);
+            assert_eq!(got.raid_wait, DEFAULT_RAID_WAIT);
             assert!(!got.debug);
         }
     }
@@ -310,7 +324,14 @@ mod tests {
                 format!("{rest} {root} vigie.hashoffset=0"),
                 "multiple of 4096",
             ),
-            (format!("{rest} {root} vigie.wait=soon"), "seconds"),
+            (
+                format!("{rest} {root} vigie.wait=soon"),
+                "vigie.wait=\"soon\": expected seconds",
+            ),
+            (
+                format!("{rest} {root} vigie.raid-wait=-1"),
+                "vigie.raid-wait=\"-1\": expected seconds",
+            ),
         ] {
             let error = parse(&text).unwrap_err().to_string();
             assert!(error.contains(part), "{text}: {error}");

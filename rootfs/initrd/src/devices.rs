@@ -215,6 +215,38 @@ impl BlockDevice {
         Some(self.folder.file_name()?.to_str()?.to_owned())
     }
 
+    /// The devices that are built on this one (md, dm).
+    pub fn holders(&self) -> Vec<BlockDevice> {
+        names_in(&self.folder.join("holders"))
+            .iter()
+            .filter_map(|name| BlockDevice::read(name))
+            .collect()
+    }
+
+    /// The nodes of the members that an md array works with.
+    pub fn md_members(&self) -> Vec<String> {
+        let names = names_in(&self.folder.join("slaves")).into_iter();
+        let in_sync = |name: &String| {
+            let state = self.md_attribute(&format!("dev-{name}/state"));
+            state.is_some_and(|state| state.split(',').any(|word| word == "in_sync"))
+        };
+        let devices = names
+            .filter(in_sync)
+            .filter_map(|name| BlockDevice::read(&name));
+        devices.map(|device| device.node()).collect()
+    }
+
+    /// An attribute of an md array; none where this is no array.
+    pub fn md_attribute(&self, name: &str) -> Option<String> {
+        let text = fs::read_to_string(self.folder.join("md").join(name)).ok()?;
+        Some(text.trim().to_owned())
+    }
+
+    /// Whether this is a partition.
+    pub fn is_partition(&self) -> bool {
+        self.event.devtype.as_deref() == Some("partition")
+    }
+
     /// `major:minor`
     pub fn number(&self) -> io::Result<String> {
         let text = fs::read_to_string(self.folder.join("dev"))?;
@@ -228,11 +260,21 @@ impl BlockDevice {
 
     /// The whole disk: itself, or the one that this is a partition of.
     pub fn disk(&self) -> Option<BlockDevice> {
-        if self.event.devtype.as_deref() != Some("partition") {
+        if !self.is_partition() {
             return Some(self.clone());
         }
         BlockDevice::in_folder(self.folder.parent()?.to_owned())
     }
+}
+
+/// The names of what is in a folder, sorted.
+fn names_in(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    names.sort();
+    names
 }
 
 fn sub_folders(folder: &Path) -> Vec<PathBuf> {

@@ -3,6 +3,7 @@
 //!
 //! The program (`src/main.rs`) is the list of steps that uses them.
 
+pub mod arrays;
 pub mod cmdline;
 pub mod config;
 pub mod dm;

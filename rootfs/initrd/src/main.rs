@@ -4,8 +4,9 @@
 //! 2. reads the kernel command line;
 //! 3. loads modules, on other threads from here on: those of the devices that
 //!    are there and that come, the configured ones, those that it needs itself;
-//! 4. (md arrays: assembled here, before the root device is looked for);
-//! 5. finds the root device and opens it under dm-verity;
+//! 4. finds the root device; on an installed system whose disk is a member of
+//!    RAID arrays, starts that of the system image and that of the state volume;
+//! 5. opens the root device under dm-verity;
 //! 6. mounts the system image, the state volume on /var, the overlay on /etc;
 //! 7. writes the machine id and `/run/vigie/boot.json`;
 //! 8. frees the initramfs, makes the system image the root, applies the
@@ -22,6 +23,7 @@ mod failure;
 mod handover;
 mod loader;
 mod program;
+mod raid;
 mod root;
 mod state;
 mod sys;
@@ -62,7 +64,6 @@ fn boot() -> Result<std::convert::Infallible, Trouble> {
 
     let loader = Loader::start(&text);
     let mut devices = devices::Devices::listen(&loader)?;
-    // md arrays come here: from this point every new block device is seen.
     loader.wish_always(modules_of(&request.boot));
     let root = root::find(&request, &loader, &mut devices)?;
     loader.stop_wishes();

@@ -22,6 +22,23 @@ pub struct Report {
     pub medium: Option<String>,
     /// How the check of the state volume went; none when live.
     pub state_check: Option<StateCheck>,
+    /// The md arrays that the initrd started: the root device's and that of /var.
+    pub arrays: Vec<ArrayReport>,
+}
+
+/// An md array, as the kernel had it right after it was started.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct ArrayReport {
+    /// Its node, such as "/dev/md127".
+    pub device: String,
+    /// Its name: it is also found as `/dev/md/NAME`.
+    pub name: String,
+    /// It works without all its members.
+    pub degraded: bool,
+    /// The nodes of the members in use.
+    pub members: Vec<String>,
+    /// How many members it should have besides.
+    pub missing: usize,
 }
 
 /// Which way to boot.
@@ -68,6 +85,13 @@ mod tests {
                 exit: 1,
                 summary: "a \"b\"\u{1}".into(),
             }),
+            arrays: vec![ArrayReport {
+                device: "/dev/md127".into(),
+                name: "state".into(),
+                degraded: true,
+                members: vec!["/dev/vda7".into()],
+                missing: 1,
+            }],
         };
         let live = Report {
             mode: Mode::Live,
@@ -77,16 +101,17 @@ mod tests {
             state_device: None,
             medium: Some("/run/medium".into()),
             state_check: None,
+            arrays: vec![],
             ..installed.clone()
         };
         for (report, want) in [
             (
                 installed,
-                r#"{"mode":"installed","slot":"b","root_hash":"00ff","disk":"/dev/vda","root_device":"/dev/vda6","state_device":"/dev/vda7","medium":null,"state_check":{"exit":1,"summary":"a \"b\"\u0001"}}"#,
+                r#"{"mode":"installed","slot":"b","root_hash":"00ff","disk":"/dev/vda","root_device":"/dev/vda6","state_device":"/dev/vda7","medium":null,"state_check":{"exit":1,"summary":"a \"b\"\u0001"},"arrays":[{"device":"/dev/md127","name":"state","degraded":true,"members":["/dev/vda7"],"missing":1}]}"#,
             ),
             (
                 live,
-                r#"{"mode":"live","slot":null,"root_hash":"00ff","disk":"/dev/sr0","root_device":"/dev/sr0","state_device":null,"medium":"/run/medium","state_check":null}"#,
+                r#"{"mode":"live","slot":null,"root_hash":"00ff","disk":"/dev/sr0","root_device":"/dev/sr0","state_device":null,"medium":"/run/medium","state_check":null,"arrays":[]}"#,
             ),
         ] {
             assert_eq!(report.to_json().unwrap().trim_end(), want);

@@ -11,12 +11,14 @@ use vigie_disk::KernelDevice;
 use vigie_disk::table::Table;
 use vigie_initrd::cmdline::{Boot, Request};
 use vigie_initrd::iso;
+use vigie_initrd::report::ArrayReport;
 use vigie_initrd::trouble::{Step, Trouble};
 
 use crate::SYSROOT;
 use crate::consoles::{note, tell, warn};
 use crate::devices::{BlockDevice, Devices};
 use crate::loader::Loader;
+use crate::raid::{self, Arrays};
 use crate::sys;
 
 /// Where the medium is mounted.
@@ -31,10 +33,12 @@ const POLL_MEDIA: &str = "/sys/module/block/parameters/events_dfl_poll_msecs";
 pub enum Root {
     /// The system partition of a slot.
     Installed {
-        /// The partition.
-        partition: BlockDevice,
-        /// Its disk.
+        /// What verity is put over: the partition, or the array that it is in.
+        image: BlockDevice,
+        /// The disk that the boot loader started from.
         disk: BlockDevice,
+        /// The arrays of the system.
+        arrays: Arrays,
     },
     /// The medium, mounted, and the loop device over its system image.
     Live {
@@ -49,8 +53,16 @@ impl Root {
     /// The device that verity is put over.
     pub fn image(&self) -> &BlockDevice {
         match self {
-            Root::Installed { partition, .. } => partition,
+            Root::Installed { image, .. } => image,
             Root::Live { image, .. } => image,
+        }
+    }
+
+    /// The arrays that were started.
+    pub fn arrays(&self) -> Vec<ArrayReport> {
+        match self {
+            Root::Installed { arrays, .. } => arrays.reports.clone(),
+            Root::Live { .. } => Vec::new(),
         }
     }
 
@@ -66,7 +78,15 @@ impl Root {
 /// Waits for the device that the command line names, and opens it.
 pub fn find(request: &Request, loader: &Loader, devices: &mut Devices) -> Result<Root, Trouble> {
     match &request.boot {
-        Boot::Installed { part_uuid, .. } => find_partition(request, part_uuid, devices),
+        Boot::Installed { part_uuid, .. } => {
+            let (partition, disk) = find_partition(request, part_uuid, devices)?;
+            let (image, arrays) = raid::assemble(request, loader, devices, partition, &disk);
+            Ok(Root::Installed {
+                image,
+                disk,
+                arrays,
+            })
+        }
         Boot::Live { volume_id } => {
             let medium = find_medium(request, volume_id, devices)?;
             let image = open_medium(loader, &medium)?;
@@ -92,7 +112,7 @@ fn find_partition(
     request: &Request,
     part_uuid: &str,
     devices: &mut Devices,
-) -> Result<Root, Trouble> {
+) -> Result<(BlockDevice, BlockDevice), Trouble> {
     let object = format!("PARTUUID={part_uuid}");
     let on_disk = |disk: &BlockDevice| {
         let partition = partition_of(disk, part_uuid)?;
@@ -101,7 +121,7 @@ fn find_partition(
     let found = devices.find(request.wait, || say_waiting(request, &object), on_disk);
     let (partition, disk) = found.ok_or_else(|| missing(Step::FindRoot, request, &object))?;
     note(format_args!("root partition {}", partition.node()));
-    Ok(Root::Installed { partition, disk })
+    Ok((partition, disk))
 }
 
 /// The partition with this GUID, where the disk has it. The kernel of Debian 13

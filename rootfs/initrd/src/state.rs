@@ -13,8 +13,6 @@ use crate::loader::Loader;
 use crate::program;
 use crate::root::Root;
 
-/// The partition's name in the table of the system disk.
-const PARTITION: &str = "state";
 const TARGET: &str = "/sysroot/var";
 const E2FSCK: &str = "/sbin/e2fsck";
 
@@ -38,8 +36,8 @@ impl Var {
 
 /// Mounts /var below the system's root.
 pub fn mount_var(loader: &Loader, root: &Root) -> Result<Var, Trouble> {
-    let disk = match root {
-        Root::Installed { disk, .. } => disk,
+    let source = match root {
+        Root::Installed { disk, arrays, .. } => arrays.state(disk),
         Root::Live { .. } => {
             mount_memory()?;
             return Ok(Var {
@@ -48,7 +46,7 @@ pub fn mount_var(loader: &Loader, root: &Root) -> Result<Var, Trouble> {
             });
         }
     };
-    let (device, check) = match mount_state(loader, disk) {
+    let (device, check) = match mount_state(loader, source) {
         Ok((device, check)) => (Some(device), check),
         Err(check) => {
             say_in_memory(&check);
@@ -62,16 +60,13 @@ pub fn mount_var(loader: &Loader, root: &Root) -> Result<Var, Trouble> {
     })
 }
 
-/// Checks and mounts the state volume of this disk; the error is what the
-/// check, or what came instead of it, said.
-fn mount_state(loader: &Loader, disk: &BlockDevice) -> Result<(String, StateCheck), StateCheck> {
-    let partition = disk.partition_named(PARTITION).ok_or_else(|| {
-        not_checked(format!(
-            "{} has not exactly one partition named {PARTITION}",
-            disk.node()
-        ))
-    })?;
-    let device = partition.node();
+/// Checks and mounts the state volume; the error is what the check, or what
+/// came instead of it, said.
+fn mount_state(
+    loader: &Loader,
+    source: Result<BlockDevice, String>,
+) -> Result<(String, StateCheck), StateCheck> {
+    let device = source.map_err(not_checked)?.node();
     let check = check(&device)?;
     loader.need("ext4");
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOATIME;

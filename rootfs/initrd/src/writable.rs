@@ -98,7 +98,7 @@ fn report(request: &Request, root: &Root, var: Var) -> Report {
         Boot::Live { .. } => (Mode::Live, None),
     };
     let (disk, device, medium) = match root {
-        Root::Installed { partition, disk } => (Some(disk.clone()), partition, None),
+        Root::Installed { image, disk, .. } => (Some(disk.clone()), image, None),
         Root::Live { medium, .. } => (medium.disk(), medium, Some(MEDIUM.to_owned())),
     };
     Report {
@@ -110,6 +110,7 @@ fn report(request: &Request, root: &Root, var: Var) -> Report {
         state_device: var.device,
         medium,
         state_check: var.check,
+        arrays: root.arrays(),
     }
 }
 
