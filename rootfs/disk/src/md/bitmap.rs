@@ -60,7 +60,7 @@ impl Bitmap {
 }
 
 /// What mdadm leaves for a bitmap, by the size of a member (`choose_bm_space`).
-fn room(member: Bytes) -> Bytes {
+pub(super) fn room(member: Bytes) -> Bytes {
     if member >= Bytes::gib(200) + Bytes::kib(64) {
         Bytes::kib(128)
     } else if member > Bytes::gib(8) + Bytes::kib(4) {

@@ -1,5 +1,6 @@
 //! Making an array: the superblock and the bitmap of each member.
 
+use super::bitmap;
 use super::superblock::{self, Superblock, feature};
 use super::{Geometry, Metadata, Uuid};
 use crate::device::BlockDevice;
@@ -82,12 +83,16 @@ fn check<D: BlockDevice>(geometry: &Geometry, identity: &Identity, members: &[D]
 /// The superblock of the member of that role, on a device of this size.
 fn describe(geometry: &Geometry, identity: &Identity, role: usize, size: Bytes) -> Superblock {
     let at = superblock::place(geometry.metadata.minor(), size);
-    let bitmap = geometry.bitmap();
-    // As mdadm places it: before a superblock at the end, behind the bitmap of another.
+    let own_bitmap = geometry.bitmap();
+    // As mdadm has it: the log before a superblock at the end, and room for a
+    // bitmap before that; the log behind the bitmap of another superblock.
     let (log_at, data_size) = match geometry.metadata {
-        Metadata::V1_0 => (-(LOG.get() as i64), at - LOG),
+        Metadata::V1_0 => {
+            let data_size = at - LOG - bitmap::room(geometry.member_size);
+            (-(LOG.get() as i64), data_size)
+        }
         Metadata::V1_2 => {
-            let bitmap = bitmap.map_or(Bytes::ZERO, |bitmap| bitmap.length());
+            let bitmap = own_bitmap.map_or(Bytes::ZERO, |bitmap| bitmap.length());
             let log_at = (BITMAP_AT + bitmap).get() as i64;
             (
                 log_at,
@@ -113,9 +118,9 @@ fn describe(geometry: &Geometry, identity: &Identity, role: usize, size: Bytes) 
         role: Some(role),
         events: 0,
         resync: (!identity.synced).then_some(Bytes::ZERO),
-        bitmap: bitmap.map(|_| BITMAP_AT.get() as i64),
+        bitmap: own_bitmap.map(|_| BITMAP_AT.get() as i64),
         bad_block_log: Some((log_at, LOG)),
-        features: bitmap.map_or(0, |_| feature::BITMAP),
+        features: own_bitmap.map_or(0, |_| feature::BITMAP),
         roles: Superblock::new_roles(geometry.members),
     }
 }

@@ -165,13 +165,15 @@ mod tests {
     use super::*;
     use std::collections::BTreeMap;
 
+    const CHUNK: u64 = 256;
+
     fn mapping(level: Level, members: usize, chunks: u64) -> Mapping {
-        let chunk = if level == Level::Raid1 { 0 } else { 4096 };
+        let chunk = if level == Level::Raid1 { 0 } else { CHUNK };
         Mapping {
             level,
             members,
             chunk: Bytes::new(chunk),
-            member_size: Bytes::new(chunks * 4096),
+            member_size: Bytes::new(chunks * CHUNK),
         }
     }
 
@@ -179,13 +181,13 @@ mod tests {
     /// a row for each chunk of a member, the number of the array's chunk in it.
     fn table(mapping: &Mapping) -> Vec<String> {
         let mut cells = BTreeMap::new();
-        for number in 0..mapping.capacity().get() / 4096 {
-            for place in mapping.places(number * 4096) {
-                let cell = (place.at / 4096, place.member);
+        for number in 0..mapping.capacity().get() / CHUNK {
+            for place in mapping.places(number * CHUNK) {
+                let cell = (place.at / CHUNK, place.member);
                 assert_eq!(cells.insert(cell, number), None, "two chunks in {cell:?}");
             }
         }
-        let rows = mapping.member_size.get() / 4096;
+        let rows = mapping.member_size.get() / CHUNK;
         let cell = |row, member| {
             cells
                 .get(&(row, member))
@@ -278,7 +280,7 @@ mod tests {
     /// The extents hold all of `held`; beyond it only parity of whole rows.
     fn check_extents(mapping: &Mapping, offset: u64, length: u64, held: &mut [Vec<bool>]) {
         let mut data = BTreeMap::new();
-        for at in (0..mapping.capacity().get()).step_by(4096) {
+        for at in (0..mapping.capacity().get()).step_by(CHUNK as usize) {
             data.extend(mapping.places(at).into_iter().map(|place| (place, at)));
         }
         for Extent { place, length: run } in mapping.extents(offset, length) {
@@ -286,7 +288,7 @@ mod tests {
                 let byte = &mut held[place.member][at as usize];
                 let chunk = Place {
                     member: place.member,
-                    at: at - at % 4096,
+                    at: at - at % CHUNK,
                 };
                 let parity = mapping.level != Level::Raid1 && !data.contains_key(&chunk);
                 assert!(*byte || parity, "{place:?} is not in the range");
