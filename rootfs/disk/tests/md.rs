@@ -273,3 +273,33 @@ fn write_arrays() {
         println!("{name}: {} of {:?}", superblock.uuid, geometry);
     }
 }
+
+/// Reads what a kernel has assembled and synchronised since [`write_arrays`]: all
+/// members, and each set with one missing that must be enough, hold the same.
+#[test]
+#[ignore = "reads files that a virtual machine has assembled"]
+fn read_arrays() {
+    let folder = PathBuf::from(std::env::var_os("VIGIE_MD_FOLDER").unwrap());
+    for (name, level, _, count, _) in ARRAYS {
+        let open = |without: Option<usize>| {
+            let member = |role| {
+                let path = folder.join(format!("{name}-{role}"));
+                let device = FileDevice::open_read_only(&path, SectorSize::S512).unwrap();
+                let superblock = Superblock::read(&device).unwrap().unwrap();
+                assert!(superblock.in_sync(), "{name} is not in sync yet");
+                (superblock, device)
+            };
+            let present = (0..count).filter(|role| Some(*role) != without);
+            let array = Array::open(present.map(member).collect())?;
+            vigie_disk::device::read_vec(&array, Bytes::ZERO, array.size().get() as usize)
+        };
+        let whole = open(None).unwrap();
+        println!("{name}: {} bytes", whole.len());
+        for role in 0..count {
+            match open(Some(role)) {
+                Ok(bytes) => assert!(bytes == whole, "{name} without {role}"),
+                Err(error) => assert!(level == Level::Raid6, "{name} without {role}: {error}"),
+            }
+        }
+    }
+}

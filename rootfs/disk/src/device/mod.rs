@@ -7,9 +7,14 @@
 //! | [`MemoryDevice`] | a sparse disk in memory, for tests and for staging |
 //! | [`Region`] | a part of another device, as a partition |
 //! | [`record::Recorder`] | another device whose writes are written down |
+//! | [`faulty::Faulty`] | another device with faults, for tests |
+//!
+//! [`check_size`] finds out whether a disk holds as much as it says.
 
 mod cursor;
+pub mod faulty;
 mod file;
+mod honest;
 mod kernel;
 mod memory;
 pub mod record;
@@ -17,6 +22,7 @@ mod region;
 
 pub use cursor::Cursor;
 pub use file::FileDevice;
+pub use honest::check_size;
 pub use kernel::KernelDevice;
 pub use memory::MemoryDevice;
 pub use region::Region;
