@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use crate::bench_build;
 use crate::context::{Context, Shared};
 use crate::process;
-use crate::scenarios::{BOOT, WEB, install};
+use crate::scenarios::{BOOT, WEB, unattended};
 use crate::table::{self, Row, Value};
 use crate::vm::command::{Bus, Disk, Firmware};
 use crate::vm::{Vm, images};
+use crate::bench_build;
 
 /// Targets of the issue that introduced them.
 const HEALTHY: Duration = Duration::from_secs(45);
@@ -84,7 +84,7 @@ fn disk_boot(ctx: &Context, firmware: Firmware, reference: Duration) -> Result<V
     let vm = ctx.start("disk", &machine.forward(WEB))?;
     boot_times(
         &vm,
-        &format!("{} on {firmware}", install::HOSTNAME),
+        &format!("{} on {firmware}", unattended::HOSTNAME),
         reference,
     )
 }

@@ -16,20 +16,18 @@ const LONG: Duration = Duration::from_secs(40 * 60);
 
 /// The checks, quickest first.
 pub fn steps() -> Vec<Step> {
-    let check = |name, proves, run| Step {
+    let check = |name, proves, run: fn(&Context) -> Result<()>| Step {
         name,
         proves,
         smoke: true,
         load: Load::Whole,
         needs: &[],
-        run,
+        run: Box::new(run),
     };
     vec![
-        check(
-            "fmt",
-            "the sources are formatted by rustfmt",
-            |ctx: &Context| cargo(ctx, "formatting", &["fmt", "--all", "--check"], SHORT),
-        ),
+        check("fmt", "the sources are formatted by rustfmt", |ctx| {
+            cargo(ctx, "formatting", &["fmt", "--all", "--check"], SHORT)
+        }),
         check(
             "clippy",
             "no lint in any target, warnings included",

@@ -290,7 +290,7 @@ mod tests {
             smoke: true,
             load,
             needs,
-            run: |_| Ok(()),
+            run: Box::new(|_| Ok(())),
         }
     }
 

@@ -21,8 +21,11 @@ pub struct Step {
     /// Steps that must have passed first.
     pub needs: &'static [&'static str],
     /// Does it. An error made by [`skip`] is a skip.
-    pub run: fn(&Context) -> Result<()>,
+    pub run: Run,
 }
+
+/// What a step does.
+pub type Run = Box<dyn Fn(&Context) -> Result<()> + Send + Sync>;
 
 /// What a step takes of this host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

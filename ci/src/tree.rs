@@ -20,7 +20,7 @@ pub fn step() -> Step {
         smoke: true,
         load: Load::Whole,
         needs: &[],
-        run,
+        run: Box::new(run),
     }
 }
 

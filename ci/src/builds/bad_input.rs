@@ -24,7 +24,7 @@ fn step(name: &'static str, proves: &'static str, run: fn(&Context) -> Result<()
         smoke: true,
         load: Load::Whole,
         needs: &["image"],
-        run,
+        run: Box::new(run),
     }
 }
 

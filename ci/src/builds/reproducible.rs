@@ -27,7 +27,7 @@ pub fn step() -> Step {
         smoke: true,
         load: Load::Whole,
         needs: &["image"],
-        run,
+        run: Box::new(run),
     }
 }
 

@@ -9,12 +9,13 @@ use crate::vm::Vm;
 use crate::vm::command::{Bus, Disk, Firmware};
 
 pub(super) fn steps() -> Vec<Step> {
-    let boot = |name, proves, run| scenario(name, proves, &["image"], run);
+    let boot =
+        |name, proves, run: fn(&Context) -> Result<()>| scenario(name, proves, &["image"], run);
     vec![
         boot(
             "medium-cd-bios",
             "the medium boots as a CD on BIOS",
-            |ctx: &Context| run(ctx, Bus::Cd, Firmware::Bios),
+            |ctx| run(ctx, Bus::Cd, Firmware::Bios),
         ),
         boot(
             "medium-cd-uefi",

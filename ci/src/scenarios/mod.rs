@@ -1,15 +1,29 @@
 //! End-to-end scenarios: the image in a virtual machine.
 
+mod boot;
 mod disk;
 mod harness;
-pub mod install;
+mod install;
+mod matrix;
 mod medium;
+mod power_cut;
+mod raid;
+mod refused;
+mod reinstall;
 mod secureboot;
+mod spare_block;
 mod ssh;
+mod table;
+pub mod unattended;
 mod verity;
 
+use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
+use anyhow::{Context as _, Result};
+
+use crate::context::Context;
 use crate::step::{Load, Step};
 
 /// Memory of a machine in these scenarios, MiB.
@@ -39,6 +53,11 @@ pub fn steps() -> Vec<Step> {
     steps.push(install::step());
     steps.extend(disk::steps());
     steps.push(verity::step());
+    steps.extend(matrix::steps());
+    steps.extend(refused::steps());
+    steps.extend(raid::steps());
+    steps.extend(reinstall::steps());
+    steps.extend(power_cut::steps());
     steps.extend(medium::steps());
     steps.push(secureboot::step());
     steps
@@ -49,7 +68,7 @@ fn scenario(
     name: &'static str,
     proves: &'static str,
     needs: &'static [&'static str],
-    run: fn(&crate::context::Context) -> anyhow::Result<()>,
+    run: impl Fn(&Context) -> Result<()> + Send + Sync + 'static,
 ) -> Step {
     Step {
         name,
@@ -59,8 +78,35 @@ fn scenario(
             memory_mib: MEMORY_MIB,
         },
         needs,
-        run,
+        run: Box::new(run),
     }
+}
+
+/// A scenario whose disks nobody needs when it has passed: they go, and the logs stay.
+fn disk_scenario(
+    name: &'static str,
+    proves: &'static str,
+    run: impl Fn(&Context) -> Result<()> + Send + Sync + 'static,
+) -> Step {
+    scenario(name, proves, &["image"], move |ctx| {
+        run(ctx)?;
+        remove_disks(ctx.folder())
+    })
+}
+
+fn remove_disks(folder: &Path) -> Result<()> {
+    for entry in fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))? {
+        let path = entry?.path();
+        let is_disk = |extension: &std::ffi::OsStr| {
+            ["raw", "qcow2", "iso"]
+                .iter()
+                .any(|disk| extension == *disk)
+        };
+        if path.extension().is_some_and(is_disk) {
+            fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
+        }
+    }
+    Ok(())
 }
 
 impl Step {
@@ -68,5 +114,23 @@ impl Step {
     fn in_smoke(mut self) -> Step {
         self.smoke = true;
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_disks_are_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("vm")).unwrap();
+        for name in ["disk.raw", "wrong.iso", "a.qcow2", "key", "vm/console.raw"] {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        remove_disks(folder.path()).unwrap();
+        let left = |name: &str| folder.path().join(name).exists();
+        assert!(left("key") && left("vm/console.raw"));
+        assert!(!left("disk.raw") && !left("wrong.iso") && !left("a.qcow2"));
     }
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::{SSH, install};
+use super::{SSH, unattended};
 use crate::context::Context;
 use crate::process;
 use crate::vm::Vm;
@@ -14,31 +14,50 @@ use crate::vm::Vm;
 /// Seconds that the first connection may take: sshd starts with it, under emulation.
 const PATIENCE: &str = "ConnectTimeout=90";
 
-/// Makes a key pair and gives the public one; [`check`] uses the other.
-pub(super) fn make_key(ctx: &Context) -> Result<String> {
-    let file = key_file(ctx);
-    let mut keygen = ctx.programs()?.command("ssh-keygen");
-    keygen
-        .args(["-q", "-t", "ed25519", "-N", "", "-C", "ci", "-f"])
-        .arg(&file);
-    process::output("making an ssh key", &mut keygen)?;
-    let public =
-        fs::read_to_string(file.with_extension("pub")).context("reading the public key")?;
-    Ok(public.trim().to_owned())
+/// A key pair in a file.
+pub(super) struct Key(PathBuf);
+
+impl Key {
+    /// The key of this step, made when it is first asked for.
+    pub fn of_step(ctx: &Context) -> Result<Key> {
+        let key = Key(ctx.folder().join("key"));
+        if !key.0.exists() {
+            let mut keygen = ctx.programs()?.command("ssh-keygen");
+            keygen
+                .args(["-q", "-t", "ed25519", "-N", "", "-C", "ci", "-f"])
+                .arg(&key.0);
+            process::output("making an ssh key", &mut keygen)?;
+        }
+        Ok(key)
+    }
+
+    /// The key that the step `install` has put into the disk that it made.
+    pub fn of_install(ctx: &Context) -> Key {
+        Key(ctx.folder_of("install").join("key"))
+    }
+
+    /// The public half, as one line.
+    pub fn public(&self) -> Result<String> {
+        let file = self.0.with_extension("pub");
+        let public = fs::read_to_string(file).context("reading the public key")?;
+        Ok(public.trim().to_owned())
+    }
+
+    /// What a command says on the appliance.
+    pub fn says(&self, ctx: &Context, vm: &Vm, command: &str) -> Result<String> {
+        let mut ssh = client(ctx, vm.host_port(SSH)?, Some(&self.0), command)?;
+        process::output("logging in by ssh", &mut ssh)
+    }
 }
 
-fn key_file(ctx: &Context) -> PathBuf {
-    ctx.folder_of("install").join("key")
-}
-
-/// Logs in with the key; is refused without it.
+/// Logs in to the disk of the step `install` with the key; is refused without it.
 pub(super) fn check(ctx: &Context, vm: &Vm) -> Result<()> {
-    let said = says(
+    let said = Key::of_install(ctx).says(
         ctx,
         vm,
         "cat /proc/sys/kernel/hostname; id -un; findmnt -no FSTYPE /",
     )?;
-    let expected = format!("{}\nroot\nsquashfs", install::HOSTNAME);
+    let expected = format!("{}\nroot\nsquashfs", unattended::HOSTNAME);
     ensure!(
         said.trim() == expected,
         "ssh: the appliance said {said:?}, expected {expected:?}"
@@ -57,12 +76,6 @@ pub(super) fn check(ctx: &Context, vm: &Vm) -> Result<()> {
         "ssh without a key: {words}"
     );
     Ok(())
-}
-
-/// What a command says on the appliance.
-pub(super) fn says(ctx: &Context, vm: &Vm, command: &str) -> Result<String> {
-    let mut ssh = client(ctx, vm.host_port(SSH)?, Some(&key_file(ctx)), command)?;
-    process::output("logging in by ssh", &mut ssh)
 }
 
 /// ssh as root, without a configuration, asking nobody.

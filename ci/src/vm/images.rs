@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom};
-use std::path::Path;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::command::Programs;
+use super::command::{Bus, Disk, Format, Programs};
 use crate::process;
 
 /// Makes an empty raw disk; it takes no room until it is written.
@@ -15,6 +15,133 @@ pub fn empty(path: &Path, bytes: u64) -> Result<()> {
     process::create(path)?
         .set_len(bytes)
         .with_context(|| format!("making {} of {bytes} bytes", path.display()))
+}
+
+/// A disk's file that takes no room until it is written, raw where the host's file system can
+/// hold one of that length (ext4 ends at 16 TiB) and qcow2 where it cannot.
+pub fn large(programs: &dyn Programs, folder: &Path, name: &str, bytes: u64) -> Result<DiskFile> {
+    let raw = folder.join(format!("{name}.raw"));
+    if empty(&raw, bytes).is_ok() {
+        return Ok(DiskFile {
+            path: raw,
+            format: Format::Raw,
+            bytes,
+        });
+    }
+    fs::remove_file(&raw).with_context(|| format!("removing {}", raw.display()))?;
+    let path = folder.join(format!("{name}.qcow2"));
+    let mut command = programs.command("qemu-img");
+    command.args(["create", "-q", "-f", "qcow2"]).arg(&path);
+    command.arg(bytes.to_string());
+    process::output("making a qcow2 disk", &mut command)?;
+    Ok(DiskFile {
+        path,
+        format: Format::Qcow2,
+        bytes,
+    })
+}
+
+/// The file behind a disk.
+#[derive(Clone, Debug)]
+pub struct DiskFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// How it holds the disk.
+    pub format: Format,
+    /// Length of the disk.
+    pub bytes: u64,
+}
+
+/// Length of each end of a disk that tools for partition tables look at.
+const END: u64 = 1 << 20;
+
+impl DiskFile {
+    /// The disk on a bus.
+    pub fn on(&self, bus: Bus) -> Disk {
+        let disk = Disk::new(&self.path, bus);
+        match self.format {
+            Format::Raw => disk,
+            Format::Qcow2 => disk.qcow2().without_discards(),
+        }
+    }
+
+    /// A raw file of the disk's length with at least its partition tables: the disk itself, or
+    /// a file named `to` with both ends of it. None where no file can be so long.
+    pub fn skeleton(&self, programs: &dyn Programs, to: &Path) -> Result<Option<PathBuf>> {
+        if self.format == Format::Raw {
+            return Ok(Some(self.path.clone()));
+        }
+        if empty(to, self.bytes).is_err() {
+            fs::remove_file(to).with_context(|| format!("removing {}", to.display()))?;
+            return Ok(None);
+        }
+        let mut file = File::options().write(true).open(to)?;
+        for offset in [0, self.bytes - END] {
+            let bytes = self.end(programs, offset)?;
+            file.seek(SeekFrom::Start(offset))?;
+            file.write_all(&bytes)?;
+        }
+        Ok(Some(to.to_owned()))
+    }
+
+    /// The MiB at an offset, which is a multiple of 4096.
+    fn end(&self, programs: &dyn Programs, offset: u64) -> Result<Vec<u8>> {
+        const UNIT: u64 = 4096;
+        ensure!(
+            offset.is_multiple_of(UNIT),
+            "{offset} is no multiple of 4096"
+        );
+        let piece = tempfile::NamedTempFile::new().context("making a temporary file")?;
+        let mut command = programs.command("qemu-img");
+        command.args(["dd", "-f", "qcow2", "-O", "raw"]);
+        command.arg(format!("bs={UNIT}"));
+        // qemu-img counts from the beginning of the file, what is skipped included.
+        command.arg(format!("count={}", (offset + END) / UNIT));
+        command.arg(format!("skip={}", offset / UNIT));
+        command.arg(format!("if={}", self.path.display()));
+        command.arg(format!("of={}", piece.path().display()));
+        process::output("reading a qcow2 disk", &mut command)?;
+        fs::read(piece.path()).context("reading a piece of a qcow2 disk")
+    }
+}
+
+/// Copies the medium onto a stick of this size, as imaging tools do: the rest stays empty.
+pub fn stick(medium: &Path, stick: &Path, bytes: u64) -> Result<()> {
+    fs::copy(medium, stick).with_context(|| format!("copying {}", medium.display()))?;
+    let file = File::options().write(true).open(stick)?;
+    file.set_len(bytes)
+        .with_context(|| format!("making {} {bytes} bytes long", stick.display()))
+}
+
+/// Where a file of an ISO lies in it, in bytes: offset and length.
+pub fn place_in_iso(programs: &dyn Programs, iso: &Path, file: &str) -> Result<(u64, u64)> {
+    let mut command = programs.command("xorriso");
+    command.arg("-indev").arg(iso);
+    command.args(["-find", file, "-exec", "report_lba"]);
+    let said = process::output("looking into the ISO", &mut command)?;
+    place_of(&said).with_context(|| format!("xorriso about {file}: {said}"))
+}
+
+/// From a line such as `File data lba:  0 ,  4711 ,  100 ,  204800 , '/vigie/system.img'`.
+fn place_of(said: &str) -> Option<(u64, u64)> {
+    const SECTOR: u64 = 2048;
+    let mut extents = said
+        .lines()
+        .filter_map(|line| line.strip_prefix("File data lba:"));
+    let mut numbers = extents
+        .next()?
+        .split(',')
+        .map(|word| word.trim().parse().ok());
+    let (_, sector, _, length) = (
+        numbers.next()?,
+        numbers.next()??,
+        numbers.next()?,
+        numbers.next()??,
+    );
+    // A file in several extents would be longer than 4 GiB.
+    extents.next().is_none().then_some(())?;
+    let sector: u64 = sector;
+    Some((sector * SECTOR, length))
 }
 
 /// Makes a qcow2 overlay: `base` (raw) is read, never written.
@@ -256,6 +383,22 @@ mod tests {
         copy_flipped(&from, &to, 1, 0x01).unwrap();
         assert_eq!(fs::read(&to).unwrap(), b"acc");
         assert!(copy_flipped(&from, &to, 3, 1).is_err());
+    }
+
+    #[test]
+    fn a_place_in_an_iso_is_read() {
+        let head = "Report layout: xt , Startlba ,   Blocks , Filesize , ISO image path\n";
+        let line = "File data lba:  0 ,    4711 ,      100 ,   204799 , '/vigie/system.img'\n";
+        assert_eq!(
+            place_of(&format!("{head}{line}")),
+            Some((4711 * 2048, 204_799))
+        );
+        assert_eq!(place_of(head), None);
+        assert_eq!(
+            place_of(&format!("{head}{line}{line}")),
+            None,
+            "two extents"
+        );
     }
 
     #[test]

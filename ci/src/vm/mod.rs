@@ -11,12 +11,14 @@
 
 pub use image_builder::vm::{accel, command};
 pub mod console;
+pub mod dialog;
 mod http;
 pub mod images;
 mod keys;
 pub mod markers;
 pub mod qmp;
 pub mod record;
+pub mod sparse;
 mod wires;
 
 use std::fs::File;
@@ -213,7 +215,7 @@ impl Vm {
     ) -> Result<Line> {
         let pattern = pattern.into();
         let what = format!("{pattern} on the console");
-        let mut from = mark.line;
+        let mut from = mark;
         self.wait_alive(&what, mark, limit, |state| {
             state.find_line(&mut from, &pattern)
         })
@@ -230,7 +232,7 @@ impl Vm {
         let what = format!("one of {} on the console", names.join(", "));
         self.wait_alive(&what, mark, limit, |state| {
             let found = |(index, pattern)| {
-                let line = state.find_line(&mut mark.line.clone(), pattern)?;
+                let line = state.find_line(&mut mark.clone(), pattern)?;
                 Some((index, line))
             };
             let all = patterns.iter().enumerate().filter_map(found);
@@ -251,29 +253,34 @@ impl Vm {
 
     /// Waits until the guest has switched itself off and QEMU has ended.
     pub fn wait_poweroff(&self, limit: Duration) -> Result<()> {
-        self.wait_poweroff_unless(&[], limit)
+        match self.wait_poweroff_or(&[], limit)? {
+            None => Ok(()),
+            Some(line) => Err(self.failure(line)),
+        }
     }
 
-    /// The same; a line with one of these texts says that it will not happen.
-    pub fn wait_poweroff_unless(&self, unless: &[&str], limit: Duration) -> Result<()> {
+    /// The same; a line with one of these texts says that it will not happen, and is given.
+    pub fn wait_poweroff_or(&self, texts: &[&str], limit: Duration) -> Result<Option<String>> {
         let what = "the guest to power off";
         let mut from = 0;
         let waited = self.record.wait(limit, |state| {
             if state.closed() {
-                return Some(None);
+                return Some(Ok(None));
             }
             // The STOP event is part of powering off; lines such as a panic are not.
             let start = from;
-            let fatal = self.fatal_line(state, &mut from);
-            fatal
-                .or_else(|| line_with(&state.lines[start..], unless))
-                .map(Some)
+            if let Some(trouble) = self.fatal_line(state, &mut from) {
+                return Some(Err(trouble));
+            }
+            line_with(&state.lines[start..], texts).map(|line| Ok(Some(line)))
         });
-        if let Some(trouble) = self.explain(waited, what, limit)? {
-            return Err(self.in_trouble(what, trouble));
+        match self.explain(waited, what, limit)? {
+            Ok(None) => {}
+            Ok(Some(line)) => return Ok(Some(line)),
+            Err(trouble) => return Err(self.in_trouble(what, trouble)),
         }
         match self.shutdown_reason().as_deref() {
-            Some("guest-shutdown") => self.reap().map(drop),
+            Some("guest-shutdown") => self.reap().map(|_| None),
             _ => Err(self.ended(what)),
         }
     }

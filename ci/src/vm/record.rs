@@ -45,20 +45,20 @@ impl State {
         self.replies.remove(&id)
     }
 
-    /// The first line from `from` on that has the pattern. `from` moves past the complete
-    /// lines that were looked at.
-    pub fn find_line(&self, from: &mut usize, pattern: &Pattern) -> Option<Line> {
-        let start = (*from).min(self.lines.len());
-        let found = self.lines[start..]
-            .iter()
-            .position(|line| pattern.is_in(&line.text));
-        if let Some(offset) = found {
-            *from = start + offset + 1;
-            return Some(self.lines[start + offset].clone());
+    /// The first line from `from` on that has the pattern; of a line that was unfinished at
+    /// the mark, only what has come since. `from` moves past the lines that were looked at.
+    pub fn find_line(&self, from: &mut Mark, pattern: &Pattern) -> Option<Line> {
+        let matches = |line: &Line, from: Mark| pattern.is_in(from.rest(&line.text));
+        while let Some(line) = self.lines.get(from.line) {
+            let found = matches(line, *from);
+            from.line += 1;
+            from.column = 0;
+            if found {
+                return Some(line.clone());
+            }
         }
-        *from = self.lines.len();
         let partial = self.partial.as_ref().filter(|_| self.is_settled())?;
-        pattern.is_in(&partial.text).then(|| partial.clone())
+        matches(partial, *from).then(|| partial.clone())
     }
 
     /// Whether the unfinished line has stopped growing: a prompt, not half a message.
@@ -91,8 +91,17 @@ pub enum Waited<T> {
 pub struct Mark {
     /// Number of complete lines.
     pub line: usize,
+    /// Bytes of the unfinished line.
+    pub column: usize,
     /// Number of events.
     pub event: usize,
+}
+
+impl Mark {
+    /// What of a line has come since; of one that was painted anew and is shorter, nothing.
+    fn rest(self, line: &str) -> &str {
+        line.get(self.column..).unwrap_or_default()
+    }
 }
 
 /// The state behind its lock.
@@ -182,8 +191,12 @@ impl Record {
     /// The present end of what was said.
     pub fn mark(&self) -> Mark {
         let state = self.lock();
+        // A line without a letter or digit is dropped, so another will have its number.
+        let partial = state.partial.as_ref().map(|line| line.text.as_str());
+        let kept = partial.filter(|text| text.contains(char::is_alphanumeric));
         Mark {
             line: state.lines.len(),
+            column: kept.map_or(0, str::len),
             event: state.events.len(),
         }
     }
@@ -236,7 +249,7 @@ mod tests {
     fn a_wait_finds_complete_and_unfinished_lines_in_order() {
         let record = Record::default();
         record.add_lines(&strings(&["one", "two", "one more"]), "login:".to_owned());
-        let mut from = 0;
+        let mut from = Mark::default();
         let mut find = |text: &str| {
             let waited = record.wait(4 * SETTLED, |state| {
                 state.find_line(&mut from, &text.into())
@@ -254,13 +267,38 @@ mod tests {
     }
 
     #[test]
+    fn a_prompt_that_was_there_at_the_mark_is_not_the_answer() {
+        let record = Record::default();
+        let find = |mark: Mark, text: &str| {
+            let mut from = mark;
+            let waited = record.wait(4 * SETTLED, |state| {
+                state.find_line(&mut from, &text.into())
+            });
+            matches!(waited, Waited::Found(_))
+        };
+        record.add_lines(&[], "Number: ".trim_end().to_owned());
+        let mark = record.mark();
+        assert!(find(Mark::default(), "Number:"));
+        assert!(!find(mark, "Number:"));
+        record.add_lines(&strings(&["Number: 1"]), String::new());
+        assert!(find(mark, "1"), "the echo has come since");
+        assert!(!find(mark, "Number:"));
+        record.add_lines(&[], "Number:".to_owned());
+        assert!(find(mark, "Number:"), "asked again");
+        record.add_lines(&strings(&["Number:"]), "> ".to_owned());
+        let mark = record.mark();
+        record.add_lines(&strings(&["done"]), String::new());
+        assert!(find(mark, "done"), "a dropped line takes no number");
+    }
+
+    #[test]
     fn a_waiter_wakes_at_what_another_thread_adds() {
         let record = Arc::new(Record::default());
         let writer = Arc::clone(&record);
         let thread = std::thread::spawn(move || {
             writer.add_lines(&strings(&["vigie: ready"]), String::new());
         });
-        let mut from = 0;
+        let mut from = Mark::default();
         let waited = record.wait(LONG, |state| state.find_line(&mut from, &"ready".into()));
         assert!(matches!(waited, Waited::Found(line) if line.text == "vigie: ready"));
         thread.join().unwrap();

@@ -162,8 +162,12 @@ fn drive(index: usize, disk: &Disk) -> OsString {
         options += ",readonly=on";
     } else {
         let cache = if disk.durable { "writeback" } else { "unsafe" };
+        options += &format!(",cache={cache}");
         // Zeroes and discarded blocks leave holes in the file.
-        options += &format!(",cache={cache},discard=unmap,detect-zeroes=unmap");
+        options += match disk.discards {
+            true => ",discard=unmap,detect-zeroes=unmap",
+            false => ",discard=ignore,detect-zeroes=on",
+        };
     }
     if disk.throwaway && !disk.read_only {
         options += ",snapshot=on";
@@ -185,6 +189,9 @@ fn device(index: usize, disk: &Disk, sata_port: &mut usize) -> String {
     }
     let serial = disk.serial.clone().unwrap_or(format!("disk-{index}"));
     device += &format!(",drive=drive{index},serial={}", escape(&serial));
+    if let Some(wwn) = disk.wwn {
+        device += &format!(",wwn={wwn:#x}");
+    }
     if disk.bus != Bus::Cd {
         device += &format!(
             ",logical_block_size={},physical_block_size={}",

@@ -265,6 +265,12 @@ impl Machine {
                     disk.sectors.logical
                 );
             }
+            if disk.wwn.is_some() && disk.bus != Bus::Sata {
+                bail!(
+                    "disk {path}: QEMU gives no world-wide name to a {} disk; use sata",
+                    disk.bus
+                );
+            }
             if self.firmware == Firmware::Bios && disk.bootable && disk.sectors.logical != 512 {
                 bail!(
                     "disk {path}: SeaBIOS boots only from 512-byte logical sectors, not {}; \
@@ -344,6 +350,10 @@ mod tests {
                 "-device ide-hd,bus=ide.1,drive=drive1,serial=a,,b,logical_block_size=512,physical_block_size=512,bootindex=2",
             ),
             (
+                base().disk(disk(Bus::Sata).wwn(0x5000_c500_0000_0001)),
+                "serial=disk-0,wwn=0x5000c50000000001,logical_block_size=512",
+            ),
+            (
                 Machine::new(Firmware::Uefi).disk(disk(Bus::Nvme).sectors(SectorSize::B4096)),
                 "nvme,drive=drive0,serial=disk-0,logical_block_size=4096,physical_block_size=4096",
             ),
@@ -352,6 +362,10 @@ mod tests {
                 "format=qcow2,cache=unsafe,discard=unmap,detect-zeroes=unmap,snapshot=on,file=/x,,y.qcow2",
             ),
             (base().disk(disk(Bus::Virtio).durable()), "cache=writeback"),
+            (
+                base().disk(disk(Bus::Virtio).without_discards()),
+                "cache=unsafe,discard=ignore,detect-zeroes=on,file=/d",
+            ),
             (
                 Machine {
                     forwards: vec![Forward {
@@ -417,6 +431,9 @@ mod tests {
             let error = machine.arguments(Path::new("/t/usr/share")).unwrap_err();
             assert!(error.to_string().contains(expected), "{error}");
         }
+        let named = Machine::new(Firmware::Uefi).disk(Disk::new("/d", Bus::Virtio).wwn(1));
+        let error = named.arguments(Path::new("/s")).unwrap_err();
+        assert!(error.to_string().contains("use sata"), "{error}");
         let mut machine = Machine::new(Firmware::Uefi);
         for _ in 0..7 {
             machine = machine.disk(Disk::new("/d", Bus::Sata));

@@ -77,6 +77,8 @@ pub struct Disk {
     pub format: Format,
     /// The serial number that the guest reads; `disk-N` when absent.
     pub serial: Option<String>,
+    /// The world-wide name that the guest reads, of 64 bits; SATA disks only.
+    pub wwn: Option<u64>,
     /// Sector sizes.
     pub sectors: SectorSize,
     /// What the guest writes is thrown away when the machine ends.
@@ -85,6 +87,8 @@ pub struct Disk {
     pub read_only: bool,
     /// The firmware may boot from it, in the order of the disks.
     pub bootable: bool,
+    /// Discarded blocks leave holes in the file. Without, QEMU takes a discard and does nothing.
+    pub discards: bool,
     /// Flushes reach the host's disk. Without, they stop at QEMU: faster, and still safe
     /// against `kill -9` of QEMU on a raw file, whose writes are in the host's page cache.
     pub durable: bool,
@@ -98,10 +102,12 @@ impl Disk {
             bus,
             format: Format::Raw,
             serial: None,
+            wwn: None,
             sectors: SectorSize::B512,
             throwaway: false,
             read_only: bus == Bus::Cd,
             bootable: true,
+            discards: true,
             durable: false,
         }
     }
@@ -115,6 +121,12 @@ impl Disk {
     /// The serial number that the guest reads.
     pub fn serial(mut self, serial: &str) -> Disk {
         self.serial = Some(serial.to_owned());
+        self
+    }
+
+    /// The world-wide name that the guest reads.
+    pub fn wwn(mut self, wwn: u64) -> Disk {
+        self.wwn = Some(wwn);
         self
     }
 
@@ -133,6 +145,13 @@ impl Disk {
     /// The firmware does not boot from it.
     pub fn data_only(mut self) -> Disk {
         self.bootable = false;
+        self
+    }
+
+    /// A discard does nothing: for qcow2 files of many terabytes, which would note every one of
+    /// the disk's clusters.
+    pub fn without_discards(mut self) -> Disk {
+        self.discards = false;
         self
     }
 
