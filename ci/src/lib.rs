@@ -7,6 +7,7 @@
 pub mod args;
 pub mod bench;
 pub mod bench_build;
+pub mod bench_install;
 pub mod builds;
 pub mod checks;
 pub mod context;

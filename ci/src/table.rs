@@ -10,6 +10,10 @@ pub enum Value {
     Time(Duration),
     /// A size in bytes.
     Bytes(u64),
+    /// Bytes in a second.
+    Speed(f64),
+    /// So many in a second.
+    Rate(f64),
 }
 
 impl Value {
@@ -17,6 +21,7 @@ impl Value {
         match self {
             Value::Time(time) => time.as_secs_f64(),
             Value::Bytes(bytes) => bytes as f64,
+            Value::Speed(number) | Value::Rate(number) => number,
         }
     }
 }
@@ -26,6 +31,39 @@ impl fmt::Display for Value {
         match self {
             Value::Time(time) => write!(f, "{:.1} s", time.as_secs_f64()),
             Value::Bytes(bytes) => write!(f, "{:.1} MB", *bytes as f64 / 1e6),
+            Value::Speed(speed) => write!(f, "{:.0} MB/s", speed / 1e6),
+            Value::Rate(rate) => write!(f, "{rate:.0} /s"),
+        }
+    }
+}
+
+/// What a measured quantity must be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Target {
+    /// This or less.
+    AtMost(Value),
+    /// This or more.
+    AtLeast(Value),
+    /// This share of the reference, or more.
+    Share(f64),
+}
+
+impl Target {
+    fn is_met(self, measured: Value, ratio: Option<f64>) -> bool {
+        match self {
+            Target::AtMost(value) => measured.number() <= value.number(),
+            Target::AtLeast(value) => measured.number() >= value.number(),
+            Target::Share(share) => ratio.is_some_and(|ratio| ratio >= share),
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::AtMost(value) => write!(f, "<= {value}"),
+            Target::AtLeast(value) => write!(f, ">= {value}"),
+            Target::Share(share) => write!(f, "ratio >= {share:.2}"),
         }
     }
 }
@@ -37,8 +75,8 @@ pub struct Row {
     pub what: String,
     /// What came out.
     pub measured: Value,
-    /// What it may be at most.
-    pub target: Option<Value>,
+    /// What it must be.
+    pub target: Option<Target>,
     /// The same on this host at this time for something known; takes the host's speed out.
     pub reference: Option<Value>,
 }
@@ -56,7 +94,19 @@ impl Row {
 
     /// It may be this at most.
     pub fn at_most(mut self, target: Value) -> Row {
-        self.target = Some(target);
+        self.target = Some(Target::AtMost(target));
+        self
+    }
+
+    /// It must be this at least.
+    pub fn at_least(mut self, target: Value) -> Row {
+        self.target = Some(Target::AtLeast(target));
+        self
+    }
+
+    /// It must be this share of the reference at least.
+    pub fn at_least_share(mut self, share: f64) -> Row {
+        self.target = Some(Target::Share(share));
         self
     }
 
@@ -67,27 +117,29 @@ impl Row {
     }
 
     fn cells(&self) -> [String; 6] {
-        let or_dash =
-            |value: Option<Value>| value.map_or("-".to_owned(), |value| value.to_string());
         let ratio = self.reference.filter(|reference| reference.number() > 0.0);
         let ratio = ratio.map(|reference| self.measured.number() / reference.number());
         let verdict = match self.target {
             None => "-",
-            Some(target) if self.measured.number() <= target.number() => "met",
+            Some(target) if target.is_met(self.measured, ratio) => "met",
             Some(_) => "MISSED",
         };
         [
             self.what.clone(),
             self.measured.to_string(),
-            or_dash(self.target),
+            or_dash(self.target.as_ref()),
             verdict.to_owned(),
-            or_dash(self.reference),
+            or_dash(self.reference.as_ref()),
             ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.2}")),
         ]
     }
 }
 
-const HEAD: [&str; 6] = ["what", "measured", "at most", "", "reference", "ratio"];
+const HEAD: [&str; 6] = ["what", "measured", "target", "", "reference", "ratio"];
+
+fn or_dash(value: Option<&impl fmt::Display>) -> String {
+    value.map_or("-".to_owned(), ToString::to_string)
+}
 
 /// The table as aligned text (Markdown, so that it can go into a README as it is).
 pub fn print(rows: &[Row]) -> String {
@@ -128,13 +180,19 @@ mod tests {
                 .at_most(seconds(45))
                 .against(seconds(8)),
             Row::new("nothing", seconds(1)).against(seconds(0)),
+            Row::new("writing", Value::Speed(8.5e8))
+                .at_least_share(0.85)
+                .against(Value::Speed(1e9)),
+            Row::new("plans", Value::Rate(9999.0)).at_least(Value::Rate(1e4)),
         ];
         let expected = "\
-| what    | measured |  at most |        | reference | ratio |
-| ------- | -------- | -------- | ------ | --------- | ----- |
-| medium  | 221.0 MB | 220.0 MB | MISSED |         - |     - |
-| health  |   40.0 s |   45.0 s | met    |     8.0 s |  5.00 |
-| nothing |    1.0 s |        - | -      |     0.0 s |     - |
+| what    | measured |        target |        | reference | ratio |
+| ------- | -------- | ------------- | ------ | --------- | ----- |
+| medium  | 221.0 MB |   <= 220.0 MB | MISSED |         - |     - |
+| health  |   40.0 s |     <= 45.0 s | met    |     8.0 s |  5.00 |
+| nothing |    1.0 s |             - | -      |     0.0 s |     - |
+| writing | 850 MB/s | ratio >= 0.85 | met    | 1000 MB/s |  0.85 |
+| plans   |  9999 /s |   >= 10000 /s | MISSED |         - |     - |
 ";
         assert_eq!(print(&rows), expected);
     }
