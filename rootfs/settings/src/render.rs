@@ -235,13 +235,27 @@ fn shadow_with_root(shadow: &str, hash: Option<&PasswordHash>) -> String {
 /// ignores options that start with `x-`.
 pub const NAME_OPTION: &str = "x-vigie.volume";
 
+/// How long a data volume's device is waited for. An array that lacks a disk is started 30 seconds
+/// after its other members came (`mdadm-last-resort@.timer`), and controllers of many disks take
+/// up to a minute to show them.
+const DEVICE_TIMEOUT: &str = "90s";
+
+/// Each data volume is wanted by the boot, which does not wait for it (with `wanted-by`, systemd
+/// orders nothing after the mount and takes no notice of `nofail`), and by its own device, so that
+/// one that comes after its time is mounted then.
 fn fstab(volumes: &[Volume]) -> String {
     let mut text = HEADER.to_owned();
     for Volume { name, uuid, mount } in volumes {
+        let device = device_unit(uuid.as_str());
         let _ = writeln!(
             text,
-            "UUID={uuid} {mount} ext4 nofail,x-systemd.device-timeout=90s,noatime,nodev,nosuid,noexec,{NAME_OPTION}={name} 0 2"
+            "UUID={uuid} {mount} ext4 x-systemd.wanted-by=local-fs.target,x-systemd.wanted-by={device},x-systemd.device-timeout={DEVICE_TIMEOUT},noatime,nodev,nosuid,noexec,{NAME_OPTION}={name} 0 2"
         );
     }
     text
+}
+
+/// The unit of a file system's device, `/dev/disk/by-uuid/UUID` as systemd escapes it.
+fn device_unit(uuid: &str) -> String {
+    format!("dev-disk-by\\x2duuid-{}.device", uuid.replace('-', "\\x2d"))
 }
