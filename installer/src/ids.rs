@@ -43,6 +43,12 @@ impl Ids {
         u32::from_le_bytes([a, b, c, d])
     }
 
+    /// A number for one purpose.
+    pub fn number(&self, purpose: &str) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.bytes(purpose);
+        u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    }
+
     /// The time to give to everything made; none means the present.
     pub fn time(&self) -> Option<u64> {
         self.time

@@ -6,9 +6,11 @@
 //! Then the places where signatures lie (file systems, md, LVM, ZFS keep theirs
 //! in the first or last MiB of a partition), of the old partitions and of the
 //! new, zeroed for certain and not merely discarded, because what a discard
-//! leaves is undefined.
+//! leaves is undefined. And the disk shows that it holds what it says: a fake
+//! or failing one is found before anything is trusted to it.
 
 use anyhow::Result;
+use vigie_disk::device::check_size;
 use vigie_disk::{BlockDevice, Bytes};
 
 use crate::inventory::Disk;
@@ -16,8 +18,8 @@ use crate::layout::Layout;
 
 const EDGE: Bytes = Bytes::MIB;
 
-/// Clears a disk for a layout.
-pub fn clear(was: &Disk, layout: &Layout, disk: &mut Box<dyn BlockDevice + '_>) -> Result<()> {
+/// Clears a disk for a layout; `seed` tells this check of its size from earlier ones.
+pub fn clear(was: &Disk, layout: &Layout, disk: &mut dyn BlockDevice, seed: u64) -> Result<()> {
     let size = disk.size();
     disk.zero(Bytes::ZERO, EDGE)?;
     disk.zero(size - EDGE, EDGE)?;
@@ -26,8 +28,9 @@ pub fn clear(was: &Disk, layout: &Layout, disk: &mut Box<dyn BlockDevice + '_>) 
     let old = was.partitions.iter().map(|one| (one.offset, one.end()));
     let new = layout.parts().iter().map(|part| (part.offset, part.end()));
     for (start, end) in old.chain(new) {
-        clear_edges(start, end.min(size), disk.as_mut())?;
+        clear_edges(start, end.min(size), disk)?;
     }
+    check_size(disk, seed)?;
     disk.flush()?;
     Ok(())
 }

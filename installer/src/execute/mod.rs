@@ -138,7 +138,11 @@ fn clear(job: &Job, works: &mut [Work], progress: &mut dyn Progress) -> Result<(
         for (at, disk) in work.disks.iter_mut().enumerate() {
             match work.planned.keep {
                 Keep::Nothing => {
-                    clear::clear(&work.planned.disks[at], &work.planned.partitions, disk)?;
+                    let was = &work.planned.disks[at];
+                    let seed = job
+                        .ids
+                        .number(&format!("size of disk {}.{at}", work.number));
+                    clear::clear(was, &work.planned.partitions, disk.as_mut(), seed)?;
                 }
                 _ => detach::detach(job, work.planned, disk.as_mut())?,
             }

@@ -59,17 +59,18 @@ fn read_back(device: &dyn BlockDevice, seed: u64, places: &BTreeSet<u64>) -> Res
     Err(lie(device, &wrong))
 }
 
-/// The start, the powers of two and the middles between them, the last MiB.
+/// The powers of two and the middles between them, the last MiB. The first MiB has
+/// no mark: firmware must never find anything there but zeros or a whole table.
 fn places(size: u64) -> BTreeSet<u64> {
-    let powers = (12..63).map(|bits| 1_u64 << bits);
+    let powers = (20..63).map(|bits| 1_u64 << bits);
     let middles = (20..62).map(|bits| 3_u64 << bits);
     let last = size.saturating_sub(MARK);
-    [0, last, last.saturating_sub((1 << 20) - MARK)]
+    [last, last.saturating_sub((1 << 20) - MARK)]
         .into_iter()
         .chain(powers)
         .chain(middles)
         .map(|place| place - place % MARK)
-        .filter(|place| place + MARK <= size)
+        .filter(|place| (1 << 20..=last).contains(place))
         .collect()
 }
 

@@ -1,122 +1,23 @@
-//! Whole installations into sparse files and onto disks in memory, looked at
-//! with the tools that made other people's disks.
-//!
-//! They need mke2fs, debugfs, mkfs.fat, mtools and the checkers of an unpacked
-//! Debian tree: VIGIE_TOOLS_DIR names it (ci sets it). Without it each test
-//! prints that it was skipped.
-
-// clippy.toml allows this in tests, but does not know that all of this file is one.
-#![allow(clippy::unwrap_used)]
+//! Installations into sparse files, looked at with the tools that made other people's disks.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use rustix::fs::SeekFrom;
 use sha2::{Digest, Sha256};
-use vigie_disk::device::record::Recorder;
 use vigie_disk::table::{Table, types};
-use vigie_disk::{BlockDevice, Bytes, FileDevice, MemoryDevice, Region, SectorSize, crash};
-use vigie_installer::execute::{Job, execute};
-use vigie_installer::layout::{Layout, Needs};
-use vigie_installer::payload::{MANIFEST, Payload, Role};
+use vigie_disk::{BlockDevice, Bytes, FileDevice, SectorSize};
+use vigie_installer::payload::{Payload, Role};
 use vigie_installer::progress::{Event, Phase, Silent};
-use vigie_installer::toolbox::{Run, Toolbox, TreeTools};
-use vigie_installer::{Answers, Ids, install_to_file};
+use vigie_installer::toolbox::{Toolbox, TreeTools};
+use vigie_installer::{Ids, install_to_file};
 use vigie_update::{BootState, esp};
 
-/// The time that everything made carries: 2025-11-22, long before any run of this.
-const BUILT: u64 = 1_763_800_000;
-const SECTORS: [SectorSize; 2] = [SectorSize::S512, SectorSize::S4096];
-
-fn tools() -> Option<TreeTools> {
-    let tree = std::env::var_os("VIGIE_TOOLS_DIR");
-    if tree.is_none() {
-        println!("skipped: VIGIE_TOOLS_DIR is not set");
-    }
-    tree.map(|tree| TreeTools::new(PathBuf::from(tree)))
-}
-
-/// A payload of made-up members of these sizes (system, boot).
-fn payload(folder: &Path, system: usize, boot: usize) -> Payload {
-    let mut members = Vec::new();
-    for role in Role::ALL {
-        let length = match role {
-            Role::System => system,
-            Role::Boot => boot,
-            Role::BiosBoot => 512,
-            _ => 40_000,
-        };
-        let bytes: Vec<u8> = (0..length)
-            .map(|at| (at * 31 / 7 + role as usize) as u8 | 1)
-            .collect();
-        fs::write(folder.join(role.file_name()), &bytes).unwrap();
-        members.push(serde_json::json!({
-            "role": role, "path": role.file_name(), "size": length,
-            "sha256": hex::encode(Sha256::digest(&bytes)),
-        }));
-    }
-    let list = serde_json::json!({
-        "product": "vigie", "version": "0.1.0.0", "arch": "amd64", "build_time": BUILT,
-        "root_hash": "00".repeat(32), "hash_offset": 4096, "members": members,
-    });
-    fs::write(folder.join(MANIFEST), list.to_string()).unwrap();
-    Payload::open(folder).unwrap()
-}
-
-fn answers() -> Answers {
-    Answers::parse("[target]\npath = \"x\"\n[system]\nhostname = \"nvr-7\"\nlanguage = \"fr\"\n")
-        .unwrap()
-}
-
-/// The ranges of a sparse file that hold data.
-fn data_ranges(path: &Path) -> Vec<(u64, u64)> {
-    let file = fs::File::open(path).unwrap();
-    let mut ranges = Vec::new();
-    let mut at = 0;
-    while let Ok(start) = rustix::fs::seek(&file, SeekFrom::Data(at)) {
-        at = rustix::fs::seek(&file, SeekFrom::Hole(start)).unwrap();
-        ranges.push((start, at));
-    }
-    ranges
-}
-
-/// Copies a partition of a disk file into a file of its own; its path.
-fn extract(disk: &Path, sector: SectorSize, name: &str, into: &Path) -> PathBuf {
-    let mut device = FileDevice::open(disk, sector).unwrap();
-    let table = Table::read(&device).unwrap().unwrap();
-    let partition = table
-        .partitions
-        .values()
-        .find(|one| one.name == name)
-        .unwrap();
-    let (offset, length) = (partition.offset(sector), partition.length(sector));
-    let region = Region::new(&mut device, name, offset, length).unwrap();
-    let path = into.join(name);
-    let mut copy = FileDevice::create(&path, length, sector).unwrap();
-    let (begin, end) = (offset.get(), (offset + length).get());
-    for (from, to) in data_ranges(disk) {
-        let (from, to) = (from.max(begin), to.min(end));
-        for at in (from..to).step_by(1 << 20) {
-            let at_in_region = Bytes::new(at - begin);
-            let length = (to - at).min(1 << 20) as usize;
-            let bytes = vigie_disk::device::read_vec(&region, at_in_region, length).unwrap();
-            copy.write_at(at_in_region, &bytes).unwrap();
-        }
-    }
-    path
-}
-
-fn run(tools: &TreeTools, program: &str, arguments: &[&str], file: &Path) -> String {
-    let output = Run::new(tools, program, "checking")
-        .args(arguments)
-        .arg(file)
-        .output()
-        .unwrap();
-    String::from_utf8(output).unwrap()
-}
+use crate::support::{
+    BUILT, SECTORS, Setup, answers, data_ranges, extract, inventory, payload, planned, run, tools,
+};
 
 #[test]
 fn an_installed_file_passes_every_checker() {
@@ -138,7 +39,7 @@ fn an_installed_file_passes_every_checker() {
             &mut events,
         )
         .unwrap();
-        assert_eq!(report.partitions.len(), 8);
+        assert_eq!(report.groups[0].partitions.parts().len(), 8);
         assert!(
             fs::metadata(&path).unwrap().blocks() < 80 << 11,
             "not sparse"
@@ -372,82 +273,15 @@ fn failures_leave_no_file() {
     assert_eq!(left, ["payload"]);
 }
 
-/// Everything between the first and the last MiB, where tables and boot code lie.
-fn inside(disk: &MemoryDevice) -> MemoryDevice {
-    let mut disk = disk.clone();
-    let edge = Bytes::MIB;
-    disk.zero(Bytes::ZERO, edge).unwrap();
-    disk.zero(disk.size() - edge, edge).unwrap();
-    disk
-}
-
-fn looks_bootable(disk: &MemoryDevice) -> bool {
-    let first = vigie_disk::device::read_vec(disk, Bytes::ZERO, 512).unwrap();
-    let has_table = !matches!(Table::read(disk), Ok(None));
-    has_table || first[..440].iter().any(|byte| *byte != 0)
-}
-
-/// DESIGN section 7 over an installation: at every cut the disk is the old
-/// system untouched, or plainly not bootable, or the new system complete.
-#[test]
-fn no_cut_leaves_a_disk_that_half_boots() {
-    let Some(tools) = tools() else { return };
-    for sector in SECTORS {
-        let dir = tempfile::tempdir().unwrap();
-        let payload = payload(dir.path(), 3 << 20, 1 << 20);
-        let layout = Layout::new(Bytes::gb(8), sector, Needs::default()).unwrap();
-        let (answers, blank) = (answers(), MemoryDevice::new(Bytes::gb(8), sector));
-        let install = |disk: &mut dyn BlockDevice, seed: &str| {
-            let ids = Ids::seeded(seed, BUILT);
-            let job = Job {
-                answers: &answers,
-                layout: &layout,
-                payload: &payload,
-                tools: &tools,
-                ids: &ids,
-                scratch: dir.path(),
-            };
-            execute(&job, disk, &mut Silent).unwrap();
-        };
-        let mut old = blank;
-        install(&mut old, "old");
-        let mut recorder = Recorder::new(old.clone());
-        install(&mut recorder, "new");
-        let (new, log) = recorder.finish();
-        let (old_inside, new_inside) = (inside(&old), inside(&new));
-        assert!(old_inside != new_inside && looks_bootable(&new));
-        let (mut dead, mut alive) = (0, 0);
-        let states = crash::enumerate::<vigie_disk::Error>(&old, &log, |cut, disk| {
-            if looks_bootable(disk) {
-                let found = inside(disk);
-                assert!(
-                    found == old_inside || found == new_inside,
-                    "{cut:?} half-boots"
-                );
-                alive += 1;
-            } else {
-                dead += 1;
-            }
-            Ok(())
-        })
-        .unwrap();
-        println!(
-            "{states} states of {} operations: {alive} bootable, {dead} not",
-            log.len()
-        );
-        assert!(dead > 50 && alive > 5);
-    }
-}
-
 /// What lay on a disk before must not show through where nothing was written.
 #[test]
 fn volumes_are_sound_on_a_disk_full_of_garbage() {
-    let Some(tools) = tools() else { return };
-    let dir = tempfile::tempdir().unwrap();
-    let payload = payload(dir.path(), 1 << 20, 1 << 20);
-    let path = dir.path().join("disk.img");
+    let Some(setup) = Setup::new(1 << 20, 1 << 20) else {
+        return;
+    };
+    let folder = setup.folder.path();
+    let path = folder.join("disk.img");
     let (size, sector) = (Bytes::gb(8), SectorSize::S512);
-    let layout = Layout::new(size, sector, Needs::default()).unwrap();
     let mut disk = FileDevice::create(&path, size, sector).unwrap();
     // The boot and state volumes, and the start of the data volume.
     let garbage: Vec<u8> = (0..1 << 20_u32)
@@ -456,28 +290,15 @@ fn volumes_are_sound_on_a_disk_full_of_garbage() {
     for at in (1..302).chain(2500..4200) {
         disk.write_at(Bytes::mib(at), &garbage).unwrap();
     }
-    let (answers, ids) = (answers(), Ids::random());
-    let job = Job {
-        answers: &answers,
-        layout: &layout,
-        payload: &payload,
-        tools: &tools,
-        ids: &ids,
-        scratch: dir.path(),
-    };
-    execute(&job, &mut disk, &mut Silent).unwrap();
-    run(
-        &tools,
-        "fsck.fat",
-        &["-n"],
-        &extract(&path, sector, "vigie-esp", dir.path()),
-    );
+    let answers = answers();
+    let plan = planned(&answers, &inventory(&mut [&mut disk]), &setup.payload);
+    let ids = Ids::random();
+    setup
+        .execute(&answers, &plan, &ids, &mut [&mut disk], &mut Silent)
+        .unwrap();
+    let volume = |name| extract(&path, sector, name, folder);
+    run(&setup.tools, "fsck.fat", &["-n"], &volume("vigie-esp"));
     for name in ["state", "data-1"] {
-        run(
-            &tools,
-            "e2fsck",
-            &["-fn"],
-            &extract(&path, sector, name, dir.path()),
-        );
+        run(&setup.tools, "e2fsck", &["-fn"], &volume(name));
     }
 }

@@ -1,0 +1,143 @@
+//! Disks that fail: the installation says so, and what is left starts nothing
+//! or the whole system.
+
+use vigie_disk::device::read_vec;
+use vigie_disk::device::faulty::{Fault, Faulty, Kind};
+use vigie_disk::{Bytes, MemoryDevice, SectorSize};
+use vigie_installer::Ids;
+use vigie_installer::progress::Silent;
+
+use crate::power_cut::{inside, looks_bootable};
+use crate::support::{BUILT, Setup, answers, inventory, planned};
+
+const SIZE: Bytes = Bytes::gb(8);
+
+fn blank() -> MemoryDevice {
+    MemoryDevice::new(SIZE, SectorSize::S512)
+}
+
+/// Installs onto a disk with faults: the disk afterwards, and what was said.
+fn install(setup: &Setup, faults: Vec<Fault>) -> (MemoryDevice, Result<(), String>, u64) {
+    let answers = answers();
+    let mut healthy = blank();
+    let plan = planned(&answers, &inventory(&mut [&mut healthy]), &setup.payload);
+    let mut disk = Faulty::new(healthy, faults);
+    let ids = Ids::seeded("faults", BUILT);
+    let outcome = setup.execute(&answers, &plan, &ids, &mut [&mut disk], &mut Silent);
+    let count = disk.count(None);
+    (
+        disk.into_inner(),
+        outcome.map_err(|error| format!("{error:#}")),
+        count,
+    )
+}
+
+#[test]
+fn an_error_at_any_point_ends_the_installation() {
+    let Some(setup) = Setup::new(1 << 20, 1 << 20) else {
+        return;
+    };
+    let (whole, outcome, count) = install(&setup, Vec::new());
+    outcome.unwrap();
+    let whole = inside(&whole);
+    // A prime stride meets every kind of step; the last operations are tried one by one.
+    let points = (0..count)
+        .step_by(17)
+        .chain(count.saturating_sub(14)..count);
+    let mut failed = 0;
+    for point in points {
+        for fault in [Fault::Fails(None, point), Fault::Vanishes(point)] {
+            let (disk, outcome, _) = install(&setup, vec![fault]);
+            let bootable = looks_bootable(&disk);
+            assert!(!bootable || inside(&disk) == whole, "{fault:?} half-boots");
+            if let Err(said) = outcome {
+                assert!(
+                    said.contains("memory"),
+                    "{fault:?} is not told by the disk's name: {said}"
+                );
+                failed += 1;
+            } else {
+                assert!(bootable, "{fault:?} is passed over");
+            }
+        }
+    }
+    println!("{failed} failures of {count} operations were told");
+    assert!(failed > 30);
+}
+
+/// The first MiB in which two disks differ.
+fn first_difference(one: &MemoryDevice, other: &MemoryDevice) -> Option<u64> {
+    (0..SIZE.get() >> 20).find(|at| {
+        let read = |disk: &MemoryDevice| read_vec(disk, Bytes::mib(*at), 1 << 20).unwrap();
+        read(one) != read(other)
+    })
+}
+
+#[test]
+fn bad_blocks_and_lost_writes_are_found() {
+    let Some(setup) = Setup::new(1 << 20, 1 << 20) else {
+        return;
+    };
+    let answers = answers();
+    let plan = planned(&answers, &inventory(&mut [&mut blank()]), &setup.payload);
+    for part in plan.system().partitions.parts() {
+        let name = part.purpose.name();
+        let bad = Fault::BadBlocks {
+            start: part.offset + Bytes::kib(4),
+            length: Bytes::kib(64),
+        };
+        let (disk, outcome, _) = install(&setup, vec![bad]);
+        outcome.expect_err(&name);
+        assert!(!looks_bootable(&disk), "{name}");
+    }
+    let (_, outcome, _) = install(&setup, Vec::new());
+    outcome.unwrap();
+    let writes = {
+        let mut disk = Faulty::new(blank(), Vec::new());
+        let ids = Ids::seeded("faults", BUILT);
+        setup
+            .execute(&answers, &plan, &ids, &mut [&mut disk], &mut Silent)
+            .unwrap();
+        disk.count(Some(Kind::Write))
+    };
+    let whole = inside(&install(&setup, Vec::new()).0);
+    let (mut told, mut harmless) = (0, 0);
+    for point in (0..writes)
+        .step_by(11)
+        .chain(writes.saturating_sub(6)..writes)
+    {
+        let (disk, outcome, _) = install(&setup, vec![Fault::DropsWrite(point)]);
+        match outcome {
+            Err(_) => {
+                told += 1;
+                assert!(
+                    !looks_bootable(&disk) || inside(&disk) == whole,
+                    "write {point} half-boots"
+                );
+            }
+            // Bytes that were there already, or a copy of the table that has another.
+            Ok(()) => {
+                harmless += 1;
+                assert!(
+                    inside(&disk) == whole,
+                    "write {point} is lost and not missed"
+                );
+            }
+        }
+    }
+    println!("{told} lost writes were told, {harmless} changed nothing");
+    assert!(told > 10);
+}
+
+#[test]
+fn a_disk_that_is_smaller_than_it_says_is_refused() {
+    let Some(setup) = Setup::new(1 << 20, 1 << 20) else {
+        return;
+    };
+    for fault in [Fault::Wraps(Bytes::gib(4)), Fault::Loses(Bytes::gb(6))] {
+        let (disk, outcome, _) = install(&setup, vec![fault]);
+        let said = outcome.unwrap_err();
+        assert!(said.starts_with("clearing the disks: "), "{said}");
+        assert!(!looks_bootable(&disk));
+    }
+}
