@@ -7,7 +7,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::device::{BlockDevice, read_vec};
-use crate::ext4::{Superblock, text};
+use crate::ext4::{Superblock, text, uuid_text};
+use crate::md;
 use crate::units::Bytes;
 
 /// One thing found.
@@ -18,7 +19,7 @@ pub struct Found {
     /// Its label, where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
-    /// Its UUID, where it has one and it is read.
+    /// Its UUID, where it has one and it is read: with dashes; that of an md array as mdadm writes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uuid: Option<String>,
 }
@@ -57,6 +58,24 @@ pub enum Kind {
     Swap,
     /// ZFS member.
     Zfs,
+    /// Member of a RAID of firmware or a controller (SNIA DDF).
+    Ddf,
+    /// Member of a RAID of Intel firmware ("RST", "VROC").
+    Imsm,
+    /// Cache or backing device of bcache.
+    Bcache,
+    /// bcachefs.
+    Bcachefs,
+    /// VMware VMFS: its file system or its volume header.
+    Vmfs,
+    /// ReFS.
+    Refs,
+    /// Container of APFS.
+    Apfs,
+    /// HFS+ or HFSX.
+    HfsPlus,
+    /// DRBD with its metadata inside.
+    Drbd,
 }
 
 impl Kind {
@@ -78,6 +97,15 @@ impl Kind {
             Self::Luks => "LUKS",
             Self::Swap => "swap",
             Self::Zfs => "ZFS",
+            Self::Ddf => "DDF RAID",
+            Self::Imsm => "Intel RAID",
+            Self::Bcache => "bcache",
+            Self::Bcachefs => "bcachefs",
+            Self::Vmfs => "VMFS",
+            Self::Refs => "ReFS",
+            Self::Apfs => "APFS",
+            Self::HfsPlus => "HFS+",
+            Self::Drbd => "DRBD",
         }
     }
 }
@@ -95,10 +123,27 @@ const MAGICS: &[Magic] = &[
     Magic(Kind::Lvm, 0x018, b"LVM2 001"),
     Magic(Kind::Luks, 0, b"LUKS\xBA\xBE"),
     Magic(Kind::Swap, 0xFF6, b"SWAPSPACE2"),
-    Magic(Kind::Md, 0x1000, &[0xFC, 0x4E, 0x2B, 0xA9]),
-    Magic(Kind::Md, 0, &[0xFC, 0x4E, 0x2B, 0xA9]),
     Magic(Kind::Zfs, 0x20000, &[0x0C, 0xB1, 0xBA, 0, 0, 0, 0, 0]),
+    Magic(
+        Kind::Bcache,
+        0x1018,
+        b"\xC6\x85\x73\xF6\x4E\x1A\x45\xCA\x82\x65\xF5\x7F\x48\xBA\x6D\x81",
+    ),
+    Magic(
+        Kind::Bcachefs,
+        0x1018,
+        b"\xC6\x85\x73\xF6\x66\xCE\x90\xA9\xD9\x6A\x60\xCF\x80\x3D\xF7\xEF",
+    ),
+    Magic(Kind::Vmfs, 0x20_0000, b"\x5E\xF1\xAB\x2F"),
+    Magic(Kind::Vmfs, 0x10_0000, b"\x0D\xD0\x01\xC0"),
+    Magic(Kind::Refs, 0, b"\0\0\0ReFS\0"),
 ];
+
+/// Everything that is recognised lies in so many bytes at the start or
+/// [`TAIL`] at the end of a device: zeroing both leaves nothing to find.
+pub const HEAD: Bytes = Bytes::mib(3);
+/// See [`HEAD`].
+pub const TAIL: Bytes = Bytes::MIB;
 
 /// Everything recognised on a device; empty for a blank one.
 pub fn probe(device: &dyn BlockDevice) -> Vec<Found> {
@@ -115,10 +160,17 @@ pub fn probe(device: &dyn BlockDevice) -> Vec<Found> {
     for Magic(kind, at, magic) in MAGICS {
         let here = at_offset(device, *at, magic.len());
         if here.as_deref() == Some(magic) && found.iter().all(|one| one.kind != *kind) {
-            found.push(named(*kind, &label(device, *kind)));
+            found.push(Found {
+                uuid: uuid(device, *kind),
+                ..named(*kind, &label(device, *kind))
+            });
         }
     }
-    found.extend(md_at_end(device));
+    found.extend(apfs(device));
+    found.extend(hfs_plus(device));
+    found.extend(md(device));
+    found.extend(firmware_raid(device));
+    found.extend(drbd(device));
     found
 }
 
@@ -199,17 +251,102 @@ fn label(device: &dyn BlockDevice, kind: Kind) -> String {
     at_offset(device, at, length).map_or_else(String::new, |field| text(&field))
 }
 
-/// md formats 0.90 and 1.0 keep their superblock near the end.
-fn md_at_end(device: &dyn BlockDevice) -> Option<Found> {
+/// The UUID of the formats that have one at a fixed place; none where it is all zeros.
+fn uuid(device: &dyn BlockDevice, kind: Kind) -> Option<String> {
+    let at = match kind {
+        Kind::Xfs => 32,
+        Kind::Btrfs => 0x10020,
+        Kind::Swap => 0x40C,
+        Kind::Bcache => 0x1028,
+        Kind::Bcachefs => 0x1038,
+        Kind::Luks => {
+            let text = text(&at_offset(device, 168, 40)?);
+            return (!text.is_empty()).then_some(text);
+        }
+        _ => return None,
+    };
+    let bytes = at_offset(device, at, 16)?;
+    let given = bytes.iter().any(|byte| *byte != 0);
+    given.then(|| uuid_text(&bytes))
+}
+
+/// A container's first block: an object of type 1 with the magic in it.
+fn apfs(device: &dyn BlockDevice) -> Option<Found> {
+    let block = at_offset(device, 0, 88)?;
+    let is = &block[32..36] == b"NXSB" && block[24..26] == [1, 0];
+    is.then(|| Found {
+        uuid: Some(uuid_text(&block[72..88])),
+        ..named(Kind::Apfs, "")
+    })
+}
+
+/// Two letters are not enough: the version and the size of blocks must fit them.
+fn hfs_plus(device: &dyn BlockDevice) -> Option<Found> {
+    let header = at_offset(device, 1024, 44)?;
+    let version = matches!(&header[..4], b"H+\0\x04" | b"HX\0\x05");
+    let block = u32::from_be_bytes(header[40..44].try_into().ok()?);
+    (version && block >= 512 && block.is_power_of_two()).then(|| named(Kind::HfsPlus, ""))
+}
+
+/// A member of an md array, whole or damaged, of any version.
+fn md(device: &dyn BlockDevice) -> Option<Found> {
+    const MAGIC: [u8; 4] = [0xFC, 0x4E, 0x2B, 0xA9];
+    if let Ok(Some(superblock)) = md::Superblock::read(device) {
+        return Some(Found {
+            uuid: Some(superblock.uuid.to_string()),
+            ..named(Kind::Md, &superblock.name)
+        });
+    }
     let size = device.size().get();
+    let is_at = |at: u64| at_offset(device, at, 4).as_deref() == Some(&MAGIC);
     let v090 = (size & !0xFFFF).checked_sub(0x10000);
+    let old = v090.filter(|at| is_at(*at));
     let v10 = (size & !0xFFF).checked_sub(0x2000);
-    let magic = [0xFC, 0x4E, 0x2B, 0xA9];
-    [v090, v10]
-        .into_iter()
-        .flatten()
-        .any(|at| at_offset(device, at, 4).as_deref() == Some(&magic))
-        .then(|| named(Kind::Md, ""))
+    let others = [v10, Some(0), Some(0x1000)].into_iter().flatten();
+    let found = old.is_some() || others.into_iter().any(is_at);
+    found.then(|| Found {
+        uuid: old.and_then(|at| uuid_of_090(&at_offset(device, at, 64)?)),
+        ..named(Kind::Md, "")
+    })
+}
+
+/// Version 0.90 keeps the id in words 5 and 13 to 15; mdadm shows them as numbers.
+fn uuid_of_090(superblock: &[u8]) -> Option<String> {
+    let word = |index: usize| {
+        let bytes = superblock.get(index * 4..index * 4 + 4)?;
+        let number = u32::from_le_bytes(bytes.try_into().ok()?);
+        Some(format!("{number:08x}"))
+    };
+    Some([word(5)?, word(13)?, word(14)?, word(15)?].join(":"))
+}
+
+/// RAID of firmware and controllers keeps its description in the last sectors.
+fn firmware_raid(device: &dyn BlockDevice) -> Option<Found> {
+    let size = device.size().get();
+    let starts = |back: u64, with: &[u8]| {
+        let at = (size / 512 * 512).checked_sub(back);
+        let here = at.and_then(|at| at_offset(device, at, with.len()));
+        here.as_deref() == Some(with)
+    };
+    // The anchor is the last sector but one.
+    let imsm = b"Intel Raid ISM Cfg Sig. ";
+    if starts(2 * 512, imsm) || starts(2 * 4096, imsm) {
+        return Some(named(Kind::Imsm, ""));
+    }
+    // The anchor is the last sector; some controllers leave 128 KiB behind it.
+    // Written in either order of bytes.
+    let ddf = [512, 257 * 512, 4096].into_iter().any(|back| {
+        starts(back, &[0xDE, 0x11, 0xDE, 0x11]) || starts(back, &[0x11, 0xDE, 0x11, 0xDE])
+    });
+    ddf.then(|| named(Kind::Ddf, ""))
+}
+
+/// DRBD's own description is the last 4 KiB: versions 8 (also not shut down) and 9.
+fn drbd(device: &dyn BlockDevice) -> Option<Found> {
+    let at = device.size().get().checked_sub(4096)?;
+    let magic = at_offset(device, at + 60, 4)?;
+    let known = matches!(magic[..], [0x83, 0x74, 0x02, 0x6B..=0x6D]);
+    known.then(|| named(Kind::Drbd, ""))
 }
 
 #[cfg(test)]
@@ -243,6 +380,9 @@ mod tests {
         iso.extend([b' '; 32]);
         iso.extend(b"VIGIE_LIVE                      ");
         let md = [0xFC, 0x4E, 0x2B, 0xA9];
+        let end = 4 << 20;
+        let bcache = b"\xC6\x85\x73\xF6\x4E\x1A\x45\xCA\x82\x65\xF5\x7F\x48\xBA\x6D\x81";
+        let bcachefs = b"\xC6\x85\x73\xF6\x66\xCE\x90\xA9\xD9\x6A\x60\xCF\x80\x3D\xF7\xEF";
         type Case<'a> = (Vec<(u64, &'a [u8])>, &'a str);
         let cases: Vec<Case> = vec![
             (vec![], ""),
@@ -255,13 +395,104 @@ mod tests {
             (vec![((4 << 20) - 0x10000, &md)], "md RAID:"),
             (vec![((4 << 20) - 0x2000, &md)], "md RAID:"),
             (vec![(0x1000, &md), (0x218, b"LVM2 001")], "LVM:,md RAID:"),
+            (vec![(end - 512, b"\xDE\x11\xDE\x11")], "DDF RAID:"),
+            (vec![(end - 512, b"\x11\xDE\x11\xDE")], "DDF RAID:"),
+            (vec![(end - 257 * 512, b"\xDE\x11\xDE\x11")], "DDF RAID:"),
+            (
+                vec![(end - 1024, b"Intel Raid ISM Cfg Sig. 1.3.00")],
+                "Intel RAID:",
+            ),
+            (
+                vec![(end - 8192, b"Intel Raid ISM Cfg Sig. 1.3.00")],
+                "Intel RAID:",
+            ),
+            (vec![(0x1018, bcache)], "bcache:"),
+            (vec![(0x1018, bcachefs)], "bcachefs:"),
+            (vec![(1 << 20, b"\x0D\xD0\x01\xC0")], "VMFS:"),
+            (vec![(2 << 20, b"\x5E\xF1\xAB\x2F")], "VMFS:"),
+            (vec![(0, b"\0\0\0ReFS\0")], "ReFS:"),
+            (vec![(32, b"NXSB"), (24, &[1])], "APFS:"),
+            (vec![(32, b"NXSB")], ""),
+            (vec![(1024, b"H+\0\x04"), (1064, &[0, 0, 16, 0])], "HFS+:"),
+            (vec![(1024, b"HX\0\x05"), (1064, &[0, 0, 16, 0])], "HFS+:"),
+            (vec![(1024, b"H+ and other words")], ""),
+            (vec![(end - 4096 + 60, b"\x83\x74\x02\x6B")], "DRBD:"),
+            (vec![(end - 4096 + 60, b"\x83\x74\x02\x6D")], "DRBD:"),
+            (vec![(end - 4096 + 60, b"\x83\x74\x02\x67")], ""),
         ];
         for (writes, expected) in cases {
-            let found: Vec<String> = probe(&disk(&writes))
+            let mut disk = disk(&writes);
+            let found: Vec<String> = probe(&disk)
                 .into_iter()
                 .map(|one| format!("{}:{}", one.kind.name(), one.label.unwrap_or_default()))
                 .collect();
             assert_eq!(found.join(","), expected);
+            disk.zero(Bytes::ZERO, HEAD).unwrap();
+            disk.zero(disk.size() - TAIL, TAIL).unwrap();
+            assert_eq!(probe(&disk), [], "{expected} after clearing");
+        }
+    }
+
+    #[test]
+    fn uuids() {
+        let id: Vec<u8> = (0..16).map(|at| at * 0x11).collect();
+        let dashed = "00112233-4455-6677-8899-aabbccddeeff";
+        let luks = [dashed.as_bytes(), &[0; 4]].concat();
+        let mut old = vec![0; 64];
+        old[..4].copy_from_slice(&[0xFC, 0x4E, 0x2B, 0xA9]);
+        for (at, word) in [
+            (20, 0x0011_2233_u32),
+            (52, 0x4455_6677),
+            (56, 0x8899_AABB),
+            (60, 0xCCDD_EEFF),
+        ] {
+            old[at..at + 4].copy_from_slice(&word.to_le_bytes());
+        }
+        let mut apfs = vec![0; 88];
+        apfs[24] = 1;
+        apfs[32..36].copy_from_slice(b"NXSB");
+        apfs[72..].copy_from_slice(&id);
+        type Case<'a> = (Vec<(u64, &'a [u8])>, Option<&'a str>);
+        let cases: Vec<Case> = vec![
+            (vec![(0, b"XFSB"), (32, &id)], Some(dashed)),
+            (vec![(0, b"XFSB")], None),
+            (vec![(0x10040, b"_BHRfS_M"), (0x10020, &id)], Some(dashed)),
+            (vec![(0xFF6, b"SWAPSPACE2"), (0x40C, &id)], Some(dashed)),
+            (vec![(0, b"LUKS\xBA\xBE"), (168, &luks)], Some(dashed)),
+            (vec![(0, &apfs)], Some(dashed)),
+            (
+                vec![((4 << 20) - 0x10000, &old)],
+                Some("00112233:44556677:8899aabb:ccddeeff"),
+            ),
+            (vec![(0, b"hsqs")], None),
+        ];
+        for (writes, expected) in cases {
+            let found = probe(&disk(&writes));
+            assert_eq!(found.len(), 1, "{found:?}");
+            assert_eq!(found[0].uuid.as_deref(), expected, "{found:?}");
+        }
+    }
+
+    #[test]
+    fn members_of_arrays_have_the_name_and_the_uuid_of_the_array() {
+        use crate::md::{Geometry, Identity, Level, Metadata, Uuid, create};
+        for metadata in [Metadata::V1_0, Metadata::V1_2] {
+            let geometry = Geometry::new(Level::Raid1, metadata, 2, Bytes::mib(4)).unwrap();
+            let identity = Identity {
+                uuid: Uuid([0xA5; 16]),
+                name: "vigie:state".to_owned(),
+                member_uuids: vec![Uuid([1; 16]); 2],
+                time: 0,
+                synced: true,
+            };
+            let mut disks = [disk(&[]), disk(&[])];
+            create(&geometry, &identity, &mut disks).unwrap();
+            let expected = Found {
+                kind: Kind::Md,
+                label: Some("vigie:state".to_owned()),
+                uuid: Some("a5a5a5a5:a5a5a5a5:a5a5a5a5:a5a5a5a5".to_owned()),
+            };
+            assert_eq!(probe(&disks[1]), [expected]);
         }
     }
 
