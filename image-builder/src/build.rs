@@ -426,7 +426,7 @@ fn snapshot_time(snapshot: &str) -> u64 {
     (0..60_000)
         .map(|day| day * 86_400)
         .find(|seconds| {
-            let (date, _) = crate::clock::civil(*seconds);
+            let (date, _) = vigie_installer::clock::civil(*seconds);
             snapshot.starts_with(&format!("{:04}{:02}{:02}", date.0, date.1, date.2))
         })
         .unwrap_or(0)

@@ -8,7 +8,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, Package
 use serde_json::{Value, json};
 
 use crate::archive::lock::{Lock, LockedPackage};
-use crate::clock::civil;
+use vigie_installer::clock::civil;
 use crate::definition::Definition;
 use crate::tree::Tree;
 

@@ -3,7 +3,6 @@
 pub mod archive;
 pub mod build;
 pub mod cache;
-pub mod clock;
 pub mod compose;
 pub mod definition;
 pub mod fetch;

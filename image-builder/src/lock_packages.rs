@@ -266,7 +266,7 @@ fn now() -> String {
     let seconds = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |d| d.as_secs());
-    let (date, time) = crate::clock::civil(seconds);
+    let (date, time) = vigie_installer::clock::civil(seconds);
     format!(
         "{:04}{:02}{:02}T{:02}{:02}{:02}Z",
         date.0, date.1, date.2, time.0, time.1, time.2

@@ -17,16 +17,22 @@
 //! 4. The same code installs onto disks and into files, the latter without root.
 
 pub mod answers;
+pub mod clock;
 pub mod execute;
+pub mod finish;
+pub mod https;
 pub mod ids;
 pub mod inventory;
 pub mod layout;
+pub mod machines;
 pub mod messages;
 pub mod payload;
 pub mod plan;
 pub mod progress;
 pub mod provision;
 pub mod report;
+pub mod schema;
+pub mod sources;
 pub mod to_disk;
 pub mod to_file;
 pub mod toolbox;

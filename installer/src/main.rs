@@ -51,7 +51,18 @@ enum Command {
         /// The answer file.
         file: PathBuf,
     },
-    /// Installs as the volume labelled PROVISION says; does nothing where there is none.
+    /// Prints the JSON schema of answer files.
+    Schema,
+    /// Signs an answer file for vigie.answers-key; the signature goes into FILE.sig.
+    SignAnswers {
+        /// Private key, ed25519 in PEM (openssl genpkey -algorithm ed25519).
+        #[arg(long)]
+        key: PathBuf,
+        /// The answer file.
+        file: PathBuf,
+    },
+    /// Installs as a volume labelled PROVISION, the kernel command line or the medium says; does
+    /// nothing where there are no answers.
     Provision {
         /// Folder with what is to be installed.
         #[arg(long, default_value = ON_MEDIUM)]
@@ -71,6 +82,8 @@ fn main() -> ExitCode {
         } => commands::run::run(&answers, &payload, dry_run, json, language),
         Command::Devices { json } => commands::devices::devices(json, language),
         Command::Check { file } => commands::check::check(&file, language),
+        Command::Schema => commands::schema::schema(),
+        Command::SignAnswers { key, file } => commands::sign::sign_answers(&file, &key, language),
         Command::Provision { payload } => commands::provision::provision(&payload, language),
     };
     match outcome {

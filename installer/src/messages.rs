@@ -72,7 +72,14 @@ impl Catalog {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Text {
     key: &'static str,
-    values: Vec<(&'static str, String)>,
+    values: Vec<(&'static str, Value)>,
+}
+
+/// A value of a message: as it stands, or a message itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Value {
+    Plain(String),
+    Text(Text),
 }
 
 impl Text {
@@ -86,13 +93,24 @@ impl Text {
 
     /// With a value for `{name}`.
     pub fn with(mut self, name: &'static str, value: impl Display) -> Self {
-        self.values.push((name, value.to_string()));
+        self.values.push((name, Value::Plain(value.to_string())));
+        self
+    }
+
+    /// With a message for `{name}`, which is said in the same language.
+    pub fn with_text(mut self, name: &'static str, text: Text) -> Self {
+        self.values.push((name, Value::Text(text)));
         self
     }
 
     /// In a language.
     pub fn to(&self, language: Language) -> String {
-        WORDS.say(self.key, &self.values, language)
+        let say = |value: &Value| match value {
+            Value::Plain(text) => text.clone(),
+            Value::Text(text) => text.to(language),
+        };
+        let values = self.values.iter().map(|(name, value)| (*name, say(value)));
+        WORDS.say(self.key, &values.collect::<Vec<_>>(), language)
     }
 }
 

@@ -4,10 +4,12 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use vigie_disk::probe::{Kind, probe};
 use vigie_disk::sysfs::{Sysfs, node};
-use vigie_disk::{BlockDevice, Bytes, KernelDevice, fat, iso};
+use vigie_disk::{BlockDevice, KernelDevice, fat, iso};
+
+use crate::sources::LIMIT;
 
 /// Label of the volume.
 pub const LABEL: &str = "PROVISION";
@@ -15,9 +17,6 @@ pub const LABEL: &str = "PROVISION";
 pub const ANSWERS: &str = "install.toml";
 /// The result that is written beside them.
 pub const RESULT: &str = "install-result.json";
-/// Answers are a few kilobytes; more is damage.
-const LIMIT: Bytes = Bytes::mib(1);
-
 /// A volume that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Provision {
@@ -27,6 +26,8 @@ pub struct Provision {
     pub writable: bool,
     /// The answers' text; none where the file is missing.
     pub answers: Option<String>,
+    /// Why the file is there and could not be read.
+    pub trouble: Option<String>,
 }
 
 /// All volumes labelled PROVISION. Of a disk that is one as a whole, the
@@ -49,7 +50,7 @@ pub fn find(sysfs: &Sysfs) -> Vec<Provision> {
 
 /// Whether one device is such a volume.
 pub fn look(device: &mut dyn BlockDevice, node: &Path) -> Option<Provision> {
-    let (kind, answers) = probe(device).into_iter().find_map(|found| {
+    let kind = probe(device).into_iter().find_map(|found| {
         let label = match found.kind {
             Kind::Fat => fat::label(device),
             Kind::Iso9660 => found.label,
@@ -57,24 +58,38 @@ pub fn look(device: &mut dyn BlockDevice, node: &Path) -> Option<Provision> {
         };
         label
             .is_some_and(|label| label.eq_ignore_ascii_case(LABEL))
-            .then(|| (found.kind, read(device, found.kind)))
+            .then_some(found.kind)
     })?;
+    let (answers, trouble) = match read(device, kind) {
+        Ok(answers) => (answers, None),
+        Err(why) => (None, Some(why)),
+    };
     Some(Provision {
         node: node.to_owned(),
         writable: kind == Kind::Fat,
         answers,
+        trouble,
     })
 }
 
-fn read(device: &mut dyn BlockDevice, kind: Kind) -> Option<String> {
+fn read(device: &mut dyn BlockDevice, kind: Kind) -> Result<Option<String>, String> {
     let bytes = match kind {
         Kind::Fat => fat::read_root_file(device, ANSWERS, LIMIT),
         _ => iso::read_root_file(device, ANSWERS, LIMIT),
     };
-    Some(String::from_utf8_lossy(&bytes.ok()??).into_owned())
+    let text = bytes
+        .map_err(|error| error.to_string())?
+        .map(String::from_utf8);
+    text.transpose()
+        .map_err(|_| format!("{ANSWERS} is not text in UTF-8"))
 }
 
 impl Provision {
+    /// Its device node, for a person.
+    pub fn place(&self) -> String {
+        self.node.display().to_string()
+    }
+
     /// Writes the result beside the answers; does nothing on a volume that cannot be written.
     pub fn write_result(&self, result: &str) -> Result<()> {
         if !self.writable {
@@ -84,21 +99,4 @@ impl Provision {
         fat::write_root_file(&mut device, RESULT, result.as_bytes())
             .with_context(|| format!("writing {RESULT} to {}", self.node.display()))
     }
-}
-
-/// What follows a success.
-pub fn finish(action: crate::answers::Action) -> Result<()> {
-    let verb = match action {
-        crate::answers::Action::Poweroff => "poweroff",
-        crate::answers::Action::Reboot => "reboot",
-        crate::answers::Action::Wait | crate::answers::Action::Beep => return Ok(()),
-    };
-    let status = std::process::Command::new("systemctl")
-        .arg(verb)
-        .status()
-        .with_context(|| format!("starting systemctl {verb}"))?;
-    if !status.success() {
-        bail!("systemctl {verb} failed ({status}); switch the machine off by hand");
-    }
-    Ok(())
 }

@@ -25,7 +25,7 @@ pub fn install_to_disk(
 ) -> Report {
     let mut progress = Timed::new(progress);
     let result = write(answers, payload, plan, tools, ids, &mut progress);
-    Report::of_run(plan, progress.seconds(), result.err().as_ref())
+    Report::of_run(plan, progress.spans(), result.err().as_ref())
 }
 
 fn write(

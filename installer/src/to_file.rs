@@ -62,7 +62,7 @@ pub fn install_to_file(
     let file = FileDevice::create(&partial.0, size, sector_size)?;
     execute(&job, &mut [vec![Box::new(file)]], &mut progress)?;
     partial.keep_as(path)?;
-    Ok(Report::of_run(&plan, progress.seconds(), None))
+    Ok(Report::of_run(&plan, progress.spans(), None))
 }
 
 /// The plan for a blank disk of that size; the file stands for it.

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use super::loader::Loaders;
-use crate::clock::civil;
+use vigie_installer::clock::civil;
 use crate::tools::{Tools, run};
 
 /// Size of the medium's ESP, in KiB: shim, its key manager and GRUB fill three quarters.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// `[finish]`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Finish {
     /// After a success. Switched off, the medium can be pulled out and nothing is installed twice.
@@ -23,6 +24,7 @@ impl Default for Finish {
 
 /// What to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
     /// Start the machine again.
@@ -35,8 +37,21 @@ pub enum Action {
     Beep,
 }
 
+impl std::fmt::Display for Action {
+    /// As in the answers.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Reboot => "reboot",
+            Self::Poweroff => "poweroff",
+            Self::Wait => "wait",
+            Self::Beep => "beep",
+        })
+    }
+}
+
 /// `[report]`
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SendReport {
     /// Where the report is sent by HTTPS POST, as JSON.

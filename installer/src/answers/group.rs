@@ -13,6 +13,7 @@ use vigie_disk::md::Level;
 /// All that a selector gives must match, and it must match exactly one disk
 /// (`count` disks, where a rule is for the members of an array).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Group {
     /// The disk's serial number.
@@ -58,6 +59,7 @@ pub struct Group {
 
 /// One member of an array: the same fields as in [`Group`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Selector {
     /// The disk's serial number.
@@ -85,6 +87,7 @@ pub struct Selector {
 
 /// What a disk is connected by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Bus {
     /// NVM Express.
@@ -103,6 +106,7 @@ pub enum Bus {
 
 /// What stays of an earlier installation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Keep {
     /// Nothing.

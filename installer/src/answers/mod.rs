@@ -17,6 +17,7 @@ use crate::layout::{SYSTEM_LARGEST, SYSTEM_SMALLEST};
 
 /// The answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Answers {
     /// No data volume larger than this; more volumes instead.

@@ -4,3 +4,6 @@ pub mod check;
 pub mod devices;
 pub mod provision;
 pub mod run;
+pub mod schema;
+pub mod sign;
+pub mod stage;

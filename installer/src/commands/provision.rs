@@ -3,86 +3,133 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, anyhow};
-use vigie_disk::sysfs::Sysfs;
-use vigie_installer::answers::Action;
-use vigie_installer::inventory::Machine;
+use anyhow::{Result, anyhow};
+use vigie_installer::Payload;
+use vigie_installer::answers::{Action, Answers, Finish, SendReport};
+use vigie_installer::https::Client;
+use vigie_installer::https::patience::RealTime;
+use vigie_installer::inventory;
+use vigie_installer::machines::AnswerFile;
 use vigie_installer::messages::Text;
 use vigie_installer::plan::plan;
-use vigie_installer::provision::{Provision, find, finish};
+use vigie_installer::provision::Provision;
 use vigie_installer::report::{Outcome, Report};
-use vigie_installer::{Answers, Payload};
+use vigie_installer::sources::{Found, Source};
 use vigie_settings::Language;
 
-use super::run::{carry_out, refused, show_plan, show_report};
+use super::stage::Stage;
+
+/// What is known of the answers when a run ends, however early.
+#[derive(Default)]
+struct Known {
+    finish: Finish,
+    send: Option<SendReport>,
+}
 
 pub fn provision(payload: &Path, language: Language) -> Result<ExitCode> {
-    let mut volumes = find(&Sysfs::default());
-    let volume = match volumes.len() {
-        0 => {
-            println!("{}", Text::new("provision.none").to(language));
+    let mut stage = Stage::new(false, language);
+    let found = Found::look();
+    let beside = found.place_for_report();
+    let mut known = Known::default();
+    let report = match found.choose() {
+        Ok(None) => {
+            stage.say(&Text::new("sources.none"));
             return Ok(ExitCode::SUCCESS);
         }
-        1 => volumes.remove(0),
-        count => {
-            let places: Vec<String> = volumes.iter().map(place).collect();
-            let said = Text::new("provision.several")
-                .with("count", count)
-                .with("places", places.join(", "));
-            return Err(anyhow!(said.to(language)));
-        }
+        Ok(Some(source)) => attempt(&mut stage, &source, payload, beside.as_ref(), &mut known),
+        Err(why) => refuse(&mut stage, &why),
     };
-    let said = Text::new("provision.found").with("place", place(&volume));
-    println!("{}", said.to(language));
-    // Everything that can go wrong from here on is told on the volume too.
-    let (report, action) = match attempt(&volume, payload, language) {
-        Ok(done) => done,
-        Err(error) => (Report::of_error(&error), Action::Wait),
-    };
-    show_report(&report, false, language)?;
-    tell_on_volume(&volume, &report, language)?;
-    if report.result != Outcome::Installed {
-        return Ok(ExitCode::FAILURE);
-    }
-    let word = serde_json::to_value(action)?;
-    let said = Text::new("provision.finish").with("action", word.as_str().unwrap_or_default());
-    println!("{}", said.to(language));
-    finish(action)?;
-    Ok(ExitCode::SUCCESS)
-}
-
-fn attempt(volume: &Provision, payload: &Path, language: Language) -> Result<(Report, Action)> {
-    let text = volume.answers.as_deref().with_context(|| {
-        let said = Text::new("provision.no-answers").with("place", place(volume));
-        said.to(language)
+    let result = stage.conclude(report, known.send.as_ref(), &mut |stage, report| {
+        keep(stage, report, beside.as_ref());
     })?;
-    let answers = Answers::parse(text).map_err(|error| anyhow!("install.toml: {error}"))?;
-    let payload = Payload::open(payload)?;
-    let report = match plan(&answers, &Machine::this().inventory(), payload.manifest()) {
-        Err(refusal) => refused(&refusal, false, language)?,
-        Ok(plan) => {
-            show_plan(&plan, false, language)?;
-            carry_out(&answers, &payload, &plan, false, language)
-        }
-    };
-    Ok((report, answers.finish.on_success))
+    stage.finish(&known.finish, result)?;
+    Ok(match result {
+        Outcome::Installed => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    })
 }
 
-fn tell_on_volume(volume: &Provision, report: &Report, language: Language) -> Result<()> {
-    if !volume.writable {
-        return Ok(());
+/// Everything that can go wrong from here on is told in a report.
+fn attempt(
+    stage: &mut Stage,
+    source: &Source,
+    payload: &Path,
+    beside: Option<&Provision>,
+    known: &mut Known,
+) -> Report {
+    let answers = match answers(stage, source, known) {
+        Ok(answers) => answers,
+        Err(report) => return *report,
+    };
+    match install(stage, &answers, payload, beside) {
+        Ok(report) => report,
+        Err(error) => Report::of_error(&error),
     }
-    let text = serde_json::to_string_pretty(report)? + "\n";
-    let said = match volume.write_result(&text) {
-        Ok(()) => Text::new("report.written").with("place", place(volume)),
+}
+
+/// The answers for this machine.
+fn answers(stage: &mut Stage, source: &Source, known: &mut Known) -> Result<Answers, Box<Report>> {
+    stage.say(&Text::new("provision.found").with("place", source.place()));
+    let text = source.text(&Client::new, &mut RealTime::start(), &mut |text| {
+        stage.say(text)
+    });
+    let text = text.map_err(|why| Box::new(refuse(stage, &why)))?;
+    let file = AnswerFile::parse(&text).map_err(|faults| {
+        stage.show(&faults.lines(stage.language));
+        Box::new(Report::of_no(&faults.to_string()))
+    })?;
+    // Before the machine is known, what all sections agree on holds.
+    known.finish.on_failure = file
+        .agreed(|answers| answers.finish.on_failure)
+        .unwrap_or(Action::Wait);
+    known.send = file.agreed(|answers| answers.report.clone()).flatten();
+    let answers = file.for_machine(stage.machine()).map_err(|none| {
+        stage.show(&none.lines(stage.language));
+        Box::new(Report::of_no(&none.to_string()))
+    })?;
+    known.finish = answers.finish;
+    known.send = answers.report.clone();
+    Ok(answers.clone())
+}
+
+fn install(
+    stage: &mut Stage,
+    answers: &Answers,
+    payload: &Path,
+    beside: Option<&Provision>,
+) -> Result<Report> {
+    let payload = Payload::open(payload)?;
+    let inventory = inventory::Machine::this().inventory();
+    let plan = match plan(answers, &inventory, payload.manifest()) {
+        Ok(plan) => plan,
+        Err(refusal) => return Ok(stage.refused(&refusal)),
+    };
+    stage.plan(&plan)?;
+    // What is found on a stick of a machine that was switched off meanwhile.
+    let begun = stage.framed(Report::of_plan(&plan));
+    write(&begun, beside)?;
+    Ok(stage.carry_out(answers, &payload, &plan))
+}
+
+fn refuse(stage: &mut Stage, why: &Text) -> Report {
+    stage.say(why);
+    Report::of_no(&why.to(Language::En))
+}
+
+/// Writes the report beside the answers, and says so; that it cannot be written changes nothing
+/// about the installation.
+fn keep(stage: &mut Stage, report: &Report, beside: Option<&Provision>) {
+    let Some(volume) = beside else { return };
+    let said = match write(report, beside) {
+        Ok(()) => Text::new("report.written").with("place", volume.place()),
         Err(error) => Text::new("report.unwritten")
-            .with("place", place(volume))
+            .with("place", volume.place())
             .with("error", format!("{error:#}")),
     };
-    println!("{}", said.to(language));
-    Ok(())
+    stage.say(&said);
 }
 
-fn place(volume: &Provision) -> String {
-    volume.node.display().to_string()
+fn write(report: &Report, beside: Option<&Provision>) -> Result<()> {
+    let json = report.to_json().map_err(|error| anyhow!(error))?;
+    beside.map_or(Ok(()), |volume| volume.write_result(&json))
 }

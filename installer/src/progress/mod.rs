@@ -45,6 +45,11 @@ impl Phase {
         Self::Finish,
     ];
 
+    /// Whether its events count bytes, and not steps.
+    pub fn counts_bytes(self) -> bool {
+        matches!(self, Self::Check | Self::Boot | Self::System)
+    }
+
     /// Its name for a person.
     pub fn text(self) -> Text {
         match self {
@@ -92,11 +97,22 @@ impl Progress for Vec<Event> {
     }
 }
 
+/// A phase that was finished.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Span {
+    /// The phase.
+    pub phase: Phase,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+    /// How much was read or written, where the phase counts bytes.
+    pub bytes: Option<Bytes>,
+}
+
 /// Tells how long each phase took, and passes the events on.
 pub struct Timed<'a> {
     inner: &'a mut dyn Progress,
     begun: Instant,
-    seconds: Vec<(Phase, f64)>,
+    spans: Vec<Span>,
 }
 
 impl<'a> Timed<'a> {
@@ -105,21 +121,25 @@ impl<'a> Timed<'a> {
         Self {
             inner,
             begun: Instant::now(),
-            seconds: Vec::new(),
+            spans: Vec::new(),
         }
     }
 
-    /// Seconds of each finished phase.
-    pub fn seconds(&self) -> &[(Phase, f64)] {
-        &self.seconds
+    /// The finished phases.
+    pub fn spans(&self) -> &[Span] {
+        &self.spans
     }
 }
 
 impl Progress for Timed<'_> {
     fn event(&mut self, event: &Event) {
         if event.done == event.total {
-            self.seconds
-                .push((event.phase, self.begun.elapsed().as_secs_f64()));
+            let bytes = event.phase.counts_bytes();
+            self.spans.push(Span {
+                phase: event.phase,
+                seconds: self.begun.elapsed().as_secs_f64(),
+                bytes: bytes.then(|| Bytes::new(event.total)),
+            });
             self.begun = Instant::now();
         }
         self.inner.event(event);

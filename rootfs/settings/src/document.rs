@@ -50,6 +50,7 @@ impl Default for Settings {
 
 /// `[system]`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct System {
     /// Host name; default `vigie`.
@@ -64,6 +65,7 @@ pub struct System {
 
 /// `[network]`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Network {
     /// The network of the people: default DHCP on every Ethernet port that no other role takes.
@@ -75,6 +77,7 @@ pub struct Network {
 
 /// `[network.enterprise]`, `[network.cameras]`: which port, and its addresses.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Interface {
     /// The port by hardware address; not together with `interface`.
@@ -122,6 +125,7 @@ impl Interface {
 
 /// `[time]`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Time {
     /// NTP servers; empty means those that DHCP names, else the image's.
@@ -131,6 +135,7 @@ pub struct Time {
 
 /// `[access]`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Access {
     /// Hash of root's password; absent means that no password opens the account.

@@ -5,6 +5,8 @@
 
 mod access;
 mod net;
+#[cfg(feature = "schema")]
+mod schema;
 mod system;
 mod volume;
 

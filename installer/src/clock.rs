@@ -1,5 +1,14 @@
 //! Calendar dates from seconds since 1970, without leap seconds.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// A moment as RFC 3339 writes it, in UTC: "2026-11-22T15:04:05Z".
+pub fn utc(moment: SystemTime) -> String {
+    let since = moment.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let ((year, month, day), (hour, minute, second)) = civil(since.as_secs());
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
 /// (year, month, day) and (hour, minute, second) in UTC.
 #[must_use]
 pub fn civil(seconds: u64) -> ((u64, u64, u64), (u64, u64, u64)) {
@@ -27,7 +36,7 @@ pub fn civil(seconds: u64) -> ((u64, u64, u64), (u64, u64, u64)) {
 
 #[cfg(test)]
 mod tests {
-    use super::civil;
+    use super::*;
 
     #[test]
     fn known_moments() {
@@ -39,5 +48,7 @@ mod tests {
         ] {
             assert_eq!(civil(seconds), expected);
         }
+        let moment = UNIX_EPOCH + std::time::Duration::from_secs(1_709_251_199);
+        assert_eq!(utc(moment), "2024-02-29T23:59:59Z");
     }
 }

@@ -1,0 +1,378 @@
+//! `[[machine]]`: several machines on one stick.
+//!
+//! A section names a machine by `match` and says what is different for it; the rest is laid over
+//! the common part key by key. Where there are sections, exactly one must match; without any, the
+//! answers are for every machine.
+//!
+//! All sections are read and checked, also those for other machines: a mistake in the file shows
+//! before the first machine is installed, not at the twentieth.
+
+mod overlay;
+mod rule;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+use vigie_machine::Machine;
+use vigie_settings::{Language, ReadError, line_at, parse_tree, read_tree};
+
+use crate::answers::Answers;
+use crate::messages::Text;
+
+pub use rule::Rule;
+
+/// The key of the sections.
+const MACHINE: &str = "machine";
+/// The key of a section's rule.
+const MATCH: &str = "match";
+
+/// An answer file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AnswerFile {
+    /// Every machine gets the same.
+    ForAll(Box<Answers>),
+    /// Each machine has its section; there is at least one.
+    ByMachine(Vec<Section>),
+}
+
+/// A section.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Section {
+    /// Its first line in the file, from 1.
+    pub line: usize,
+    /// Which machine it is for.
+    pub rule: Rule,
+    /// The common part with the section laid over it.
+    pub answers: Answers,
+}
+
+/// One thing wrong with an answer file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Line in the file, from 1.
+    pub line: usize,
+    /// Line of the section for whose machine it is wrong.
+    pub section: Option<usize>,
+    /// What is wrong.
+    pub what: Text,
+}
+
+/// Everything wrong with an answer file; never empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Faults(pub Vec<Fault>);
+
+/// Why no section is this machine's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoSection {
+    /// How many match: 0, or more than 1.
+    matching: usize,
+    /// Each section with what does not match.
+    sections: Vec<(usize, Rule, Vec<Text>)>,
+    machine: Machine,
+}
+
+impl AnswerFile {
+    /// Reads an answer file and checks the answers for every machine.
+    pub fn parse(text: &str) -> Result<Self, Faults> {
+        let tree = parse_tree(text).map_err(|error| Faults(vec![Fault::read(&error, None)]))?;
+        let span = tree.span();
+        let mut common = tree.into_inner();
+        let Some(machines) = common.remove(MACHINE) else {
+            let tree = Spanned::new(span, common);
+            let answers = answers(text, tree, None).map_err(Faults)?;
+            return Ok(Self::ForAll(Box::new(answers)));
+        };
+        let sections = sections(text, &common, machines)?;
+        let faults = alike(&sections);
+        match faults.is_empty() {
+            true => Ok(Self::ByMachine(sections)),
+            false => Err(Faults(faults)),
+        }
+    }
+
+    /// The answers for a machine.
+    pub fn for_machine(&self, machine: &Machine) -> Result<&Answers, Box<NoSection>> {
+        let sections = match self {
+            Self::ForAll(answers) => return Ok(answers),
+            Self::ByMachine(sections) => sections,
+        };
+        let judged = sections
+            .iter()
+            .map(|one| (one, one.rule.mismatches(machine)));
+        let judged: Vec<(&Section, Vec<Text>)> = judged.collect();
+        let mut matching = judged.iter().filter(|(_, why)| why.is_empty());
+        match (matching.next(), matching.count()) {
+            (Some((section, _)), 0) => Ok(&section.answers),
+            (first, more) => Err(Box::new(NoSection {
+                matching: usize::from(first.is_some()) + more,
+                sections: judged
+                    .iter()
+                    .map(|(section, why)| (section.line, section.rule.clone(), why.clone()))
+                    .collect(),
+                machine: machine.clone(),
+            })),
+        }
+    }
+
+    /// The answers of every machine: what each check over a whole file looks at.
+    pub fn all(&self) -> Vec<&Answers> {
+        match self {
+            Self::ForAll(answers) => vec![answers],
+            Self::ByMachine(sections) => sections.iter().map(|one| &one.answers).collect(),
+        }
+    }
+
+    /// What a question about the answers comes to, where it is the same for every machine.
+    pub fn agreed<T: PartialEq>(&self, ask: impl Fn(&Answers) -> T) -> Option<T> {
+        let mut all = self.all().into_iter().map(ask);
+        let first = all.next()?;
+        all.all(|other| other == first).then_some(first)
+    }
+
+    /// What is allowed and may still be a mistake: sections of which nothing says that they are
+    /// for different machines, as one by serial number and one by hardware address.
+    pub fn doubts(&self) -> Vec<Text> {
+        let Self::ByMachine(sections) = self else {
+            return Vec::new();
+        };
+        pairs(sections)
+            .filter(|(one, other)| one.rule.has_nothing_in_common(&other.rule))
+            .map(|(one, other)| {
+                Text::new("machines.doubt")
+                    .with("one", one.line)
+                    .with("other", other.line)
+            })
+            .collect()
+    }
+}
+
+/// The sections, each laid over the common part.
+fn sections(
+    text: &str,
+    common: &DeTable<'_>,
+    machines: Spanned<DeValue<'_>>,
+) -> Result<Vec<Section>, Faults> {
+    let fault = |at: usize, what| {
+        Faults(vec![Fault {
+            line: line_at(text, at),
+            section: None,
+            what,
+        }])
+    };
+    let at = machines.span().start;
+    let DeValue::Array(list) = machines.into_inner() else {
+        return Err(fault(at, Text::new("machines.not-sections")));
+    };
+    let (mut sections, mut faults) = (Vec::new(), Vec::new());
+    for one in list {
+        match section(text, common, one) {
+            Ok(section) => sections.push(section),
+            Err(found) => faults.extend(found),
+        }
+    }
+    // What is wrong in the common part is wrong for every machine; once is enough.
+    let mut told: Vec<Fault> = Vec::new();
+    for fault in faults {
+        let is_told = |one: &Fault| one.line == fault.line && one.what == fault.what;
+        if !told.iter().any(is_told) {
+            told.push(fault);
+        }
+    }
+    match told.is_empty() {
+        true if sections.is_empty() => Err(fault(at, Text::new("machines.not-sections"))),
+        true => Ok(sections),
+        false => Err(Faults(told)),
+    }
+}
+
+fn section(
+    text: &str,
+    common: &DeTable<'_>,
+    one: Spanned<DeValue<'_>>,
+) -> Result<Section, Vec<Fault>> {
+    let span = one.span();
+    let line = line_at(text, span.start);
+    let fault = |line, what| {
+        vec![Fault {
+            line,
+            section: None,
+            what,
+        }]
+    };
+    let DeValue::Table(mut own) = one.into_inner() else {
+        return Err(fault(line, Text::new("machines.not-sections")));
+    };
+    let Some(rule) = own.remove(MATCH) else {
+        return Err(fault(line, Text::new("machines.no-rule")));
+    };
+    let rule_line = line_at(text, rule.span().start);
+    let rule = read_rule(text, rule).map_err(|error| vec![Fault::read(&error, None)])?;
+    rule.check().map_err(|what| fault(rule_line, what))?;
+    let mut merged = common.clone();
+    overlay::lay_over(&mut merged, own);
+    let answers = answers(text, Spanned::new(span, merged), Some(line))?;
+    Ok(Section {
+        line,
+        rule,
+        answers,
+    })
+}
+
+fn read_rule(text: &str, rule: Spanned<DeValue<'_>>) -> Result<Rule, ReadError> {
+    let span = rule.span();
+    match rule.into_inner() {
+        DeValue::Table(table) => read_tree(text, Spanned::new(span, table)),
+        other => Err(ReadError {
+            line: line_at(text, span.start),
+            field: Some(MATCH.to_owned()),
+            text: format!(
+                "a {} stands where a table such as {{ serial = \"…\" }} is needed",
+                other.type_str()
+            ),
+        }),
+    }
+}
+
+/// Reads and checks the answers for one machine.
+fn answers(
+    text: &str,
+    tree: Spanned<DeTable<'_>>,
+    section: Option<usize>,
+) -> Result<Answers, Vec<Fault>> {
+    let top = line_at(text, tree.span().start);
+    let places = tree.get_ref().clone();
+    let answers: Answers =
+        read_tree(text, tree).map_err(|error| vec![Fault::read(&error, section)])?;
+    answers.check().map_err(|problems| {
+        let fault = |problem: &str| Fault {
+            line: line_of_problem(text, &places, problem).unwrap_or(top),
+            section,
+            what: Text::new("machines.wrong").with("error", problem),
+        };
+        problems.lines().map(fault).collect::<Vec<_>>()
+    })?;
+    Ok(answers)
+}
+
+/// Problems begin with the path of the field that they are about.
+fn line_of_problem(text: &str, places: &DeTable<'_>, problem: &str) -> Option<usize> {
+    overlay::line_of(text, places, problem.split_once(": ")?.0)
+}
+
+/// Sections that are for the same machine.
+fn alike(sections: &[Section]) -> Vec<Fault> {
+    pairs(sections)
+        .filter(|(one, other)| one.rule.is_like(&other.rule))
+        .map(|(one, other)| Fault {
+            line: other.line,
+            section: None,
+            what: Text::new("machines.alike").with("other", one.line),
+        })
+        .collect()
+}
+
+fn pairs(sections: &[Section]) -> impl Iterator<Item = (&Section, &Section)> {
+    let later = |at: usize| sections[at + 1..].iter();
+    let with_later = move |(at, one)| later(at).map(move |other| (one, other));
+    sections.iter().enumerate().flat_map(with_later)
+}
+
+impl Fault {
+    fn read(error: &ReadError, section: Option<usize>) -> Self {
+        let field = error.field.as_ref().map(|field| format!("{field}: "));
+        let said = format!("{}{}", field.unwrap_or_default(), error.text);
+        Self {
+            line: error.line,
+            section,
+            what: Text::new("machines.wrong").with("error", said),
+        }
+    }
+
+    /// For a person.
+    pub fn to(&self, language: Language) -> String {
+        let key = match self.section {
+            Some(_) => "machines.fault-of-section",
+            None => "machines.fault",
+        };
+        Text::new(key)
+            .with("line", self.line)
+            .with("section", self.section.unwrap_or_default())
+            .with("what", self.what.to(language))
+            .to(language)
+    }
+}
+
+impl Faults {
+    /// For a person, a line each.
+    pub fn lines(&self, language: Language) -> Vec<String> {
+        self.0.iter().map(|fault| fault.to(language)).collect()
+    }
+}
+
+impl std::fmt::Display for Faults {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.lines(Language::En).join("\n"))
+    }
+}
+
+impl std::error::Error for Faults {}
+
+impl NoSection {
+    /// For a person: the reason, each section with what does not match, and this machine's numbers.
+    pub fn lines(&self, language: Language) -> Vec<String> {
+        let reason = match self.matching {
+            0 => Text::new("machines.no-match"),
+            count => Text::new("machines.ambiguous").with("count", count),
+        };
+        let mut lines = vec![reason.to(language)];
+        for (line, rule, why) in &self.sections {
+            let said: Vec<String> = match why.is_empty() {
+                true => vec![Text::new("machines.matches").to(language)],
+                false => why.iter().map(|text| text.to(language)).collect(),
+            };
+            let text = Text::new("machines.section")
+                .with("line", line)
+                .with("rule", rule)
+                .with("said", said.join("; "));
+            lines.push(text.to(language));
+        }
+        lines.push(introduce(&self.machine).to(language));
+        lines
+    }
+}
+
+impl std::fmt::Display for NoSection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.lines(Language::En).join("\n"))
+    }
+}
+
+impl std::error::Error for NoSection {}
+
+/// The numbers by which answers can name a machine.
+pub fn introduce(machine: &Machine) -> Text {
+    let known = |value: &Option<String>| match value {
+        Some(value) => format!("\"{value}\""),
+        None => "-".to_owned(),
+    };
+    let addresses: Vec<String> = machine
+        .ports
+        .iter()
+        .filter_map(|port| port.address().map(ToString::to_string))
+        .collect();
+    let addresses = match addresses.is_empty() {
+        true => "-".to_owned(),
+        false => addresses.join(", "),
+    };
+    let key = match machine.dmi.forbidden {
+        true => "machines.this-not-root",
+        false => "machines.this",
+    };
+    Text::new(key)
+        .with("serial", known(&machine.dmi.serial))
+        .with("uuid", known(&machine.dmi.uuid))
+        .with("asset_tag", known(&machine.dmi.asset_tag))
+        .with("mac", addresses)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,214 @@
+use vigie_machine::{Dmi, Port};
+
+use super::*;
+
+fn machine(serial: &str, mac: &str) -> Machine {
+    let port = Port {
+        name: "enp1s0".to_owned(),
+        permanent: mac.parse().ok(),
+        current: "02:00:00:00:00:01".parse().ok(),
+        link: Some(true),
+        driver: None,
+        bus: Some("pci".to_owned()),
+    };
+    let dmi = Dmi {
+        serial: Some(serial.to_owned()).filter(|serial| !serial.is_empty()),
+        ..Dmi::default()
+    };
+    Machine {
+        dmi,
+        signature: None,
+        ports: vec![port],
+    }
+}
+
+const TWO: &str = r#"data_volume_max = "2TB"
+
+[target]
+model = "WDC*"
+
+[system]
+language = "fr"
+hostname = "nvr"
+
+[network.enterprise]
+address = "192.168.1.10/24"
+dns = ["192.168.1.1"]
+
+[[machine]]
+match = { serial = "A1" }
+[machine.system]
+hostname = "nvr-1"
+
+[[machine]]
+match = { mac = "52-54-00-AA-00-02" }
+data_volume_max = "1TB"
+[machine.target]
+serial = "WD-2"
+[machine.network.enterprise]
+address = "192.168.1.12/24"
+dns = []
+"#;
+
+fn sections(text: &str) -> Vec<Section> {
+    match AnswerFile::parse(text).unwrap() {
+        AnswerFile::ByMachine(sections) => sections,
+        AnswerFile::ForAll(_) => panic!("no sections"),
+    }
+}
+
+#[test]
+fn a_section_is_laid_over_the_common_part_key_by_key() {
+    let sections = sections(TWO);
+    let [one, two] = &sections[..] else {
+        panic!("two sections")
+    };
+    assert_eq!((one.line, two.line), (14, 19));
+    assert_eq!(one.answers.system.hostname.as_str(), "nvr-1");
+    assert_eq!(one.answers.system.language, Language::Fr);
+    assert_eq!(one.answers.target.serial, None);
+    assert_eq!(two.answers.system.hostname.as_str(), "nvr");
+    assert_eq!(two.answers.target.serial.as_deref(), Some("WD-2"));
+    assert_eq!(two.answers.target.model.as_deref(), Some("WDC*"));
+    assert_eq!(
+        two.answers.data_volume_max,
+        Some(vigie_disk::Bytes::gb(1000))
+    );
+    assert!(two.answers.network.enterprise.dns.is_empty());
+}
+
+#[test]
+fn exactly_one_section_is_for_a_machine() {
+    let file = AnswerFile::parse(TWO).unwrap();
+    let of = |serial, mac| {
+        let found = file.for_machine(&machine(serial, mac));
+        found.map(|answers| answers.system.hostname.to_string())
+    };
+    assert_eq!(of("a1 ", "52:54:00:aa:00:01").unwrap(), "nvr-1");
+    assert_eq!(of("", "52:54:00:aa:00:02").unwrap(), "nvr");
+    let none = of("B", "52:54:00:aa:00:01").unwrap_err();
+    assert_eq!(
+        none.lines(Language::En).join("\n"),
+        "No section [[machine]] is for this machine; nothing was written.\n  \
+         line 14 (serial = \"A1\"): serial is not \"A1\"\n  \
+         line 19 (mac = \"52:54:00:aa:00:02\"): no port has the address 52:54:00:aa:00:02\n\
+         This machine has serial \"B\", uuid -, asset_tag -, mac 52:54:00:aa:00:01."
+    );
+    let both = of("A1", "52:54:00:aa:00:02").unwrap_err();
+    let lines = both.lines(Language::Fr);
+    assert!(lines[0].starts_with("2 sections [[machine]]"), "{lines:?}");
+    assert!(lines[1].ends_with("correspond"), "{lines:?}");
+}
+
+#[test]
+fn without_sections_the_answers_are_for_every_machine() {
+    let file = AnswerFile::parse("[target]\npath = \"/dev/vda\"\n").unwrap();
+    let answers = file.for_machine(&machine("", "")).unwrap();
+    assert_eq!(answers.target.path.as_deref(), Some("/dev/vda"));
+    assert!(file.doubts().is_empty());
+}
+
+#[test]
+fn wrong_sections_are_refused_with_their_lines() {
+    let target = "[target]\npath = \"/dev/vda\"\n";
+    for (text, expected) in [
+        ("machine = 1\n", &["line 1: [[machine]] is wanted"][..]),
+        (
+            "machine = []\n[target]\npath = \"x\"\n",
+            &["line 1: [[machine]] is wanted"],
+        ),
+        ("machine = [1]\n", &["line 1: [[machine]] is wanted"]),
+        (
+            "[[machine]]\n[machine.target]\npath = \"x\"\n",
+            &["line 1: match is missing"],
+        ),
+        (
+            "[[machine]]\nmatch = {}\n",
+            &["line 2: match names no machine"],
+        ),
+        (
+            "[[machine]]\nmatch = 3\n",
+            &["line 2: match: a integer stands where"],
+        ),
+        (
+            "[[machine]]\nmatch = { serial = \"Default string\" }\n",
+            &["line 2: serial = \"Default string\" is what makers leave"],
+        ),
+        (
+            "[[machine]]\nmatch = { uuid = \"12\" }\n",
+            &["line 2: \"12\" is not a UUID"],
+        ),
+        (
+            "[[machine]]\nmatch = { mac = \"12\" }\n",
+            &["line 2: mac: \"12\" is not"],
+        ),
+        (
+            "[[machine]]\nmatch = { colour = \"red\" }\n",
+            &["line 2: colour: unknown field"],
+        ),
+        // The common part lacks a target; each section needs one.
+        (
+            "[[machine]]\nmatch = { serial = \"A\" }\n",
+            &["line 1: missing field `target` (for the machine of line 1)"],
+        ),
+        (
+            "[target]\npath = \"x\"\n[[machine]]\nmatch = { serial = \"A\" }\n[machine.system]\nhostname = \"a b\"\n\
+             [[machine]]\nmatch = { serial = \"B\" }\n[machine.sytem]\n[[machine]]\nmatch = { serial = \"C\" }\n\
+             [machine.network.enterprise]\ngateway = \"10.0.0.1\"\n",
+            &[
+                "line 6: system.hostname: \"a b\" is not a host name",
+                "line 9: sytem: unknown field",
+                "line 13: network.enterprise.gateway: needs a fixed address",
+            ],
+        ),
+        // Wrong in the common part: told once.
+        (
+            "[target]\npath = \"x\"\ngrow = true\n[[machine]]\nmatch = { serial = \"A\" }\n\
+             [[machine]]\nmatch = { serial = \"B\" }\n",
+            &["line 1: target: grow needs keep"],
+        ),
+        (
+            &format!(
+                "{target}[[machine]]\nmatch = {{ serial = \"A\" }}\n[[machine]]\nmatch = {{ serial = \"a\", mac = \"52:54:00:00:00:01\" }}\n"
+            ),
+            &["line 5: could be for the same machine as the section of line 3"],
+        ),
+        (
+            &format!(
+                "{target}[[machine]]\nmatch = {{ mac = \"52-54-00-00-00-01\" }}\n[[machine]]\nmatch = {{ mac = \"52:54:00:00:00:01\" }}\n"
+            ),
+            &["line 5: could be for the same machine"],
+        ),
+    ] {
+        let found = AnswerFile::parse(text).unwrap_err().lines(Language::En);
+        assert_eq!(found.len(), expected.len(), "{text}\n{found:?}");
+        for (line, expected) in found.iter().zip(expected) {
+            assert!(line.starts_with(expected), "{text}\n{line}");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_compared_is_a_doubt() {
+    let file = AnswerFile::parse(TWO).unwrap();
+    let doubts: Vec<String> = file
+        .doubts()
+        .iter()
+        .map(|text| text.to(Language::En))
+        .collect();
+    assert_eq!(doubts.len(), 1);
+    assert!(
+        doubts[0].starts_with("The sections of lines 14 and 19"),
+        "{doubts:?}"
+    );
+}
+
+#[test]
+fn different_ports_or_numbers_tell_sections_apart() {
+    let rule = |text: &str| -> Rule { toml::from_str(text).unwrap() };
+    let a = rule("serial = \"A\"\nmac = \"52:54:00:00:00:01\"");
+    assert!(!a.is_like(&rule("serial = \"B\"\nmac = \"52:54:00:00:00:01\"")));
+    assert!(a.is_like(&rule("serial = \"A\"\nmac = \"52:54:00:00:00:02\"")));
+    assert!(!a.is_like(&rule("mac = \"52:54:00:00:00:02\"")));
+    assert!(!a.is_like(&rule("asset_tag = \"A\"")));
+}

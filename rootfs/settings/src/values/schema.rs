@@ -1,0 +1,112 @@
+//! JSON schemas of the values that are written as text. A pattern says what a pattern can say;
+//! what it cannot (an address inside a network, a name that is not "localhost") the parser refuses.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+use super::{
+    Cidr, Host, HostName, InterfaceName, Keymap, MacAddress, PasswordHash, SshKey, TimeZone,
+};
+
+macro_rules! text_schema {
+    ($($name:ident: $pattern:literal, $description:literal;)+) => {$(
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({
+                    "type": "string",
+                    "pattern": $pattern,
+                    "description": $description,
+                })
+            }
+        }
+
+        #[cfg(test)]
+        impl Patterned for $name {
+            const PATTERN: &'static str = $pattern;
+        }
+    )+};
+}
+
+/// What the tests hold to the parser.
+#[cfg(test)]
+pub(super) trait Patterned {
+    const PATTERN: &'static str;
+}
+
+text_schema! {
+    HostName: r"^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$",
+        "Letters, digits and hyphens, in parts joined by dots, 64 characters at most.";
+    TimeZone: r"^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z][A-Za-z0-9_+-]*)*$",
+        "A name of the IANA time zone database, such as Europe/Paris.";
+    Keymap: r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,39}$",
+        "A console keymap's name, such as us, fr or fr-latin9.";
+    InterfaceName: r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,14}$",
+        "A network port's kernel name, such as enp3s0.";
+    MacAddress: r"^[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}$",
+        "A hardware address, such as 52:54:00:12:34:56.";
+    Cidr: r"^[0-9A-Fa-f.:]+/[0-9]{1,3}$",
+        "An own address with the length of its network's prefix, such as 192.168.1.10/24.";
+    Host: r"^[A-Za-z0-9:][A-Za-z0-9.:-]*$",
+        "A server by host name or by address.";
+    PasswordHash: r"^\$(y|gy|6|5|2b)\$[A-Za-z0-9$./=,]+$",
+        "A password's hash as mkpasswd prints it: $y$… (yescrypt), $6$…, $5$… or $2b$….";
+    SshKey: r"^(ssh|ecdsa|sk)-[a-z0-9@.-]+ AAAA[A-Za-z0-9+/=]+( .*)?$",
+        "One line of a .pub file: type, key, comment; no options.";
+}
+
+#[cfg(test)]
+mod tests {
+    use std::str::FromStr;
+
+    use super::*;
+
+    /// What the parser accepts, the pattern must accept too: an editor must not mark it.
+    fn accepts<T: FromStr + Patterned>(texts: &[&str]) {
+        let pattern = regex_lite::Regex::new(T::PATTERN).expect(T::PATTERN);
+        for text in texts {
+            assert!(
+                T::from_str(text).is_ok() && pattern.is_match(text),
+                "{text}"
+            );
+        }
+    }
+
+    fn refuses<T: FromStr + Patterned>(texts: &[&str]) {
+        let pattern = regex_lite::Regex::new(T::PATTERN).expect(T::PATTERN);
+        for text in texts {
+            assert!(
+                T::from_str(text).is_err() && !pattern.is_match(text),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn patterns_are_the_parsers() {
+        accepts::<HostName>(&["vigie", "nvr-01", "hall.example.org", "1st"]);
+        refuses::<HostName>(&["", "-a", "a b", "a..b", "a_b"]);
+        accepts::<TimeZone>(&["UTC", "Etc/GMT+5", "America/Argentina/Buenos_Aires"]);
+        refuses::<TimeZone>(&["", "/etc/shadow", "Europe/", "../x"]);
+        accepts::<Keymap>(&["us", "fr-latin9", "us.map"]);
+        refuses::<Keymap>(&["", "../x", "a b"]);
+        accepts::<InterfaceName>(&["enp3s0", "eth0.5"]);
+        refuses::<InterfaceName>(&["", "a b", "averyveryverylongname"]);
+        accepts::<MacAddress>(&["52:54:00:12:34:56", "52-54-00-AB-cd-56"]);
+        refuses::<MacAddress>(&["", "52:54:00:12:34", "5254.0012.3456"]);
+        accepts::<Cidr>(&["192.168.1.10/24", "fd00::10/64"]);
+        refuses::<Cidr>(&["192.168.1.10", "192.168.1.10/"]);
+        accepts::<Host>(&["ntp.example.org", "192.168.1.1", "fd00::1", "::1"]);
+        refuses::<Host>(&["", "a b", "-a"]);
+        accepts::<PasswordHash>(&["$6$saltsalt$qFmFH.bQmmtXzyBY0s9v7Oicd2z4"]);
+        refuses::<PasswordHash>(&["", "secret", "$1$salt$hash"]);
+        let key =
+            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ2zKQ1mBpgkPzT0zQ7yUj1QvG0wYcWm8zZ3dQ5nqk7P a b";
+        accepts::<SshKey>(&[key]);
+        refuses::<SshKey>(&["", "ssh-ed25519", "command=\"x\" ssh-ed25519 AAAA"]);
+    }
+}
