@@ -1,5 +1,6 @@
 //! End-to-end scenarios: the image in a virtual machine.
 
+mod attended;
 mod boot;
 mod disk;
 mod harness;
@@ -58,6 +59,7 @@ pub fn steps() -> Vec<Step> {
     steps.extend(raid::steps());
     steps.extend(reinstall::steps());
     steps.extend(power_cut::steps());
+    steps.extend(attended::steps());
     steps.extend(medium::steps());
     steps.push(secureboot::step());
     steps

@@ -22,6 +22,7 @@ pub mod keys {
 }
 
 /// A conversation.
+#[derive(Clone, Copy)]
 pub struct Dialog<'a> {
     vm: &'a Vm,
     mark: Mark,
@@ -29,18 +30,41 @@ pub struct Dialog<'a> {
 }
 
 impl<'a> Dialog<'a> {
-    /// With a machine, from its last word on; a question may take `limit` to come.
-    pub fn new(vm: &'a Vm, limit: Duration) -> Dialog<'a> {
+    /// With a machine; what it has said already counts. A question may take `limit` to come.
+    pub fn from_the_beginning(vm: &'a Vm, limit: Duration) -> Dialog<'a> {
         Dialog {
             vm,
-            mark: vm.mark(),
+            mark: Mark::default(),
             limit,
         }
     }
 
-    /// Waits for a line or for an unfinished one, which a question is.
+    /// The same conversation, with another time for what comes next.
+    pub fn patience(&self, limit: Duration) -> Dialog<'a> {
+        Dialog { limit, ..*self }
+    }
+
+    /// The moment of the last answer.
+    pub fn mark(&self) -> Mark {
+        self.mark
+    }
+
+    /// All complete lines since a moment.
+    pub fn lines_since(&self, mark: Mark) -> String {
+        let lines = self.vm.lines();
+        let texts = lines.iter().skip(mark.line).map(|line| line.text.as_str());
+        texts.collect::<Vec<&str>>().join("\n")
+    }
+
+    /// Waits for a line, or for an unfinished one, which a question is.
     pub fn expect(&self, question: impl Into<Pattern>) -> Result<Line> {
         self.vm.wait_line_after(self.mark, question, self.limit)
+    }
+
+    /// Waits for the first of several; gives its number.
+    pub fn expect_any(&self, questions: &[Pattern]) -> Result<usize> {
+        let (number, _) = self.vm.wait_any_line(self.mark, questions, self.limit)?;
+        Ok(number)
     }
 
     /// Presses keys; what was said until now is not looked at again.
