@@ -278,6 +278,7 @@ mod tests {
                 volumes: vec![volume("state", true), volume("data-1", settled)],
                 failed_units: vec!["ssh.service".into()],
                 problems: vec![],
+                problems_fr: vec![],
             };
             Facts {
                 hostname: "nvr-hall".into(),

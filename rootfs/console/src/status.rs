@@ -31,6 +31,8 @@ pub struct Health {
     pub volumes: Vec<Volume>,
     pub failed_units: Vec<String>,
     pub problems: Vec<String>,
+    /// The same in French.
+    pub problems_fr: Vec<String>,
 }
 
 /// One volume of [`Health`].
@@ -127,7 +129,11 @@ fn health_lines<'m>(m: &'m Messages, health: &Health) -> Vec<(&'m str, String)> 
             .iter()
             .map(|unit| (m.failed_unit, unit.clone())),
     );
-    lines.extend(health.problems.iter().map(|problem| ("!", problem.clone())));
+    let problems = match m.code {
+        "fr" => &health.problems_fr,
+        _ => &health.problems,
+    };
+    lines.extend(problems.iter().map(|problem| ("!", problem.clone())));
     lines
 }
 
@@ -171,6 +177,7 @@ pub fn addresses(json: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::messages::Language;
 
     #[test]
     fn answers_of_ip() {
@@ -181,6 +188,16 @@ mod tests {
             ["enp1s0 10.0.2.15/24", "enp1s0 fec0::1/64"]
         );
         assert_eq!(addresses(""), Vec::<String>::new());
+    }
+
+    #[test]
+    fn problems_are_told_in_the_menus_language() {
+        let json = r#"{"status":"degraded","problems":["a disk"],"problems_fr":["un disque"]}"#;
+        let health: Health = serde_json::from_str(json).expect("json");
+        for (language, expected) in [(Language::En, "a disk"), (Language::Fr, "un disque")] {
+            let lines = health_lines(language.messages(), &health);
+            assert_eq!(lines.last(), Some(&("!", expected.to_owned())));
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::arrays::{self, ArrayFacts};
 use crate::parse::{ListedVolume, listed_volumes, os_release_value, writable};
 
 /// Facts, not judged yet.
@@ -15,6 +16,7 @@ pub struct Facts {
     pub boot: Boot,
     pub uptime_s: u64,
     pub volumes: Vec<VolumeFacts>,
+    pub arrays: Vec<ArrayFacts>,
     /// What `vigie-settings` could not do at boot.
     pub settings_warnings: Vec<String>,
 }
@@ -68,6 +70,7 @@ impl Source {
             boot: serde_json::from_str(&self.text("run/vigie/boot.json")).unwrap_or_default(),
             uptime_s: uptime_s(),
             volumes: self.volumes(),
+            arrays: arrays::read(&self.root),
             settings_warnings: self
                 .text("run/vigie/settings-error")
                 .lines()

@@ -2,7 +2,10 @@
 
 use serde::Serialize;
 
+use crate::arrays::{Action, ArrayFacts};
 use crate::facts::{Facts, VolumeFacts};
+use crate::language::Language;
+use crate::messages::Messages;
 use crate::units::FailedUnits;
 
 /// `GET /health`.
@@ -14,9 +17,12 @@ pub struct Health {
     pub mode: Option<String>,
     pub uptime_s: u64,
     pub volumes: Vec<Volume>,
+    pub arrays: Vec<Array>,
     pub failed_units: Vec<String>,
     /// Other reasons for `degraded`, in English.
     pub problems: Vec<String>,
+    /// The same in French, as far as they are translated.
+    pub problems_fr: Vec<String>,
 }
 
 /// The verdict.
@@ -24,8 +30,8 @@ pub struct Health {
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     Ok,
-    /// It works, and somebody should look: a unit failed, a volume is absent or read-only, the
-    /// settings are damaged.
+    /// It works, and somebody should look: a unit failed, a volume is absent or read-only, an
+    /// array lacks a disk, the settings are damaged.
     Degraded,
 }
 
@@ -40,6 +46,25 @@ pub struct Volume {
     pub ok: bool,
 }
 
+/// One md RAID array. A first synchronisation alone is nothing to worry about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Array {
+    pub name: String,
+    pub level: String,
+    /// Members of the whole array.
+    pub disks: usize,
+    /// Members in use, by the kernel's names.
+    pub members: Vec<String>,
+    /// Members that are missing, failed or not up to date.
+    pub missing: usize,
+    /// Running with all its members.
+    pub ok: bool,
+    /// What passes over it.
+    pub sync: Option<Action>,
+    /// How far that is.
+    pub sync_percent: Option<u8>,
+}
+
 impl Health {
     pub fn of(facts: &Facts, failed: FailedUnits) -> Self {
         let mut problems = facts.settings_warnings.clone();
@@ -47,6 +72,11 @@ impl Health {
             problems.push(why);
             Vec::new()
         });
+        let mut problems_fr = problems.clone();
+        for array in &facts.arrays {
+            problems.extend(array_problem(Messages::of(Language::En), array));
+            problems_fr.extend(array_problem(Messages::of(Language::Fr), array));
+        }
         let volumes: Vec<Volume> = facts.volumes.iter().map(volume).collect();
         let well = failed_units.is_empty()
             && problems.is_empty()
@@ -58,8 +88,10 @@ impl Health {
             mode: facts.boot.mode.clone(),
             uptime_s: facts.uptime_s,
             volumes,
+            arrays: facts.arrays.iter().map(array).collect(),
             failed_units,
             problems,
+            problems_fr,
         }
     }
 }
@@ -74,8 +106,40 @@ fn volume(facts: &VolumeFacts) -> Volume {
     }
 }
 
+fn array(facts: &ArrayFacts) -> Array {
+    Array {
+        name: facts.name.clone(),
+        level: facts.level.clone(),
+        disks: facts.disks,
+        members: facts.members.clone(),
+        missing: facts.missing,
+        ok: facts.running && facts.missing == 0,
+        sync: facts.sync.map(|sync| sync.action),
+        sync_percent: facts.sync.map(|sync| sync.percent),
+    }
+}
+
+/// What is wrong with an array, in words.
+fn array_problem(m: &Messages, array: &ArrayFacts) -> Option<String> {
+    let text = match (array.running, array.missing) {
+        (true, 0) => return None,
+        (true, _) => m.array_degraded,
+        (false, _) => m.array_stopped,
+    };
+    let there = match &array.members[..] {
+        [] => m.none.to_lowercase(),
+        members => members.join(", "),
+    };
+    let text = text
+        .replace("{missing}", &array.missing.to_string())
+        .replace("{disks}", &array.disks.to_string())
+        .replace("{there}", &there);
+    Some(text.replace("{name}", &array.name))
+}
+
 #[cfg(test)]
 pub mod tests {
+    use crate::arrays::Sync;
     use crate::facts::{Boot, Space};
 
     use super::*;
@@ -103,8 +167,29 @@ pub mod tests {
                 volume("state", "/var", 4_000_000_000, 3_900_000_000),
                 volume("data-1", "/srv/data-1", 2_000_000_000_000, 150_000_000_000),
             ],
+            arrays: vec![],
             settings_warnings: vec![],
         }
+    }
+
+    /// The same on two disks whose arrays are whole; one is being synchronised.
+    pub fn raid_facts() -> Facts {
+        let array = |name: &str| ArrayFacts {
+            name: name.into(),
+            level: "raid1".into(),
+            disks: 2,
+            members: vec!["vda7".into(), "vdb7".into()],
+            missing: 0,
+            running: true,
+            sync: None,
+        };
+        let mut facts = facts();
+        facts.arrays = vec![array("data-1"), array("state")];
+        facts.arrays[0].sync = Some(Sync {
+            action: Action::Resync,
+            percent: 37,
+        });
+        facts
     }
 
     /// The same with everything wrong that can be.
@@ -112,6 +197,16 @@ pub mod tests {
         let mut facts = facts();
         facts.volumes[1].space = None;
         facts.settings_warnings = vec!["the settings are damaged <b>".into()];
+        facts.arrays = raid_facts().arrays;
+        facts.arrays[0].running = false;
+        (facts.arrays[0].missing, facts.arrays[0].sync) = (1, None);
+        (facts.arrays[0].level, facts.arrays[0].members) = ("raid5".into(), vec![]);
+        facts.arrays[1].missing = 1;
+        facts.arrays[1].members = vec!["<b>".into()];
+        facts.arrays[1].sync = Some(Sync {
+            action: Action::Recover,
+            percent: 9,
+        });
         facts
     }
 
@@ -124,8 +219,34 @@ pub mod tests {
                 r#"{"status":"ok","version":"0.1.0.0","slot":"a","mode":"installed","uptime_s":93784,"#,
                 r#""volumes":[{"name":"state","mount":"/var","size_bytes":4000000000,"free_bytes":3900000000,"ok":true},"#,
                 r#"{"name":"data-1","mount":"/srv/data-1","size_bytes":2000000000000,"free_bytes":150000000000,"ok":true}],"#,
-                r#""failed_units":[],"problems":[]}"#
+                r#""arrays":[],"failed_units":[],"problems":[],"problems_fr":[]}"#
             )
+        );
+    }
+
+    fn broken_array(running: bool, missing: usize) -> Facts {
+        let mut facts = raid_facts();
+        (facts.arrays[1].running, facts.arrays[1].missing) = (running, missing);
+        facts
+    }
+
+    #[test]
+    fn an_array_without_a_disk_is_told_in_both_languages() {
+        let health = Health::of(&broken_array(true, 1), Ok(vec![]));
+        for (problems, word) in [
+            (&health.problems, "1 of 2"),
+            (&health.problems_fr, "1 disque"),
+        ] {
+            assert_eq!(problems.len(), 1);
+            for part in ["state", "vda7, vdb7", word] {
+                assert!(problems[0].contains(part), "{problems:?}");
+            }
+            assert!(!problems[0].contains('{'), "{problems:?}");
+        }
+        let json = serde_json::to_string(&health.arrays[0]).expect("json");
+        assert_eq!(
+            json,
+            r#"{"name":"data-1","level":"raid1","disks":2,"members":["vda7","vdb7"],"missing":0,"ok":true,"sync":"resync","sync_percent":37}"#
         );
     }
 
@@ -161,6 +282,24 @@ pub mod tests {
                 Status::Degraded,
             ),
             ("state read-only", read_only(), Ok(vec![]), Status::Degraded),
+            (
+                "a first synchronisation",
+                raid_facts(),
+                Ok(vec![]),
+                Status::Ok,
+            ),
+            (
+                "an array without a disk",
+                broken_array(true, 1),
+                Ok(vec![]),
+                Status::Degraded,
+            ),
+            (
+                "an array that waits",
+                broken_array(false, 0),
+                Ok(vec![]),
+                Status::Degraded,
+            ),
         ] {
             assert_eq!(Health::of(&facts, failed).status, expected, "{name}");
         }

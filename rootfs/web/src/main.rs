@@ -4,6 +4,7 @@
 //! shown as JSON or as a page ([`page`], pure) by a small server ([`server`]). The program runs
 //! without privileges: it reads nothing that is not world-readable and never the settings.
 
+mod arrays;
 mod check;
 mod facts;
 mod health;

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use crate::health::{Health, Status, Volume};
+use crate::arrays::Action;
+use crate::health::{Array, Health, Status, Volume};
 use crate::language::Language;
 use crate::messages::Messages;
 
@@ -19,9 +20,14 @@ pub fn status(health: &Health, hostname: &str, language: Language) -> String {
     verdict(&mut body, m, health);
     system(&mut body, m, health);
     volumes(&mut body, m, health);
+    arrays(&mut body, m, &health.arrays);
     list(&mut body, m.failed_units, m.none, &health.failed_units);
-    if !health.problems.is_empty() {
-        list(&mut body, m.problems, m.none, &health.problems);
+    let problems = match language {
+        Language::En => &health.problems,
+        Language::Fr => &health.problems_fr,
+    };
+    if !problems.is_empty() {
+        list(&mut body, m.problems, m.none, problems);
     }
     format!(
         "<!doctype html>\n<html lang=\"{lang}\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -96,6 +102,46 @@ fn volume_state(m: &Messages, volume: &Volume) -> String {
     )
 }
 
+/// The arrays, where there are any; what is wrong with them stands under the problems.
+fn arrays(body: &mut String, m: &Messages, arrays: &[Array]) {
+    if arrays.is_empty() {
+        return;
+    }
+    let _ = writeln!(body, "<section>\n<h2>{}</h2>\n<ul>", m.arrays);
+    for array in arrays {
+        let _ = writeln!(
+            body,
+            "<li><strong>{}</strong> <code>{}</code><br>{}</li>",
+            escape(&array.name),
+            escape(&array.level),
+            array_state(m, array)
+        );
+    }
+    body.push_str("</ul>\n</section>\n");
+}
+
+fn array_state(m: &Messages, array: &Array) -> String {
+    let state = match array.ok {
+        true => m.array_whole.to_owned(),
+        false => format!(
+            "<span class=\"bad\">{} / {} {}</span>",
+            array.disks.saturating_sub(array.missing),
+            array.disks,
+            m.disks
+        ),
+    };
+    let (Some(sync), Some(percent)) = (array.sync, array.sync_percent) else {
+        return state;
+    };
+    let pass = match sync {
+        Action::Resync => m.resync,
+        Action::Recover => m.recover,
+        Action::Check => m.check,
+        Action::Other => m.other_pass,
+    };
+    format!("{state}, {pass} <meter min=\"0\" max=\"100\" value=\"{percent}\">{percent} %</meter>")
+}
+
 fn list(body: &mut String, heading: &str, none: &str, items: &[String]) {
     let _ = writeln!(body, "<section>\n<h2>{heading}</h2>");
     if items.is_empty() {
@@ -155,7 +201,7 @@ mod tests {
 
     use sha2::{Digest, Sha256};
 
-    use crate::health::tests::{bad_facts, facts};
+    use crate::health::tests::{bad_facts, facts, raid_facts};
 
     use super::*;
 
@@ -167,6 +213,7 @@ mod tests {
             &bad_facts(),
             Ok(vec!["ssh.service".into(), "a<script>.service".into()]),
         );
+        let raid = Health::of(&raid_facts(), Ok(vec![]));
         let mut live = well.clone();
         (live.mode, live.slot) = (Some("live".into()), None);
         for (name, health, language) in [
@@ -175,6 +222,8 @@ mod tests {
             ("bad.en", &bad, Language::En),
             ("bad.fr", &bad, Language::Fr),
             ("live.en", &live, Language::En),
+            ("raid.en", &raid, Language::En),
+            ("raid.fr", &raid, Language::Fr),
         ] {
             let page = status(health, "nvr-hall", language);
             assert!(!page.contains("<script"), "{name}");
