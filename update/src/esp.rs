@@ -1,12 +1,21 @@
-//! The boot state where it lies: the file `grubenv` in the root of the ESP.
+//! The boot state where it lies: the file `grubenv` in the root of the ESP, on
+//! each disk of the system.
 //!
 //! It is rewritten in place, as GRUB itself does: the file's sectors are found
 //! through the FAT and only those bytes are written. No mount, no directory
 //! entry, no allocation table changes, so a power cut cannot damage the ESP.
+//!
+//! Where the system lies on several disks (md RAID), each has an ESP of its own,
+//! and the firmware may start from any. The state is written on the others first
+//! and last on the disk that this system started from: whatever happens between,
+//! the state that led here stays with the disk that led here.
+
+use std::path::{Path, PathBuf};
 
 use vigie_disk::device::BlockDevice;
 use vigie_disk::fatfile::{Located, locate_root_file};
-use vigie_disk::{Bytes, KernelDevice, sysfs::Sysfs};
+use vigie_disk::sysfs::{Sysfs, node};
+use vigie_disk::{Bytes, KernelDevice};
 
 use crate::boot_state::{BootState, LENGTH};
 use crate::running::Running;
@@ -57,9 +66,35 @@ pub enum EspError {
     Disk(#[from] vigie_disk::Error),
 }
 
-/// Opens the ESP on the disk that this system runs from.
+/// Opens the ESP on the disk that this system was started from.
 pub fn open(running: &Running, sysfs: &Sysfs, write: bool) -> Result<KernelDevice, EspError> {
     let disk = running.disk.as_deref().ok_or(EspError::Live)?;
+    open_on(disk, sysfs, write)
+}
+
+/// The other disks of this system: those with a member in the state volume's array, as the
+/// kernel runs it. None where the started disk is not in it itself: it was left out as out of
+/// date, and what its slots are is not what the others' are.
+pub fn other_disks(running: &Running, sysfs: &Sysfs) -> Vec<PathBuf> {
+    let kernel_name = |node: &Option<PathBuf>| node.as_deref().and_then(Sysfs::kernel_name);
+    let names = (
+        kernel_name(&running.disk),
+        kernel_name(&running.state_device),
+    );
+    let (Some(own), Some(state)) = names else {
+        return Vec::new();
+    };
+    let is_array = sysfs.attribute(&state, "md/level").is_some();
+    let mut disks = sysfs.disks_under(&state);
+    if !is_array || !disks.contains(&own) {
+        return Vec::new();
+    }
+    disks.retain(|disk| *disk != own);
+    disks.iter().map(|disk| node(disk)).collect()
+}
+
+/// Opens the ESP on a disk.
+pub fn open_on(disk: &Path, sysfs: &Sysfs, write: bool) -> Result<KernelDevice, EspError> {
     let partition = Sysfs::kernel_name(disk)
         .and_then(|name| sysfs.partition_named(&name, ESP_PARTITION))
         .ok_or_else(|| EspError::NoEsp {
@@ -100,6 +135,17 @@ pub fn save(esp: &mut dyn BlockDevice, state: &BootState) -> Result<(), EspError
         let device = esp.name().to_owned();
         Err(EspError::ReadBack { device })
     }
+}
+
+/// Replaces the boot state on several ESPs, the last of which is the started disk's. Each is
+/// tried whatever becomes of the others; every failure is in the result, in this order.
+pub fn save_on_all<D: BlockDevice>(
+    esps: impl IntoIterator<Item = Result<D, EspError>>,
+    state: &BootState,
+) -> Vec<EspError> {
+    let save_on = |esp: Result<D, EspError>| esp.and_then(|mut esp| save(&mut esp, state));
+    let outcomes = esps.into_iter().map(save_on);
+    outcomes.filter_map(Result::err).collect()
 }
 
 fn locate(esp: &dyn BlockDevice) -> Result<Located, EspError> {
@@ -172,6 +218,61 @@ mod tests {
         let mut after = after;
         let seen = fat::read_root_file(&mut after, GRUBENV, Bytes::kib(4)).unwrap();
         assert_eq!(seen.unwrap(), new.encode());
+    }
+
+    #[test]
+    fn every_disk_is_tried() {
+        let mut good = BootState::default();
+        good.mark_good(Slot::A);
+        let old = BootState::default();
+        let mut disks = [esp(&old.encode()), esp(b"short"), esp(&old.encode())];
+        let lost = EspError::NoEsp {
+            disk: "/dev/vdz".into(),
+        };
+        let esps = std::iter::once(Err(lost)).chain(disks.iter_mut().map(Ok));
+        let failures = save_on_all(esps, &good);
+        let texts: Vec<String> = failures.iter().map(ToString::to_string).collect();
+        assert_eq!(texts.len(), 2, "{texts:?}");
+        assert!(texts[0].contains("/dev/vdz") && texts[1].contains("5 bytes"));
+        for intact in [0, 2] {
+            assert_eq!(load(&disks[intact]).unwrap(), good);
+        }
+    }
+
+    #[test]
+    fn other_disks_are_those_of_the_running_array() {
+        let dir = tempfile::tempdir().unwrap();
+        for (path, text) in [
+            ("vda/vda7/partition", "7"),
+            ("vdb/vdb7/partition", "7"),
+            ("vdc/vdc7/partition", "7"),
+            ("md126/md/level", "raid1\n"),
+            ("md126/slaves/vda7/x", ""),
+            ("md126/slaves/vdb7/x", ""),
+            ("dm-1/slaves/vda7/x", ""),
+            ("dm-1/slaves/vdb7/x", ""),
+        ] {
+            let path = dir.path().join("block").join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let sysfs = Sysfs::new(dir.path());
+        for (disk, state, others) in [
+            ("vda", "md126", &["/dev/vdb"][..]),
+            ("vdb", "md126", &["/dev/vda"]),
+            // Left out of the array: its slots are not theirs.
+            ("vdc", "md126", &[]),
+            ("vda", "vda7", &[]),
+            ("vda", "dm-1", &[]),
+            ("vda", "gone", &[]),
+        ] {
+            let json = format!(
+                r#"{{"mode":"installed","slot":"a","disk":"/dev/{disk}","state_device":"/dev/{state}"}}"#
+            );
+            let running: Running = serde_json::from_str(&json).unwrap();
+            let others: Vec<PathBuf> = others.iter().map(PathBuf::from).collect();
+            assert_eq!(other_disks(&running, &sysfs), others, "{disk} {state}");
+        }
     }
 
     #[test]

@@ -31,6 +31,9 @@ pub struct Running {
     /// The system disk of an installed system.
     #[serde(default)]
     pub disk: Option<PathBuf>,
+    /// What is mounted on /var of an installed system; an md array where there are several disks.
+    #[serde(default)]
+    pub state_device: Option<PathBuf>,
     /// Where the medium is mounted in the live system.
     #[serde(default)]
     pub medium: Option<PathBuf>,

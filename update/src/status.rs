@@ -1,9 +1,12 @@
 //! What an appliance can say about its slots.
 
+use std::path::Path;
+
 use serde::Serialize;
 
 use crate::boot_state::{BootState, SlotState};
 use crate::choice::choose;
+use crate::esp::EspError;
 use crate::running::{Mode, Running};
 use crate::slot::Slot;
 
@@ -20,6 +23,50 @@ pub struct Status {
     pub slots: Option<Slots>,
     /// The slot that the next start will boot.
     pub next: Option<Slot>,
+    /// The boot states on the other disks of a RAID system.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub copies: Vec<Copy>,
+}
+
+/// The boot state on another disk of the system.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Copy {
+    /// The disk's node.
+    pub disk: String,
+    /// It is as on the started disk; none where it cannot be read.
+    pub same: Option<bool>,
+    /// Why it cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+impl Copy {
+    /// Compares what was found on a disk with the started disk's state.
+    pub fn new(disk: &Path, found: Result<BootState, EspError>, own: &BootState) -> Self {
+        let (same, error) = match found {
+            Ok(found) => (Some(found == *own), None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        Self {
+            disk: disk.display().to_string(),
+            same,
+            error,
+        }
+    }
+
+    fn line(&self) -> String {
+        let disk = &self.disk;
+        match (self.same, &self.error) {
+            (Some(true), _) => format!("boot state on {disk}: the same"),
+            (Some(false), _) => {
+                format!("boot state on {disk}: different; the next healthy start makes it the same")
+            }
+            (None, error) => {
+                let why = error.as_deref().unwrap_or("unknown");
+                format!("boot state on {disk}: cannot be read: {why}")
+            }
+        }
+    }
 }
 
 /// Both slots and their order.
@@ -46,6 +93,7 @@ impl Status {
                 b: state.slot(Slot::B),
             }),
             next: state.map(|state| choose(state, &Slot::BOTH).slot),
+            copies: Vec::new(),
         }
     }
 
@@ -66,6 +114,7 @@ impl Status {
             lines.push(format!("slot {slot}: {health}"));
         }
         lines.push(format!("next start: slot {next}"));
+        lines.extend(self.copies.iter().map(Copy::line));
         lines
     }
 }
@@ -88,7 +137,7 @@ mod tests {
             serde_json::from_str(r#"{"mode":"installed","slot":"a","disk":"/dev/vda"}"#).unwrap();
         let mut state = BootState::default();
         state.mark_good(Slot::A);
-        let status = Status::new(&running, "ID=vigie\nVERSION_ID=\"0.1.0.0\"\n", Some(&state));
+        let mut status = Status::new(&running, "ID=vigie\nVERSION_ID=\"0.1.0.0\"\n", Some(&state));
         assert_eq!(
             status.lines(),
             [
@@ -102,5 +151,22 @@ mod tests {
             serde_json::to_string(&status).unwrap(),
             r#"{"mode":"installed","version":"0.1.0.0","slot":"a","slots":{"first":"a","a":{"good":true,"tries":3},"b":{"good":false,"tries":0}},"next":"a"}"#
         );
+        let other = BootState::default();
+        let found = |disk: &str, found| Copy::new(Path::new(disk), found, &state);
+        status.copies = vec![
+            found("/dev/vdb", Ok(state.clone())),
+            found("/dev/vdc", Ok(other)),
+            found("/dev/vdd", Err(EspError::Live)),
+        ];
+        let lines = status.lines();
+        for (line, word) in lines[4..]
+            .iter()
+            .zip(["the same", "different", "cannot be read"])
+        {
+            assert!(line.contains(word), "{line}");
+        }
+        let json = serde_json::to_value(&status).unwrap();
+        let same: Vec<_> = (0..3).map(|i| json["copies"][i]["same"].clone()).collect();
+        assert_eq!(same, [true.into(), false.into(), serde_json::Value::Null]);
     }
 }

@@ -169,6 +169,18 @@ impl Sysfs {
         holders
     }
 
+    /// Names of the disks that a device (md, dm) is built on, or on whose partitions.
+    pub fn disks_under(&self, device: &str) -> Vec<String> {
+        let parts = sorted_names(&self.disk_folder(device).join("slaves"));
+        let is_part = |name: &String| parts.contains(name);
+        let mut disks = self.disks();
+        disks.retain(|disk| {
+            let mut partitions = self.partitions(disk).into_iter();
+            is_part(disk) || partitions.any(|one| is_part(&one.kernel_name))
+        });
+        disks
+    }
+
     /// Device numbers (`major:minor`) of a disk and its partitions.
     pub fn numbers(&self, disk: &str) -> Vec<String> {
         let folder = self.disk_folder(disk);
@@ -215,8 +227,14 @@ mod tests {
             ("block/sda/sda2/partition", "2\n"),
             ("block/sda/sda2/uevent", "PARTNAME=vigie-esp\n"),
             ("block/sda/queue/rotational", "1"),
+            ("block/md0/slaves/nvme0n1p10/x", ""),
+            ("block/md0/slaves/sda/x", ""),
+            ("block/md1/slaves/nvme0n1p1/x", ""),
         ]);
-        assert_eq!(sysfs.disks(), ["nvme0n1", "sda"]);
+        assert_eq!(sysfs.disks(), ["md0", "md1", "nvme0n1", "sda"]);
+        assert_eq!(sysfs.disks_under("md0"), ["nvme0n1", "sda"]);
+        assert_eq!(sysfs.disks_under("md1"), [""; 0], "no such partition");
+        assert_eq!(sysfs.disks_under("sda"), [""; 0]);
         let esp = sysfs.partition_named("nvme0n1", "vigie-esp").unwrap();
         assert_eq!(esp.node, Path::new("/dev/nvme0n1p2"));
         assert_eq!(esp.size, Bytes::MIB);
