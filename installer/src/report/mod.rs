@@ -203,9 +203,12 @@ impl Report {
             Outcome::Refused => vec![Text::new("report.refused").to(language)],
             Outcome::Failed => {
                 let mut lines = vec![Text::new("report.failed").with("error", error).to(language)];
-                if !self.groups.is_empty() {
-                    lines.push(Text::new("report.not-bootable").to(language));
-                }
+                // The medium is checked before anything is written.
+                let checked = self.phases.iter().any(|one| one.phase == Phase::Check);
+                lines.push(match checked {
+                    true => Text::new("report.not-bootable").to(language),
+                    false => Text::new("report.nothing-written").to(language),
+                });
                 lines
             }
         }
