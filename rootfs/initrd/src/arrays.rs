@@ -27,18 +27,20 @@ pub struct Member {
     pub superblock: Superblock,
 }
 
-/// The members of the arrays that are looked for, as they come.
+/// The members of the system's arrays, as they come.
 #[derive(Debug, Clone, Default)]
 pub struct Gathering {
-    wanted: Vec<Uuid>,
+    root: Option<Uuid>,
+    state: Option<Uuid>,
     members: Vec<Member>,
 }
 
 impl Gathering {
-    /// Looks for the arrays of these ids.
-    pub fn of(wanted: impl IntoIterator<Item = Uuid>) -> Gathering {
+    /// Looks for the array of the root device and that of the state volume.
+    pub fn of(root: Option<Uuid>, state: Option<Uuid>) -> Gathering {
         Gathering {
-            wanted: wanted.into_iter().collect(),
+            root,
+            state,
             members: Vec::new(),
         }
     }
@@ -48,7 +50,7 @@ impl Gathering {
     /// is passed over: mdadm would refuse to choose between the two, and the
     /// disk that the boot loader started from is noted first.
     pub fn take(&mut self, node: String, superblock: Superblock) {
-        if !self.wanted.contains(&superblock.uuid) {
+        if ![self.root, self.state].contains(&Some(superblock.uuid)) {
             return;
         }
         self.members.retain(|one| one.node != node);
@@ -65,29 +67,37 @@ impl Gathering {
     }
 
     /// Whether nothing is left to wait for.
+    ///
+    /// The root's array is not written to, so its superblocks do not learn that a
+    /// disk is gone. Those of the state do, and both lie on the same disks: where
+    /// the state has all its working members, the root waits for no more.
     pub fn is_complete(&self) -> bool {
-        self.wanted.iter().all(|array| self.lacking(*array) == 0)
+        let state = self.state.map_or(0, |state| self.lacking(state));
+        let root = self.root.map_or(0, |root| self.lacking(root));
+        let vouched = || match (self.root, self.state) {
+            (Some(root), Some(state)) => self.present(root).len() >= self.present(state).len(),
+            _ => false,
+        };
+        state == 0 && (root == 0 || vouched())
     }
 
     /// How many working members of an array are not there yet; one where none is.
     pub fn lacking(&self, array: Uuid) -> usize {
-        let members = self.members(array);
-        let Some(newest) = newest(&members) else {
+        let Some(newest) = newest(&self.members(array)) else {
             return 1;
         };
-        let is_current = |one: &&&Member| {
-            one.superblock.events + EVENT_MARGIN >= newest.superblock.events
-                && one.superblock.role.is_some()
-        };
-        let current = members.iter().filter(is_current);
-        let present: BTreeSet<usize> = current.filter_map(|one| one.superblock.role).collect();
+        let present = self.present(array);
         working(&newest.superblock).difference(&present).count()
     }
 
-    /// How many working members of all the arrays are not there yet.
-    pub fn lacking_in_all(&self) -> usize {
-        let each = self.wanted.iter().map(|array| self.lacking(*array));
-        each.max().unwrap_or(0)
+    /// The roles of the members that are there and up to date.
+    fn present(&self, array: Uuid) -> BTreeSet<usize> {
+        let members = self.members(array);
+        let newest = newest(&members).map_or(0, |one| one.superblock.events);
+        let current = members
+            .into_iter()
+            .filter(|one| one.superblock.events + EVENT_MARGIN >= newest);
+        current.filter_map(|one| one.superblock.role).collect()
     }
 }
 
@@ -224,7 +234,7 @@ mod tests {
                 1,
             ),
         ] {
-            let mut gathering = Gathering::of([ARRAY]);
+            let mut gathering = Gathering::of(None, Some(ARRAY));
             for (i, superblock) in members.into_iter().enumerate() {
                 gathering.take(format!("/dev/d{i}"), superblock);
             }
@@ -234,10 +244,58 @@ mod tests {
     }
 
     #[test]
+    fn the_state_knows_for_the_root() {
+        let both = [0, 1];
+        let state = |role, events, roles| Superblock {
+            uuid: OTHER,
+            ..member(role, events, roles)
+        };
+        for (name, members, complete) in [
+            (
+                "a disk that the state does not miss yet",
+                vec![member(0, 0, both), state(0, 5, both)],
+                false,
+            ),
+            (
+                "a disk that the state gave up",
+                vec![member(0, 0, both), state(0, 5, [0, FAULTY])],
+                true,
+            ),
+            (
+                "the root's member on the disk that counts is still to come",
+                vec![state(0, 5, [0, FAULTY])],
+                false,
+            ),
+            (
+                "started from the stale disk: only its root member is there",
+                vec![member(1, 0, both), state(1, 3, both)],
+                false,
+            ),
+            (
+                "started from the stale disk: the other has come",
+                vec![
+                    member(1, 0, both),
+                    state(1, 3, both),
+                    member(0, 0, both),
+                    state(0, 5, [0, FAULTY]),
+                ],
+                true,
+            ),
+        ] {
+            let mut gathering = Gathering::of(Some(ARRAY), Some(OTHER));
+            for (i, superblock) in members.into_iter().enumerate() {
+                gathering.take(format!("/dev/d{i}"), superblock);
+            }
+            assert_eq!(gathering.is_complete(), complete, "{name}");
+        }
+        assert!(Gathering::of(None, None).is_complete());
+    }
+
+    #[test]
     fn spares_are_nobodys_knowledge() {
         let mut spare = member(1, 99, [0, FAULTY]);
         (spare.role, spare.device_uuid) = (None, Uuid([99; 16]));
-        let mut gathering = Gathering::of([ARRAY]);
+        let mut gathering = Gathering::of(Some(ARRAY), None);
         gathering.take("/dev/spare".into(), spare);
         assert_eq!(gathering.lacking(ARRAY), 1);
         gathering.take("/dev/a".into(), member(0, 5, [0, 1]));
@@ -248,7 +306,7 @@ mod tests {
 
     #[test]
     fn two_arrays_and_strangers() {
-        let mut gathering = Gathering::of([ARRAY, OTHER]);
+        let mut gathering = Gathering::of(Some(ARRAY), Some(OTHER));
         let [ours, theirs] = [superblocks(ARRAY, 2), superblocks(OTHER, 3)];
         let stranger = superblocks(Uuid([9; 16]), 2).remove(0);
         gathering.take("/dev/x".into(), stranger);
@@ -263,12 +321,11 @@ mod tests {
         };
         assert_eq!(nodes(ARRAY), ["/dev/d0", "/dev/d1"]);
         assert_eq!(nodes(OTHER), ["/dev/d2", "/dev/d3", "/dev/d4"]);
-        assert_eq!(Gathering::of([]).lacking_in_all(), 0);
     }
 
     #[test]
     fn a_clone_is_passed_over_and_a_device_is_told_twice() {
-        let mut gathering = Gathering::of([ARRAY]);
+        let mut gathering = Gathering::of(Some(ARRAY), None);
         gathering.take("/dev/a".into(), member(0, 5, [0, 1]));
         gathering.take("/dev/copy".into(), member(0, 5, [0, 1]));
         gathering.take("/dev/a".into(), member(0, 6, [0, 1]));
@@ -300,7 +357,7 @@ mod tests {
 
     #[test]
     fn words_for_mdadm() {
-        let mut gathering = Gathering::of([ARRAY]);
+        let mut gathering = Gathering::of(Some(ARRAY), None);
         gathering.take("/dev/vda7".into(), member(0, 5, [0, 1]));
         gathering.take("/dev/vdb7".into(), member(1, 5, [0, 1]));
         let words = assembly(ARRAY, "state", &gathering.members(ARRAY)).join(" ");

@@ -98,8 +98,8 @@ pub fn assemble(
 /// Begins to look for the arrays that the started disk's partitions are members
 /// of, and gets their modules meanwhile.
 fn begin(loader: &Loader, found: [(Option<&BlockDevice>, &Option<Superblock>); 2]) -> Gathering {
-    let superblocks = found.iter().filter_map(|(_, one)| one.as_ref());
-    let mut gathering = Gathering::of(superblocks.map(|one| one.uuid));
+    let [root, state] = found.map(|(_, one)| one.as_ref().map(|one| one.uuid));
+    let mut gathering = Gathering::of(root, state);
     for (device, superblock) in found {
         if let (Some(device), Some(superblock)) = (device, superblock) {
             let module = arrays::module(superblock.level);
@@ -137,8 +137,7 @@ fn wait_for_members(request: &Request, devices: &mut Devices, gathering: &mut Ga
     match complete {
         Some(()) => note("all members of the arrays are there"),
         None => warn(format_args!(
-            "{} member(s) of an array did not come within {} seconds",
-            gathering.lacking_in_all(),
+            "not all members of the arrays came within {} seconds",
             limit.as_secs()
         )),
     }
@@ -177,7 +176,7 @@ fn start_state(
             "no disk of the RAID has a {STATE} partition in an array"
         ));
     };
-    let mut gathering = Gathering::of([state.uuid]);
+    let mut gathering = Gathering::of(None, Some(state.uuid));
     // No wait: the disks of the root's array have had their time.
     let _ = devices.find(
         Duration::ZERO,
