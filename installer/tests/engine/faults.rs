@@ -1,8 +1,8 @@
 //! Disks that fail: the installation says so, and what is left starts nothing
 //! or the whole system.
 
-use vigie_disk::device::read_vec;
 use vigie_disk::device::faulty::{Fault, Faulty, Kind};
+use vigie_disk::device::read_vec;
 use vigie_disk::{Bytes, MemoryDevice, SectorSize};
 use vigie_installer::Ids;
 use vigie_installer::progress::Silent;

@@ -1,10 +1,10 @@
 //! Power cuts at every write of an installation (DESIGN section 7).
 
-use vigie_disk::device::record::Recorder;
+use vigie_disk::device::record::{Recorder, Sequence};
 use vigie_disk::table::Table;
-use vigie_disk::{BlockDevice, Bytes, MemoryDevice, crash};
-use vigie_installer::Ids;
+use vigie_disk::{BlockDevice, Bytes, MemoryDevice, SectorSize, crash};
 use vigie_installer::progress::Silent;
+use vigie_installer::{Answers, Ids};
 
 use crate::support::{BUILT, SECTORS, Setup, answers, inventory, planned};
 
@@ -68,4 +68,53 @@ fn no_cut_leaves_a_disk_that_half_boots() {
         );
         assert!(dead > 50 && alive > 5);
     }
+}
+
+/// The same over two mirrored disks: whichever of them still starts something
+/// starts the old system or the new one, whole.
+#[test]
+fn no_cut_leaves_a_mirror_that_half_boots() {
+    let Some(setup) = Setup::new(2 << 20, 1 << 20) else {
+        return;
+    };
+    let answers = Answers::parse(
+        "[target]\nraid = \"raid1\"\nerase = true\n\
+         disks = [{ serial = \"S0\" }, { serial = \"S1\" }]\n",
+    )
+    .unwrap();
+    let install = |disks: &mut [&mut dyn BlockDevice], seed: &str| {
+        let plan = planned(&answers, &inventory(disks), &setup.payload);
+        let ids = Ids::seeded(seed, BUILT);
+        setup
+            .execute(&answers, &plan, &ids, disks, &mut Silent)
+            .unwrap();
+    };
+    let blank = || MemoryDevice::new(Bytes::gb(8), SectorSize::S512);
+    let mut old = [blank(), blank()];
+    let [one, other] = &mut old;
+    install(&mut [one, other], "old");
+    let sequence = Sequence::default();
+    let mut recorders = old.clone().map(|disk| Recorder::sharing(disk, &sequence));
+    let [one, other] = &mut recorders;
+    install(&mut [one, other], "new");
+    let logs = recorders.map(Recorder::finish_numbered);
+    let new = logs.each_ref().map(|(disk, _)| inside(disk));
+    let was = old.each_ref().map(inside);
+    let recorded: Vec<_> = old.into_iter().zip(logs.map(|(_, log)| log)).collect();
+    let (mut states, mut alive) = (0, 0);
+    crash::enumerate_all::<vigie_disk::Error>(&recorded, |at, cut, disks| {
+        states += 1;
+        for (number, disk) in disks.iter().enumerate() {
+            if looks_bootable(disk) {
+                let found = inside(disk);
+                let whole = found == was[number] || found == new[number];
+                assert!(whole, "disk {number} half-boots after {cut:?} of disk {at}");
+                alive += 1;
+            }
+        }
+        Ok(())
+    })
+    .unwrap();
+    println!("{states} states, in {alive} a disk starts");
+    assert!(states > 500 && alive > 20);
 }
