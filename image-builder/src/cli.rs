@@ -13,6 +13,7 @@ use image_builder::interrupt;
 use image_builder::lock_packages::{self, Outcome};
 use image_builder::machine;
 use image_builder::progress::Reporter;
+use image_builder::provision;
 use image_builder::session::{Options, Session};
 use image_builder::sources;
 use image_builder::virtual_disk::{self, Format};
@@ -127,6 +128,21 @@ enum Command {
         #[arg(long)]
         exit_when_healthy: bool,
     },
+    /// Copy a medium, with the answers of an unattended installation in the copy
+    Provision {
+        /// The medium
+        #[arg(long, value_name = "FILE")]
+        iso: PathBuf,
+        /// The installer's answers (install.toml); they are checked first
+        #[arg(long, value_name = "FILE", required_unless_present = "show")]
+        answers: Option<PathBuf>,
+        /// The copy; it must not exist yet
+        #[arg(long, value_name = "FILE", required_unless_present = "show")]
+        out: Option<PathBuf>,
+        /// Only print the answers that are in the medium
+        #[arg(long, conflicts_with_all = ["answers", "out"])]
+        show: bool,
+    },
     /// Fetch the source packages of everything that is shipped
     Sources {
         /// Where they go [default: target/image/sources]
@@ -238,6 +254,12 @@ fn run(cli: &Cli, reporter: Reporter) -> Result<()> {
             drop(guard);
             machine::demo(&order, &emulator, &log, *exit_when_healthy, reporter)
         }
+        Command::Provision {
+            iso, answers, out, ..
+        } => {
+            drop(guard);
+            provision(reporter, iso, answers.as_deref(), out.as_deref())
+        }
         Command::Sources { out, only } => sources(&session, out.as_deref(), only),
         Command::Clean { keep_downloads } => clean(&session, *keep_downloads),
     }
@@ -319,6 +341,25 @@ fn prepare_demo(
         vnc: false,
     };
     Ok((order, emulator, out.join("demo-console.log")))
+}
+
+fn provision(
+    reporter: Reporter,
+    iso: &Path,
+    answers: Option<&Path>,
+    out: Option<&Path>,
+) -> Result<()> {
+    let (Some(answers), Some(out)) = (answers, out) else {
+        match provision::show(iso)? {
+            Some(answers) => print!("{}", answers.trim_start_matches('\n')),
+            None => reporter.say("provision", "the medium has no answers"),
+        }
+        return Ok(());
+    };
+    let version = provision::make(&provision::Order { iso, answers, out })?;
+    let said = format!("{} has version {version} and the answers", out.display());
+    reporter.say("provision", &said);
+    Ok(())
 }
 
 fn sources(session: &Session, out: Option<&Path>, only: &[String]) -> Result<()> {

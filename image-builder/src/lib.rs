@@ -15,6 +15,7 @@ pub mod output;
 pub mod packages;
 pub mod programs;
 pub mod progress;
+pub mod provision;
 pub mod session;
 pub mod sources;
 pub mod tools;

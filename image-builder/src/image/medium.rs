@@ -3,9 +3,11 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use vigie_installer::clock::civil;
+use vigie_installer::sources::embedded;
 
 use super::loader::Loaders;
-use vigie_installer::clock::civil;
+use crate::provision::OURS;
 use crate::tools::{Tools, run};
 
 /// Size of the medium's ESP, in KiB: shim, its key manager and GRUB fill three quarters.
@@ -56,7 +58,7 @@ impl Medium<'_> {
                 "-appid",
                 "VIGIE",
                 "-publisher",
-                "VIGIE",
+                OURS,
                 "-p",
                 "VIGIE",
             ])
@@ -155,6 +157,7 @@ impl Medium<'_> {
         std::fs::copy(&self.loaders.eltorito, grub.join("eltorito.img"))?;
         let payload = root.join("vigie");
         std::fs::create_dir_all(&payload)?;
+        std::fs::write(root.join(embedded::PATH), embedded::empty())?;
         for entry in std::fs::read_dir(self.payload)? {
             let entry = entry?;
             let to = payload.join(entry.file_name());

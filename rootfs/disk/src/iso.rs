@@ -1,5 +1,5 @@
-//! Reads a file from the root of an ISO 9660 volume: enough for the answers of
-//! an unattended installation, and nothing more.
+//! Finds and reads files of an ISO 9660 volume: enough for the answers of an
+//! unattended installation, and nothing more.
 //!
 //! Names are compared with their Rock Ridge name, their Joliet name and the
 //! plain name without version, in any case of letters.
@@ -9,8 +9,17 @@ use crate::error::{Error, Result};
 use crate::units::Bytes;
 
 const SECTOR: u64 = 2048;
-/// No root directory that anybody made is larger.
+/// No directory that anybody made is larger.
 const DIRECTORY_LIMIT: u32 = 1 << 20;
+
+/// Where a file's bytes lie: in one piece, as ISO 9660 has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// Its first byte on the volume.
+    pub offset: Bytes,
+    /// Its length.
+    pub size: Bytes,
+}
 
 /// Contents of the file of that name in the root; none where there is none.
 /// A file larger than `limit` is refused.
@@ -19,6 +28,24 @@ pub fn read_root_file(
     name: &str,
     limit: Bytes,
 ) -> Result<Option<Vec<u8>>> {
+    read_file(device, name, limit)
+}
+
+/// Contents of a file by its path, as "vigie/payload.json"; none where there is none.
+/// A file larger than `limit` is refused.
+pub fn read_file(device: &dyn BlockDevice, path: &str, limit: Bytes) -> Result<Option<Vec<u8>>> {
+    let Some(extent) = find_file(device, path)? else {
+        return Ok(None);
+    };
+    if extent.size > limit {
+        let why = format!("{path} is larger than {limit}");
+        return Err(Error::format("the ISO 9660 volume", device.name(), why));
+    }
+    read_vec(device, extent.offset, extent.size.get() as usize).map(Some)
+}
+
+/// Where the bytes of a file lie, by its path; none where there is no such file.
+pub fn find_file(device: &dyn BlockDevice, path: &str) -> Result<Option<Extent>> {
     for number in 16..32 {
         let descriptor = read_vec(device, Bytes::new(number * SECTOR), SECTOR as usize)?;
         if &descriptor[1..6] != b"CD001" || descriptor[0] == 255 {
@@ -30,17 +57,38 @@ pub fn read_root_file(
             2 => true,
             _ => continue,
         };
-        let (at, length) = extent(&descriptor[156..190]);
-        let directory = read_extent(device, at, length.min(DIRECTORY_LIMIT))?;
-        if let Some((at, length)) = find(&directory, name, joliet) {
-            if u64::from(length) > limit.get() {
-                let why = format!("{name} is larger than {limit}");
-                return Err(Error::format("the ISO 9660 volume", device.name(), why));
-            }
-            return read_extent(device, at, length).map(Some);
+        let root = extent(&descriptor[156..190]);
+        if let Some((at, length)) = walk(device, root, path, joliet)? {
+            return Ok(Some(Extent {
+                offset: Bytes::new(u64::from(at) * SECTOR),
+                size: Bytes::new(u64::from(length)),
+            }));
         }
     }
     Ok(None)
+}
+
+/// Follows a path from a directory; the extent of the file at its end.
+fn walk(
+    device: &dyn BlockDevice,
+    mut directory: (u32, u32),
+    path: &str,
+    joliet: bool,
+) -> Result<Option<(u32, u32)>> {
+    let (folders, file) = path.rsplit_once('/').unwrap_or(("", path));
+    for folder in folders.split('/').filter(|folder| !folder.is_empty()) {
+        let entries = read_directory(device, directory)?;
+        match find(&entries, folder, joliet, true) {
+            Some(found) => directory = found,
+            None => return Ok(None),
+        }
+    }
+    let entries = read_directory(device, directory)?;
+    Ok(find(&entries, file, joliet, false))
+}
+
+fn read_directory(device: &dyn BlockDevice, (at, length): (u32, u32)) -> Result<Vec<u8>> {
+    read_extent(device, at, length.min(DIRECTORY_LIMIT))
 }
 
 fn read_extent(device: &dyn BlockDevice, sector: u32, length: u32) -> Result<Vec<u8>> {
@@ -62,8 +110,8 @@ fn extent(record: &[u8]) -> (u32, u32) {
     (number(2), number(10))
 }
 
-/// Looks for a plain file in the bytes of a directory.
-fn find(directory: &[u8], name: &str, joliet: bool) -> Option<(u32, u32)> {
+/// Looks for a plain file or a folder in the bytes of a directory.
+fn find(directory: &[u8], name: &str, joliet: bool, folder: bool) -> Option<(u32, u32)> {
     for sector in directory.chunks(SECTOR as usize) {
         let mut rest = sector;
         // A record does not cross a sector; a length of 0 ends the sector.
@@ -74,7 +122,9 @@ fn find(directory: &[u8], name: &str, joliet: bool) -> Option<(u32, u32)> {
             let (record, after) = rest.split_at(length);
             rest = after;
             let is_directory = record[25] & 2 != 0;
-            if !is_directory && names(record, joliet).any(|one| one.eq_ignore_ascii_case(name)) {
+            if is_directory == folder
+                && names(record, joliet).any(|one| one.eq_ignore_ascii_case(name))
+            {
                 return Some(extent(record));
             }
         }
@@ -180,6 +230,28 @@ mod tests {
         }
         let big = volume(&[record(b"INSTALL.TOML;1", &[], 30, 1 << 30, 0)]);
         assert!(read_root_file(&big, "install.toml", Bytes::kib(64)).is_err());
+    }
+
+    #[test]
+    fn files_in_folders_are_found() {
+        let mut disk = volume(&[record(b"VIGIE", &[], 22, 2048, 2)]);
+        let inner = record(b"INSTALL.TOM;1", b"NM\x11\x01\0install.toml", 30, 8, 0);
+        disk.write_at(Bytes::new(22 * SECTOR), &inner).unwrap();
+        let find = |path| find_file(&disk, path).unwrap();
+        let extent = find("vigie/install.toml").unwrap();
+        assert_eq!(extent.offset, Bytes::new(30 * SECTOR));
+        assert_eq!(extent.size, Bytes::new(8));
+        for absent in [
+            "install.toml",
+            "vigie",
+            "vigie/other",
+            "other/install.toml",
+            "",
+        ] {
+            assert_eq!(find(absent), None, "{absent}");
+        }
+        let contents = read_file(&disk, "/vigie/install.toml", Bytes::new(8)).unwrap();
+        assert_eq!(contents.as_deref(), Some(&b"[target]"[..]));
     }
 
     #[test]
