@@ -55,6 +55,7 @@ impl std::fmt::Display for Action {
 #[serde(deny_unknown_fields)]
 pub struct SendReport {
     /// Where the report is sent by HTTPS POST, as JSON.
+    #[cfg_attr(test, schemars(extend("pattern" = r"^https://[^/\s]\S*$")))]
     pub url: String,
 }
 

@@ -183,22 +183,28 @@ fn of_certificate(url: &Url, wrong: &Wrong, why: &str) -> Trouble {
     }
 }
 
-/// The TLS error in a chain of causes, where there is one. An `io::Error` hides what it holds from
-/// `source`, so it is asked itself.
+/// The TLS error in a chain of causes, where there is one.
 fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
     let mut cause = error.source();
     while let Some(one) = cause {
-        let held = one
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref)
-            .and_then(|held| held.downcast_ref::<rustls::Error>());
-        let found = held.or_else(|| one.downcast_ref());
-        if found.is_some() {
-            return found;
+        if let Some(found) = held(one) {
+            return Some(found);
         }
         cause = one.source();
     }
     None
+}
+
+/// The TLS error that an error is, or holds: an `io::Error` hides what it holds from `source`, and
+/// may hold another.
+fn held<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+    let inner = error
+        .downcast_ref::<std::io::Error>()
+        .and_then(std::io::Error::get_ref);
+    match inner {
+        Some(inner) => held(inner),
+        None => error.downcast_ref(),
+    }
 }
 
 /// The innermost cause: the outer ones only say that a request failed.
