@@ -16,9 +16,13 @@ fn main() -> ExitCode {
         Ok(vigie_prompt::Answer::Given(way)) if way == "panic" => panic!("as asked"),
         Ok(vigie_prompt::Answer::Given(way)) if way == "abort" => std::process::abort(),
         Ok(vigie_prompt::Answer::Given(way)) if way == "busy" => {
-            raw::ignore_signals(true);
+            let _whole = raw::Uninterrupted::begin();
             // The test tells the end.
-            let _ = prompter.line(&field);
+            let _ = prompter.line(&Field {
+                label: "Again",
+                ..field
+            });
+            println!("done");
             ExitCode::SUCCESS
         }
         Ok(answer) => {

@@ -144,7 +144,7 @@ impl<W: Wire> Capable<W> {
             None => (number + 1).to_string(),
             Some(_) => "-".to_owned(),
         };
-        let mark = menu.mark(number).map_or("", mark);
+        let mark = menu.mark(number);
         let mut text = String::new();
         for (at, line) in item.lines.iter().enumerate() {
             let lead = match at {
@@ -170,9 +170,9 @@ impl<W: Wire> Capable<W> {
     }
 
     fn menu_prompt(&self, menu: &Menu<'_>) -> String {
-        let words = match menu.mark(0) {
-            Some(_) => self.words.several,
-            None => self.words.choose,
+        let words = match menu.is_of_several() {
+            true => self.words.several,
+            false => self.words.choose,
         };
         format!("{words} {}{ERASE_LINE}", menu.typed())
     }
@@ -211,7 +211,7 @@ impl<W: Wire> Capable<W> {
             return Ok(());
         }
         let far = Self::above_prompt(menu, drawn, number);
-        let mark = menu.mark(number).map_or("", mark);
+        let mark = menu.mark(number);
         self.wire
             .write(&format!("\x1b[{far}A\r\x1b[6C{mark}\x1b[{far}B"))
     }
@@ -255,7 +255,7 @@ impl<W: Wire> Capable<W> {
 
     /// Lets a line be edited behind a label; none is for going back.
     fn edit(&mut self, label: &str, mut editor: Editor) -> io::Result<Option<Editor>> {
-        let label = format!("{}: ", cut(label, self.width() / 2));
+        let label = format!("{}{} ", cut(label, self.width() / 2), self.words.colon);
         let room = self.width() - columns(&label);
         self.draw_line(&label, &editor, room)?;
         loop {
@@ -293,10 +293,6 @@ impl<W: Wire> Capable<W> {
         self.wire
             .write(&format!("\r{label}{text}{ERASE_LINE}\r\x1b[{right}C"))
     }
-}
-
-fn mark(marked: bool) -> &'static str {
-    if marked { "[x] " } else { "[ ] " }
 }
 
 impl<W: Wire> Prompter for Capable<W> {

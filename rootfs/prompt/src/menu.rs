@@ -2,6 +2,7 @@
 
 use crate::Item;
 use crate::keys::Key;
+use crate::text::shown;
 
 /// More digits are no number of any menu.
 const MOST_DIGITS: usize = 4;
@@ -72,9 +73,23 @@ impl<'a> Menu<'a> {
         &self.typed
     }
 
-    /// Whether an item is marked; none where only one is chosen.
-    pub fn mark(&self, item: usize) -> Option<bool> {
-        self.marks.as_ref()?.get(item).copied()
+    /// What stands before an item: a mark where several can be chosen.
+    pub fn mark(&self, item: usize) -> &'static str {
+        let Some(marks) = &self.marks else { return "" };
+        let refused = self
+            .items
+            .get(item)
+            .is_some_and(|item| item.refused.is_some());
+        match marks.get(item) {
+            _ if refused => "    ",
+            Some(true) => "[x] ",
+            _ => "[ ] ",
+        }
+    }
+
+    /// Whether several can be chosen.
+    pub fn is_of_several(&self) -> bool {
+        self.marks.is_some()
     }
 
     /// A key; `page` is how many items Page Up and Page Down move by.
@@ -94,11 +109,13 @@ impl<'a> Menu<'a> {
                 self.typed.clear();
                 Event::Moved
             }
-            Key::Char(digit) if digit.is_ascii_digit() && self.typed.len() < MOST_DIGITS => {
-                self.typed.push(digit);
+            Key::Char(' ' | ',') if self.marks.is_some() => self.toggle(),
+            // What is no digit is shown too, and refused at the end: whoever types a word and Enter
+            // does not mean the default.
+            Key::Char(typed) if self.typed.chars().count() < MOST_DIGITS => {
+                self.typed.push(shown(typed));
                 self.follow()
             }
-            Key::Char(' ' | ',') if self.marks.is_some() => self.toggle(),
             Key::Enter if self.marks.is_some() && self.typed.is_empty() => self.done(),
             Key::Enter if self.marks.is_some() => self.toggle(),
             Key::Enter => self.choose(),
@@ -246,7 +263,11 @@ mod tests {
             (vec![Home, Enter], Event::Chosen(0)),
             (vec![End, Down, Enter], Event::Chosen(11)),
             (vec![PageDown, Enter], Event::Chosen(7)),
-            (vec![Char('x'), Char(' ')], Event::Nothing),
+            (vec![Char('x'), Enter], Event::NoSuch("x".to_owned())),
+            (
+                vec![Char('1'), Char('é'), Enter],
+                Event::NoSuch("1é".to_owned()),
+            ),
             (vec![Esc], Event::Back),
         ] {
             assert_eq!(last(&mut Menu::one(&items, 2), &keys), expected, "{keys:?}");

@@ -105,11 +105,7 @@ impl<W: Wire> Plain<W> {
             None => (number + 1).to_string(),
             Some(_) => NOTHING.to_owned(),
         };
-        let mark = match menu.mark(number) {
-            None => "",
-            Some(true) => "[x] ",
-            Some(false) => "[ ] ",
-        };
+        let mark = menu.mark(number);
         for (at, line) in item.lines.iter().enumerate() {
             let lead = match at {
                 0 => format!("{shown:>4}  {mark}"),
@@ -143,13 +139,13 @@ impl<W: Wire> Plain<W> {
     }
 
     fn line_prompt(&self, field: &Field<'_>) -> String {
-        let label = field.label;
+        let (label, colon) = (field.label, self.words.colon);
         match (field.initial.is_empty(), field.optional) {
-            (true, _) => format!("{label}:"),
-            (false, false) => format!("{label} [{}]:", field.initial),
+            (true, _) => format!("{label}{colon}"),
+            (false, false) => format!("{label} [{}]{colon}", field.initial),
             (false, true) => {
                 let clear = self.words.clear_plain;
-                format!("{label} [{}] ({clear}):", field.initial)
+                format!("{label} [{}] ({clear}){colon}", field.initial)
             }
         }
     }
@@ -203,7 +199,8 @@ impl<W: Wire> Prompter for Plain<W> {
                 false => self.words.choose_plain,
             };
             loop {
-                let answer = self.ask(&format!("{words} [{}]:", menu.at() + 1))?;
+                let answer =
+                    self.ask(&format!("{words} [{}]{}", menu.at() + 1, self.words.colon))?;
                 let item = match answer.trim() {
                     BACK => return Ok(Answer::Back),
                     MORE if shown < items.len() => break,
@@ -238,7 +235,7 @@ impl<W: Wire> Prompter for Plain<W> {
                     return Ok(Answer::Back);
                 }
             }
-            let answer = self.ask(&format!("{}:", self.words.several_plain))?;
+            let answer = self.ask(&format!("{}{}", self.words.several_plain, self.words.colon))?;
             if answer.trim() == BACK {
                 return Ok(Answer::Back);
             }
@@ -286,7 +283,7 @@ impl<W: Wire> Prompter for Plain<W> {
     fn secret(&mut self, label: &str) -> io::Result<Answer<Secret>> {
         self.hint()?;
         self.wire.echo(false)?;
-        let answer = self.ask(&format!("{label}:"));
+        let answer = self.ask(&format!("{label}{}", self.words.colon));
         self.wire.echo(true)?;
         self.wire.write("\n")?;
         let secret = Secret::new(answer?);

@@ -2,7 +2,7 @@
 //! image's programs abort then, and drop nothing) and when a signal ends it. Only SIGKILL leaves
 //! the terminal raw; whoever started the program restores it then.
 
-use std::io;
+use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, Once, PoisonError};
@@ -101,9 +101,39 @@ fn watch() {
     });
 }
 
-/// Whether hang-up, Ctrl-C and the like end the program; not while something is written that must
-/// not be left half done. SIGTERM is among them: a shutdown waits for a while and then kills.
-pub fn ignore_signals(ignore: bool) {
-    GUARDS.call_once(watch);
-    IGNORED.store(ignore, Ordering::SeqCst);
+/// While this lives, the work is not interrupted: hang-up, Ctrl-C and the like do not end the
+/// program, nor those that it has started, because the terminal sends no signals and shows no keys.
+/// SIGTERM waits too: a shutdown waits for a while and then kills.
+#[derive(Debug)]
+pub struct Uninterrupted {
+    /// Whether the terminal was not raw already.
+    quieted: bool,
+}
+
+impl Uninterrupted {
+    /// Begins.
+    pub fn begin() -> Self {
+        GUARDS.call_once(watch);
+        IGNORED.store(true, Ordering::SeqCst);
+        let is_raw = slot().is_some();
+        Self {
+            quieted: !is_raw && io::stdin().is_terminal() && quiet().is_ok(),
+        }
+    }
+}
+
+impl Drop for Uninterrupted {
+    fn drop(&mut self) {
+        IGNORED.store(false, Ordering::SeqCst);
+        if self.quieted {
+            restore();
+        }
+    }
+}
+
+fn quiet() -> io::Result<()> {
+    let terminal = io::stdin();
+    let mut modes = keep(&terminal)?;
+    modes.local_modes -= LocalModes::ISIG | LocalModes::ECHO;
+    Ok(tcsetattr(&terminal, OptionalActions::Now, &modes)?)
 }

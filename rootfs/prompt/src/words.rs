@@ -26,6 +26,8 @@ pub struct Words {
     pub more: &'static str,
     /// The same, plain.
     pub more_plain: &'static str,
+    /// Between a label and what is typed.
+    pub colon: &'static str,
     /// When the line must not stay empty.
     pub empty: &'static str,
 }
@@ -43,6 +45,7 @@ pub static ENGLISH: Words = Words {
     clear_plain: "- leaves it empty",
     more: "-- Enter to go on, Esc to go back --",
     more_plain: "-- Enter to go on, < to go back --",
+    colon: ":",
     empty: "Something must be typed here.",
 };
 
@@ -59,5 +62,6 @@ pub static FRENCH: Words = Words {
     clear_plain: "- pour laisser vide",
     more: "-- Entrée pour continuer, Échap pour revenir --",
     more_plain: "-- Entrée pour continuer, < pour revenir --",
+    colon: " :",
     empty: "Cette réponse ne peut pas rester vide.",
 };

@@ -177,16 +177,18 @@ fn an_abort_is_not_put_back() {
 
 #[test]
 fn while_it_is_busy_signals_wait() {
-    let mut asked = Asked::new("vt220");
-    asked.type_keys(b"busy\r");
-    asked.wait_for("Way out: ");
-    for signal in [Signal::TERM, Signal::HUP, Signal::INT] {
-        asked.signal(signal);
+    for term in ["vt220", "dumb"] {
+        let mut asked = Asked::new(term);
+        asked.type_keys(b"busy\r");
+        asked.wait_for("Again: ");
+        assert!(!local_modes(&asked.terminal).intersects(LocalModes::ISIG | LocalModes::ECHO));
+        for signal in [Signal::TERM, Signal::HUP, Signal::INT] {
+            asked.signal(signal);
+        }
+        asked.type_keys(b"x\r");
+        asked.wait_for("done");
+        assert!(asked.ends_restored(), "{term:?}");
     }
-    asked.type_keys(b"x");
-    asked.wait_for("x");
-    asked.type_keys(b"\r");
-    assert!(asked.ends_restored());
 }
 
 #[test]

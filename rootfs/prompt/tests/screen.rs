@@ -168,7 +168,7 @@ fn entries_of_two_lines_reasons_and_marks() {
         [
             "   1  [x] entry 1",
             "          Windows (NTFS)",
-            "   -  [ ] entry 2",
+            "   -      entry 2",
             ">  3  [ ] entry 3",
             "\"9\" is not one of the numbers above.",
             "Space marks or unmarks, Enter when done; Esc goes back:"
