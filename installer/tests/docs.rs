@@ -24,7 +24,7 @@ fn examples(page: &str) -> Vec<(usize, String)> {
 #[test]
 fn examples_in_the_pages_are_good() {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
-    for page in ["install.md", "provision.md"] {
+    for page in ["disks.md", "install.md", "provision.md", "reinstall.md"] {
         let text = std::fs::read_to_string(docs.join(page)).unwrap();
         let examples = examples(&text);
         assert!(!examples.is_empty(), "{page} has no example");
