@@ -107,7 +107,9 @@ fn install(
     stage.plan(&plan)?;
     // What is found on a stick of a machine that was switched off meanwhile.
     let begun = stage.framed(Report::of_plan(&plan));
-    write(&begun, beside)?;
+    if let (Err(error), Some(volume)) = (write(&begun, beside), beside) {
+        stage.say(&unwritten(volume, &error));
+    }
     Ok(stage.carry_out(answers, &payload, &plan))
 }
 
@@ -122,11 +124,15 @@ fn keep(stage: &mut Stage, report: &Report, beside: Option<&Provision>) {
     let Some(volume) = beside else { return };
     let said = match write(report, beside) {
         Ok(()) => Text::new("report.written").with("place", volume.place()),
-        Err(error) => Text::new("report.unwritten")
-            .with("place", volume.place())
-            .with("error", format!("{error:#}")),
+        Err(error) => unwritten(volume, &error),
     };
     stage.say(&said);
+}
+
+fn unwritten(volume: &Provision, error: &anyhow::Error) -> Text {
+    Text::new("report.unwritten")
+        .with("place", volume.place())
+        .with("error", format!("{error:#}"))
 }
 
 fn write(report: &Report, beside: Option<&Provision>) -> Result<()> {
