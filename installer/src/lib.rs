@@ -32,6 +32,7 @@ pub mod progress;
 pub mod provision;
 pub mod report;
 pub mod schema;
+pub mod screen;
 pub mod sources;
 pub mod to_disk;
 pub mod to_file;

@@ -40,6 +40,15 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Asks a person everything, then installs.
+    Screen {
+        /// Folder with what is to be installed.
+        #[arg(long, default_value = ON_MEDIUM)]
+        payload: PathBuf,
+        /// Numbered lines only, for a terminal that cannot move its cursor.
+        #[arg(long)]
+        plain: bool,
+    },
     /// Lists the machine's disks and what is on them.
     Devices {
         /// Print JSON.
@@ -80,6 +89,7 @@ fn main() -> ExitCode {
             dry_run,
             json,
         } => commands::run::run(&answers, &payload, dry_run, json, language),
+        Command::Screen { payload, plain } => commands::screen::screen(&payload, plain, language),
         Command::Devices { json } => commands::devices::devices(json, language),
         Command::Check { file } => commands::check::check(&file, language),
         Command::Schema => commands::schema::schema(),

@@ -1,7 +1,8 @@
 //! What is said to a person, in English and French.
 //!
-//! The words live in `messages/en.toml` and `messages/fr.toml`, one table of
-//! keys each; `{name}` stands for a value. A test holds both files to the same
+//! The words live in `messages/en.toml` and `messages/fr.toml` (those of the
+//! attended installation in `messages/screen.*.toml`), one table of keys each;
+//! `{name}` stands for a value. A test holds both files to the same
 //! keys and the same values.
 
 use std::collections::BTreeMap;
@@ -12,8 +13,14 @@ use vigie_settings::Language;
 
 static WORDS: LazyLock<Catalog> = LazyLock::new(|| {
     Catalog::new(
-        include_str!("messages/en.toml"),
-        include_str!("messages/fr.toml"),
+        concat!(
+            include_str!("messages/en.toml"),
+            include_str!("messages/screen.en.toml")
+        ),
+        concat!(
+            include_str!("messages/fr.toml"),
+            include_str!("messages/screen.fr.toml")
+        ),
     )
 });
 

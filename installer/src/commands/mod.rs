@@ -5,5 +5,6 @@ pub mod devices;
 pub mod provision;
 pub mod run;
 pub mod schema;
+pub mod screen;
 pub mod sign;
 pub mod stage;
