@@ -66,7 +66,6 @@ pub struct Messages {
 
     pub shell_warning: &'static str,
     pub shell_end: &'static str,
-    pub install_how: &'static [&'static str],
     pub provision_found: &'static str,
     pub install_word: &'static str,
 }
@@ -102,14 +101,8 @@ static EN: Messages = Messages {
     no_answer: "the web service does not answer yet",
     shell_warning: "A root shell can destroy everything on this machine's disks.",
     shell_end: "Leave it with exit.",
-    install_how: &[
-        "To install, put a file install.toml with the answers on a FAT volume labelled",
-        "PROVISION (a second USB stick will do), plug it in and choose Install again; a",
-        "machine that starts with it plugged in installs without a question. Or from the",
-        "rescue shell: vigie-install run --answers FILE",
-    ],
     provision_found: "A PROVISION volume is plugged in. Its answers may erase a disk.",
-    install_word: "Type yes to install with its answers, Enter to go back:",
+    install_word: "Type yes to install with its answers, Enter to answer yourself:",
 };
 
 static FR: Messages = Messages {
@@ -143,14 +136,8 @@ static FR: Messages = Messages {
     no_answer: "le service web ne répond pas encore",
     shell_warning: "Une console root peut détruire tout ce qui est sur les disques de cette machine.",
     shell_end: "Pour la quitter : exit.",
-    install_how: &[
-        "Pour installer, placez un fichier install.toml contenant les réponses sur un volume",
-        "FAT nommé PROVISION (une seconde clé USB convient), branchez-le et choisissez de",
-        "nouveau Installer ; une machine qui démarre avec ce volume s'installe sans poser de",
-        "question. Ou depuis la console de secours : vigie-install run --answers FICHIER",
-    ],
     provision_found: "Un volume PROVISION est branché. Ses réponses peuvent effacer un disque.",
-    install_word: "Tapez oui pour installer avec ses réponses, Entrée pour revenir :",
+    install_word: "Tapez oui pour installer avec ses réponses, Entrée pour répondre vous-même :",
 };
 
 #[cfg(test)]

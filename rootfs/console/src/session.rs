@@ -197,20 +197,18 @@ impl<R: BufRead, W: Write, S: System> Session<R, W, S> {
             .is_some_and(|answer| answer.eq_ignore_ascii_case(yes)))
     }
 
+    /// Asks a person everything, unless a volume with answers is plugged in and meant.
     fn install(&mut self) -> io::Result<()> {
         let m = self.messages();
-        self.ran(&[INSTALLER, "--language", m.code, "devices"])?;
-        self.terminal.line("")?;
-        if !self.system.has_provision() {
-            for line in m.install_how {
-                self.terminal.line(line)?;
+        if self.system.has_provision() {
+            self.ran(&[INSTALLER, "--language", m.code, "devices"])?;
+            self.terminal.line("")?;
+            self.terminal.line(m.provision_found)?;
+            if self.confirmed(m.install_word)? {
+                return self.program(&[INSTALLER, "--language", m.code, "provision"]);
             }
-            return self.terminal.ask(m.press_enter).map(drop);
         }
-        self.terminal.line(m.provision_found)?;
-        if self.confirmed(m.install_word)? {
-            self.program(&[INSTALLER, "--language", m.code, "provision"])?;
-        }
+        self.ran(&[INSTALLER, "--language", m.code, "screen"])?;
         Ok(())
     }
 
@@ -333,7 +331,7 @@ mod tests {
         for (name, mode, typed) in [
             ("live", Mode::Live, ""),
             ("live-fr", Mode::Live, "4\n1\n\n3\nnon\n"),
-            ("live-install", Mode::Live, "1\n\n"),
+            ("live-install", Mode::Live, "1\n"),
             ("installed", Mode::Installed, "3\nx\n2\n"),
         ] {
             let (_, screen) = session(&mut script(mode), typed);
@@ -355,6 +353,7 @@ mod tests {
     #[test]
     fn what_is_started() {
         let devices = "/usr/bin/vigie-install --language en devices";
+        let screen = "/usr/bin/vigie-install --language en screen";
         for (mode, provision, typed, expected) in [
             (
                 Mode::Live,
@@ -364,8 +363,8 @@ mod tests {
             ),
             (Mode::Live, false, "3\n\n", vec![]),
             (Mode::Live, false, "3\nyes\n", vec!["/usr/bin/bash --login"]),
-            (Mode::Live, false, "1\nyes\n", vec![devices]),
-            (Mode::Live, true, "1\n\n", vec![devices]),
+            (Mode::Live, false, "1\n", vec![screen]),
+            (Mode::Live, true, "1\n\n", vec![devices, screen]),
             (
                 Mode::Live,
                 true,

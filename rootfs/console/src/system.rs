@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 
 use crate::messages::Language;
 use crate::status::{Facts, Health, Mode, addresses};
@@ -85,10 +86,16 @@ impl System for Machine {
     }
 
     fn run(&mut self, program: &[&str]) -> anyhow::Result<bool> {
+        // A program that was killed may leave the terminal raw: this menu could not be typed into.
+        let stdin = io::stdin();
+        let modes = tcgetattr(&stdin);
         let status = command(program)?
             .status()
-            .with_context(|| format!("starting {}", program.join(" ")))?;
-        Ok(status.success())
+            .with_context(|| format!("starting {}", program.join(" ")));
+        if let Ok(modes) = modes {
+            let _ = tcsetattr(&stdin, OptionalActions::Now, &modes);
+        }
+        Ok(status?.success())
     }
 
     fn become_login(&mut self) -> anyhow::Error {
