@@ -1,5 +1,7 @@
 //! The md RAID arrays, as the kernel tells of them below `/sys/block/md*/md`
-//! (Documentation/admin-guide/md.rst). Names are udev's: the kernel has numbers only.
+//! (Documentation/admin-guide/md.rst). Names are udev's, or the initrd's before udev has looked:
+//! the kernel has numbers only. Of an array that waits for members it tells nothing but those
+//! that are there.
 
 use std::fs;
 use std::path::Path;
@@ -9,11 +11,11 @@ use std::path::Path;
 pub struct ArrayFacts {
     /// The array's own name, such as `state`; the kernel's where udev knows none.
     pub name: String,
-    /// `raid1` and so on.
+    /// `raid1` and so on; empty while it waits.
     pub level: String,
-    /// Members that it has when it is whole.
+    /// Members that it has when it is whole; 0 while it waits.
     pub disks: usize,
-    /// The members that it works with, by the kernel's names.
+    /// The members that it works with, or that wait, by the kernel's names.
     pub members: Vec<String>,
     /// Members that are missing, failed or not yet up to date.
     pub missing: usize,
@@ -63,18 +65,15 @@ fn array(root: &Path, kernel_name: &str) -> Option<ArrayFacts> {
     }
     let running = state != "inactive";
     let number = |name: &str| attribute(&md.join(name)).and_then(|text| number(&text));
-    let members = members(&md);
-    let disks = number("raid_disks").unwrap_or(0);
-    let degraded = number("degraded").filter(|_| running);
-    let udev = attribute(&device.join("dev")).map(|dev| root.join(format!("run/udev/data/b{dev}")));
-    let udev = udev.and_then(|path| fs::read_to_string(path).ok());
+    let mut members = members(&md);
+    if running {
+        members.retain(|name| is_in_sync(&md, name));
+    }
     Some(ArrayFacts {
-        name: udev
-            .and_then(|text| udev_name(&text))
-            .unwrap_or_else(|| kernel_name.to_owned()),
+        name: name(root, kernel_name, &members),
         level: attribute(&md.join("level")).unwrap_or_default(),
-        disks,
-        missing: degraded.unwrap_or_else(|| disks.saturating_sub(members.len())),
+        disks: number("raid_disks").unwrap_or(0),
+        missing: number("degraded").filter(|_| running).unwrap_or(0),
         members,
         running,
         sync: attribute(&md.join("sync_action")).and_then(|action| {
@@ -84,15 +83,43 @@ fn array(root: &Path, kernel_name: &str) -> Option<ArrayFacts> {
     })
 }
 
-/// The devices that are in sync: `md/dev-NAME/state` is a list of words.
+/// The array's name: udev's, the initrd's, what udev noted with a member, the kernel's.
+fn name(root: &Path, kernel_name: &str, members: &[String]) -> String {
+    let of_member = || members.iter().find_map(|member| udev_name(root, member));
+    udev_name(root, kernel_name)
+        .or_else(|| initrd_name(root, kernel_name))
+        .or_else(of_member)
+        .unwrap_or_else(|| kernel_name.to_owned())
+}
+
+/// The name that udev's database has with a device, be it the array or a member.
+fn udev_name(root: &Path, kernel_name: &str) -> Option<String> {
+    let number = attribute(&root.join("sys/class/block").join(kernel_name).join("dev"))?;
+    let text = fs::read_to_string(root.join(format!("run/udev/data/b{number}"))).ok()?;
+    name_in(&text)
+}
+
+/// The name with which the initrd started an array.
+fn initrd_name(root: &Path, kernel_name: &str) -> Option<String> {
+    let text = fs::read_to_string(root.join("run/vigie/boot.json")).ok()?;
+    let boot: serde_json::Value = serde_json::from_str(&text).ok()?;
+    let device = format!("/dev/{kernel_name}");
+    let mut arrays = boot["arrays"].as_array()?.iter();
+    let array = arrays.find(|array| array["device"] == device)?;
+    Some(array["name"].as_str()?.to_owned())
+}
+
+/// The devices in an array, `md/dev-NAME`.
 fn members(md: &Path) -> Vec<String> {
-    let in_sync = |name: &String| {
-        let state = attribute(&md.join(format!("dev-{name}/state"))).unwrap_or_default();
-        state.split(',').any(|word| word == "in_sync")
-    };
     let names = names_in(md).into_iter();
     let devices = names.filter_map(|name| Some(name.strip_prefix("dev-")?.to_owned()));
-    devices.filter(in_sync).collect()
+    devices.collect()
+}
+
+/// `md/dev-NAME/state` is a list of words.
+fn is_in_sync(md: &Path, name: &str) -> bool {
+    let state = attribute(&md.join(format!("dev-{name}/state"))).unwrap_or_default();
+    state.split(',').any(|word| word == "in_sync")
 }
 
 fn names_in(folder: &Path) -> Vec<String> {
@@ -115,7 +142,7 @@ fn number(text: &str) -> Option<usize> {
 }
 
 /// The array's name in a file of udev's database.
-fn udev_name(text: &str) -> Option<String> {
+fn name_in(text: &str) -> Option<String> {
     let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key));
     let name = value("E:MD_DEVNAME=").or_else(|| value("E:MD_NAME="))?;
     (!name.is_empty()).then(|| name.to_owned())
@@ -162,12 +189,17 @@ mod tests {
         let root = tree(&[
             ("sys/block/vda/size", "1"),
             ("sys/block/md125/md/array_state", "clear\n"),
-            ("sys/block/md126/dev", "9:126\n"),
+            ("sys/class/block/md126/dev", "9:126\n"),
+            ("sys/class/block/vdb8/dev", "254:24\n"),
             ("sys/block/md126/md/array_state", "inactive\n"),
-            ("sys/block/md126/md/level", "raid5\n"),
-            ("sys/block/md126/md/raid_disks", "3\n"),
-            ("sys/block/md126/md/dev-vdb8/state", "in_sync\n"),
-            ("sys/block/md127/dev", "9:127\n"),
+            ("sys/block/md126/md/level", "\n"),
+            ("sys/block/md126/md/raid_disks", "0\n"),
+            ("sys/block/md126/md/dev-vdb8/state", "spare\n"),
+            (
+                "run/udev/data/b254:24",
+                "E:MD_DEVICE=md126\nE:MD_DEVNAME=data-1\n",
+            ),
+            ("sys/class/block/md127/dev", "9:127\n"),
             ("sys/block/md127/md/array_state", "active\n"),
             ("sys/block/md127/md/level", "raid1\n"),
             ("sys/block/md127/md/raid_disks", "2\n"),
@@ -185,11 +217,11 @@ mod tests {
             ),
         ]);
         let waiting = ArrayFacts {
-            name: "md126".into(),
-            level: "raid5".into(),
-            disks: 3,
+            name: "data-1".into(),
+            level: String::new(),
+            disks: 0,
             members: vec!["vdb8".into()],
-            missing: 2,
+            missing: 0,
             running: false,
             sync: None,
         };
@@ -207,6 +239,21 @@ mod tests {
         };
         assert_eq!(read(root.path()), [waiting, rebuilding]);
         assert_eq!(read(&root.path().join("nothing")), []);
+    }
+
+    #[test]
+    fn names_before_udev_has_looked() {
+        let root = tree(&[
+            ("sys/block/md126/md/array_state", "active\n"),
+            ("sys/block/md127/md/array_state", "active\n"),
+            (
+                "run/vigie/boot.json",
+                r#"{"arrays":[{"device":"/dev/md127","name":"state"}]}"#,
+            ),
+        ]);
+        let arrays = read(root.path());
+        let names: Vec<&str> = arrays.iter().map(|array| array.name.as_str()).collect();
+        assert_eq!(names, ["md126", "state"]);
     }
 
     #[test]

@@ -51,9 +51,9 @@ pub struct Volume {
 pub struct Array {
     pub name: String,
     pub level: String,
-    /// Members of the whole array.
+    /// Members of the whole array; 0 while it waits for them.
     pub disks: usize,
-    /// Members in use, by the kernel's names.
+    /// Members in use (or waiting), by the kernel's names.
     pub members: Vec<String>,
     /// Members that are missing, failed or not up to date.
     pub missing: usize,
@@ -199,8 +199,8 @@ pub mod tests {
         facts.settings_warnings = vec!["the settings are damaged <b>".into()];
         facts.arrays = raid_facts().arrays;
         facts.arrays[0].running = false;
-        (facts.arrays[0].missing, facts.arrays[0].sync) = (1, None);
-        (facts.arrays[0].level, facts.arrays[0].members) = ("raid5".into(), vec![]);
+        (facts.arrays[0].disks, facts.arrays[0].sync) = (0, None);
+        (facts.arrays[0].level, facts.arrays[0].members) = (String::new(), vec![]);
         facts.arrays[1].missing = 1;
         facts.arrays[1].members = vec!["<b>".into()];
         facts.arrays[1].sync = Some(Sync {

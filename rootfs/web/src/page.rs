@@ -109,11 +109,14 @@ fn arrays(body: &mut String, m: &Messages, arrays: &[Array]) {
     }
     let _ = writeln!(body, "<section>\n<h2>{}</h2>\n<ul>", m.arrays);
     for array in arrays {
+        let level = match array.level.as_str() {
+            "" => String::new(),
+            level => format!(" <code>{}</code>", escape(level)),
+        };
         let _ = writeln!(
             body,
-            "<li><strong>{}</strong> <code>{}</code><br>{}</li>",
+            "<li><strong>{}</strong>{level}<br>{}</li>",
             escape(&array.name),
-            escape(&array.level),
             array_state(m, array)
         );
     }
@@ -121,9 +124,10 @@ fn arrays(body: &mut String, m: &Messages, arrays: &[Array]) {
 }
 
 fn array_state(m: &Messages, array: &Array) -> String {
-    let state = match array.ok {
-        true => m.array_whole.to_owned(),
-        false => format!(
+    let state = match (array.ok, array.disks) {
+        (true, _) => m.array_whole.to_owned(),
+        (false, 0) => format!("<span class=\"bad\">{}</span>", m.array_waits),
+        (false, _) => format!(
             "<span class=\"bad\">{} / {} {}</span>",
             array.disks.saturating_sub(array.missing),
             array.disks,
