@@ -8,9 +8,9 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, Package
 use serde_json::{Value, json};
 
 use crate::archive::lock::{Lock, LockedPackage};
-use vigie_installer::clock::civil;
 use crate::definition::Definition;
 use crate::tree::Tree;
+use vigie_installer::clock::civil;
 
 /// The crates that our programs in the image are made of.
 pub struct Crates(Vec<Package>);

@@ -140,7 +140,7 @@ impl Layout {
             return Err(NoLayout::ArrayCannotGrow);
         }
         if cap.is_none_or(|cap| last.size + room <= cap) {
-            last.size = last.size + room;
+            last.size += room;
             last.origin = Origin::Grown;
         } else if room >= SMALLEST_DATA {
             self.place_data(space, cap, numbers)?;

@@ -188,7 +188,7 @@ impl Numbers {
     }
 
     /// The lowest free one.
-    pub fn next(&mut self) -> u32 {
+    pub fn draw(&mut self) -> u32 {
         let mut number = 1;
         while self.is_taken(number) {
             number += 1;
@@ -280,7 +280,7 @@ impl Layout {
         }
         let each = (room / count.max(1)).align_down(Bytes::MIB);
         for _ in 0..count {
-            self.append(Purpose::Data(numbers.next()), each);
+            self.append(Purpose::Data(numbers.draw()), each);
         }
         Ok(())
     }

@@ -96,7 +96,7 @@ fn what_does_not_fit_is_refused() {
 fn numbers_are_given_once() {
     let mut numbers = Numbers::default();
     numbers.take(2);
-    let given: Vec<u32> = (0..3).map(|_| numbers.next()).collect();
+    let given: Vec<u32> = (0..3).map(|_| numbers.draw()).collect();
     assert_eq!(given, [1, 3, 4]);
 }
 
@@ -179,7 +179,7 @@ proptest! {
         };
         let needs = Needs { data_cap: cap.map(Bytes::new), ..Needs::default() };
         let old = Layout::system(space, needs, &mut Numbers::default()).unwrap();
-        space.size = space.size + Bytes::new(more);
+        space.size += Bytes::new(more);
         let keep = match with_state {
             true => Keep::DataAndState,
             false => Keep::Data,
@@ -261,7 +261,7 @@ fn what_cannot_be_kept_is_refused() {
     let expected = NoLayout::Foreign("Basic data partition".to_owned());
     assert_eq!(refused(&foreign, Keep::Data), expected);
     let mut odd = old.clone();
-    odd[7].offset = odd[7].offset + Bytes::new(512);
+    odd[7].offset += Bytes::new(512);
     assert_eq!(
         refused(&odd, Keep::Data),
         NoLayout::Misplaced("data-1".to_owned())
