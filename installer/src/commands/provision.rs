@@ -15,6 +15,7 @@ use vigie_installer::plan::plan;
 use vigie_installer::provision::Provision;
 use vigie_installer::report::{Outcome, Report};
 use vigie_installer::sources::{Found, Source};
+use vigie_machine::Machine;
 use vigie_settings::Language;
 
 use super::stage::Stage;
@@ -83,7 +84,10 @@ fn answers(stage: &mut Stage, source: &Source, known: &mut Known) -> Result<Answ
         .agreed(|answers| answers.finish.on_failure)
         .unwrap_or(Action::Wait);
     known.send = file.agreed(|answers| answers.report.clone()).flatten();
-    let answers = file.for_machine(stage.machine()).map_err(|none| {
+    let answers = file.in_time(&mut Machine::this, &mut RealTime::start(), &mut |text| {
+        stage.say(text)
+    });
+    let answers = answers.map_err(|none| {
         stage.show(&none.lines(stage.language));
         Box::new(Report::of_no(&none.to_string()))
     })?;

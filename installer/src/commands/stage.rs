@@ -100,6 +100,7 @@ impl Stage {
     ) -> Result<Outcome> {
         let result = report.result;
         self.show(&report.lines(self.language));
+        self.frame.set_machine(Machine::this());
         let mut report = self.framed(report);
         // Kept before it is sent: the server may take its time, and somebody may cut the power.
         keep(self, &report);

@@ -10,15 +10,23 @@
 mod overlay;
 mod rule;
 
+use std::time::Duration;
+
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use vigie_machine::Machine;
 use vigie_settings::{Language, ReadError, line_at, parse_tree, read_tree};
 
 use crate::answers::Answers;
+use crate::https::patience::Time;
 use crate::messages::Text;
 
 pub use rule::Rule;
+
+/// How long ports are waited for: network cards that load firmware take half a minute.
+const PORTS: Duration = Duration::from_secs(60);
+/// Between two looks.
+const PAUSE: Duration = Duration::from_secs(2);
 
 /// The key of the sections.
 const MACHINE: &str = "machine";
@@ -110,6 +118,28 @@ impl AnswerFile {
                     .collect(),
                 machine: machine.clone(),
             })),
+        }
+    }
+
+    /// The answers for a machine that has just been started: where no section is for it and some name
+    /// ports, these are waited for, because the kernel finds them while we run.
+    pub fn in_time(
+        &self,
+        look: &mut dyn FnMut() -> Machine,
+        time: &mut dyn Time,
+        told: &mut dyn FnMut(&Text),
+    ) -> Result<&Answers, Box<NoSection>> {
+        loop {
+            let found = self.for_machine(&look());
+            let is_late = |none: &NoSection| none.matching == 0 && none.names_ports();
+            match found {
+                Err(none) if is_late(&none) && time.elapsed() < PORTS => {}
+                found => return found,
+            }
+            if time.elapsed() < PAUSE {
+                told(&Text::new("machines.waiting"));
+            }
+            time.pause(PAUSE);
         }
     }
 
@@ -317,6 +347,10 @@ impl std::fmt::Display for Faults {
 impl std::error::Error for Faults {}
 
 impl NoSection {
+    fn names_ports(&self) -> bool {
+        self.sections.iter().any(|(_, rule, _)| rule.mac.is_some())
+    }
+
     /// For a person: the reason, each section with what does not match, and this machine's numbers.
     pub fn lines(&self, language: Language) -> Vec<String> {
         let reason = match self.matching {

@@ -212,3 +212,46 @@ fn different_ports_or_numbers_tell_sections_apart() {
     assert!(!a.is_like(&rule("mac = \"52:54:00:00:00:02\"")));
     assert!(!a.is_like(&rule("asset_tag = \"A\"")));
 }
+
+/// Time that passes at once.
+#[derive(Default)]
+struct Quick(Duration);
+
+impl Time for Quick {
+    fn elapsed(&self) -> Duration {
+        self.0
+    }
+
+    fn pause(&mut self, length: Duration) {
+        self.0 += length;
+    }
+}
+
+/// The host name of the machine whose port shows itself at the look with this number; how long
+/// that took, and how often somebody was told.
+fn late(text: &str, port_at: usize) -> (Option<String>, u64, usize) {
+    let file = AnswerFile::parse(text).unwrap();
+    let (mut looks, mut told, mut time) = (0, 0, Quick::default());
+    let mut look = || {
+        looks += 1;
+        match looks > port_at {
+            true => machine("B", "52:54:00:aa:00:02"),
+            false => Machine::default(),
+        }
+    };
+    let found = file.in_time(&mut look, &mut time, &mut |_| told += 1);
+    let name = found
+        .ok()
+        .map(|answers| answers.system.hostname.to_string());
+    (name, time.0.as_secs(), told)
+}
+
+#[test]
+fn ports_that_the_kernel_finds_late_are_waited_for() {
+    assert_eq!(late(TWO, 0), (Some("nvr".to_owned()), 0, 0));
+    assert_eq!(late(TWO, 5), (Some("nvr".to_owned()), 10, 1));
+    assert_eq!(late(TWO, 100), (None, 60, 1));
+    // Serial numbers are there from the beginning; nothing to wait for.
+    let by_serial = TWO.replace("mac = \"52-54-00-AA-00-02\"", "serial = \"C\"");
+    assert_eq!(late(&by_serial, 5), (None, 0, 0));
+}

@@ -48,6 +48,11 @@ impl Frame {
         &self.machine
     }
 
+    /// The machine as it is found now: ports may have come meanwhile.
+    pub fn set_machine(&mut self, machine: Machine) {
+        self.machine = machine;
+    }
+
     /// When the run began.
     pub fn started(&self) -> String {
         utc(self.started)
