@@ -3,6 +3,9 @@
 //! Installing and updating both go through here (DESIGN section 1).
 
 use std::io::Read;
+use std::panic::resume_unwind;
+use std::sync::{Arc, mpsc};
+use std::thread;
 
 use sha2::{Digest, Sha256};
 use vigie_disk::Bytes;
@@ -101,24 +104,19 @@ fn copy(
     target: &mut dyn BlockDevice,
     note: &mut dyn FnMut(Bytes),
 ) -> Result<Sha, WriteError> {
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; CHUNK];
-    let mut done = Bytes::ZERO;
-    while done < length {
-        let step = (CHUNK as u64).min((length - done).get()) as usize;
-        let piece = &mut buffer[..step];
+    let fill = |at: Bytes, piece: &mut [u8]| {
         image
             .read_exact(piece)
             .map_err(|source| WriteError::Source {
-                at: done.get(),
+                at: at.get(),
                 source,
-            })?;
-        hasher.update(&*piece);
-        target.write_at(done, piece)?;
-        done += Bytes::new(step as u64);
-        note(done);
-    }
-    Ok(hasher.finalize().into())
+            })
+    };
+    hash_pieces(length, fill, |at, piece| {
+        target.write_at(at, piece)?;
+        note(at + Bytes::new(piece.len() as u64));
+        Ok(())
+    })
 }
 
 /// The digest of the first `length` bytes of a device.
@@ -127,23 +125,69 @@ pub fn digest(
     length: Bytes,
     note: &mut dyn FnMut(Bytes),
 ) -> Result<Sha, vigie_disk::Error> {
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; CHUNK];
-    let mut done = Bytes::ZERO;
-    while done < length {
-        let step = (CHUNK as u64).min((length - done).get()) as usize;
-        device.read_at(done, &mut buffer[..step])?;
-        hasher.update(&buffer[..step]);
-        done += Bytes::new(step as u64);
-        note(done);
-    }
-    Ok(hasher.finalize().into())
+    let fill = |at, piece: &mut [u8]| device.read_at(at, piece);
+    hash_pieces(length, fill, |at, piece| {
+        note(at + Bytes::new(piece.len() as u64));
+        Ok(())
+    })
+}
+
+/// Pieces that may wait to be hashed.
+const AHEAD: usize = 2;
+
+/// Fills piece after piece and hands each to `then`, while another thread hashes it: reading,
+/// writing and hashing at once, as a disk is about as fast as a processor hashes.
+fn hash_pieces<E>(
+    length: Bytes,
+    mut fill: impl FnMut(Bytes, &mut [u8]) -> Result<(), E>,
+    mut then: impl FnMut(Bytes, &[u8]) -> Result<(), E>,
+) -> Result<Sha, E> {
+    let (send, pieces) = mpsc::sync_channel::<Arc<Vec<u8>>>(AHEAD);
+    thread::scope(|scope| {
+        let hasher = scope.spawn(move || {
+            let mut hasher = Sha256::new();
+            pieces.iter().for_each(|piece| hasher.update(&*piece));
+            hasher.finalize().into()
+        });
+        // Besides those that wait, one is hashed and one is filled; so the oldest is free again.
+        let mut buffers: Vec<Arc<Vec<u8>>> = (0..AHEAD + 2).map(|_| Arc::default()).collect();
+        let mut at = Bytes::ZERO;
+        while at < length {
+            let step = (CHUNK as u64).min((length - at).get()) as usize;
+            buffers.rotate_left(1);
+            let piece = Arc::make_mut(&mut buffers[0]);
+            piece.resize(step, 0);
+            fill(at, piece)?;
+            // It fails only if the hasher has panicked, which `join` tells.
+            let _ = send.send(Arc::clone(&buffers[0]));
+            then(at, &buffers[0])?;
+            at += Bytes::new(step as u64);
+        }
+        drop(send);
+        Ok(hasher.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use vigie_disk::{MemoryDevice, SectorSize};
+
+    #[test]
+    fn every_piece_is_hashed_once_and_in_order() {
+        for length in [0, 1, CHUNK - 1, CHUNK, 9 * CHUNK + 5] {
+            let bytes: Vec<u8> = (0..length).map(|at| (at / 4096) as u8).collect();
+            let mut disk = MemoryDevice::new(Bytes::mib(10), SectorSize::S512);
+            disk.write_at(Bytes::ZERO, &bytes).unwrap();
+            let expected: Sha = Sha256::digest(&bytes).into();
+            let mut notes = Vec::new();
+            let length = Bytes::new(length as u64);
+            let found = digest(&disk, length, &mut |done| notes.push(done)).unwrap();
+            assert_eq!(found, expected, "{length}");
+            assert!(notes.is_sorted());
+            assert_eq!(notes.last().copied().unwrap_or_default(), length);
+        }
+    }
 
     /// A disk that loses one bit of what is written at a place.
     struct Failing(MemoryDevice, u64);
