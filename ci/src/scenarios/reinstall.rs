@@ -51,7 +51,7 @@ fn keep_state_and_grow(ctx: &Context) -> Result<()> {
     let disk = Recorder::install(ctx)?;
     let sums = disk.record(ctx)?;
     disk.enlarge(ENLARGED)?;
-    disk.install_again(ctx, "keep = \"data-and-state\"\ngrow = true", OTHER_NAME)?;
+    disk.install_again_with_settings(ctx)?;
     let up = disk.boot(ctx, "boot-again")?;
     up.blame(check_recordings(ctx, &up, &sums))?;
     up.blame(check_name(ctx, &up, HOSTNAME))?;
@@ -98,6 +98,14 @@ impl Recorder {
     pub fn install_again(&self, ctx: &Context, keep: &str, hostname: &str) -> Result<Ended> {
         self.order(ctx, keep, hostname)?
             .install(ctx, "install-again")
+    }
+
+    /// Installs over it, with answers that say nothing about settings: these stay.
+    fn install_again_with_settings(&self, ctx: &Context) -> Result<Ended> {
+        let mut order = self.order(ctx, "", OTHER_NAME)?;
+        order.answers =
+            format!("[target]\nserial = \"{SERIAL}\"\nkeep = \"data-and-state\"\ngrow = true\n");
+        order.install(ctx, "install-again")
     }
 
     /// Boots it until all is well.
