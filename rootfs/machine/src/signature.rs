@@ -17,8 +17,8 @@
 //! tag (people set it), current hardware addresses (bonds set them), names of ports.
 //!
 //! The facts are joined as lines `name=value`, letters in lower case; the signature is the first
-//! 16 bytes of their SHA-256 in groups of four digits. Machines with nothing but a product name
-//! have none.
+//! 16 bytes of their SHA-256 in groups of four digits. A machine whose numbers are not enough and
+//! that has no port (yet: drivers take a while) has none, rather than another one for now.
 
 use std::fmt;
 
@@ -46,7 +46,7 @@ impl Signature {
         let serial = dmi.serial.as_ref().or(dmi.board_serial.as_ref());
         let is_certain = dmi.uuid.is_some() && serial.is_some();
         let address = lowest_address(ports).filter(|_| !is_certain);
-        if dmi.uuid.is_none() && serial.is_none() && address.is_none() {
+        if !is_certain && address.is_none() {
             return None;
         }
         let facts = [
@@ -189,6 +189,10 @@ mod tests {
         let mut nameless = server();
         (nameless.serial, nameless.board_serial, nameless.uuid) = (None, None, None);
         assert_eq!(Signature::of(&nameless, &[]), None);
+        let mut late = server();
+        late.uuid = None;
+        assert_eq!(Signature::of(&late, &[]), None, "its port is not there yet");
+        assert!(Signature::of(&late, &[port("eno1", "b0:26:28:00:00:02", "pci")]).is_some());
         let mut forbidden = server();
         forbidden.forbidden = true;
         assert_eq!(Signature::of(&forbidden, &[]), None, "not root");
