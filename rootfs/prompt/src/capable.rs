@@ -4,6 +4,7 @@
 //! down and right, erase to the end. Moving the marker of a menu rewrites two characters.
 
 use std::io;
+use std::time::Duration;
 
 use crate::editor::{Change, Editor};
 use crate::keys::{Decoder, ESC_SILENCE, Key};
@@ -28,6 +29,8 @@ pub struct Capable<W> {
     wire: W,
     words: &'static Words,
     decoder: Decoder,
+    /// How long a lone Esc waits for more bytes.
+    silence: Duration,
     /// What the page shows, for drawing it again.
     page: Vec<String>,
     /// Lines since the page was cleared or read through.
@@ -51,10 +54,19 @@ impl<W: Wire> Capable<W> {
             wire,
             words,
             decoder: Decoder::default(),
+            silence: ESC_SILENCE,
             page: Vec::new(),
             used: 0,
             hinted: false,
         }
+    }
+
+    /// With another wait for the bytes that follow an Esc, on a line that is slower
+    /// than any of today.
+    #[must_use]
+    pub fn with_esc_silence(mut self, silence: Duration) -> Self {
+        self.silence = silence;
+        self
     }
 
     /// What carries it; for tests.
@@ -74,7 +86,7 @@ impl<W: Wire> Capable<W> {
     /// The next key.
     fn key(&mut self) -> io::Result<Key> {
         loop {
-            let patience = self.decoder.is_waiting().then_some(ESC_SILENCE);
+            let patience = self.decoder.is_waiting().then_some(self.silence);
             let key = match self.wire.byte(patience)? {
                 Some(byte) => self.decoder.byte(byte),
                 None => self.decoder.silence(),
