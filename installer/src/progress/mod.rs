@@ -74,6 +74,9 @@ pub struct Event {
     pub done: u64,
     /// To be done.
     pub total: u64,
+    /// Bytes a second since the phase began, where its events count bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<u64>,
 }
 
 /// Who is told.
@@ -151,41 +154,41 @@ pub struct Meter<'a> {
     progress: &'a mut dyn Progress,
     phase: Phase,
     total: u64,
+    begun: Instant,
 }
 
 impl<'a> Meter<'a> {
     /// Begins a phase.
     pub fn new(progress: &'a mut dyn Progress, phase: Phase, total: Bytes) -> Self {
-        let total = total.get().max(1);
-        progress.event(&Event {
-            phase,
-            done: 0,
-            total,
-        });
-        Self {
+        let mut meter = Self {
             progress,
             phase,
-            total,
-        }
+            total: total.get().max(1),
+            begun: Instant::now(),
+        };
+        meter.tell(0);
+        meter
     }
 
     /// So much of the phase is done.
     pub fn at(&mut self, done: Bytes) {
         // The end is told by `finish` alone.
-        let done = done.get().min(self.total - 1);
+        self.tell(done.get().min(self.total - 1));
+    }
+
+    /// The phase is done.
+    pub fn finish(mut self) {
+        self.tell(self.total);
+    }
+
+    fn tell(&mut self, done: u64) {
+        let seconds = self.begun.elapsed().as_secs_f64();
+        let known = self.phase.counts_bytes() && done > 0 && seconds > 0.0;
         self.progress.event(&Event {
             phase: self.phase,
             done,
             total: self.total,
-        });
-    }
-
-    /// The phase is done.
-    pub fn finish(self) {
-        self.progress.event(&Event {
-            phase: self.phase,
-            done: self.total,
-            total: self.total,
+            rate: known.then(|| (done as f64 / seconds) as u64),
         });
     }
 }
