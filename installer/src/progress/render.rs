@@ -22,6 +22,12 @@ pub fn fitting(json: bool, language: Language) -> Box<dyn Progress> {
     }
 }
 
+/// Often enough for eyes; a line of 9600 baud carries eleven such bars a second.
+const DRAWN_PER_SECOND: u8 = 3;
+
+/// A phase of more than this is counted in bytes; fewer are steps, which have no rate.
+const MOST_STEPS: u64 = 10_000;
+
 /// A bar of ASCII characters: console fonts have no others for certain.
 pub struct Bar {
     language: Language,
@@ -38,11 +44,15 @@ impl Bar {
     }
 
     fn start(&mut self, event: &Event) {
-        let template = "{msg:36} [{bar:24}] {percent:>3} %  {bytes_per_sec:>12}  {eta:>4}";
+        // 75 columns; a line that is broken could not be drawn over.
+        let template = match event.total > MOST_STEPS {
+            true => "{msg:32} [{bar:14}] {percent:>3} %  {bytes_per_sec:>12}  {eta:>4}",
+            false => "{msg:32} [{bar:14}] {percent:>3} %",
+        };
         let style = ProgressStyle::with_template(template)
             .unwrap_or_else(|_| ProgressStyle::default_bar())
             .progress_chars("=> ");
-        let target = ProgressDrawTarget::stderr_with_hz(5);
+        let target = ProgressDrawTarget::stderr_with_hz(DRAWN_PER_SECOND);
         let bar = ProgressBar::with_draw_target(Some(event.total), target).with_style(style);
         bar.set_message(event.phase.text().to(self.language));
         self.bar = Some((event.phase, bar));
@@ -102,7 +112,7 @@ impl<W: Write> Progress for Lines<W> {
     }
 }
 
-/// One JSON object a line: `{"event":"progress","phase":"system","done":1,"total":2}`.
+/// One JSON object a line: `{"event":"progress","phase":"system","done":1,"total":2,"rate":3}`.
 pub struct JsonLines<W> {
     out: W,
     last: Option<(Phase, u64)>,
@@ -151,7 +161,18 @@ mod tests {
                 phase: Phase::System,
                 done,
                 total: 1000,
+                rate: Some(500),
             });
+        }
+    }
+
+    #[test]
+    fn the_names_of_phases_fit_before_the_bar() {
+        for phase in Phase::ALL {
+            for language in [Language::En, Language::Fr] {
+                let name = phase.text().to(language);
+                assert!(name.chars().count() <= 32, "{name}");
+            }
         }
     }
 
@@ -174,7 +195,7 @@ mod tests {
         assert_eq!(text.lines().count(), 101);
         assert_eq!(
             text.lines().last(),
-            Some(r#"{"event":"progress","phase":"system","done":1000,"total":1000}"#)
+            Some(r#"{"event":"progress","phase":"system","done":1000,"total":1000,"rate":500}"#)
         );
     }
 }

@@ -29,6 +29,7 @@ impl Screen<'_> {
         self.page("confirm.title")?;
         given!(self.prompter.tell(&plan.lines(self.draft.language)));
         self.tell_erased(&plan)?;
+        given!(self.prompter.tell(&[String::new()]));
         given!(self.tell(&Text::new("confirm.what").with("count", ENOUGH)));
         let disks = to_be_named(&plan);
         let mut at = 0;

@@ -162,6 +162,12 @@ impl Screen<'_> {
         self.prompter.tell(&[line])
     }
 
+    /// Says what a page is about, with a line free before what follows.
+    fn introduce(&mut self, text: &Text) -> io::Result<Answer<()>> {
+        let lines = [self.say(text), String::new()];
+        self.prompter.tell(&lines)
+    }
+
     /// Looks at the machine's disks again.
     fn look(&mut self) {
         self.inventory = self.host.inventory();

@@ -14,7 +14,7 @@ use crate::messages::Text;
 impl Screen<'_> {
     pub(super) fn ask_port(&mut self) -> io::Result<Move> {
         self.page("network.title")?;
-        given!(self.tell(&Text::new("network.what")));
+        given!(self.introduce(&Text::new("network.what")));
         let ports = self.host.ports().to_vec();
         let mut items = vec![Item::new(self.text("network.automatic"))];
         items.extend(ports.iter().map(|port| Item::new(self.port(port))));
@@ -103,7 +103,7 @@ impl Screen<'_> {
 
     pub(super) fn ask_cameras(&mut self) -> io::Result<Move> {
         self.page("cameras.title")?;
-        given!(self.tell(&Text::new("cameras.what")));
+        given!(self.introduce(&Text::new("cameras.what")));
         let ports = self.host.ports().to_vec();
         let taken = self.draft.port;
         let mut items = vec![Item::new(self.text("cameras.none"))];
@@ -122,7 +122,7 @@ impl Screen<'_> {
     pub(super) fn ask_camera_address(&mut self) -> io::Result<Move> {
         self.page("cameras.title")?;
         self.tell_port(self.draft.camera_port)?;
-        given!(self.tell(&Text::new("cameras.address-what")));
+        given!(self.introduce(&Text::new("cameras.address-what")));
         let wrong = self.text("network.address-wrong");
         let overlaps = self.text("cameras.overlaps");
         let ports = self.host.ports().to_vec();
@@ -166,8 +166,8 @@ impl Screen<'_> {
     fn tell_port(&mut self, port: Option<usize>) -> io::Result<()> {
         let port = port.and_then(|at| self.host.ports().get(at)).cloned();
         if let Some(port) = port {
-            let line = self.port(&port);
-            self.prompter.tell(&[line])?;
+            let lines = [self.port(&port), String::new()];
+            self.prompter.tell(&lines)?;
         }
         Ok(())
     }

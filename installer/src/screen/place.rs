@@ -63,7 +63,7 @@ impl Screen<'_> {
 
     pub(super) fn ask_zone_part(&mut self) -> io::Result<Move> {
         self.page("zone.title")?;
-        given!(self.tell(&Text::new("zone.part")));
+        given!(self.introduce(&Text::new("zone.part")));
         let zones = self.host.zones();
         let none = self.text("zone.none");
         let part = given!(self.prompter.line(&Field {

@@ -46,7 +46,7 @@ impl Screen<'_> {
     fn ask_language(&mut self) -> io::Result<Move> {
         self.page("language.title")?;
         given!(self.tell(&Text::new("screen.promise")));
-        given!(self.tell(&Text::new("language.leave")));
+        given!(self.introduce(&Text::new("language.leave")));
         let items = ["English", "Français"].map(Item::new);
         let languages = [Language::En, Language::Fr];
         let now = languages.iter().position(|one| *one == self.draft.language);
@@ -64,7 +64,7 @@ impl Screen<'_> {
         self.page("keyboard.title")?;
         let elsewhere = !self.host.is_text_console();
         if elsewhere {
-            given!(self.tell(&Text::new("keyboard.of-the-machine")));
+            given!(self.introduce(&Text::new("keyboard.of-the-machine")));
         }
         let offered = keyboards::offered(&self.host.keymaps());
         let now = match &self.draft.keymap {
@@ -94,7 +94,7 @@ impl Screen<'_> {
 
     fn ask_try_keyboard(&mut self) -> io::Result<Move> {
         self.page("keyboard.title")?;
-        given!(self.tell(&Text::new("keyboard.try")));
+        given!(self.introduce(&Text::new("keyboard.try")));
         let label = self.text("keyboard.try-label");
         given!(self.prompter.line(&Field {
             label: &label,
@@ -107,7 +107,7 @@ impl Screen<'_> {
 
     fn ask_host_name(&mut self) -> io::Result<Move> {
         self.page("name.title")?;
-        given!(self.tell(&Text::new("name.what")));
+        given!(self.introduce(&Text::new("name.what")));
         let wrong = self.text("name.wrong");
         let name = given!(self.prompter.line(&Field {
             label: &self.text("name.label"),
@@ -127,7 +127,7 @@ impl Screen<'_> {
 
     fn ask_password(&mut self) -> io::Result<Move> {
         self.page("password.title")?;
-        given!(self.tell(&Text::new("password.what").with("least", SHORTEST)));
+        given!(self.introduce(&Text::new("password.what").with("least", SHORTEST)));
         let label = self.text("password.label");
         loop {
             let password = given!(self.prompter.secret(&label));

@@ -76,7 +76,7 @@ impl Screen<'_> {
         loop {
             self.look();
             self.page("system.title")?;
-            given!(self.tell(&Text::new("system.what")));
+            given!(self.introduce(&Text::new("system.what")));
             let (paths, mut items) = self.candidates();
             let usable = items.iter().filter(|item| item.refused.is_none()).count();
             let header = disks::header(false, self.draft.language);
@@ -113,7 +113,7 @@ impl Screen<'_> {
 
     pub(super) fn ask_members(&mut self) -> io::Result<Move> {
         self.page("members.title")?;
-        given!(self.tell(&Text::new("members.what")));
+        given!(self.introduce(&Text::new("members.what")));
         given!(
             self.prompter
                 .tell(&[disks::header(true, self.draft.language)])
@@ -134,7 +134,7 @@ impl Screen<'_> {
     pub(super) fn ask_level(&mut self) -> io::Result<Move> {
         self.page("level.title")?;
         let count = self.draft.system.len();
-        given!(self.tell(&Text::new("level.what").with("count", count)));
+        given!(self.introduce(&Text::new("level.what").with("count", count)));
         let possible = levels::possible(count);
         let with = |level: &Level| {
             let target = new_group(&self.draft.system, Some(*level), &self.inventory);
@@ -151,14 +151,14 @@ impl Screen<'_> {
 
     pub(super) fn ask_grow(&mut self) -> io::Result<Move> {
         self.page("grow.title")?;
-        given!(self.tell(&Text::new("grow.what")));
+        given!(self.introduce(&Text::new("grow.what")));
         self.draft.grow = given!(self.ask_either(["grow.no", "grow.yes"], self.draft.grow));
         Ok(Move::On)
     }
 
     pub(super) fn ask_keep_disks(&mut self) -> io::Result<Move> {
         self.page("storage.kept-title")?;
-        given!(self.tell(&Text::new("storage.kept-what")));
+        given!(self.introduce(&Text::new("storage.kept-what")));
         for set in self.recordings_elsewhere() {
             let listed = set
                 .disks
@@ -180,7 +180,7 @@ impl Screen<'_> {
 
     pub(super) fn ask_data_disks(&mut self) -> io::Result<Move> {
         self.page("storage.title")?;
-        given!(self.tell(&Text::new("storage.what")));
+        given!(self.introduce(&Text::new("storage.what")));
         given!(
             self.prompter
                 .tell(&[disks::header(true, self.draft.language)])
@@ -196,7 +196,7 @@ impl Screen<'_> {
     pub(super) fn ask_data_level(&mut self) -> io::Result<Move> {
         self.page("level.data-title")?;
         let count = self.draft.data.len();
-        given!(self.tell(&Text::new("level.data-what").with("count", count)));
+        given!(self.introduce(&Text::new("level.data-what").with("count", count)));
         let mut choices = vec![None];
         choices.extend(levels::possible(count).into_iter().map(Some));
         let item = |level: &Option<Level>| match level {

@@ -16,7 +16,7 @@ impl Screen<'_> {
             return Ok(End::Left);
         };
         self.page("writing.title")?;
-        self.tell(&Text::new("writing.warning"))?;
+        self.introduce(&Text::new("writing.warning"))?;
         let report = {
             // Half a system helps nobody: neither Ctrl-C nor a lost line ends it.
             let _whole = Uninterrupted::begin();
@@ -33,7 +33,7 @@ impl Screen<'_> {
     fn done(&mut self, report: &Report) -> io::Result<End> {
         self.page("done.title")?;
         self.prompter.tell(&report.lines(self.draft.language))?;
-        self.tell(&Text::new("done.what"))?;
+        self.introduce(&Text::new("done.what"))?;
         let keys = ["done.power-off", "done.reboot", "done.report", "done.menu"];
         loop {
             let action = match self.choose_end(&keys)? {
@@ -57,7 +57,7 @@ impl Screen<'_> {
     fn failed(&mut self, report: &Report) -> io::Result<End> {
         self.page("failed.title")?;
         self.prompter.tell(&report.lines(self.draft.language))?;
-        self.tell(&Text::new("failed.what"))?;
+        self.introduce(&Text::new("failed.what"))?;
         while self.choose_end(&["done.report", "done.menu"])? == Some(0) {
             self.show(report)?;
         }
@@ -73,7 +73,7 @@ impl Screen<'_> {
     }
 
     fn show(&mut self, report: &Report) -> io::Result<()> {
-        self.page("done.report")?;
+        self.page("done.report-title")?;
         let text = report.to_json().unwrap_or_default();
         let lines: Vec<String> = text.lines().map(str::to_owned).collect();
         self.prompter.tell(&lines)?;
