@@ -289,6 +289,6 @@ mod tests {
         assert_eq!(sda.model.as_deref(), Some("ST2000NM0008"));
         assert_eq!(sda.in_use, [Use::PartOf("md0".to_owned())]);
         assert!(sdb.boot_medium && sdb.removable);
-        assert_eq!(sda.title(), "/dev/sda, 2 TB, ST2000NM0008, serial ZA1234XY");
+        assert_eq!(sda.title(), "/dev/sda, 2 TB, ST2000NM0008, S/N ZA1234XY");
     }
 }

@@ -158,14 +158,14 @@ impl Disk {
         SectorSize::try_from(self.sector_size).ok()
     }
 
-    /// One line for a person: "/dev/vda, 8 GB, QEMU HARDDISK, serial 1234".
+    /// One line for a person: "/dev/vda, 8 GB, QEMU HARDDISK, S/N 1234".
     pub fn title(&self) -> String {
         let mut title = format!("{}, {}", self.path, self.size);
         if let Some(model) = &self.model {
             title += &format!(", {model}");
         }
         if let Some(serial) = &self.serial {
-            title += &format!(", serial {serial}");
+            title += &format!(", S/N {serial}");
         }
         title
     }

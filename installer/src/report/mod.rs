@@ -128,7 +128,7 @@ impl Report {
             },
             error: error.map(|error| format!("{error:#}")),
             phases: phases.iter().map(PhaseTime::of).collect(),
-            seconds: thousandths(phases.iter().map(|span| span.seconds).sum()),
+            seconds: thousandths(phases.iter().fold(0.0, |all, span| all + span.seconds)),
             ..Self::of_plan(plan)
         }
     }
