@@ -140,18 +140,18 @@ fn answer_in_french(person: &mut Dialog) -> Result<()> {
     person.expect(page("disques d'enregistrement"))?;
     person.answer("Entrée pour finir", "")?;
     person.expect(page("nom"))?;
-    person.answer("Nom:", &format!("{CLEAR}{NAME}"))?;
+    person.answer("Nom :", &format!("{CLEAR}{NAME}"))?;
     person.expect(page("réseau"))?;
     person.answer(CHOOSE, "")?;
     person.expect(page("fuseau horaire"))?;
     person.answer(CHOOSE, "")?;
     person.expect(page("mot de passe de root"))?;
-    person.answer("Mot de passe:", "court")?;
+    person.answer("Mot de passe :", "court")?;
     person.expect("Il faut au moins")?;
-    person.answer("Mot de passe:", PASSWORD)?;
-    person.answer("Encore une fois le même:", "autre chose")?;
+    person.answer("Mot de passe :", PASSWORD)?;
+    person.answer("Encore une fois le même :", "autre chose")?;
     person.expect("Ce n'est pas le même")?;
-    person.answer("Encore une fois le même:", PASSWORD)
+    person.answer("Encore une fois le même :", PASSWORD)
 }
 
 /// The plan, however many pages it has; a wrong serial number; the right one.
@@ -236,7 +236,7 @@ fn screen(ctx: &Context) -> Result<()> {
     vm.type_text("\n")?;
     at(&mut reader, "Password:")?;
     vm.type_text(&format!("{PASSWORD}\n"))?;
-    at(&mut reader, "again:")?;
+    at(&mut reader, "once more:")?;
     vm.type_text(&format!("{PASSWORD}\n"))?;
     at(&mut reader, "erial number of")?;
     vm.type_text(&format!("{END_OF_SERIAL}\n"))?;

@@ -79,6 +79,9 @@ fn cut(ctx: &Context, order: &Order, name: &str, line: &str) -> Result<()> {
     running.vm.kill()
 }
 
+/// What OVMF says when no disk starts: it ends in its menu or, where there is one, in its shell.
+const NOTHING_TO_BOOT: &str = "BdsDxe: No bootable option or device|UEFI Interactive Shell";
+
 const NOTHING: &str = "nothing starts";
 const WHOLE: &str = "the whole system starts";
 
@@ -100,7 +103,7 @@ fn starts(ctx: &Context, name: &str, disk: Disk) -> Result<&'static str> {
 
 fn judge(vm: &Vm) -> Result<&'static str> {
     let signs = [
-        Pattern::from("BdsDxe: No bootable option or device"),
+        Pattern::regex(NOTHING_TO_BOOT)?,
         Pattern::from(READY_INSTALLED),
         Pattern::regex(r"GRUB|grub>|Linux version|Kernel panic|vigie: fatal")?,
     ];
@@ -111,7 +114,9 @@ fn judge(vm: &Vm) -> Result<&'static str> {
             // It has begun, so it must end well.
             let ends = [
                 Pattern::from(READY_INSTALLED),
-                Pattern::regex(r"grub>|grub rescue>|Kernel panic|vigie: fatal|No bootable")?,
+                Pattern::regex(
+                    r"grub>|grub rescue>|Kernel panic|vigie: fatal|No bootable|UEFI Interactive",
+                )?,
             ];
             match vm.wait_any_line(Default::default(), &ends, BOOT)?.0 {
                 0 => Ok(WHOLE),
