@@ -16,6 +16,7 @@
 pub mod boot_state;
 pub mod choice;
 pub mod esp;
+pub mod package;
 pub mod running;
 pub mod slot;
 pub mod status;

@@ -61,8 +61,10 @@ pub enum WriteError {
 }
 
 /// Writes `length` bytes of `image` to the start of `target`, flushes, and
-/// reads them back. The digest is compared twice: of what was read from the
-/// image, and of what the slot holds in the end.
+/// reads them back: the digest is that of what the slot holds in the end.
+///
+/// While it writes, it counts only a CRC, which costs almost nothing: if the digest is not the
+/// expected one, the CRC of what was read back tells whether the image or the disk is at fault.
 ///
 /// `note` is told the bytes done of twice `length`: written, then read back.
 pub fn write_image(
@@ -72,6 +74,20 @@ pub fn write_image(
     target: &mut dyn BlockDevice,
     note: &mut dyn FnMut(Bytes),
 ) -> Result<(), WriteError> {
+    let written = copy_image(image, length, target, note)?;
+    target.flush()?;
+    check_image(target, length, expected, Some(written), &mut |done| {
+        note(length + done)
+    })
+}
+
+/// Writes `length` bytes of `image` to the start of `target`, without a flush; answers their CRC.
+pub fn copy_image(
+    image: &mut dyn Read,
+    length: Bytes,
+    target: &mut dyn BlockDevice,
+    note: &mut dyn FnMut(Bytes),
+) -> Result<u32, WriteError> {
     if length > target.size() {
         return Err(WriteError::TooLarge {
             image: length,
@@ -79,43 +95,54 @@ pub fn write_image(
             room: target.size(),
         });
     }
-    let found = copy(image, length, target, note)?;
-    if found != *expected {
-        return Err(WriteError::WrongImage {
-            found: hex::encode(found),
-            expected: hex::encode(expected),
-        });
-    }
-    target.flush()?;
-    target.forget_cached(Bytes::ZERO, length);
-    let back = digest(target, length, &mut |done| note(length + done))?;
-    if back == *expected {
-        Ok(())
-    } else {
-        Err(WriteError::ReadBack {
-            target: target.name().to_owned(),
-        })
-    }
-}
-
-fn copy(
-    image: &mut dyn Read,
-    length: Bytes,
-    target: &mut dyn BlockDevice,
-    note: &mut dyn FnMut(Bytes),
-) -> Result<Sha, WriteError> {
-    let fill = |at: Bytes, piece: &mut [u8]| {
+    let mut crc = crc32fast::Hasher::new();
+    let mut piece = vec![0; CHUNK.min(length.get() as usize)];
+    let mut at = Bytes::ZERO;
+    while at < length {
+        let step = (CHUNK as u64).min((length - at).get()) as usize;
+        let piece = &mut piece[..step];
         image
             .read_exact(piece)
             .map_err(|source| WriteError::Source {
                 at: at.get(),
                 source,
-            })
-    };
-    hash_pieces(length, fill, |at, piece| {
+            })?;
+        crc.update(piece);
         target.write_at(at, piece)?;
+        at += Bytes::new(step as u64);
+        note(at);
+    }
+    Ok(crc.finalize())
+}
+
+/// Checks that the first `length` bytes of a flushed `target` have the `expected` digest, reading
+/// them from the disk. `written` is the CRC of what was written, where that is known.
+pub fn check_image(
+    target: &mut dyn BlockDevice,
+    length: Bytes,
+    expected: &Sha,
+    written: Option<u32>,
+    note: &mut dyn FnMut(Bytes),
+) -> Result<(), WriteError> {
+    target.forget_cached(Bytes::ZERO, length);
+    let mut crc = crc32fast::Hasher::new();
+    let found = hash_pieces(target, length, &mut |at, piece| {
+        if written.is_some() {
+            crc.update(piece);
+        }
         note(at + Bytes::new(piece.len() as u64));
-        Ok(())
+    })?;
+    if found == *expected {
+        return Ok(());
+    }
+    if written == Some(crc.finalize()) {
+        return Err(WriteError::WrongImage {
+            found: hex::encode(found),
+            expected: hex::encode(expected),
+        });
+    }
+    Err(WriteError::ReadBack {
+        target: target.name().to_owned(),
     })
 }
 
@@ -125,23 +152,21 @@ pub fn digest(
     length: Bytes,
     note: &mut dyn FnMut(Bytes),
 ) -> Result<Sha, vigie_disk::Error> {
-    let fill = |at, piece: &mut [u8]| device.read_at(at, piece);
-    hash_pieces(length, fill, |at, piece| {
+    hash_pieces(device, length, &mut |at, piece| {
         note(at + Bytes::new(piece.len() as u64));
-        Ok(())
     })
 }
 
 /// Pieces that may wait to be hashed.
 const AHEAD: usize = 2;
 
-/// Fills piece after piece and hands each to `then`, while another thread hashes it: reading,
-/// writing and hashing at once, as a disk is about as fast as a processor hashes.
-fn hash_pieces<E>(
+/// Reads piece after piece and hands each to `then`, while another thread hashes it: reading and
+/// hashing at once, as a disk is about as fast as a processor hashes.
+fn hash_pieces(
+    device: &dyn BlockDevice,
     length: Bytes,
-    mut fill: impl FnMut(Bytes, &mut [u8]) -> Result<(), E>,
-    mut then: impl FnMut(Bytes, &[u8]) -> Result<(), E>,
-) -> Result<Sha, E> {
+    then: &mut dyn FnMut(Bytes, &[u8]),
+) -> Result<Sha, vigie_disk::Error> {
     let (send, pieces) = mpsc::sync_channel::<Arc<Vec<u8>>>(AHEAD);
     thread::scope(|scope| {
         let hasher = scope.spawn(move || {
@@ -157,10 +182,10 @@ fn hash_pieces<E>(
             buffers.rotate_left(1);
             let piece = Arc::make_mut(&mut buffers[0]);
             piece.resize(step, 0);
-            fill(at, piece)?;
+            device.read_at(at, piece)?;
             // It fails only if the hasher has panicked, which `join` tells.
             let _ = send.send(Arc::clone(&buffers[0]));
-            then(at, &buffers[0])?;
+            then(at, &buffers[0]);
             at += Bytes::new(step as u64);
         }
         drop(send);

@@ -1,0 +1,172 @@
+//! `MANIFEST`, the first file of a package's tar: which members follow, and what has changed.
+//!
+//! Sizes and digests of the images stand in the signed header, not here: whoever writes a slot
+//! compares with the header alone and need not believe whoever unpacked the body.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use vigie_disk::Bytes;
+
+use super::error::PackageError;
+
+/// Its name in the tar.
+pub const MANIFEST: &str = "MANIFEST";
+/// Its greatest size in bytes.
+pub const MANIFEST_MAX: u64 = 1 << 20;
+/// Version of its form.
+pub const FORMAT: u32 = 1;
+
+/// The list of members.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// What has changed, by language (`en`, `fr`).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub changelog: BTreeMap<String, String>,
+    /// The members, in the order of the tar.
+    pub members: Vec<Member>,
+}
+
+/// One file of the tar.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Member {
+    /// Its name in the tar.
+    pub name: String,
+    /// What it becomes.
+    pub role: Role,
+    /// How the image is written in it.
+    pub encoding: Encoding,
+    /// Its size in the tar.
+    pub size: Bytes,
+}
+
+/// What a member becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// The system image.
+    System,
+    /// The boot image.
+    Boot,
+}
+
+impl Role {
+    /// Both, in the order in which they are written: a slot without a boot image does not start.
+    pub const ALL: [Self; 2] = [Self::System, Self::Boot];
+
+    /// Its word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::Boot => "boot",
+        }
+    }
+}
+
+/// How an image is written in a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Encoding {
+    /// As it is.
+    Plain,
+    /// One zstd frame.
+    Zstd,
+    /// One zstd frame of differences from the base's image.
+    Delta,
+}
+
+impl Manifest {
+    /// Reads a manifest. An unknown field, or any twice, refuses it.
+    ///
+    /// # Errors
+    /// What is no manifest.
+    pub fn parse(text: &[u8]) -> Result<Self, PackageError> {
+        let wrong = |why: String| PackageError::content(format!("its manifest: {why}"));
+        let manifest: Self =
+            serde_json::from_slice(text).map_err(|error| wrong(error.to_string()))?;
+        if manifest.format != FORMAT {
+            return Err(wrong(format!(
+                "format {} is not known here",
+                manifest.format
+            )));
+        }
+        let roles: Vec<Role> = manifest.members.iter().map(|member| member.role).collect();
+        if roles != Role::ALL {
+            return Err(wrong(format!(
+                "it has {} members; one for system and one for boot are expected, in this order",
+                roles.len()
+            )));
+        }
+        for member in &manifest.members {
+            let name = &member.name;
+            let byte = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-".contains(&b);
+            let plain = (1..=64).contains(&name.len()) && name.bytes().all(byte);
+            if !plain || name.starts_with('.') {
+                return Err(wrong(format!("{name:?} is no plain file name")));
+            }
+        }
+        if manifest.members[0].name == manifest.members[1].name {
+            return Err(wrong("a name stands twice".to_owned()));
+        }
+        Ok(manifest)
+    }
+
+    /// The text for a package.
+    ///
+    /// # Errors
+    /// None for manifests that this crate makes.
+    pub fn to_text(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let mut text = serde_json::to_vec_pretty(self)?;
+        text.push(b'\n');
+        Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"{"format":1,"changelog":{"en":"x"},"members":[
+        {"name":"system.img","role":"system","encoding":"plain","size":4096},
+        {"name":"boot.img.zst","role":"boot","encoding":"zstd","size":9}]}"#;
+
+    #[test]
+    fn c20_c44_manifests_are_strict() {
+        let good = Manifest::parse(GOOD.as_bytes()).unwrap();
+        assert_eq!(Manifest::parse(&good.to_text().unwrap()).unwrap(), good);
+        let deep = "[".repeat(100_000);
+        for (from, to, word) in [
+            ("\"format\":1", "\"format\":2", "format 2"),
+            ("\"format\":1", "\"format\":1,\"format\":1", "duplicate"),
+            ("\"format\":1", "\"format\":1e400", "out of range"),
+            ("\"format\":1", "\"format\":1,\"script\":\"x\"", "script"),
+            (
+                "\"format\":1",
+                &format!("\"format\":{deep}"),
+                "invalid type",
+            ),
+            ("}]}", "}],}", "trailing comma"),
+            ("{\"format\"", "\u{feff}{\"format\"", "expected value"),
+            ("system.img", "../system", "plain file name"),
+            ("system.img", "/system", "plain file name"),
+            ("system.img", ".", "plain file name"),
+            ("system.img", "", "plain file name"),
+            ("system.img", "boot.img.zst", "twice"),
+            ("\"role\":\"boot\"", "\"role\":\"system\"", "one for system"),
+            ("\"role\":\"boot\"", "\"role\":\"data\"", "data"),
+            ("\"encoding\":\"zstd\"", "\"encoding\":\"xz\"", "xz"),
+            ("\"size\":9", "\"size\":-9", "invalid"),
+            ("\"size\":9", "\"size\":9.5", "invalid"),
+        ] {
+            let text = GOOD.replacen(from, to, 1);
+            assert_ne!(text, GOOD, "{from}");
+            let error = Manifest::parse(text.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains(word), "{from} → {to:.40}: {error:.300}");
+        }
+    }
+}

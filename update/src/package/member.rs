@@ -1,0 +1,206 @@
+//! Images out of a package, into the devices of a slot.
+
+use std::io::{BufRead, BufReader, Read};
+use std::thread;
+
+use vigie_disk::Bytes;
+use vigie_disk::device::BlockDevice;
+
+use super::body;
+use super::chunks;
+use super::delta::Patched;
+use super::error::PackageError;
+use super::header::{Header, ImageDigest};
+use super::manifest::{Encoding, Manifest, Role};
+use crate::writer::{self, WriteError};
+
+/// Largest zstd window that is accepted, as a power of two: 8 MiB.
+const WINDOW_LOG: u32 = 23;
+/// What is read from a delta's stream at once.
+const STREAM_BUFFER: usize = 64 << 10;
+
+/// The devices of one slot.
+pub struct Slots<D> {
+    /// The system partition.
+    pub system: D,
+    /// The boot partition.
+    pub boot: D,
+}
+
+impl<D> Slots<D> {
+    /// The device of a role.
+    pub const fn of(&self, role: Role) -> &D {
+        match role {
+            Role::System => &self.system,
+            Role::Boot => &self.boot,
+        }
+    }
+
+    /// The device of a role.
+    pub const fn of_mut(&mut self, role: Role) -> &mut D {
+        match role {
+            Role::System => &mut self.system,
+            Role::Boot => &mut self.boot,
+        }
+    }
+}
+
+impl Header {
+    /// The image of a role.
+    #[must_use]
+    pub const fn image(&self, role: Role) -> &ImageDigest {
+        match role {
+            Role::System => &self.system,
+            Role::Boot => &self.boot,
+        }
+    }
+}
+
+/// Where the bytes of a package go.
+pub enum Sink<'a> {
+    /// Into a slot.
+    Slot(&'a mut Slots<Box<dyn BlockDevice>>),
+    /// Nowhere: the package is only checked.
+    Nowhere,
+}
+
+/// Unpacks an authenticated package's body: `input` stands at its first byte.
+///
+/// Every chunk is hashed before it is unpacked. The devices are neither flushed nor read back:
+/// that is for whoever trusts this the least. `note` is told the image bytes done of
+/// [`Header::total`].
+///
+/// # Errors
+/// What is wrong with the package; a device that refuses.
+pub fn unpack(
+    header: &Header,
+    input: &mut (dyn Read + Send),
+    base: Option<&Slots<Box<dyn BlockDevice>>>,
+    mut sink: Sink<'_>,
+    note: &mut dyn FnMut(Bytes),
+) -> Result<Manifest, PackageError> {
+    let (chunks, feeder) = chunks::channel();
+    thread::scope(|scope| {
+        scope.spawn(move || feeder.run(header, input));
+        let mut before = Bytes::ZERO;
+        body::walk(chunks, |manifest, index, member| {
+            let member_of = &manifest.members[index];
+            let image = header.image(member_of.role);
+            let note = &mut |done| note(before + done);
+            if let Sink::Slot(slots) = &mut sink {
+                let base = base.map(|base| &**base.of(member_of.role));
+                let target = slots.of_mut(member_of.role);
+                write(member_of.encoding, member, image.size, base, target, note)?;
+            } else {
+                // Reading it proves the chunks; what it would become is for the slot to show.
+                std::io::copy(member, &mut std::io::sink())
+                    .map_err(|error| PackageError::from_io(error, &member_of.name))?;
+                note(image.size);
+            }
+            before += image.size;
+            Ok(())
+        })
+    })
+}
+
+fn write(
+    encoding: Encoding,
+    member: &mut dyn Read,
+    size: Bytes,
+    base: Option<&dyn BlockDevice>,
+    target: &mut dyn BlockDevice,
+    note: &mut dyn FnMut(Bytes),
+) -> Result<(), PackageError> {
+    match encoding {
+        Encoding::Plain => copy(member, size, target, note),
+        Encoding::Zstd => copy(&mut zstd_reader(member)?, size, target, note),
+        Encoding::Delta => {
+            let Some(base) = base else {
+                return Err(PackageError::content("a delta member without a base"));
+            };
+            let stream = BufReader::with_capacity(STREAM_BUFFER, zstd_reader(member)?);
+            copy(&mut Patched::new(stream, base), size, target, note)
+        }
+    }
+}
+
+/// Exactly one frame, with a bounded window.
+fn zstd_reader(
+    member: &mut dyn Read,
+) -> Result<zstd::Decoder<'static, BufReader<&mut dyn Read>>, PackageError> {
+    let broken = |error| PackageError::from_io(error, "its zstd frame");
+    let mut decoder = zstd::Decoder::new(member).map_err(broken)?.single_frame();
+    decoder.window_log_max(WINDOW_LOG).map_err(broken)?;
+    Ok(decoder)
+}
+
+fn copy(
+    image: &mut dyn Read,
+    size: Bytes,
+    target: &mut dyn BlockDevice,
+    note: &mut dyn FnMut(Bytes),
+) -> Result<(), PackageError> {
+    writer::copy_image(image, size, target, note).map_err(|error| match error {
+        WriteError::Source { source, .. } => PackageError::from_io(source, "an image in it"),
+        other => PackageError::Write(other),
+    })?;
+    match image.read(&mut [0]) {
+        Ok(0) => Ok(()),
+        Ok(_) => Err(PackageError::content(
+            "an image in it is longer than its header says",
+        )),
+        Err(error) => Err(PackageError::from_io(error, "the end of an image in it")),
+    }
+}
+
+/// Checks that devices hold the images that a delta package builds on.
+///
+/// # Errors
+/// They do not.
+pub fn check_base(header: &Header, base: &Slots<Box<dyn BlockDevice>>) -> Result<(), PackageError> {
+    let Some(expected) = &header.base else {
+        return Ok(());
+    };
+    for (role, image) in [(Role::System, expected.system), (Role::Boot, expected.boot)] {
+        let device = base.of(role);
+        let same = image.size <= device.size()
+            && writer::digest(device, image.size, &mut |_| {})? == image.sha256;
+        if !same {
+            return Err(PackageError::Base {
+                base: expected.version,
+                image: role.name(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Flushes a written slot and compares it with the signed header, image by image.
+///
+/// # Errors
+/// It does not hold what was signed.
+pub fn read_back(
+    header: &Header,
+    slots: &mut Slots<Box<dyn BlockDevice>>,
+    note: &mut dyn FnMut(Bytes),
+) -> Result<(), PackageError> {
+    for role in Role::ALL {
+        slots.of_mut(role).flush()?;
+    }
+    let mut before = Bytes::ZERO;
+    for role in Role::ALL {
+        let image = header.image(role);
+        let note = &mut |done| note(before + done);
+        writer::check_image(slots.of_mut(role), image.size, &image.sha256, None, note)?;
+        before += image.size;
+    }
+    Ok(())
+}
+
+/// Reads a package up to its body without looking at it.
+///
+/// # Errors
+/// What does not begin as a package.
+pub fn open(input: &mut dyn BufRead) -> Result<super::envelope::Envelope, PackageError> {
+    super::envelope::Envelope::read(input)
+}

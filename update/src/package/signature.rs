@@ -1,0 +1,376 @@
+//! Who may sign packages, and whether they did.
+//!
+//! The list of keys lies in the image at [`KEYS`], under its verity tree: whoever may replace the
+//! image may replace the list, so a package carries the next list by carrying the next image.
+//! Revoked keys are remembered beside the floor as well, so that going back to an older image does
+//! not bring them back.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::MAGIC;
+use super::envelope::{Envelope, SignatureLine};
+use super::error::PackageError;
+
+/// Where an image has its list of keys.
+pub const KEYS: &str = "/usr/lib/vigie/update-keys.toml";
+
+/// The first eight bytes of the SHA-256 of a public key, written as 16 hexadecimal digits. A hint
+/// for finding the key; it proves nothing.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct KeyId(pub [u8; 8]);
+
+impl KeyId {
+    /// The id of a public key.
+    #[must_use]
+    pub fn of(public: &[u8; 32]) -> Self {
+        let digest: [u8; 32] = Sha256::digest(public).into();
+        let mut id = [0; 8];
+        id.copy_from_slice(&digest[..8]);
+        Self(id)
+    }
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl FromStr for KeyId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("\"{text:.40}\" is no key id: 16 hexadecimal digits are expected");
+        let lower = text.bytes().all(|byte| !byte.is_ascii_uppercase());
+        let mut id = [0; 8];
+        hex::decode_to_slice(text, &mut id).map_err(|_| wrong())?;
+        lower.then_some(Self(id)).ok_or_else(wrong)
+    }
+}
+
+impl From<KeyId> for String {
+    fn from(id: KeyId) -> Self {
+        id.to_string()
+    }
+}
+
+impl TryFrom<String> for KeyId {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+/// A public key: 32 bytes, written in Base64.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct PublicKey([u8; 32]);
+
+impl PublicKey {
+    /// The public half of a secret key.
+    #[must_use]
+    pub fn of(secret: &SigningKey) -> Self {
+        Self(secret.verifying_key().to_bytes())
+    }
+
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> KeyId {
+        KeyId::of(&self.0)
+    }
+}
+
+impl fmt::Display for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&STANDARD.encode(self.0))
+    }
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl From<PublicKey> for String {
+    fn from(key: PublicKey) -> Self {
+        key.to_string()
+    }
+}
+
+impl TryFrom<String> for PublicKey {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let bytes = STANDARD.decode(&text).ok().and_then(|b| b.try_into().ok());
+        let key =
+            bytes.filter(|bytes| VerifyingKey::from_bytes(bytes).is_ok_and(|key| !key.is_weak()));
+        key.map(Self)
+            .ok_or_else(|| format!("\"{text:.60}\" is no ed25519 public key in Base64"))
+    }
+}
+
+/// One key of the list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrustedKey {
+    /// What people call it.
+    pub name: String,
+    /// The key.
+    pub public: PublicKey,
+    /// Made by a build for itself, its secret half known to whoever has that machine.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub development: bool,
+}
+
+/// The keys that may sign packages for this system.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Keyring {
+    /// How many distinct keys must have signed.
+    pub threshold: usize,
+    /// Keys that must not be believed any more, whoever lists them.
+    #[serde(default)]
+    pub revoked: BTreeSet<KeyId>,
+    /// The keys.
+    #[serde(default, rename = "key")]
+    pub keys: Vec<TrustedKey>,
+}
+
+impl Keyring {
+    /// Reads a list.
+    ///
+    /// # Errors
+    /// What is no list; a threshold that is zero or cannot be reached.
+    pub fn from_toml(text: &str) -> Result<Self, String> {
+        let ring: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+        let usable = ring.usable().map(|key| key.public.id());
+        let distinct = usable.collect::<BTreeSet<_>>().len();
+        if ring.threshold == 0 {
+            return Err("threshold = 0: at least one signature must be asked for".to_owned());
+        }
+        if ring.threshold > distinct {
+            return Err(format!(
+                "threshold = {}, but there are {distinct} usable keys",
+                ring.threshold
+            ));
+        }
+        Ok(ring)
+    }
+
+    /// The keys that are not revoked.
+    pub fn usable(&self) -> impl Iterator<Item = &TrustedKey> {
+        let usable = |key: &&TrustedKey| !self.revoked.contains(&key.public.id());
+        self.keys.iter().filter(usable)
+    }
+
+    /// Checks that enough keys of the list signed, each counted once.
+    ///
+    /// A signature of an unknown or revoked key counts for nothing; one that names a trusted key
+    /// and is not by it refuses the package, as it was changed on its way.
+    ///
+    /// # Errors
+    /// Too few; a wrong one; no key at all.
+    pub fn verify(&self, envelope: &Envelope) -> Result<BTreeSet<KeyId>, PackageError> {
+        if self.usable().next().is_none() {
+            return Err(PackageError::NoKeys);
+        }
+        let message = message(&envelope.signed);
+        let mut good = BTreeSet::new();
+        let mut notes = Vec::new();
+        let needed = self.threshold.max(1);
+        for SignatureLine { key: id, bytes } in &envelope.signatures {
+            if self.revoked.contains(id) {
+                notes.push(format!("the key {id} is revoked"));
+                continue;
+            }
+            let Some(key) = self.usable().find(|key| key.public.id() == *id) else {
+                notes.push(format!("the key {id} is not known here"));
+                continue;
+            };
+            let verified = VerifyingKey::from_bytes(&key.public.0)
+                .and_then(|key| key.verify_strict(&message, &Signature::from_bytes(bytes)));
+            if verified.is_err() {
+                let why = format!(
+                    "the signature of {} ({id}) is wrong; copy it again",
+                    key.name
+                );
+                let found = good.len();
+                return Err(PackageError::Untrusted { found, needed, why });
+            }
+            good.insert(*id);
+        }
+        if good.len() >= needed {
+            return Ok(good);
+        }
+        if envelope.signatures.is_empty() {
+            notes.push("it is not signed".to_owned());
+        }
+        if notes.is_empty() {
+            notes.push("another key must sign it as well".to_owned());
+        }
+        Err(PackageError::Untrusted {
+            found: good.len(),
+            needed,
+            why: notes.join(", "),
+        })
+    }
+}
+
+/// Signs the signed bytes of a header.
+#[must_use]
+pub fn sign(secret: &SigningKey, signed: &[u8]) -> SignatureLine {
+    SignatureLine {
+        key: PublicKey::of(secret).id(),
+        bytes: secret.sign(&message(signed)).to_bytes(),
+    }
+}
+
+/// What is signed: the bytes after a domain, so that no signature over anything else fits.
+fn message(signed: &[u8]) -> Vec<u8> {
+    [MAGIC.as_bytes(), signed].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secret(seed: u8) -> SigningKey {
+        SigningKey::from_bytes(&[seed; 32])
+    }
+
+    fn ring(seeds: &[u8], threshold: usize) -> Keyring {
+        let key = |seed: &u8| TrustedKey {
+            name: format!("key {seed}"),
+            public: PublicKey::of(&secret(*seed)),
+            development: false,
+        };
+        Keyring {
+            threshold,
+            revoked: BTreeSet::new(),
+            keys: seeds.iter().map(key).collect(),
+        }
+    }
+
+    fn envelope(seeds: &[u8], signed: &[u8]) -> Envelope {
+        Envelope {
+            signatures: seeds.iter().map(|s| sign(&secret(*s), signed)).collect(),
+            signed: signed.to_vec(),
+            length: 0,
+        }
+    }
+
+    #[test]
+    fn c32_c33_c34_c37_c40_signatures_are_counted_by_distinct_trusted_keys() {
+        let mut revoked = ring(&[1, 2], 1);
+        revoked.revoked.insert(PublicKey::of(&secret(1)).id());
+        for (ring, seeds, good) in [
+            (ring(&[1], 1), &[1][..], true),
+            (ring(&[1], 1), &[], false),
+            (ring(&[1], 1), &[2], false),
+            (ring(&[1], 1), &[2, 1], true),
+            (ring(&[1, 2, 3], 2), &[1, 3], true),
+            (ring(&[1, 2, 3], 2), &[1, 1], false),
+            (ring(&[1, 2, 3], 2), &[1], false),
+            // Listed twice, it is still one key.
+            (ring(&[1, 1], 2), &[1, 1], false),
+            (revoked.clone(), &[1], false),
+            (revoked.clone(), &[1, 2], true),
+        ] {
+            let result = ring.verify(&envelope(seeds, b"header"));
+            assert_eq!(result.is_ok(), good, "{seeds:?} {result:?}");
+        }
+        // The signature of another package.
+        let mut mixed = envelope(&[1], b"header");
+        mixed.signed = b"header 2".to_vec();
+        let error = ring(&[1], 1).verify(&mixed).unwrap_err().to_string();
+        assert!(error.contains("is wrong"), "{error}");
+        // A wrong one beside enough good ones: it was changed on its way.
+        let mut second = envelope(&[1, 2], b"header");
+        second.signatures[1].bytes[5] ^= 1;
+        assert!(ring(&[1, 2], 1).verify(&second).is_err());
+    }
+
+    #[test]
+    fn signatures_of_other_domains_do_not_fit() {
+        let mut plain = envelope(&[1], b"header");
+        plain.signatures[0].bytes = secret(1).sign(b"header").to_bytes();
+        assert!(ring(&[1], 1).verify(&plain).is_err());
+    }
+
+    #[test]
+    fn c36_malleable_signatures_are_refused() {
+        let good = envelope(&[1], b"header");
+        // S + L, the group's order: the same equation holds, but the encoding is not canonical.
+        const ORDER: [u8; 32] = [
+            0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9,
+            0xde, 0x14, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
+        ];
+        let mut shifted = good.clone();
+        let mut carry = 0;
+        for (byte, add) in shifted.signatures[0].bytes[32..].iter_mut().zip(ORDER) {
+            let sum = u16::from(*byte) + u16::from(add) + carry;
+            *byte = sum as u8;
+            carry = sum >> 8;
+        }
+        assert!(ring(&[1], 1).verify(&good).is_ok());
+        assert!(ring(&[1], 1).verify(&shifted).is_err());
+        // A key of small order never enters a list: every message has a signature by it.
+        let mut identity = [0; 32];
+        identity[0] = 1;
+        assert!(PublicKey::try_from(STANDARD.encode(identity)).is_err());
+    }
+
+    #[test]
+    fn c38_lists_without_use_are_refused() {
+        let public = PublicKey::of(&secret(1));
+        let id = public.id();
+        let key = format!("[[key]]\nname = \"a\"\npublic = \"{public}\"\n");
+        for (text, word) in [
+            (format!("threshold = 1\n{key}"), ""),
+            (format!("threshold = 0\n{key}"), "at least one"),
+            (format!("threshold = 2\n{key}"), "1 usable"),
+            (format!("threshold = 2\n{key}{key}"), "1 usable"),
+            (
+                format!("threshold = 1\nrevoked = [\"{id}\"]\n{key}"),
+                "0 usable",
+            ),
+            ("threshold = 1\n".to_owned(), "0 usable"),
+            (String::new(), "threshold"),
+            (
+                "threshold = 1\n[[key]]\nname = \"a\"\npublic = \"AAAA\"\n".to_owned(),
+                "no ed25519",
+            ),
+            (format!("threshold = 1\nrole = 2\n{key}"), "role"),
+        ] {
+            match Keyring::from_toml(&text) {
+                Ok(_) => assert!(word.is_empty(), "{text}"),
+                Err(error) => assert!(!word.is_empty() && error.contains(word), "{error}"),
+            }
+        }
+        let empty = Keyring {
+            keys: Vec::new(),
+            ..ring(&[1], 1)
+        };
+        assert!(matches!(
+            empty.verify(&envelope(&[1], b"x")),
+            Err(PackageError::NoKeys)
+        ));
+    }
+}
