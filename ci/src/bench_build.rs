@@ -28,9 +28,14 @@ const OTHER_VERSION: &str = "0.1.0.98";
 pub fn run(ctx: &Context) -> Result<Vec<Row>> {
     let reference = mksquashfs(ctx)?;
     let out = ctx.folder_of("medium");
-    let (whole, _) = build(ctx, |command| {
-        command.arg("--out").arg(&out);
-    })?;
+    // The first call may have to make what another way of calling the builder left: not counted.
+    let mut again = || {
+        build(ctx, |command| {
+            command.arg("--out").arg(&out);
+        })
+    };
+    again()?;
+    let (whole, _) = again()?;
     let (service, compiled) = build(ctx, |command| {
         command
             .arg("--out")
