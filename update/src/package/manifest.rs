@@ -160,7 +160,7 @@ mod tests {
             ("\"role\":\"boot\"", "\"role\":\"system\"", "one for system"),
             ("\"role\":\"boot\"", "\"role\":\"data\"", "data"),
             ("\"encoding\":\"zstd\"", "\"encoding\":\"xz\"", "xz"),
-            ("\"size\":9", "\"size\":-9", "invalid"),
+            ("\"size\":9", "\"size\":-9", "negative"),
             ("\"size\":9", "\"size\":9.5", "invalid"),
         ] {
             let text = GOOD.replacen(from, to, 1);
