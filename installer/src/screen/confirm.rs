@@ -73,6 +73,7 @@ impl Screen<'_> {
             label: &label,
             initial: "",
             optional: false,
+            mend: false,
             check: &|typed| match names(typed, disk) {
                 true => Ok(()),
                 false => Err(wrong.clone()),

@@ -44,6 +44,7 @@ impl Screen<'_> {
             label: &self.text("network.address"),
             initial: &initial,
             optional: false,
+            mend: true,
             check: &|text| text.parse::<Cidr>().map(drop).map_err(|_| wrong.clone()),
         }));
         self.draft.address = address.parse().ok();
@@ -81,6 +82,7 @@ impl Screen<'_> {
             label: &self.text("network.gateway"),
             initial: &initial,
             optional: true,
+            mend: true,
             check: &check,
         }));
         self.draft.gateway = gateway.parse().ok();
@@ -95,6 +97,7 @@ impl Screen<'_> {
             label: &self.text("network.dns"),
             initial: &initial.join(" "),
             optional: true,
+            mend: true,
             check: &|text| addresses(text).map(drop).ok_or_else(|| wrong.clone()),
         }));
         self.draft.dns = addresses(&servers).unwrap_or_default();
@@ -146,6 +149,7 @@ impl Screen<'_> {
             label: &self.text("network.address"),
             initial: &initial,
             optional: true,
+            mend: true,
             check: &check,
         }));
         self.draft.camera_address = address.parse().ok();

@@ -70,6 +70,7 @@ impl Screen<'_> {
             label: &self.text("zone.part-label"),
             initial: &self.draft.zone_part,
             optional: false,
+            mend: true,
             check: &|part| match zones::with(&zones, part).is_empty() {
                 true => Err(none.clone()),
                 false => Ok(()),

@@ -100,6 +100,7 @@ impl Screen<'_> {
             label: &label,
             initial: "",
             optional: true,
+            mend: true,
             check: &|_| Ok(()),
         }));
         Ok(Move::On)
@@ -113,6 +114,7 @@ impl Screen<'_> {
             label: &self.text("name.label"),
             initial: self.draft.hostname.as_str(),
             optional: false,
+            mend: true,
             check: &|text| {
                 text.parse::<HostName>()
                     .map(drop)

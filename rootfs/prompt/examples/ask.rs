@@ -10,6 +10,7 @@ fn main() -> ExitCode {
         label: "Way out",
         initial: "",
         optional: false,
+        mend: true,
         check: &|_| Ok(()),
     };
     match prompter.line(&field) {

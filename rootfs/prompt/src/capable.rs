@@ -379,8 +379,11 @@ impl<W: Wire> Prompter for Capable<W> {
                     for line in wrap(&error, self.width()) {
                         self.print(&line)?;
                     }
-                    // What is wrong is there to be mended.
-                    initial = editor.text();
+                    initial = if field.mend {
+                        editor.text()
+                    } else {
+                        String::new()
+                    };
                 }
             }
         }

@@ -75,6 +75,8 @@ pub struct Field<'a> {
     pub initial: &'a str,
     /// Whether it may stay empty.
     pub optional: bool,
+    /// Whether a refused text stays there to be mended; else it is typed anew.
+    pub mend: bool,
     /// Judges what was typed; the error is shown and the question asked again.
     pub check: &'a dyn Fn(&str) -> Result<(), String>,
 }

@@ -193,6 +193,7 @@ fn lines_are_edited_on_the_screen() {
         label: "Name",
         initial: "",
         optional: false,
+        mend: true,
         check: &check,
     };
     for (keys, shown) in [
@@ -227,12 +228,35 @@ fn lines_are_edited_on_the_screen() {
 }
 
 #[test]
+fn a_refused_text_is_mended_or_typed_anew() {
+    let ask = |mend, keys: &[u8]| {
+        let field = Field {
+            label: "Serial",
+            initial: "",
+            optional: false,
+            mend,
+            check: &|text| match text {
+                "ABC" => Ok(()),
+                _ => Err("wrong".to_owned()),
+            },
+        };
+        let mut script = Script::new(keys, 40, 24);
+        Capable::new(&mut script, &ENGLISH).line(&field)
+    };
+    let given = Answer::Given("ABC".to_owned());
+    assert_eq!(ask(true, b"AB\rC\r").unwrap(), given);
+    assert_eq!(ask(false, b"AB\rABC\r").unwrap(), given);
+    assert!(ask(false, b"AB\rC\r").is_err(), "still asking");
+}
+
+#[test]
 fn a_long_line_scrolls_sideways() {
     let text: String = ('a'..='z').cycle().take(100).collect();
     let field = Field {
         label: "Key",
         initial: "",
         optional: false,
+        mend: true,
         check: &|_| Ok(()),
     };
     let mut script = Script::new(text.as_bytes(), 40, 24);
@@ -361,6 +385,7 @@ fn plain_lines() {
         label: "Gateway",
         initial,
         optional,
+        mend: true,
         check: &|text: &str| match text.len() {
             0..=5 => Ok(()),
             _ => Err("too long".to_owned()),
