@@ -13,10 +13,19 @@
 //!    written only when it was read back and its digest agreed.
 //! 3. No boot state, however damaged, keeps a box from trying both slots.
 
+pub mod appliance;
+pub mod apply;
 pub mod boot_state;
 pub mod choice;
+pub mod commands;
 pub mod esp;
+pub mod fate;
+pub mod history;
+pub mod machine;
 pub mod package;
+pub mod policy;
+pub mod progress;
+pub mod reached;
 pub mod running;
 pub mod slot;
 pub mod status;

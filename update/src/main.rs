@@ -1,18 +1,25 @@
 //! The command `vigie-update`.
 //!
-//! Exit codes: 0 done, 1 failed, 2 wrong use.
+//! Exit codes: 0 done, 1 failed, 2 wrong use, 3 the package was refused and nothing was changed,
+//! 4 there is nothing to go back to.
 
-use std::path::Path;
-use std::process::ExitCode;
+use std::path::PathBuf;
+use std::process::{Command as Process, ExitCode};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
-use vigie_disk::sysfs::Sysfs;
-use vigie_update::running::{BOOT_JSON, Mode, Running};
-use vigie_update::status::{Copy, Status};
-use vigie_update::{BootState, esp};
+use vigie_update::appliance::This;
+use vigie_update::apply::{ApplyError, child};
+use vigie_update::commands::apply::{ApplyArguments, Order};
+use vigie_update::commands::{self, apply, open_package, show, slots};
+use vigie_update::fate::FateError;
+use vigie_update::history::{Door, Outcome};
+use vigie_update::progress::Progress;
 
-/// Slots of this appliance: which one runs, which one is good.
+const REFUSED: u8 = 3;
+const NOTHING_THERE: u8 = 4;
+
+/// Updates of this appliance: packages, and which slot runs.
 #[derive(Parser)]
 #[command(version, about)]
 struct Cli {
@@ -28,77 +35,162 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Checks a whole package, without writing anything.
+    Verify {
+        /// The package; - reads it from standard input.
+        file: PathBuf,
+        /// Print JSON lines.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Checks a package and shows what is in it.
+    Show {
+        /// The package; - reads it from standard input.
+        file: PathBuf,
+        /// Language of its list of changes.
+        #[arg(long, default_value = "en")]
+        language: String,
+    },
+    /// Writes a package into the other slot, which the next start will try.
+    Apply(ApplyArguments),
+    /// Goes back to the other slot, or takes back what was installed and not yet started.
+    Rollback {
+        /// Restart at once.
+        #[arg(long)]
+        restart: bool,
+        /// Who asks, for the history.
+        #[arg(long)]
+        who: Option<String>,
+    },
+    /// Shows what was installed, and what became of it.
+    History {
+        /// Print JSON lines.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Shows the lowest version that is accepted.
+    Floor {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Records that the running slot has come up healthy. Run once a boot by
     /// vigie-mark-good.service, after boot-complete.target.
     MarkGood,
+    /// Records that the running slot is not healthy; restarts into the other one where that was
+    /// good. Run by vigie-give-up.service.
+    GiveUp {
+        /// Why.
+        #[arg(long)]
+        reason: String,
+    },
+    /// The unpacking process; started by apply and verify.
+    #[command(hide = true)]
+    Unwrap,
 }
 
 fn main() -> ExitCode {
-    let outcome = match Cli::parse().command {
-        Command::Status { json } => status(json),
-        Command::MarkGood => mark_good(),
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+    let command = Cli::parse().command;
+    match run(command) {
+        Ok(code) => code,
         Err(error) => {
             eprintln!("vigie-update: {error:#}");
-            ExitCode::FAILURE
+            ExitCode::from(exit_code(&error))
         }
     }
 }
 
-fn status(json: bool) -> Result<()> {
-    let running = Running::load(Path::new(BOOT_JSON))?;
-    let sysfs = Sysfs::default();
-    let os_release = std::fs::read_to_string("/usr/lib/os-release").unwrap_or_default();
-    let state = match running.mode {
-        Mode::Live => None,
-        Mode::Installed => Some(load_state(&running, &sysfs)?),
-    };
-    let mut status = Status::new(&running, &os_release, state.as_ref());
-    if let Some(state) = &state {
-        let others = esp::other_disks(&running, &sysfs).into_iter();
-        let copies = others.map(|disk| {
-            let found = esp::open_on(&disk, &sysfs, false).and_then(|esp| esp::load(&esp));
-            Copy::new(&disk, found, state)
-        });
-        status.copies = copies.collect();
+fn exit_code(error: &anyhow::Error) -> u8 {
+    match (error.downcast_ref(), error.downcast_ref()) {
+        (Some(error), _) if ApplyError::is_refusal(error) => REFUSED,
+        (_, Some(FateError::NothingThere { .. } | FateError::Unsafe { .. })) => NOTHING_THERE,
+        _ => 1,
     }
-    if json {
-        println!("{}", serde_json::to_string(&status)?);
-    } else {
-        println!("{}", status.lines().join("\n"));
+}
+
+fn run(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Status { json } => slots::status(json)?,
+        Command::Verify { file, json } => return verify(&file, json),
+        Command::Show { file, language } => show_package(&file, &language)?,
+        Command::Apply(arguments) => return apply_package(&arguments),
+        Command::Rollback { restart: now, who } => rollback(now, who)?,
+        Command::History { json } => slots::history(json)?,
+        Command::Floor { json } => slots::floor(json)?,
+        Command::MarkGood => slots::mark_good()?,
+        Command::GiveUp { reason } => {
+            if slots::give_up(&reason)? {
+                restart()?;
+            }
+        }
+        Command::Unwrap => child::run().context("unpacking")?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn verify(file: &std::path::Path, json: bool) -> Result<ExitCode> {
+    let package = open_package(file)?;
+    let this = This::load()?;
+    match show::check(&this, &package, &mut Progress::new(json)) {
+        Ok(checked) if json => println!("{}", show::json(&checked)),
+        Ok(checked) => println!("{}", show::lines(&checked, "en").join("\n")),
+        Err(error) if json => {
+            println!("{}", commands::apply::failure(&error, true));
+            return Ok(ExitCode::from(exit_code(&error.into())));
+        }
+        Err(error) => return Err(error.into()),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show_package(file: &std::path::Path, language: &str) -> Result<()> {
+    let package = open_package(file)?;
+    let checked = show::check(&This::load()?, &package, &mut Progress::new(false))?;
+    println!("{}", show::lines(&checked, language).join("\n"));
+    Ok(())
+}
+
+fn apply_package(arguments: &ApplyArguments) -> Result<ExitCode> {
+    let package = open_package(&arguments.file)?;
+    let mut this = This::load()?;
+    let order = Order {
+        package,
+        door: arguments.door,
+        who: arguments.who.clone(),
+        reinstall: arguments.reinstall && arguments.door == Door::Console,
+    };
+    match apply::run(&mut this, order, &mut Progress::new(arguments.json)) {
+        Ok(applied) => {
+            println!("{}", apply::success(&applied, arguments.json));
+            if arguments.restart {
+                restart()?;
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) => {
+            let words = apply::failure(&error, arguments.json);
+            if arguments.json {
+                println!("{words}");
+            } else {
+                eprintln!("{words}");
+            }
+            Ok(ExitCode::from(exit_code(&error.into())))
+        }
+    }
+}
+
+fn rollback(now: bool, who: Option<String>) -> Result<()> {
+    match slots::rollback(Door::Console, who)? {
+        Outcome::Cancelled => println!("what was installed is taken back; nothing changes"),
+        _ if now => restart()?,
+        _ => println!("the next start is the other slot; restart to use it (systemctl reboot)"),
     }
     Ok(())
 }
 
-fn load_state(running: &Running, sysfs: &Sysfs) -> Result<BootState> {
-    let esp = esp::open(running, sysfs, false)?;
-    esp::load(&esp).context("reading the boot state")
-}
-
-fn mark_good() -> Result<()> {
-    let running = Running::load(Path::new(BOOT_JSON))?;
-    if running.mode == Mode::Live {
-        println!("the live system has no slot to mark");
-        return Ok(());
-    }
-    let slot = running
-        .slot
-        .with_context(|| format!("{BOOT_JSON} names no slot"))?;
-    let sysfs = Sysfs::default();
-    let mut state = load_state(&running, &sysfs)?;
-    state.mark_good(slot);
-    // The started disk comes last: see `esp`.
-    let others = esp::other_disks(&running, &sysfs).into_iter();
-    let esps = others
-        .map(|disk| esp::open_on(&disk, &sysfs, true))
-        .chain(std::iter::once_with(|| esp::open(&running, &sysfs, true)));
-    let failures = esp::save_on_all(esps, &state);
-    if failures.is_empty() {
-        println!("slot {slot} is marked good");
-        return Ok(());
-    }
-    let texts: Vec<String> = failures.iter().map(ToString::to_string).collect();
-    bail!("writing the boot state: {}", texts.join("; "))
+fn restart() -> Result<()> {
+    let status = Process::new("systemctl").arg("reboot").status();
+    let status = status.context("asking systemd for a restart")?;
+    anyhow::ensure!(status.success(), "systemd refuses to restart: {status}");
+    Ok(())
 }

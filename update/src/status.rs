@@ -1,5 +1,6 @@
 //! What an appliance can say about its slots.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Serialize;
@@ -7,6 +8,7 @@ use serde::Serialize;
 use crate::boot_state::{BootState, SlotState};
 use crate::choice::choose;
 use crate::esp::EspError;
+use crate::fate::SlotFacts;
 use crate::running::{Mode, Running};
 use crate::slot::Slot;
 
@@ -26,6 +28,12 @@ pub struct Status {
     /// The boot states on the other disks of a RAID system.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub copies: Vec<Copy>,
+    /// What each slot holds, as far as it is known.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub holds: BTreeMap<Slot, SlotFacts>,
+    /// A version is installed and waits for a restart.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub waiting: bool,
 }
 
 /// The boot state on another disk of the system.
@@ -94,6 +102,8 @@ impl Status {
             }),
             next: state.map(|state| choose(state, &Slot::BOTH).slot),
             copies: Vec::new(),
+            holds: BTreeMap::new(),
+            waiting: false,
         }
     }
 
@@ -111,9 +121,16 @@ impl Status {
                 SlotState { tries: 0, .. } => "not good, no tries left".to_owned(),
                 SlotState { tries, .. } => format!("not yet good, tries left: {tries}"),
             };
-            lines.push(format!("slot {slot}: {health}"));
+            let holds = self.holds.get(&slot);
+            let holds = holds.map_or(String::new(), |facts| format!("{}, ", facts.version));
+            lines.push(format!("slot {slot}: {holds}{health}"));
         }
-        lines.push(format!("next start: slot {next}"));
+        let why = if self.waiting {
+            ", newly installed"
+        } else {
+            ""
+        };
+        lines.push(format!("next start: slot {next}{why}"));
         lines.extend(self.copies.iter().map(Copy::line));
         lines
     }

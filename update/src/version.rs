@@ -6,9 +6,19 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 /// A version, `x.y.z.w`. The first number is the major version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 #[serde(into = "String", try_from = "String")]
 pub struct Version(pub [u32; 4]);
+
+impl Version {
+    /// The first number: another one needs a licence.
+    #[must_use]
+    pub const fn major(self) -> u32 {
+        self.0[0]
+    }
+}
 
 /// A word that is no version.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]

@@ -13,6 +13,9 @@ use tar::{Archive, EntryType};
 use super::error::PackageError;
 use super::manifest::{MANIFEST, MANIFEST_MAX, Manifest};
 
+/// Length of a tar's blocks in bytes.
+const BLOCK: usize = 512;
+
 /// A gzip body and trailer (RFC 1952, section 2.3), its head already read. At the end it checks
 /// the trailer, and that nothing follows.
 #[derive(Debug)]
@@ -119,11 +122,23 @@ pub fn walk<R: BufRead>(
             "the member {name:?} is not in its manifest"
         )));
     }
-    let left = std::io::copy(&mut archive.into_inner(), &mut std::io::sink()).map_err(broken)?;
-    if left > 0 {
-        return Err(PackageError::content("bytes follow the end of its tar"));
-    }
+    check_end(&mut archive.into_inner())?;
     Ok(manifest)
+}
+
+/// A tar ends with two blocks of zeros (POSIX ustar); the reader has stopped after the first.
+fn check_end(rest: &mut dyn Read) -> Result<(), PackageError> {
+    let mut found = Vec::new();
+    rest.take(BLOCK as u64 + 1)
+        .read_to_end(&mut found)
+        .map_err(|error| PackageError::from_io(error, "the end of its tar"))?;
+    if found == [0; BLOCK] {
+        Ok(())
+    } else {
+        Err(PackageError::content(
+            "its tar does not end with two blocks of zeros and nothing after them",
+        ))
+    }
 }
 
 type Entry<'a, R> = tar::Entry<'a, Gunzip<R>>;

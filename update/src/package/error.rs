@@ -76,6 +76,14 @@ pub enum PackageError {
         /// Which image differs.
         image: &'static str,
     },
+    /// What the unpacking process said.
+    #[error("{english}")]
+    Told {
+        /// In English.
+        english: String,
+        /// In French.
+        french: String,
+    },
     /// Writing failed.
     #[error(transparent)]
     Write(#[from] WriteError),
@@ -85,6 +93,41 @@ pub enum PackageError {
 }
 
 impl PackageError {
+    /// The reason in French. What only a maker of packages can mend stays in English behind it.
+    #[must_use]
+    pub fn french(&self) -> String {
+        match self {
+            Self::Read { at, source } => {
+                format!("lecture du paquet à l'octet {at} : {source} ; copiez-le de nouveau")
+            }
+            Self::Foreign(why) => format!("ce n'est pas un paquet de mise à jour ({why})"),
+            Self::Untrusted { found, needed, why } => format!(
+                "{found} signature(s) sur {needed} par des clés que ce système reconnaît ({why})"
+            ),
+            Self::NoKeys => "ce système n'a aucune clé pour les paquets de mise à jour et n'en \
+                             accepte donc aucun ; installez-le depuis un support"
+                .to_owned(),
+            Self::Header { line, why } => format!("ligne {line} de l'en-tête du paquet : {why}"),
+            Self::Chunk { index, count } => {
+                format!("le paquet est abîmé au morceau {index} sur {count} ; copiez-le de nouveau")
+            }
+            Self::Short { at, length } => {
+                format!("le paquet s'arrête à l'octet {at} sur {length} ; copiez-le de nouveau")
+            }
+            Self::Trailing { length } => format!(
+                "des octets suivent la fin du paquet (octet {length}) ; copiez-le de nouveau"
+            ),
+            Self::Content(why) => format!("le paquet a été mal fabriqué : {why}"),
+            Self::Base { base, image } => format!(
+                "ce paquet ne contient que les changements depuis {base}, et l'image {image} de ce \
+                 système n'est pas celle-là ; prenez le paquet complet"
+            ),
+            Self::Told { french, .. } => french.clone(),
+            Self::Write(error) => format!("écriture de la mise à jour : {error}"),
+            Self::Disk(error) => format!("disque : {error}"),
+        }
+    }
+
     /// A [`PackageError::Content`].
     pub(crate) fn content(why: impl Into<String>) -> Self {
         Self::Content(why.into())

@@ -53,6 +53,22 @@ impl FileDevice {
         Ok(Self::new(file, path, Bytes::new(size), sector_size))
     }
 
+    /// Uses an opened file or device of which the size is known: in a process that was given it
+    /// and may not ask for more.
+    pub fn of(file: File, name: String, size: Bytes, sector_size: SectorSize) -> Self {
+        Self {
+            file,
+            name,
+            size,
+            sector_size,
+        }
+    }
+
+    /// The opened file, for handing it to another process.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
     pub(super) fn new(file: File, path: &Path, size: Bytes, sector_size: SectorSize) -> Self {
         Self {
             file,

@@ -56,6 +56,11 @@ impl KernelDevice {
         Ok(Self(device))
     }
 
+    /// The opened device, for handing it to another process.
+    pub fn file(&self) -> &File {
+        &self.0.file
+    }
+
     /// Asks the kernel to read the partition table again.
     ///
     /// Something may hold a partition for a moment (udev looks at what we

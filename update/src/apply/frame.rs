@@ -1,0 +1,166 @@
+//! What passes between the updater and its unpacking process: frames over a Unix socket, each a
+//! kind, a length and that many bytes, with descriptors where a frame carries any.
+
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
+};
+
+/// Most descriptors that one frame carries: two slots of two devices.
+const DESCRIPTORS: usize = 4;
+/// Largest frame in bytes: a header, or a manifest with its changelog.
+const LARGEST: usize = (1 << 20) + 4096;
+
+/// What a frame says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Kind {
+    /// To the child: the package, as a descriptor.
+    Package = 1,
+    /// From the child: the head of the package, as it was read.
+    Head = 2,
+    /// To the child: go on, with these devices.
+    Go = 3,
+    /// From the child: bytes done, eight bytes, little endian.
+    Done = 4,
+    /// From the child: the manifest; all is unpacked.
+    Manifest = 5,
+    /// From the child: what went wrong.
+    Wrong = 6,
+}
+
+impl TryFrom<u8> for Kind {
+    type Error = io::Error;
+
+    fn try_from(byte: u8) -> io::Result<Self> {
+        let kinds = [
+            Self::Package,
+            Self::Head,
+            Self::Go,
+            Self::Done,
+            Self::Manifest,
+            Self::Wrong,
+        ];
+        kinds
+            .into_iter()
+            .find(|kind| *kind as u8 == byte)
+            .ok_or_else(|| io::Error::other("a frame of no known kind"))
+    }
+}
+
+/// A frame that came.
+#[derive(Debug)]
+pub struct Frame {
+    /// What it says.
+    pub kind: Kind,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Its descriptors.
+    pub descriptors: Vec<OwnedFd>,
+}
+
+/// Sends a frame.
+pub fn send(
+    socket: &mut UnixStream,
+    kind: Kind,
+    bytes: &[u8],
+    descriptors: &[BorrowedFd<'_>],
+) -> io::Result<()> {
+    let mut head = [0; 5];
+    head[0] = kind as u8;
+    head[1..].copy_from_slice(&(bytes.len() as u32).to_le_bytes());
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if !descriptors.is_empty() && !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
+        return Err(io::Error::other("too many descriptors for a frame"));
+    }
+    // The head is short enough for one message; what follows it is a stream.
+    let sent = sendmsg(
+        socket.as_fd(),
+        &[IoSlice::new(&head)],
+        &mut control,
+        SendFlags::NOSIGNAL,
+    )?;
+    if sent != head.len() {
+        return Err(io::ErrorKind::WriteZero.into());
+    }
+    socket.write_all(bytes)
+}
+
+/// Receives a frame; none where the other side has gone.
+pub fn receive(socket: &mut UnixStream) -> io::Result<Option<Frame>> {
+    let mut head = [0; 5];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let got = rustix::io::retry_on_intr(|| {
+        let mut parts = [IoSliceMut::new(&mut head)];
+        recvmsg(
+            socket.as_fd(),
+            &mut parts,
+            &mut control,
+            RecvFlags::CMSG_CLOEXEC,
+        )
+    })?
+    .bytes;
+    if got == 0 {
+        return Ok(None);
+    }
+    let mut descriptors = Vec::new();
+    for message in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(rights) = message {
+            descriptors.extend(rights);
+        }
+    }
+    socket.read_exact(&mut head[got..])?;
+    let [kind, length @ ..] = head;
+    let length = u32::from_le_bytes(length) as usize;
+    if length > LARGEST {
+        return Err(io::Error::other("a frame that is too long"));
+    }
+    let mut bytes = vec![0; length];
+    socket.read_exact(&mut bytes)?;
+    Ok(Some(Frame {
+        kind: Kind::try_from(kind)?,
+        bytes,
+        descriptors,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_and_descriptors_arrive() {
+        let (mut near, mut far) = UnixStream::pair().unwrap();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"through").unwrap();
+        let both = [file.as_fd(), file.as_fd()];
+        send(&mut near, Kind::Go, b"abc", &both).unwrap();
+        send(&mut near, Kind::Done, &[], &[]).unwrap();
+        let frame = receive(&mut far).unwrap().unwrap();
+        assert_eq!((frame.kind, &*frame.bytes), (Kind::Go, &b"abc"[..]));
+        assert_eq!(frame.descriptors.len(), 2);
+        let arrived = std::fs::File::from(frame.descriptors.into_iter().next().unwrap());
+        assert_eq!(arrived.metadata().unwrap().len(), 7);
+        let second = receive(&mut far).unwrap().unwrap();
+        assert!(second.kind == Kind::Done && second.descriptors.is_empty());
+        drop(near);
+        assert!(receive(&mut far).unwrap().is_none());
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for bytes in [&[9, 0, 0, 0, 0][..], &[1, 255, 255, 255, 255], &[1, 2]] {
+            let (mut near, mut far) = UnixStream::pair().unwrap();
+            near.write_all(bytes).unwrap();
+            drop(near);
+            assert!(receive(&mut far).is_err(), "{bytes:?}");
+        }
+    }
+}

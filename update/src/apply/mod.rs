@@ -1,0 +1,275 @@
+//! Applying a package to the other slot.
+//!
+//! The order is what makes it safe; a power cut between any two steps leaves a machine that
+//! starts what runs now, or what was completely written:
+//!
+//! 1. one updater at a time, through whatever door ([`lock`]);
+//! 2. the head is verified, parsed and judged;
+//! 3. the other slot is made unbootable, in one sector;
+//! 4. it is written, by a process without privileges ([`sandboxed`]);
+//! 5. it is flushed, read back and compared with the signed header;
+//! 6. it becomes the first to be tried, in one sector.
+
+pub mod child;
+mod frame;
+pub mod lock;
+mod sandbox;
+pub mod sandboxed;
+pub mod target;
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use vigie_disk::Bytes;
+
+use crate::boot_state::{BootState, SlotState, TRIES};
+use crate::esp::EspError;
+use crate::machine::Machine;
+use crate::package::envelope::Envelope;
+use crate::package::manifest::Role;
+use crate::package::{Header, Keyring, Manifest, PackageError, member};
+use crate::policy::{Refusal, Standing, judge};
+use crate::slot::Slot;
+use target::{OpenSlot, Target};
+
+/// Why an update was not applied. What runs goes on running, and starts the next time.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// The package is not accepted, or could not be written.
+    #[error(transparent)]
+    Package(#[from] PackageError),
+    /// The package is authentic and not for this machine, now.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// Another update is under way.
+    #[error("another update is under way ({0}); wait until it has ended")]
+    Busy(String),
+    /// This system has no slots.
+    #[error("this is the live system, it has no slots to update; choose the installed one")]
+    Live,
+    /// A slot's partition is not there.
+    #[error(
+        "{disk} has no partition named {name}, or more than one; boot the medium and choose repair"
+    )]
+    NoPartition {
+        /// The system disk.
+        disk: String,
+        /// The partition.
+        name: String,
+    },
+    /// The slot is too small.
+    #[error(
+        "the {image} image has {size} and its partition {room}; this machine was laid out for smaller images, \
+             reinstall it from a medium keeping the data"
+    )]
+    TooLarge {
+        /// Which image.
+        image: &'static str,
+        /// Its size.
+        size: Bytes,
+        /// The partition's.
+        room: Bytes,
+    },
+    /// The slot's array cannot be started.
+    #[error("the RAID array {name} cannot be started: {why}")]
+    Array {
+        /// Its name.
+        name: String,
+        /// What mdadm said.
+        why: String,
+    },
+    /// The boot state could not be written everywhere.
+    #[error("writing the boot state: {0}")]
+    BootState(String),
+    /// The boot state could not be read.
+    #[error(transparent)]
+    Esp(#[from] EspError),
+    /// A device could not be handed on.
+    #[error("handing {name} to the unpacking process: {source}")]
+    Descriptor {
+        /// The device.
+        name: String,
+        /// What happened.
+        source: std::io::Error,
+    },
+    /// The disk refused.
+    #[error(transparent)]
+    Disk(#[from] vigie_disk::Error),
+}
+
+impl ApplyError {
+    /// The reason in French.
+    #[must_use]
+    pub fn french(&self) -> String {
+        match self {
+            Self::Package(error) => error.french(),
+            Self::Refused(refusal) => refusal.french(),
+            Self::Busy(who) => {
+                format!("une autre mise à jour est en cours ({who}) ; attendez sa fin")
+            }
+            Self::Live => "c'est le système démarré du support, il n'a rien à mettre à jour ; \
+                           choisissez le système installé"
+                .to_owned(),
+            Self::NoPartition { disk, name } => format!(
+                "{disk} n'a pas de partition {name}, ou en a plusieurs ; démarrez le support et \
+                 choisissez la réparation"
+            ),
+            Self::TooLarge { image, size, room } => format!(
+                "l'image {image} fait {size} et sa partition {room} ; réinstallez depuis un \
+                 support en gardant les données"
+            ),
+            Self::Array { name, why } => format!("la grappe RAID {name} ne démarre pas : {why}"),
+            Self::BootState(why) => format!("écriture de l'état de démarrage : {why}"),
+            Self::Esp(error) => format!("lecture de l'état de démarrage : {error}"),
+            Self::Descriptor { name, source } => format!("transmission de {name} : {source}"),
+            Self::Disk(error) => format!("disque : {error}"),
+        }
+    }
+
+    /// Whether nothing was wrong but the package: nothing has been changed.
+    #[must_use]
+    pub const fn is_refusal(&self) -> bool {
+        !matches!(
+            self,
+            Self::BootState(_)
+                | Self::Disk(_)
+                | Self::Package(PackageError::Write(_) | PackageError::Disk(_))
+        )
+    }
+}
+
+/// Reads a package: in a process of its own, or in this one for tests.
+pub trait Unpacker {
+    /// The head, not authenticated.
+    fn envelope(&mut self) -> Result<Envelope, PackageError>;
+
+    /// Unpacks the body into a slot, or only checks it. `header` is the authenticated one.
+    fn unpack(
+        &mut self,
+        header: &Header,
+        base: Option<&OpenSlot>,
+        slot: Option<&mut OpenSlot>,
+        note: &mut dyn FnMut(Bytes),
+    ) -> Result<Manifest, PackageError>;
+}
+
+/// A step that takes its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// The base of a delta package is compared.
+    Base,
+    /// The body is checked without being written.
+    Check,
+    /// The slot is written.
+    Write,
+    /// The slot is read back.
+    ReadBack,
+}
+
+/// Who is told how far it is: phase, bytes done, bytes in all.
+pub type Progress<'a> = dyn FnMut(Phase, Bytes, Bytes) + 'a;
+
+/// An authenticated package.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// What it is.
+    pub header: Header,
+    /// SHA-256 of its signed bytes: which package it is.
+    pub id: String,
+}
+
+/// Reads and authenticates a package's head.
+///
+/// # Errors
+/// It is no package, or not signed by whom this machine trusts.
+pub fn open(unpacker: &mut dyn Unpacker, keys: &Keyring) -> Result<Opened, PackageError> {
+    let envelope = unpacker.envelope()?;
+    keys.verify(&envelope)?;
+    let header = Header::parse(&envelope.signed)?;
+    let id = hex::encode(Sha256::digest(&envelope.signed));
+    Ok(Opened { header, id })
+}
+
+/// What an update needs to know of the running system.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// What it is.
+    pub machine: Machine,
+    /// How things stand.
+    pub standing: Standing,
+    /// The slot that runs.
+    pub running: Slot,
+}
+
+/// Applies an opened package to the other slot.
+///
+/// # Errors
+/// The package, the machine or the disk; what runs now is still what starts next.
+pub fn apply(
+    opened: &Opened,
+    context: &Context,
+    unpacker: &mut dyn Unpacker,
+    target: &mut dyn Target,
+    progress: &mut Progress<'_>,
+) -> Result<Manifest, ApplyError> {
+    let header = &opened.header;
+    judge(header, &context.machine, &context.standing)?;
+    let other = context.running.other();
+    let base = check_base(header, context.running, target, progress)?;
+    let mut slot = target.open(other, true)?;
+    check_room(header, &slot)?;
+    let state = disable(context.running, target)?;
+    let total = header.total();
+    let note = &mut |done| progress(Phase::Write, done, total);
+    let manifest = unpacker.unpack(header, base.as_ref(), Some(&mut slot), note)?;
+    let note = &mut |done| progress(Phase::ReadBack, done, total);
+    member::read_back(header, &mut slot.devices, note)?;
+    flip(state, other, target)?;
+    Ok(manifest)
+}
+
+fn check_base(
+    header: &Header,
+    running: Slot,
+    target: &mut dyn Target,
+    progress: &mut Progress<'_>,
+) -> Result<Option<OpenSlot>, ApplyError> {
+    let Some(base) = &header.base else {
+        return Ok(None);
+    };
+    let open = target.open(running, false)?;
+    let total = base.system.size + base.boot.size;
+    progress(Phase::Base, Bytes::ZERO, total);
+    member::check_base(header, &open.devices)?;
+    progress(Phase::Base, total, total);
+    Ok(Some(open))
+}
+
+fn check_room(header: &Header, slot: &OpenSlot) -> Result<(), ApplyError> {
+    for role in Role::ALL {
+        let (size, room) = (header.image(role).size, slot.devices.of(role).size());
+        if size > room {
+            let image = role.name();
+            return Err(ApplyError::TooLarge { image, size, room });
+        }
+    }
+    Ok(())
+}
+
+/// Nothing starts the other slot any more, whatever becomes of it.
+fn disable(running: Slot, target: &mut dyn Target) -> Result<BootState, ApplyError> {
+    let mut state = target.load()?;
+    state.first = running;
+    *state.slot_mut(running.other()) = SlotState::default();
+    target.save(&state)?;
+    Ok(state)
+}
+
+fn flip(mut state: BootState, slot: Slot, target: &mut dyn Target) -> Result<(), ApplyError> {
+    state.first = slot;
+    *state.slot_mut(slot) = SlotState {
+        good: false,
+        tries: TRIES,
+    };
+    target.save(&state)
+}

@@ -1,0 +1,191 @@
+//! Starts the unpacking process and speaks with it.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use vigie_disk::Bytes;
+
+use super::Unpacker;
+use super::child::{DeviceFacts, Go, Wrong};
+use super::frame::{self, Kind};
+use super::target::OpenSlot;
+use crate::package::envelope::Envelope;
+use crate::package::manifest::Role;
+use crate::package::{Header, Manifest, PackageError};
+
+/// The account of the unpacking process; it owns nothing.
+pub const ACCOUNT: &str = "vigie-unwrap";
+
+/// A started unpacking process.
+#[derive(Debug)]
+pub struct Sandboxed {
+    child: Child,
+    socket: UnixStream,
+}
+
+impl Sandboxed {
+    /// Starts `program unwrap` on a package, under `account`, which root must give; without that
+    /// account nothing is started. None runs it as who runs this: for tests.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn start(
+        program: &Path,
+        package: &File,
+        account: Option<&str>,
+    ) -> Result<Self, PackageError> {
+        Self::try_start(program, package, account).map_err(|source| PackageError::Told {
+            english: format!("starting the unpacking process: {source}"),
+            french: format!("démarrage du processus de décompression : {source}"),
+        })
+    }
+
+    fn try_start(program: &Path, package: &File, run_as: Option<&str>) -> io::Result<Self> {
+        let (mut socket, theirs) = UnixStream::pair()?;
+        let mut command = Command::new(program);
+        command.arg("unwrap").env_clear().current_dir("/");
+        command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null());
+        if let Some(name) = run_as {
+            let passwd = std::fs::read_to_string("/etc/passwd")?;
+            let (user, group) = account(&passwd, name)
+                .ok_or_else(|| io::Error::other(format!("there is no account {name}")))?;
+            // Together these also drop every other group, and with root every capability.
+            command.uid(user).gid(group);
+        }
+        let child = command.spawn()?;
+        frame::send(&mut socket, Kind::Package, &[], &[package.as_fd()])?;
+        Ok(Self { child, socket })
+    }
+
+    /// The number of the process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    fn receive(&mut self) -> Result<frame::Frame, PackageError> {
+        let frame = frame::receive(&mut self.socket);
+        match frame {
+            Ok(Some(frame)) if frame.kind == Kind::Wrong => Err(told(&frame.bytes)),
+            Ok(Some(frame)) => Ok(frame),
+            Ok(None) => Err(self.died()),
+            // It ended with what it was sent unread.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Err(self.died()),
+            Err(source) => Err(PackageError::Told {
+                english: format!("the unpacking process cannot be understood: {source}"),
+                french: format!("le processus de décompression est incompréhensible : {source}"),
+            }),
+        }
+    }
+
+    fn died(&mut self) -> PackageError {
+        let how = match self.child.wait() {
+            Ok(status) => status.to_string(),
+            Err(error) => error.to_string(),
+        };
+        PackageError::Told {
+            english: format!("the unpacking process ended before its time ({how})"),
+            french: format!("le processus de décompression s'est arrêté ({how})"),
+        }
+    }
+}
+
+impl Unpacker for Sandboxed {
+    fn envelope(&mut self) -> Result<Envelope, PackageError> {
+        let frame = self.receive()?;
+        if frame.kind != Kind::Head {
+            return Err(self.died());
+        }
+        Envelope::read(&mut &frame.bytes[..])
+    }
+
+    fn unpack(
+        &mut self,
+        _header: &Header,
+        base: Option<&OpenSlot>,
+        slot: Option<&mut OpenSlot>,
+        note: &mut dyn FnMut(Bytes),
+    ) -> Result<Manifest, PackageError> {
+        let slot = slot.as_deref();
+        let go = Go {
+            target: slot.map(facts).unwrap_or_default(),
+            base: base.map(facts).unwrap_or_default(),
+        };
+        let descriptors: Vec<BorrowedFd<'_>> = slot
+            .into_iter()
+            .chain(base)
+            .flat_map(OpenSlot::descriptors)
+            .collect();
+        let text = serde_json::to_vec(&go).unwrap_or_default();
+        if frame::send(&mut self.socket, Kind::Go, &text, &descriptors).is_err() {
+            return Err(self.died());
+        }
+        loop {
+            let frame = self.receive()?;
+            match (frame.kind, <[u8; 8]>::try_from(&frame.bytes[..])) {
+                (Kind::Done, Ok(done)) => note(Bytes::new(u64::from_le_bytes(done))),
+                (Kind::Manifest, _) => return Manifest::parse(&frame.bytes),
+                _ => return Err(self.died()),
+            }
+        }
+    }
+}
+
+impl Drop for Sandboxed {
+    fn drop(&mut self) {
+        // It may be waiting for a package that never comes.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn facts(slot: &OpenSlot) -> Vec<DeviceFacts> {
+    let facts = |role| {
+        let device = slot.devices.of(role);
+        DeviceFacts {
+            name: device.name().to_owned(),
+            size: device.size(),
+            sector: device.sector_size().bytes().get(),
+        }
+    };
+    Role::ALL.map(facts).into()
+}
+
+fn told(bytes: &[u8]) -> PackageError {
+    match serde_json::from_slice(bytes) {
+        Ok(Wrong { english, french }) => PackageError::Told { english, french },
+        Err(error) => PackageError::content(error.to_string()),
+    }
+}
+
+/// User and group number of an account in passwd(5).
+fn account(passwd: &str, name: &str) -> Option<(u32, u32)> {
+    let mut fields = passwd
+        .lines()
+        .map(|line| line.split(':').collect::<Vec<_>>())
+        .find(|fields| fields[0] == name)?
+        .into_iter()
+        .skip(2);
+    let mut number = || fields.next()?.parse().ok().filter(|number| *number != 0);
+    Some((number()?, number()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accounts_are_never_root() {
+        let passwd = "root:x:0:0::/root:/bin/bash\nvigie-unwrap:x:121:122::/:/x\nbad:x:0:1::/:/x\n";
+        assert_eq!(account(passwd, "vigie-unwrap"), Some((121, 122)));
+        assert_eq!(account(passwd, "root"), None);
+        assert_eq!(account(passwd, "bad"), None);
+        assert_eq!(account(passwd, "vigie"), None);
+        assert_eq!(account("", "x"), None);
+    }
+}

@@ -1,0 +1,159 @@
+//! The disks of the running appliance, as the updater needs them: the boot state, and the devices
+//! of a slot.
+
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use vigie_disk::KernelDevice;
+use vigie_disk::device::BlockDevice;
+use vigie_disk::md::Superblock;
+use vigie_disk::sysfs::{Sysfs, node};
+
+use super::ApplyError;
+use crate::boot_state::BootState;
+use crate::esp;
+use crate::package::member::Slots;
+use crate::running::Running;
+use crate::slot::Slot;
+
+/// A slot's devices, and the same as descriptors for the unpacking process.
+pub struct OpenSlot {
+    /// The devices.
+    pub devices: Slots<Box<dyn BlockDevice>>,
+    /// The opened files behind them; none where there are no files.
+    pub files: Option<Slots<File>>,
+}
+
+impl OpenSlot {
+    /// System and boot, where there are files behind the devices.
+    pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.files
+            .iter()
+            .flat_map(|files| [files.system.as_fd(), files.boot.as_fd()])
+    }
+}
+
+/// Where an update goes.
+pub trait Target {
+    /// The boot state of the disk that this system started from.
+    fn load(&self) -> Result<BootState, ApplyError>;
+    /// Replaces it on every disk of the system, that of the started disk last.
+    fn save(&mut self, state: &BootState) -> Result<(), ApplyError>;
+    /// Opens the devices of a slot.
+    fn open(&mut self, slot: Slot, write: bool) -> Result<OpenSlot, ApplyError>;
+}
+
+/// The running appliance.
+#[derive(Debug)]
+pub struct Appliance {
+    running: Running,
+    sysfs: Sysfs,
+}
+
+impl Appliance {
+    /// The appliance of this boot.
+    #[must_use]
+    pub fn new(running: Running, sysfs: Sysfs) -> Self {
+        Self { running, sysfs }
+    }
+
+    fn open_one(&self, name: &str, write: bool) -> Result<KernelDevice, ApplyError> {
+        let disk = self.running.disk.as_deref().ok_or(ApplyError::Live)?;
+        let partition = Sysfs::kernel_name(disk)
+            .and_then(|disk| self.sysfs.partition_named(&disk, name))
+            .ok_or_else(|| ApplyError::NoPartition {
+                disk: disk.display().to_string(),
+                name: name.to_owned(),
+            })?;
+        let path = match Superblock::read(&KernelDevice::open_read_only(&partition.node)?)? {
+            Some(superblock) => self.array(&partition.node, &superblock, name)?,
+            None => partition.node,
+        };
+        Ok(if write {
+            KernelDevice::open_exclusive(&path)?
+        } else {
+            KernelDevice::open_read_only(&path)?
+        })
+    }
+
+    /// The array of a member: the one that the kernel runs, else it is started. Each write must
+    /// reach all members, and a member that is away must know that it has missed one.
+    fn array(
+        &self,
+        member: &Path,
+        superblock: &Superblock,
+        name: &str,
+    ) -> Result<PathBuf, ApplyError> {
+        let running = || {
+            let holders = self.sysfs.holders(&Sysfs::kernel_name(member)?);
+            holders
+                .into_iter()
+                .find(|holder| self.sysfs.attribute(holder, "md/level").is_some())
+        };
+        if let Some(array) = running() {
+            return Ok(node(&array));
+        }
+        let mut mdadm = Command::new("/usr/sbin/mdadm");
+        mdadm.args(["--assemble", "--run", "--config=partitions"]);
+        mdadm.args([
+            format!("/dev/md/{name}"),
+            format!("--uuid={}", superblock.uuid),
+        ]);
+        let output = mdadm.output();
+        running().map(|array| node(&array)).ok_or_else(|| {
+            let why = match output {
+                Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+                Err(error) => error.to_string(),
+            };
+            let name = name.to_owned();
+            ApplyError::Array { name, why }
+        })
+    }
+}
+
+impl Target for Appliance {
+    fn load(&self) -> Result<BootState, ApplyError> {
+        let esp = esp::open(&self.running, &self.sysfs, false)?;
+        Ok(esp::load(&esp)?)
+    }
+
+    fn save(&mut self, state: &BootState) -> Result<(), ApplyError> {
+        // The started disk comes last: see `esp`.
+        let others = esp::other_disks(&self.running, &self.sysfs).into_iter();
+        let esps = others
+            .map(|disk| esp::open_on(&disk, &self.sysfs, true))
+            .chain(std::iter::once_with(|| {
+                esp::open(&self.running, &self.sysfs, true)
+            }));
+        let failures = esp::save_on_all(esps, state);
+        if failures.is_empty() {
+            return Ok(());
+        }
+        let texts: Vec<String> = failures.iter().map(ToString::to_string).collect();
+        Err(ApplyError::BootState(texts.join("; ")))
+    }
+
+    fn open(&mut self, slot: Slot, write: bool) -> Result<OpenSlot, ApplyError> {
+        let system = self.open_one(slot.system_partition(), write)?;
+        let boot = self.open_one(slot.boot_partition(), write)?;
+        let clone = |device: &KernelDevice| {
+            let name = device.name().to_owned();
+            let cloned = device.file().try_clone();
+            cloned.map_err(|source| ApplyError::Descriptor { name, source })
+        };
+        let files = Slots {
+            system: clone(&system)?,
+            boot: clone(&boot)?,
+        };
+        let devices: Slots<Box<dyn BlockDevice>> = Slots {
+            system: Box::new(system),
+            boot: Box::new(boot),
+        };
+        Ok(OpenSlot {
+            devices,
+            files: Some(files),
+        })
+    }
+}

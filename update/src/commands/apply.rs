@@ -1,0 +1,161 @@
+//! `vigie-update apply`: a package into the other slot.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use serde_json::json;
+
+use crate::appliance::This;
+use crate::apply::lock::{self, LOCK};
+use crate::apply::sandboxed::{ACCOUNT, Sandboxed};
+use crate::apply::{self, ApplyError, Opened};
+use crate::fate::{self, SlotFacts};
+use crate::history::{self, Door, Outcome, Record};
+use crate::progress::Progress;
+use crate::version::Version;
+
+/// Where this program is, for starting its unpacking process.
+pub const PROGRAM: &str = "/proc/self/exe";
+
+/// What is to be applied, and who asks.
+#[derive(Debug)]
+pub struct Order {
+    /// The opened package.
+    pub package: File,
+    /// How it came.
+    pub door: Door,
+    /// Who asks.
+    pub who: Option<String>,
+    /// The same version again is allowed.
+    pub reinstall: bool,
+}
+
+/// What was applied.
+#[derive(Debug)]
+pub struct Applied {
+    /// Its version.
+    pub version: Version,
+    /// The slot that it went into.
+    pub slot: crate::Slot,
+}
+
+/// Applies a package, and tells the history whatever becomes of it.
+///
+/// # Errors
+/// It was refused, or could not be written.
+pub fn run(this: &mut This, order: Order, progress: &mut Progress) -> Result<Applied, ApplyError> {
+    let begun = Instant::now();
+    let who = format!(
+        "{:?}{}",
+        order.door,
+        order
+            .who
+            .as_deref()
+            .map(|w| format!(", {w}"))
+            .unwrap_or_default()
+    );
+    let _lock = lock::take(Path::new(LOCK), &who)?;
+    let mut record = Record {
+        door: Some(order.door),
+        who: order.who.clone(),
+        ..Record::now(Outcome::Installed, this.machine.version)
+    };
+    let result = write(this, order, progress, &mut record);
+    progress.finish();
+    record.seconds = Some(begun.elapsed().as_secs());
+    if let Err(error) = &result {
+        record.outcome = if error.is_refusal() {
+            Outcome::Refused
+        } else {
+            Outcome::Failed
+        };
+        record.reason = Some(error.to_string());
+    }
+    if let Err(error) = history::append(&this.folder, &record) {
+        // The slot is as it is; a full state volume must not keep an update from a machine.
+        eprintln!(
+            "vigie-update: the history in {}: {error}",
+            this.folder.display()
+        );
+    }
+    result
+}
+
+fn write(
+    this: &mut This,
+    order: Order,
+    progress: &mut Progress,
+    record: &mut Record,
+) -> Result<Applied, ApplyError> {
+    let mut unpacker = Sandboxed::start(Path::new(PROGRAM), &order.package, Some(ACCOUNT))?;
+    let opened = apply::open(&mut unpacker, &this.keys)?;
+    let Opened { header, id } = &opened;
+    let slot = this.slot.other();
+    record.to = Some(header.version);
+    record.slot = Some(slot);
+    record.package = Some(id.clone());
+    let context = this
+        .context(order.reinstall)
+        .map_err(|error| ApplyError::BootState(format!("{error:#}")))?;
+    let tell = &mut |phase, done, total| progress.tell(phase, done, total);
+    apply::apply(&opened, &context, &mut unpacker, &mut this.target, tell)?;
+    let held = SlotFacts {
+        version: header.version,
+        security_epoch: header.security_epoch,
+    };
+    if let Err(error) = fate::remember(&this.folder, slot, held) {
+        eprintln!("vigie-update: {error}");
+    }
+    let version = header.version;
+    Ok(Applied { version, slot })
+}
+
+/// The words after a success.
+#[must_use]
+pub fn success(applied: &Applied, json: bool) -> String {
+    let Applied { version, slot } = applied;
+    if json {
+        json!({"event": "installed", "version": version, "slot": slot}).to_string()
+    } else {
+        format!("version {version} is in slot {slot}; restart to use it (systemctl reboot)")
+    }
+}
+
+/// The words after a failure.
+#[must_use]
+pub fn failure(error: &ApplyError, json: bool) -> String {
+    let event = if error.is_refusal() {
+        "refused"
+    } else {
+        "failed"
+    };
+    if json {
+        json!({"event": event, "reason": error.to_string(), "reason_fr": error.french()})
+            .to_string()
+    } else {
+        format!("vigie-update: {event}: {error}")
+    }
+}
+
+/// A path or `-`, and who asks.
+#[derive(clap::Args, Debug)]
+pub struct ApplyArguments {
+    /// The package; - reads it from standard input.
+    pub file: PathBuf,
+    /// Print JSON lines.
+    #[arg(long)]
+    pub json: bool,
+    /// Install the running version again.
+    #[arg(long)]
+    pub reinstall: bool,
+    /// Restart when it is installed.
+    #[arg(long)]
+    pub restart: bool,
+    /// How the package came, for the history.
+    #[arg(long, value_enum, default_value = "console")]
+    pub door: Door,
+    /// Who asks, for the history.
+    #[arg(long)]
+    pub who: Option<String>,
+}

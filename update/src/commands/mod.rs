@@ -1,0 +1,28 @@
+//! What the command line does, a file each.
+
+pub mod apply;
+pub mod show;
+pub mod slots;
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+/// A package to read: a file, or `-` for standard input.
+///
+/// # Errors
+/// It cannot be opened, or is a folder.
+pub fn open_package(path: &Path) -> Result<File> {
+    if path == Path::new("-") {
+        let input = io::stdin().as_fd().try_clone_to_owned();
+        return Ok(input.context("taking standard input")?.into());
+    }
+    let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
+    let about = file.metadata();
+    let about = about.with_context(|| format!("looking at {}", path.display()))?;
+    anyhow::ensure!(!about.is_dir(), "{} is a folder", path.display());
+    Ok(file)
+}

@@ -1,0 +1,382 @@
+//! What becomes of a slot after it was started: it is good, it is given up, or a person goes back.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::apply::ApplyError;
+use crate::apply::target::Target;
+use crate::boot_state::{BootState, SlotState};
+use crate::history::{self, Door, Outcome, Record};
+use crate::machine::Machine;
+use crate::package::Keyring;
+use crate::policy::Reached;
+use crate::reached::{self, Floor};
+use crate::slot::Slot;
+use crate::version::Version;
+
+const FACTS: &str = "slots.json";
+
+/// Why the fate of a slot could not be settled.
+#[derive(Debug, thiserror::Error)]
+pub enum FateError {
+    /// The boot state.
+    #[error(transparent)]
+    State(#[from] ApplyError),
+    /// The state volume.
+    #[error("writing {folder}: {source}; check the state volume's space and health")]
+    Folder {
+        /// Where.
+        folder: String,
+        /// What happened.
+        source: io::Error,
+    },
+    /// There is no other slot to go to.
+    #[error("slot {slot} was never good, so there is nothing to go back to")]
+    NothingThere {
+        /// The other slot.
+        slot: Slot,
+    },
+    /// The other slot is not safe to run any more.
+    #[error(
+        "slot {slot} holds {version}, made before a security problem was mended that this machine has mended; \
+         install a newer version instead"
+    )]
+    Unsafe {
+        /// The other slot.
+        slot: Slot,
+        /// What it holds.
+        version: Version,
+    },
+}
+
+/// What a slot holds, as far as it is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SlotFacts {
+    /// Its version.
+    pub version: Version,
+    /// Its security epoch.
+    pub security_epoch: u32,
+}
+
+/// What each slot holds; for people, and for going back. Kept on the state volume.
+#[must_use]
+pub fn facts(folder: &Path) -> BTreeMap<Slot, SlotFacts> {
+    let text = std::fs::read_to_string(folder.join(FACTS)).unwrap_or_default();
+    serde_json::from_str(&text).unwrap_or_default()
+}
+
+/// Remembers what a slot holds.
+pub fn remember(folder: &Path, slot: Slot, of: SlotFacts) -> Result<(), FateError> {
+    let mut facts = facts(folder);
+    if facts.insert(slot, of) == Some(of) {
+        return Ok(());
+    }
+    let text = serde_json::to_string(&facts).map_err(io::Error::from);
+    let written = text.and_then(|text| reached::write(folder, FACTS, &(text + "\n")));
+    written.map_err(|source| in_folder(folder, source))
+}
+
+fn in_folder(folder: &Path, source: io::Error) -> FateError {
+    let folder = folder.display().to_string();
+    FateError::Folder { folder, source }
+}
+
+fn note(folder: &Path, record: &Record) -> Result<(), FateError> {
+    history::append(folder, record).map_err(|source| in_folder(folder, source))
+}
+
+/// The running system has come up healthy. Says what the history was told.
+pub fn mark_good(
+    target: &mut dyn Target,
+    slot: Slot,
+    machine: &Machine,
+    keys: &Keyring,
+    folder: &Path,
+) -> Result<Option<Outcome>, FateError> {
+    let mut state = target.load()?;
+    state.mark_good(slot);
+    target.save(&state)?;
+    let floor = Floor {
+        reached: Reached {
+            version: machine.version,
+            security_epoch: machine.security_epoch,
+        },
+        revoked: keys.revoked.clone(),
+    };
+    Floor::raise(folder, &floor).map_err(|source| in_folder(folder, source))?;
+    let held = SlotFacts {
+        version: machine.version,
+        security_epoch: machine.security_epoch,
+    };
+    remember(folder, slot, held)?;
+    settle(slot, machine, folder)
+}
+
+/// Tells the history what became of the last installation.
+fn settle(slot: Slot, machine: &Machine, folder: &Path) -> Result<Option<Outcome>, FateError> {
+    let records = history::load(folder);
+    let Some(installed) = history::open_installation(&records) else {
+        return Ok(None);
+    };
+    let came_up = installed.slot == Some(slot);
+    let outcome = if came_up {
+        Outcome::Good
+    } else {
+        Outcome::Returned
+    };
+    let reason = "it did not come up: it crashed, hung, or lost its power at each of its starts";
+    let record = Record {
+        door: installed.door,
+        who: installed.who.clone(),
+        to: installed.to,
+        slot: installed.slot,
+        package: installed.package.clone(),
+        reason: (!came_up).then(|| reason.to_owned()),
+        ..Record::now(outcome, machine.version)
+    };
+    note(folder, &record)?;
+    Ok(Some(outcome))
+}
+
+/// The running system is not healthy. Where it was never good and the other one was, the next
+/// start is the other's, and this says so; else nothing is changed.
+pub fn give_up(
+    target: &mut dyn Target,
+    slot: Slot,
+    machine: &Machine,
+    folder: &Path,
+    reason: &str,
+) -> Result<bool, FateError> {
+    let mut state = target.load()?;
+    if state.slot(slot).good || !state.slot(slot.other()).good {
+        return Ok(false);
+    }
+    go_to_other(&mut state, slot);
+    target.save(&state)?;
+    let back_to = facts(folder).get(&slot.other()).map(|facts| facts.version);
+    let record = Record {
+        to: Some(machine.version),
+        slot: Some(slot),
+        reason: Some(reason.to_owned()),
+        ..Record::now(Outcome::Returned, back_to.unwrap_or_default())
+    };
+    note(folder, &record)?;
+    Ok(true)
+}
+
+fn go_to_other(state: &mut BootState, slot: Slot) {
+    state.first = slot.other();
+    *state.slot_mut(slot) = SlotState::default();
+}
+
+/// The version that was installed and waits for a start: the other slot comes first and has
+/// tries left, and is not good.
+#[must_use]
+pub fn waiting(state: &BootState, running: Slot) -> bool {
+    let other = state.slot(running.other());
+    state.first == running.other() && !other.good && other.tries > 0
+}
+
+/// A person goes back: takes back an installation that was not started yet, or makes the other
+/// slot the next to start.
+pub fn rollback(
+    target: &mut dyn Target,
+    running: Slot,
+    machine: &Machine,
+    folder: &Path,
+    (door, who): (Door, Option<String>),
+) -> Result<Outcome, FateError> {
+    let mut state = target.load()?;
+    let other = running.other();
+    let outcome = if waiting(&state, running) {
+        go_to_other(&mut state, other);
+        Outcome::Cancelled
+    } else {
+        if !state.slot(other).good {
+            return Err(FateError::NothingThere { slot: other });
+        }
+        is_safe(other, machine, folder)?;
+        state.first = other;
+        Outcome::Rollback
+    };
+    target.save(&state)?;
+    let record = Record {
+        door: Some(door),
+        who,
+        to: facts(folder).get(&other).map(|facts| facts.version),
+        slot: Some(other),
+        ..Record::now(outcome, machine.version)
+    };
+    note(folder, &record)?;
+    Ok(outcome)
+}
+
+fn is_safe(slot: Slot, machine: &Machine, folder: &Path) -> Result<(), FateError> {
+    let reached = Floor::load(folder).reached.security_epoch;
+    match facts(folder).get(&slot) {
+        Some(held) if held.security_epoch < reached.max(machine.security_epoch) => {
+            let version = held.version;
+            Err(FateError::Unsafe { slot, version })
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::apply::target::OpenSlot;
+    use crate::boot_state::TRIES;
+
+    /// A boot state in memory.
+    struct Memory(BootState);
+
+    impl Target for Memory {
+        fn load(&self) -> Result<BootState, ApplyError> {
+            Ok(self.0.clone())
+        }
+        fn save(&mut self, state: &BootState) -> Result<(), ApplyError> {
+            self.0 = state.clone();
+            Ok(())
+        }
+        fn open(&mut self, _: Slot, _: bool) -> Result<OpenSlot, ApplyError> {
+            Err(ApplyError::Live)
+        }
+    }
+
+    fn state(first: Slot, a: (bool, u8), b: (bool, u8)) -> Memory {
+        let mut state = BootState::default();
+        state.first = first;
+        for (slot, (good, tries)) in Slot::BOTH.into_iter().zip([a, b]) {
+            *state.slot_mut(slot) = SlotState { good, tries };
+        }
+        Memory(state)
+    }
+
+    fn machine(version: u32, security_epoch: u32) -> Machine {
+        Machine {
+            product: "vigie".into(),
+            arch: "amd64".into(),
+            hardware: "any".into(),
+            version: Version([version, 0, 0, 0]),
+            security_epoch,
+        }
+    }
+
+    fn no_keys() -> Keyring {
+        Keyring {
+            threshold: 1,
+            revoked: Default::default(),
+            keys: Vec::new(),
+        }
+    }
+
+    fn installed(folder: &Path, slot: Slot, version: u32) {
+        let record = Record {
+            to: Some(Version([version, 0, 0, 0])),
+            slot: Some(slot),
+            door: Some(Door::Web),
+            ..Record::now(Outcome::Installed, Version([1, 0, 0, 0]))
+        };
+        history::append(folder, &record).unwrap();
+    }
+
+    #[test]
+    fn a_good_slot_raises_the_floor_and_ends_its_installation() {
+        let dir = tempfile::tempdir().unwrap();
+        installed(dir.path(), Slot::B, 2);
+        let mut disk = state(Slot::B, (true, 3), (false, 2));
+        let good = |disk: &mut Memory, slot, version| {
+            mark_good(disk, slot, &machine(version, 1), &no_keys(), dir.path()).unwrap()
+        };
+        assert_eq!(good(&mut disk, Slot::B, 2), Some(Outcome::Good));
+        assert!(disk.0.slot(Slot::B).good && disk.0.slot(Slot::A).good);
+        assert_eq!(
+            Floor::load(dir.path()).reached.version,
+            Version([2, 0, 0, 0])
+        );
+        assert_eq!(facts(dir.path())[&Slot::B].version, Version([2, 0, 0, 0]));
+        // Each boot after it has nothing to tell.
+        assert_eq!(good(&mut disk, Slot::B, 2), None);
+        assert_eq!(history::load(dir.path()).len(), 2);
+    }
+
+    #[test]
+    fn c76_c77_a_slot_that_did_not_come_up_is_told_by_the_one_before() {
+        let dir = tempfile::tempdir().unwrap();
+        installed(dir.path(), Slot::B, 2);
+        let mut disk = state(Slot::B, (true, 3), (false, 0));
+        let told = mark_good(&mut disk, Slot::A, &machine(1, 0), &no_keys(), dir.path()).unwrap();
+        assert_eq!(told, Some(Outcome::Returned));
+        let last = history::load(dir.path()).pop().unwrap();
+        assert!(last.reason.unwrap().contains("did not come up"));
+        assert_eq!(
+            (last.to, last.door),
+            (Some(Version([2, 0, 0, 0])), Some(Door::Web))
+        );
+        assert_eq!(
+            Floor::load(dir.path()).reached.version,
+            Version([1, 0, 0, 0])
+        );
+    }
+
+    #[test]
+    fn c78_c80_an_unhealthy_slot_is_given_up_only_for_a_good_one() {
+        for (a, b, gone) in [
+            ((true, 3), (false, 2), true),
+            // Never leave what was good, and never for what was not.
+            ((true, 3), (true, 3), false),
+            ((false, 3), (false, 2), false),
+            ((false, 0), (false, 0), false),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            let mut disk = state(Slot::B, a, b);
+            let before = disk.0.clone();
+            let went =
+                give_up(&mut disk, Slot::B, &machine(2, 0), dir.path(), "no answer").unwrap();
+            assert_eq!(went, gone, "{a:?} {b:?}");
+            if gone {
+                assert_eq!((disk.0.first, disk.0.slot(Slot::B).tries), (Slot::A, 0));
+                let last = history::load(dir.path()).pop().unwrap();
+                assert_eq!(last.reason.as_deref(), Some("no answer"));
+            } else {
+                assert_eq!(disk.0, before);
+                assert!(history::load(dir.path()).is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn a_person_goes_back_or_takes_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let who = || (Door::Console, Some("root".to_owned()));
+        let back = |disk: &mut Memory, epoch| {
+            rollback(disk, Slot::A, &machine(2, epoch), dir.path(), who())
+        };
+        let mut fresh = state(Slot::A, (true, 3), (false, 0));
+        assert!(matches!(
+            back(&mut fresh, 0),
+            Err(FateError::NothingThere { slot: Slot::B })
+        ));
+        let mut waits = state(Slot::B, (true, 3), (false, TRIES));
+        assert!(waiting(&waits.0, Slot::A));
+        assert_eq!(back(&mut waits, 0).unwrap(), Outcome::Cancelled);
+        assert!(!waiting(&waits.0, Slot::A));
+        assert_eq!((waits.0.first, waits.0.slot(Slot::B).tries), (Slot::A, 0));
+        let mut both = state(Slot::A, (true, 3), (true, 3));
+        assert_eq!(back(&mut both, 0).unwrap(), Outcome::Rollback);
+        assert_eq!(both.0.first, Slot::B);
+        let held = SlotFacts {
+            version: Version([1, 0, 0, 0]),
+            security_epoch: 0,
+        };
+        remember(dir.path(), Slot::B, held).unwrap();
+        let mut both = state(Slot::A, (true, 3), (true, 3));
+        let error = back(&mut both, 1).unwrap_err();
+        assert!(matches!(error, FateError::Unsafe { .. }), "{error}");
+        assert_eq!(both.0.first, Slot::A);
+    }
+}

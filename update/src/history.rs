@@ -1,0 +1,216 @@
+//! What was updated when, by whom, through which door, and what became of it: a line of JSON
+//! each, on the state volume, so that it survives going back to the old slot.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+use crate::reached;
+use crate::slot::Slot;
+use crate::version::Version;
+
+const FILE: &str = "history.jsonl";
+/// The oldest records are dropped beyond so many bytes.
+const LIMIT: u64 = 256 << 10;
+
+/// How a package came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Door {
+    /// A person at the console or in a shell.
+    Console,
+    /// The web interface.
+    Web,
+    /// The folder that scp and sftp write to.
+    Scp,
+    /// A stick or disc that was plugged in.
+    Usb,
+    /// The booted medium.
+    Medium,
+    /// Fetched by this machine.
+    Https,
+    /// A fleet server.
+    Fleet,
+}
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// It was refused or could not be read; nothing was changed.
+    Refused,
+    /// It could not be written; what runs is what ran.
+    Failed,
+    /// It is in its slot, and the next start tries it.
+    Installed,
+    /// It came up healthy.
+    Good,
+    /// It did not; the machine went back to the version before.
+    Returned,
+    /// A person asked for the version before.
+    Rollback,
+    /// A person took it back before it was started.
+    Cancelled,
+}
+
+/// One line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Seconds since 1970, by this machine's clock.
+    pub time: u64,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// How it came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub door: Option<Door>,
+    /// Who asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub who: Option<String>,
+    /// The version that ran.
+    pub from: Version,
+    /// The version of the package or slot, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<Version>,
+    /// The slot that it went into.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slot: Option<Slot>,
+    /// SHA-256 of the signed header: which package it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub package: Option<String>,
+    /// Why, for what did not end well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// How long it took, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<u64>,
+}
+
+impl Record {
+    /// A record of now.
+    #[must_use]
+    pub fn now(outcome: Outcome, from: Version) -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        Self {
+            time: since.map_or(0, |since| since.as_secs()),
+            outcome,
+            door: None,
+            who: None,
+            from,
+            to: None,
+            slot: None,
+            package: None,
+            reason: None,
+            seconds: None,
+        }
+    }
+}
+
+/// Appends a record and sees it onto the disk.
+///
+/// # Errors
+/// The state volume refuses.
+pub fn append(folder: &Path, record: &Record) -> io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    let path = folder.join(FILE);
+    let line = serde_json::to_string(record)? + "\n";
+    let old = read_bounded(&path).unwrap_or_default();
+    if (old.len() + line.len()) as u64 > LIMIT {
+        let half = old.len() / 2;
+        let cut = old[half..].find('\n').map_or(old.len(), |at| half + at + 1);
+        return reached::write(folder, FILE, &(old[cut..].to_owned() + &line));
+    }
+    let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
+    // A line that a power cut left half is ended, so that it does not spoil this one.
+    let lead = if old.is_empty() || old.ends_with('\n') {
+        ""
+    } else {
+        "\n"
+    };
+    file.write_all((lead.to_owned() + &line).as_bytes())?;
+    file.sync_all()
+}
+
+/// All records that can be read, the oldest first. A damaged line is passed over.
+#[must_use]
+pub fn load(folder: &Path) -> Vec<Record> {
+    let text = read_bounded(&folder.join(FILE)).unwrap_or_default();
+    let records = text
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok());
+    records.collect()
+}
+
+/// The installation whose fate is open: the last one, unless something became of it.
+#[must_use]
+pub fn open_installation(records: &[Record]) -> Option<&Record> {
+    let matters = |record: &&Record| !matches!(record.outcome, Outcome::Refused | Outcome::Failed);
+    let last = records.iter().rev().find(matters)?;
+    (last.outcome == Outcome::Installed).then_some(last)
+}
+
+fn read_bounded(path: &Path) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(2 * LIMIT).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(outcome: Outcome, to: u32) -> Record {
+        Record {
+            to: Some(Version([to, 0, 0, 0])),
+            reason: Some("because".into()),
+            ..Record::now(outcome, Version([1, 0, 0, 0]))
+        }
+    }
+
+    #[test]
+    fn records_are_kept_within_bounds_and_damage_costs_one_line() {
+        let dir = tempfile::tempdir().unwrap();
+        for number in 0..400 {
+            let long = Record {
+                reason: Some("long ".repeat(300)),
+                ..record(Outcome::Good, number)
+            };
+            append(dir.path(), &long).unwrap();
+        }
+        let path = dir.path().join(FILE);
+        assert!(std::fs::metadata(&path).unwrap().len() <= LIMIT);
+        let records = load(dir.path());
+        assert!((50..400).contains(&records.len()));
+        assert_eq!(records.last().unwrap().to, Some(Version([399, 0, 0, 0])));
+        // A power cut in the middle of a line.
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, &text[..text.len() - 20]).unwrap();
+        append(dir.path(), &record(Outcome::Returned, 5)).unwrap();
+        let after = load(dir.path());
+        assert_eq!(after.len(), records.len());
+        assert_eq!(after.last().unwrap().outcome, Outcome::Returned);
+        std::fs::write(&path, [0xff, 0xfe, b'\n']).unwrap();
+        assert!(load(dir.path()).is_empty());
+    }
+
+    #[test]
+    fn which_installation_is_open() {
+        use Outcome::{Cancelled, Failed, Good, Installed, Refused, Returned, Rollback};
+        for (outcomes, open) in [
+            (&[][..], None),
+            (&[Installed], Some(0)),
+            (&[Installed, Refused, Failed], Some(0)),
+            (&[Installed, Good], None),
+            (&[Installed, Returned], None),
+            (&[Installed, Good, Rollback], None),
+            (&[Installed, Cancelled], None),
+            (&[Installed, Returned, Installed], Some(2)),
+        ] {
+            let records: Vec<Record> = outcomes.iter().map(|o| record(*o, 2)).collect();
+            let found = open_installation(&records);
+            assert_eq!(found, open.map(|at: usize| &records[at]), "{outcomes:?}");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! How a command shows how far it is: a bar on a terminal, a line now and then elsewhere, JSON
+//! lines for a script.
+
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+use vigie_disk::Bytes;
+
+use crate::apply::Phase;
+
+/// Lines for a reader that is no terminal come no more often.
+const LINE_EVERY: Duration = Duration::from_secs(2);
+/// The same for scripts.
+const JSON_EVERY: Duration = Duration::from_millis(500);
+
+/// How it is shown.
+#[derive(Debug)]
+pub enum Shown {
+    /// One JSON object a line.
+    Json,
+    /// A bar.
+    Bar,
+    /// Plain lines.
+    Lines,
+    /// Nothing.
+    Quiet,
+}
+
+/// Shows the progress of one update.
+#[derive(Debug)]
+pub struct Progress {
+    shown: Shown,
+    bar: Option<ProgressBar>,
+    phase: Option<Phase>,
+    last: Instant,
+}
+
+impl Phase {
+    /// What is being done.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Base => "comparing the base",
+            Self::Check => "checking the package",
+            Self::Write => "writing the slot",
+            Self::ReadBack => "reading it back",
+        }
+    }
+}
+
+impl Progress {
+    /// For a command: JSON where it was asked for, else what standard error is.
+    #[must_use]
+    pub fn new(json: bool) -> Self {
+        let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+        let shown = if json {
+            Shown::Json
+        } else if std::io::stderr().is_terminal() && !dumb {
+            Shown::Bar
+        } else {
+            Shown::Lines
+        };
+        Self::shown(shown)
+    }
+
+    /// In a given way.
+    #[must_use]
+    pub fn shown(shown: Shown) -> Self {
+        Self {
+            shown,
+            bar: None,
+            phase: None,
+            last: Instant::now(),
+        }
+    }
+
+    /// Tells how far a phase is.
+    pub fn tell(&mut self, phase: Phase, done: Bytes, total: Bytes) {
+        let begins = self.phase != Some(phase);
+        let ends = done == total;
+        self.phase = Some(phase);
+        match self.shown {
+            Shown::Quiet => {}
+            Shown::Bar => self.draw(phase, begins, done, total),
+            Shown::Json if begins || ends || self.last.elapsed() >= JSON_EVERY => {
+                self.last = Instant::now();
+                let (done, total) = (done.get(), total.get());
+                println!(
+                    "{}",
+                    json!({"event": "progress", "phase": phase, "done": done, "total": total})
+                );
+            }
+            Shown::Lines if begins || ends || self.last.elapsed() >= LINE_EVERY => {
+                self.last = Instant::now();
+                let percent = done.get() * 100 / total.get().max(1);
+                eprintln!("{}: {percent} %", phase.text());
+            }
+            Shown::Json | Shown::Lines => {}
+        }
+    }
+
+    fn draw(&mut self, phase: Phase, begins: bool, done: Bytes, total: Bytes) {
+        if begins {
+            self.finish();
+            let bar = ProgressBar::new(total.get());
+            let style = "{msg:22} [{bar:30}] {percent:>3} % {binary_bytes_per_sec:>12} {eta:>4}";
+            let style = ProgressStyle::with_template(style);
+            bar.set_style(
+                style
+                    .unwrap_or_else(|_| ProgressStyle::default_bar())
+                    .progress_chars("=> "),
+            );
+            bar.set_message(phase.text());
+            self.bar = Some(bar);
+        }
+        if let Some(bar) = &self.bar {
+            bar.set_position(done.get());
+        }
+    }
+
+    /// Leaves the last bar as it stands.
+    pub fn finish(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.abandon();
+        }
+    }
+}

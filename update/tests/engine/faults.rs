@@ -1,0 +1,153 @@
+//! Disks that fail and packages that break off: what ran before still starts.
+
+use std::io::Cursor;
+
+use vigie_disk::MemoryDevice;
+use vigie_disk::device::faulty::{Fault, Faulty, Kind};
+use vigie_update::apply::ApplyError;
+use vigie_update::apply::target::Target;
+use vigie_update::choice::choose;
+use vigie_update::package::PackageError;
+use vigie_update::{Slot, esp};
+
+use crate::support::{Direct, Disks, Shared, holds, package, update};
+
+/// What runs is untouched and is what starts next, at every further start.
+fn unharmed<D: vigie_disk::BlockDevice + 'static>(disks: &Disks<Shared<D>>, why: &str) {
+    let mut state = esp::load(&disks.esp).unwrap();
+    for _ in 0..8 {
+        let choice = choose(&state, &Slot::BOTH);
+        assert_eq!(choice.slot, Slot::A, "{why}");
+        state = choice.after;
+    }
+    assert_eq!(
+        holds(&disks.a.system, &disks.a.boot, &[1]),
+        Some(1),
+        "{why}"
+    );
+}
+
+#[test]
+fn c04_c05_c12_a_package_that_breaks_off_or_is_changed_changes_nothing_that_starts() {
+    let package = package(2, None);
+    let header = package.iter().position(|byte| *byte == 0).unwrap();
+    for length in (0..package.len())
+        .step_by(40_001)
+        .chain([header, header + 20, package.len() - 1])
+    {
+        let mut disks = Disks::new(Some(1)).map(|disk| disk);
+        let error = update(&mut Direct::new(&package[..length]), &mut disks).unwrap_err();
+        assert!(matches!(error, ApplyError::Package(_)), "{length}: {error}");
+        unharmed(&disks, "cut short");
+    }
+    for at in (0..package.len()).step_by(60_013) {
+        let mut changed = package.clone();
+        changed[at] ^= 0x20;
+        let mut disks = Disks::new(Some(1)).map(|disk| disk);
+        let error = update(&mut Direct::new(&changed), &mut disks).unwrap_err();
+        assert!(error.is_refusal(), "{at}: {error}");
+        unharmed(&disks, "changed");
+    }
+}
+
+#[test]
+fn c60_c61_a_source_that_stops_reading_is_told_with_its_place() {
+    struct Stops(Cursor<Vec<u8>>, u64);
+    impl std::io::Read for Stops {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            if self.0.position() >= self.1 {
+                return Err(std::io::Error::other("the stick was pulled"));
+            }
+            let room = buffer.len().min((self.1 - self.0.position()) as usize);
+            self.0.read(&mut buffer[..room])
+        }
+    }
+    let package = package(2, None);
+    for at in [5, 300, 1_000_000, 2_500_000] {
+        let mut input = std::io::BufReader::new(Stops(Cursor::new(package.clone()), at));
+        let envelope = vigie_update::package::envelope::Envelope::read(&mut input);
+        let error = envelope.and_then(|envelope| {
+            let header = vigie_update::package::Header::parse(&envelope.signed)?;
+            let sink = vigie_update::package::member::Sink::Nowhere;
+            vigie_update::package::member::unpack(&header, &mut input, None, sink, &mut |_| ())
+        });
+        let error = error.unwrap_err().to_string();
+        assert!(
+            error.contains("the stick was pulled") && error.contains("byte"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn c69_c70_c71_c75_a_failing_slot_is_told_and_not_started() {
+    let package = package(2, None);
+    let faults: [(&str, Fault); 5] = [
+        ("EIO on the first write", Fault::Fails(Some(Kind::Write), 0)),
+        ("EIO later", Fault::Fails(Some(Kind::Write), 1)),
+        ("it vanishes", Fault::Vanishes(1)),
+        ("lost writes", Fault::DropsWrite(0)),
+        (
+            "a bad sector when read back",
+            Fault::Fails(Some(Kind::Read), 0),
+        ),
+    ];
+    for (name, fault) in faults {
+        for role in [0, 1] {
+            let mut number = 0;
+            let mut disks = Disks::new(Some(1)).map(|disk: MemoryDevice| {
+                number += 1;
+                // The devices come as ESP, A's and B's; B's are the fourth and fifth.
+                let faults = if number == 4 + role {
+                    vec![fault]
+                } else {
+                    Vec::new()
+                };
+                Faulty::new(disk, faults)
+            });
+            match update(&mut Direct::new(&package), &mut disks) {
+                Err(error) => assert!(!error.is_refusal(), "{name}: {error}"),
+                Ok(_) => panic!("{name} on {role}: not noticed"),
+            }
+            unharmed(&disks, name);
+        }
+    }
+}
+
+#[test]
+fn c74_an_image_that_does_not_fit_is_refused_before_anything_changes() {
+    let package = package(2, None);
+    let before = Disks::new(Some(1));
+    let mut small = before.clone();
+    small.b.boot = MemoryDevice::new(vigie_disk::Bytes::mib(1), vigie_disk::SectorSize::S512);
+    let mut disks = small.map(|disk| disk);
+    let error = update(&mut Direct::new(&package), &mut disks).unwrap_err();
+    assert!(
+        matches!(error, ApplyError::TooLarge { image: "boot", .. }),
+        "{error}"
+    );
+    assert_eq!(disks.load().unwrap(), esp::load(&before.esp).unwrap());
+}
+
+#[test]
+fn a_delta_for_another_base_is_refused_before_anything_changes() {
+    let delta = package(2, Some(1));
+    let mut disks = Disks::new(Some(1)).map(|disk| disk);
+    {
+        use vigie_disk::BlockDevice;
+        disks
+            .a
+            .boot
+            .write_at(vigie_disk::Bytes::kib(64), &[1; 512])
+            .unwrap();
+    }
+    let before = disks.load().unwrap();
+    let error = update(&mut Direct::new(&delta), &mut disks).unwrap_err();
+    let is_base = matches!(
+        error,
+        ApplyError::Package(PackageError::Base { image: "boot", .. })
+    );
+    assert!(is_base, "{error}");
+    assert!(error.to_string().contains("full package"));
+    assert_eq!(disks.load().unwrap(), before);
+}

@@ -1,0 +1,101 @@
+//! Power cuts at every write of an update (DESIGN section 7).
+
+use vigie_disk::{BlockDevice, MemoryDevice, crash};
+use vigie_update::choice::choose;
+use vigie_update::{BootState, Slot, esp};
+
+use crate::support::{Direct, Disks, holds, package, recorders, update};
+
+/// Starts the machine a dozen times without it ever being marked good: each start must find a
+/// whole version.
+fn starts(disks: &[MemoryDevice]) -> Vec<(Slot, u32)> {
+    let [esp, a_system, a_boot, b_system, b_boot] = disks else {
+        panic!("five devices");
+    };
+    let mut state: BootState = esp::load(esp).expect("the boot state is never torn");
+    let boot = |state: &mut BootState| {
+        let choice = choose(state, &Slot::BOTH);
+        *state = choice.after;
+        let (system, boot): (&dyn BlockDevice, &dyn BlockDevice) = match choice.slot {
+            Slot::A => (a_system, a_boot),
+            Slot::B => (b_system, b_boot),
+        };
+        let version = holds(system, boot, &[1, 2]);
+        (
+            choice.slot,
+            version.unwrap_or_else(|| panic!("{} is not whole", choice.slot)),
+        )
+    };
+    (0..12).map(|_| boot(&mut state)).collect()
+}
+
+#[test]
+fn c65_c66_no_cut_of_an_update_leaves_a_half_written_slot_to_be_started() {
+    for (name, other, base) in [
+        ("full, empty slot", None, None),
+        ("full, over an older version", Some(1), None),
+        ("delta, empty slot", None, Some(1)),
+        ("delta, over an older version", Some(1), Some(1)),
+    ] {
+        let package = package(2, base);
+        let before = Disks::new(other);
+        let mut recorded = before.clone().map(recorders());
+        update(&mut Direct::new(&package), &mut recorded).unwrap();
+        let logs: Vec<_> = before
+            .clone()
+            .all()
+            .into_iter()
+            .zip(recorded.finish())
+            .collect();
+        let (mut old, mut new) = (0, 0);
+        let states = crash::enumerate_all::<vigie_disk::Error>(&logs, |_, cut, disks| {
+            let started = starts(disks);
+            // The last resort is always what ran before.
+            assert_eq!(started[11], (Slot::A, 1), "{name}: {cut:?}");
+            match started[0] {
+                (Slot::A, 1) => old += 1,
+                (Slot::B, 2) => new += 1,
+                other => panic!("{name}: {cut:?} starts {other:?}"),
+            }
+            Ok(())
+        })
+        .unwrap();
+        println!("{name}: {states} states, {old} start the old version, {new} the new one");
+        assert!(old > 15 && new >= 1, "{name}");
+    }
+}
+
+#[test]
+fn c67_no_cut_of_marking_good_or_giving_up_loses_a_slot() {
+    let mut before = Disks::new(None);
+    before.b = before.a.clone();
+    let mut state = esp::load(&before.esp).unwrap();
+    state.first = Slot::B;
+    state.slot_mut(Slot::B).tries = 2;
+    esp::save(&mut before.esp, &state).unwrap();
+    let good = |state: &mut BootState| state.mark_good(Slot::B);
+    let given_up = |state: &mut BootState| {
+        state.first = Slot::A;
+        *state.slot_mut(Slot::B) = Default::default();
+    };
+    for change in [&good as &dyn Fn(&mut BootState), &given_up] {
+        let mut disks = before.clone().map(recorders());
+        let mut after = state.clone();
+        change(&mut after);
+        esp::save(&mut disks.esp, &after).unwrap();
+        let logs: Vec<_> = before
+            .clone()
+            .all()
+            .into_iter()
+            .zip(disks.finish())
+            .collect();
+        let states = crash::enumerate_all::<vigie_disk::Error>(&logs, |_, cut, disks| {
+            let found = esp::load(&disks[0]).unwrap();
+            assert!(found == state || found == after, "{cut:?}");
+            starts(disks);
+            Ok(())
+        })
+        .unwrap();
+        assert!(states >= 3);
+    }
+}

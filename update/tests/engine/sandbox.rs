@@ -1,0 +1,189 @@
+//! The unpacking process as it runs on an appliance.
+
+use std::fs::File;
+use std::path::Path;
+
+use vigie_disk::{Bytes, FileDevice, SectorSize};
+use vigie_update::apply::sandboxed::Sandboxed;
+use vigie_update::apply::target::{OpenSlot, Target};
+use vigie_update::apply::{self, ApplyError, Unpacker};
+use vigie_update::package::member::Slots;
+use vigie_update::{BootState, Slot};
+
+use crate::support::{ROOM, context, file, holds, images, keys, package};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_vigie-update");
+
+/// Slots in files.
+struct Files {
+    folder: tempfile::TempDir,
+    state: BootState,
+}
+
+impl Files {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for slot in Slot::BOTH {
+            let (system, boot) = if slot == Slot::A {
+                images(1)
+            } else {
+                Default::default()
+            };
+            for (name, bytes, room) in [
+                (slot.system_partition(), system, ROOM.0),
+                (slot.boot_partition(), boot, ROOM.1),
+            ] {
+                file(folder.path(), name, &bytes)
+                    .set_len(room.get())
+                    .unwrap();
+            }
+        }
+        let mut state = BootState::default();
+        state.mark_good(Slot::A);
+        Self { folder, state }
+    }
+
+    fn device(&self, name: &str) -> FileDevice {
+        FileDevice::open(&self.folder.path().join(name), SectorSize::S512).unwrap()
+    }
+}
+
+impl Target for Files {
+    fn load(&self) -> Result<BootState, ApplyError> {
+        Ok(self.state.clone())
+    }
+    fn save(&mut self, state: &BootState) -> Result<(), ApplyError> {
+        self.state = state.clone();
+        Ok(())
+    }
+    fn open(&mut self, slot: Slot, _: bool) -> Result<OpenSlot, ApplyError> {
+        let system = self.device(slot.system_partition());
+        let boot = self.device(slot.boot_partition());
+        let files = Slots {
+            system: system.file().try_clone().unwrap(),
+            boot: boot.file().try_clone().unwrap(),
+        };
+        Ok(OpenSlot {
+            devices: Slots {
+                system: Box::new(system),
+                boot: Box::new(boot),
+            },
+            files: Some(files),
+        })
+    }
+}
+
+fn start(package: &File) -> Sandboxed {
+    Sandboxed::start(Path::new(PROGRAM), package, None).unwrap()
+}
+
+fn update(files: &mut Files, package: &File) -> Result<Vec<u64>, ApplyError> {
+    let mut unpacker = start(package);
+    let opened = apply::open(&mut unpacker, &keys())?;
+    let mut told = Vec::new();
+    let note = &mut |_, done: Bytes, _| told.push(done.get());
+    apply::apply(&opened, &context(), &mut unpacker, files, note)?;
+    Ok(told)
+}
+
+#[test]
+fn a_package_goes_through_the_unpacking_process_from_a_file_and_from_a_pipe() {
+    for (base, piped) in [
+        (None, false),
+        (None, true),
+        (Some(1), false),
+        (Some(1), true),
+    ] {
+        let bytes = package(2, base);
+        let mut files = Files::new();
+        let told = if piped {
+            let (reader, mut writer) = std::io::pipe().unwrap();
+            let feeder = std::thread::spawn(move || std::io::Write::write_all(&mut writer, &bytes));
+            let told = update(&mut files, &std::os::fd::OwnedFd::from(reader).into()).unwrap();
+            feeder.join().unwrap().unwrap();
+            told
+        } else {
+            let dir = tempfile::tempdir().unwrap();
+            file(dir.path(), "package", &bytes);
+            let opened = File::open(dir.path().join("package")).unwrap();
+            update(&mut files, &opened).unwrap()
+        };
+        let (system, boot) = (files.device("system-b"), files.device("boot-b"));
+        assert_eq!(holds(&system, &boot, &[2]), Some(2));
+        assert_eq!(
+            (files.state.first, files.state.slot(Slot::B).tries),
+            (Slot::B, 3)
+        );
+        let total = images(2).0.len() + images(2).1.len();
+        assert_eq!(told.last(), Some(&(total as u64)));
+    }
+}
+
+#[test]
+fn what_is_wrong_is_told_in_both_languages_through_the_socket() {
+    let bytes = package(2, None);
+    let mut changed = bytes.clone();
+    let last = changed.len() - 3;
+    changed[last] ^= 1;
+    let dir = tempfile::tempdir().unwrap();
+    for (bytes, english, french) in [
+        (
+            &bytes[..bytes.len() - 1],
+            "the package ends at byte",
+            "le paquet s'arrête",
+        ),
+        (&changed, "is damaged in chunk", "abîmé au morceau"),
+        (
+            &b"not a package"[..],
+            "this is no update package",
+            "n'est pas un paquet",
+        ),
+        (&[], "it is empty", "n'est pas un paquet"),
+    ] {
+        file(dir.path(), "package", bytes);
+        let package = File::open(dir.path().join("package")).unwrap();
+        let mut files = Files::new();
+        let error = update(&mut files, &package).unwrap_err();
+        assert!(error.to_string().contains(english), "{error}");
+        assert!(error.french().contains(french), "{}", error.french());
+        assert!(!files.state.slot(Slot::B).good && files.state.first == Slot::A);
+    }
+}
+
+#[test]
+fn a_process_that_is_not_ours_is_told_as_such() {
+    let dir = tempfile::tempdir().unwrap();
+    file(dir.path(), "package", b"x");
+    let package = File::open(dir.path().join("package")).unwrap();
+    let mut foreign = Sandboxed::start(Path::new("/bin/true"), &package, None).unwrap();
+    let error = foreign.envelope().unwrap_err().to_string();
+    assert!(error.contains("ended before its time"), "{error}");
+    assert!(Sandboxed::start(Path::new("/nowhere"), &package, None).is_err());
+    let nobody = Sandboxed::start(Path::new(PROGRAM), &package, Some("no-such-account"));
+    assert!(nobody.unwrap_err().to_string().contains("no account"));
+}
+
+/// Memory of the unpacking process for a package of 64 MiB (issue: at most 16 MB).
+#[test]
+fn c92_memory_is_bounded() {
+    let dir = tempfile::tempdir().unwrap();
+    let images = [("system", 48 << 20), ("boot", 16 << 20)].map(|(name, length)| {
+        file(dir.path(), name, &crate::support::noise(length, 9));
+        dir.path().join(name)
+    });
+    let package = crate::support::package_of(&images, dir.path());
+    let mut unpacker = start(&package);
+    let opened = apply::open(&mut unpacker, &keys()).unwrap();
+    let status = format!("/proc/{}/status", unpacker.id());
+    let mut peak = 0_u64;
+    let note = &mut |_| {
+        // It has gone when the last is told.
+        let status = std::fs::read_to_string(&status).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let found = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
+        peak = peak.max(found.unwrap_or_default());
+    };
+    unpacker.unpack(&opened.header, None, None, note).unwrap();
+    println!("the unpacking process took {peak} kB at most");
+    assert!((1000..16_000).contains(&peak), "{peak} kB");
+}

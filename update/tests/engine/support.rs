@@ -1,0 +1,374 @@
+//! Packages, keys and a machine in memory.
+
+use std::collections::BTreeMap;
+use std::io::Cursor;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use ed25519_dalek::SigningKey;
+use vigie_disk::device::record::{Operation, Recorder, Sequence};
+use vigie_disk::device::{BlockDevice, Cursor as DeviceCursor};
+use vigie_disk::{Bytes, MemoryDevice, SectorSize, fat};
+use vigie_update::apply::target::{OpenSlot, Target};
+use vigie_update::apply::{self, ApplyError, Context, Unpacker};
+use vigie_update::esp::{self, GRUBENV};
+use vigie_update::machine::Machine;
+use vigie_update::package::envelope::Envelope;
+use vigie_update::package::make::{self, BaseImages, Recipe};
+use vigie_update::package::member::{self, Sink, Slots};
+use vigie_update::package::signature::{PublicKey, TrustedKey, sign};
+use vigie_update::package::{Header, Keyring, Manifest, PackageError};
+use vigie_update::policy::{Reached, Standing};
+use vigie_update::{BootState, Slot, Version};
+
+/// Room of a system and a boot partition.
+pub const ROOM: (Bytes, Bytes) = (Bytes::mib(4), Bytes::mib(2));
+
+pub fn key() -> SigningKey {
+    SigningKey::from_bytes(&[7; 32])
+}
+
+pub fn keys() -> Keyring {
+    Keyring {
+        threshold: 1,
+        revoked: Default::default(),
+        keys: vec![TrustedKey {
+            name: "test".into(),
+            public: PublicKey::of(&key()),
+            development: true,
+        }],
+    }
+}
+
+/// Bytes that do not compress, different for each seed.
+pub fn noise(length: usize, seed: u64) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 24) as u8
+    };
+    (0..length).map(|_| next()).collect()
+}
+
+/// The images of a version: system and boot. Those of later versions share most of their bytes.
+pub fn images(version: u32) -> (Vec<u8>, Vec<u8>) {
+    let mut system = noise(3_000_000, 1);
+    let mut boot = noise(1_200_000, 2);
+    let at = 1_000_000;
+    system.splice(
+        at..at + 5000,
+        noise(5000 + version as usize, u64::from(version)),
+    );
+    boot.splice(7..9, noise(40, u64::from(version)));
+    (system, boot)
+}
+
+/// A package of a version, signed; a delta where there is a base.
+pub fn package(version: u32, base: Option<u32>) -> Vec<u8> {
+    let dir = tempfile::tempdir().unwrap();
+    let put = |name: &str, version: u32| {
+        let (system, boot) = images(version);
+        let paths = [format!("{name}.system"), format!("{name}.boot")].map(|n| dir.path().join(n));
+        std::fs::write(&paths[0], system).unwrap();
+        std::fs::write(&paths[1], boot).unwrap();
+        paths
+    };
+    let new = put("new", version);
+    let old = base.map(|base| (base, put("old", base)));
+    let recipe = Recipe {
+        product: "vigie".into(),
+        arch: "amd64".into(),
+        hardware: vec!["any".into()],
+        version: Version([version, 0, 0, 0]),
+        min_from: Version([1, 0, 0, 0]),
+        security_epoch: 0,
+        build_time: 1_700_000_000,
+        changelog: BTreeMap::from([("en".into(), "better".into())]),
+        system: &new[0],
+        boot: &new[1],
+        base: old.as_ref().map(|(version, [system, boot])| BaseImages {
+            version: Version([*version, 0, 0, 0]),
+            system,
+            boot,
+        }),
+    };
+    let mut unsigned = make::make(&recipe, dir.path()).unwrap();
+    let signature = sign(&key(), &unsigned.header.encode());
+    let mut bytes = Vec::new();
+    unsigned.write(&[signature], &mut bytes).unwrap();
+    bytes
+}
+
+/// A device whose log can still be read after it was given away.
+#[derive(Clone)]
+pub struct Shared<D>(pub Arc<Mutex<D>>);
+
+impl<D: BlockDevice> Shared<D> {
+    pub fn new(device: D) -> Self {
+        Self(Arc::new(Mutex::new(device)))
+    }
+}
+
+impl<D: BlockDevice> BlockDevice for Shared<D> {
+    fn name(&self) -> &str {
+        "disk"
+    }
+    fn size(&self) -> Bytes {
+        self.0.lock().unwrap().size()
+    }
+    fn sector_size(&self) -> SectorSize {
+        self.0.lock().unwrap().sector_size()
+    }
+    fn read_at(&self, offset: Bytes, buffer: &mut [u8]) -> vigie_disk::Result<()> {
+        self.0.lock().unwrap().read_at(offset, buffer)
+    }
+    fn write_at(&mut self, offset: Bytes, data: &[u8]) -> vigie_disk::Result<()> {
+        self.0.lock().unwrap().write_at(offset, data)
+    }
+    fn flush(&mut self) -> vigie_disk::Result<()> {
+        self.0.lock().unwrap().flush()
+    }
+}
+
+/// The partitions of a machine that matter here.
+#[derive(Clone)]
+pub struct Disks<D> {
+    pub esp: D,
+    pub a: Slots2<D>,
+    pub b: Slots2<D>,
+}
+
+/// [`Slots`] that can be cloned.
+#[derive(Clone)]
+pub struct Slots2<D> {
+    pub system: D,
+    pub boot: D,
+}
+
+impl Disks<MemoryDevice> {
+    /// Version 1 runs from slot A, which is good; slot B holds `other`, if anything.
+    pub fn new(other: Option<u32>) -> Self {
+        let mut state = BootState::default();
+        state.mark_good(Slot::A);
+        if other.is_some() {
+            state.mark_good(Slot::B);
+        }
+        Self {
+            esp: esp_with(&state),
+            a: filled(Some(1)),
+            b: filled(other),
+        }
+    }
+
+    /// Each wrapped in something that can be shared.
+    pub fn map<D: BlockDevice>(self, mut wrap: impl FnMut(MemoryDevice) -> D) -> Disks<Shared<D>> {
+        let mut shared = |device| Shared::new(wrap(device));
+        Disks {
+            esp: shared(self.esp),
+            a: Slots2 {
+                system: shared(self.a.system),
+                boot: shared(self.a.boot),
+            },
+            b: Slots2 {
+                system: shared(self.b.system),
+                boot: shared(self.b.boot),
+            },
+        }
+    }
+
+    pub fn all(self) -> [MemoryDevice; 5] {
+        [
+            self.esp,
+            self.a.system,
+            self.a.boot,
+            self.b.system,
+            self.b.boot,
+        ]
+    }
+}
+
+impl Disks<Shared<Recorder<MemoryDevice>>> {
+    /// What was done to each, in the order of [`Disks::all`].
+    pub fn finish(self) -> Vec<Vec<(u64, Operation)>> {
+        let all = [
+            self.esp,
+            self.a.system,
+            self.a.boot,
+            self.b.system,
+            self.b.boot,
+        ];
+        let take = |shared: Shared<Recorder<MemoryDevice>>| {
+            let recorder = Arc::into_inner(shared.0).unwrap().into_inner().unwrap();
+            recorder.finish_numbered().1
+        };
+        all.map(take).into()
+    }
+}
+
+fn filled(version: Option<u32>) -> Slots2<MemoryDevice> {
+    let (system, boot) = version.map(images).unwrap_or_default();
+    let device = |room, bytes: &[u8]| {
+        let mut device = MemoryDevice::new(room, SectorSize::S512);
+        device.write_at(Bytes::ZERO, bytes).unwrap();
+        device
+    };
+    Slots2 {
+        system: device(ROOM.0, &system),
+        boot: device(ROOM.1, &boot),
+    }
+}
+
+fn esp_with(state: &BootState) -> MemoryDevice {
+    let mut disk = MemoryDevice::new(Bytes::mib(40), SectorSize::S512);
+    fatfs::format_volume(
+        DeviceCursor::new(&mut disk),
+        fatfs::FormatVolumeOptions::new(),
+    )
+    .unwrap();
+    fat::write_root_file(&mut disk, GRUBENV, &state.encode()).unwrap();
+    disk
+}
+
+/// The version that a slot holds completely, of those given.
+pub fn holds(system: &dyn BlockDevice, boot: &dyn BlockDevice, versions: &[u32]) -> Option<u32> {
+    let starts = |device: &dyn BlockDevice, bytes: &[u8]| {
+        vigie_disk::device::read_vec(device, Bytes::ZERO, bytes.len()).unwrap() == bytes
+    };
+    let whole = |version: &&u32| {
+        let (expected_system, expected_boot) = images(**version);
+        starts(system, &expected_system) && starts(boot, &expected_boot)
+    };
+    versions.iter().find(whole).copied()
+}
+
+impl<D: BlockDevice + 'static> Target for Disks<Shared<D>> {
+    fn load(&self) -> Result<BootState, ApplyError> {
+        Ok(esp::load(&self.esp)?)
+    }
+
+    fn save(&mut self, state: &BootState) -> Result<(), ApplyError> {
+        esp::save(&mut self.esp, state).map_err(|error| ApplyError::BootState(error.to_string()))
+    }
+
+    fn open(&mut self, slot: Slot, _: bool) -> Result<OpenSlot, ApplyError> {
+        let Slots2 { system, boot } = match slot {
+            Slot::A => &self.a,
+            Slot::B => &self.b,
+        };
+        let handle = |shared: &Shared<D>| -> Box<dyn BlockDevice> {
+            Box::new(Shared(Arc::clone(&shared.0)))
+        };
+        Ok(OpenSlot {
+            devices: Slots {
+                system: handle(system),
+                boot: handle(boot),
+            },
+            files: None,
+        })
+    }
+}
+
+/// Unpacks in this process.
+pub struct Direct(pub Cursor<Vec<u8>>);
+
+impl Direct {
+    pub fn new(package: &[u8]) -> Self {
+        Self(Cursor::new(package.to_vec()))
+    }
+}
+
+impl Unpacker for Direct {
+    fn envelope(&mut self) -> Result<Envelope, PackageError> {
+        Envelope::read(&mut self.0)
+    }
+
+    fn unpack(
+        &mut self,
+        header: &Header,
+        base: Option<&OpenSlot>,
+        slot: Option<&mut OpenSlot>,
+        note: &mut dyn FnMut(Bytes),
+    ) -> Result<Manifest, PackageError> {
+        let sink = slot.map_or(Sink::Nowhere, |slot| Sink::Slot(&mut slot.devices));
+        member::unpack(
+            header,
+            &mut self.0,
+            base.map(|base| &base.devices),
+            sink,
+            note,
+        )
+    }
+}
+
+/// Version 1, good, running from slot A.
+pub fn context() -> Context {
+    Context {
+        machine: Machine {
+            product: "vigie".into(),
+            arch: "amd64".into(),
+            hardware: "any".into(),
+            version: Version([1, 0, 0, 0]),
+            security_epoch: 0,
+        },
+        standing: Standing {
+            reached: Reached::default(),
+            confirmed: true,
+            waiting: None,
+            licensed_major: None,
+            reinstall: false,
+        },
+        running: Slot::A,
+    }
+}
+
+/// Opens and applies.
+pub fn update(
+    unpacker: &mut dyn Unpacker,
+    target: &mut dyn Target,
+) -> Result<Manifest, ApplyError> {
+    let opened = apply::open(unpacker, &keys())?;
+    apply::apply(&opened, &context(), unpacker, target, &mut |_, _, _| ())
+}
+
+/// A sequence for recorders.
+pub fn recorders() -> impl FnMut(MemoryDevice) -> Recorder<MemoryDevice> {
+    let sequence = Sequence::default();
+    move |device| Recorder::sharing(device, &sequence)
+}
+
+/// A path in the folder of test files.
+pub fn file(dir: &Path, name: &str, bytes: &[u8]) -> std::fs::File {
+    let path = dir.join(name);
+    std::fs::write(&path, bytes).unwrap();
+    std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(path)
+        .unwrap()
+}
+
+/// A package of two image files, as a file.
+pub fn package_of(images: &[std::path::PathBuf; 2], dir: &Path) -> std::fs::File {
+    let recipe = Recipe {
+        product: "vigie".into(),
+        arch: "amd64".into(),
+        hardware: vec!["any".into()],
+        version: Version([2, 0, 0, 0]),
+        min_from: Version([1, 0, 0, 0]),
+        security_epoch: 0,
+        build_time: 1_700_000_000,
+        changelog: BTreeMap::new(),
+        system: &images[0],
+        boot: &images[1],
+        base: None,
+    };
+    let mut unsigned = make::make(&recipe, dir).unwrap();
+    let signature = sign(&key(), &unsigned.header.encode());
+    let path = dir.join("package");
+    unsigned
+        .write(&[signature], &mut std::fs::File::create(&path).unwrap())
+        .unwrap();
+    std::fs::File::open(path).unwrap()
+}
