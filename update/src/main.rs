@@ -80,9 +80,9 @@ enum Command {
     /// Records that the running slot is not healthy; restarts into the other one where that was
     /// good. Run by vigie-give-up.service.
     GiveUp {
-        /// Why.
+        /// Why; systemd tells it where a unit has failed.
         #[arg(long)]
-        reason: String,
+        reason: Option<String>,
     },
     /// The unpacking process; started by apply and verify.
     #[command(hide = true)]
@@ -119,7 +119,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Floor { json } => slots::floor(json)?,
         Command::MarkGood => slots::mark_good()?,
         Command::GiveUp { reason } => {
-            if slots::give_up(&reason)? {
+            if slots::give_up(&reason.unwrap_or_else(reason_of_systemd))? {
                 restart()?;
             }
         }
@@ -186,6 +186,15 @@ fn rollback(now: bool, who: Option<String>) -> Result<()> {
         _ => println!("the next start is the other slot; restart to use it (systemctl reboot)"),
     }
     Ok(())
+}
+
+/// What systemd says of the unit whose failure has started this (systemd.exec(5), `$MONITOR_…`).
+fn reason_of_systemd() -> String {
+    let said = |name| std::env::var(name).ok();
+    match (said("MONITOR_UNIT"), said("MONITOR_SERVICE_RESULT")) {
+        (Some(unit), Some(result)) => format!("{unit} failed ({result})"),
+        _ => "it was not healthy in time".to_owned(),
+    }
 }
 
 fn restart() -> Result<()> {
