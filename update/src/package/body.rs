@@ -2,9 +2,10 @@
 //!
 //! Everything here is authenticated, yet nothing is believed twice: names are looked up, never
 //! joined to a path; anything but a plain file is refused by its type; the order is the
-//! manifest's.
+//! manifest's; and of every head in the tar there is one form.
 
 use std::io::{BufRead, Read};
+use std::ops::Range;
 
 use flate2::Crc;
 use flate2::bufread::DeflateDecoder;
@@ -13,7 +14,7 @@ use tar::{Archive, EntryType};
 use super::error::PackageError;
 use super::manifest::{MANIFEST, MANIFEST_MAX, Manifest};
 
-/// Length of a tar's blocks in bytes.
+/// The unit of a tar in bytes.
 const BLOCK: usize = 512;
 
 /// A gzip body and trailer (RFC 1952, section 2.3), its head already read. At the end it checks
@@ -75,32 +76,24 @@ impl<R: BufRead> Read for Gunzip<R> {
 
 /// Walks the tar in `body`: reads the manifest, then hands each member's bytes to `take`, by its
 /// place in the manifest. `take` must read all of it.
+///
+/// # Errors
+/// What is not as the manifest says; what `take` refuses.
 pub fn walk<R: BufRead>(
     body: R,
     mut take: impl FnMut(&Manifest, usize, &mut dyn Read) -> Result<(), PackageError>,
 ) -> Result<Manifest, PackageError> {
     let mut archive = Archive::new(Gunzip::new(body));
-    let broken = |error| PackageError::from_io(error, "its tar");
     // Raw: a long name or PAX header is an entry of its own type, and refused as such.
     let mut entries = archive.entries().map_err(broken)?.raw(true);
-    let mut next = || -> Result<Option<Entry<'_, R>>, PackageError> {
-        entries.next().transpose().map_err(broken)
-    };
+    let mut next = || entries.next().transpose().map_err(broken);
     let mut first = next()?.ok_or_else(|| PackageError::content("its tar is empty"))?;
-    let size = plain(&first, MANIFEST)?;
-    if size > MANIFEST_MAX {
-        return Err(PackageError::content("its manifest is larger than 1 MiB"));
-    }
-    let mut text = Vec::new();
-    first
-        .read_to_end(&mut text)
-        .map_err(|error| PackageError::from_io(error, "its manifest"))?;
-    let manifest = Manifest::parse(&text)?;
+    let manifest = read_manifest(&mut first)?;
     for (index, member) in manifest.members.iter().enumerate() {
         let name = &member.name;
         let mut entry = next()?
             .ok_or_else(|| PackageError::content(format!("the member {name} is missing")))?;
-        let size = plain(&entry, name)?;
+        let size = plain(entry.header(), name)?;
         if size != member.size.get() {
             return Err(PackageError::content(format!(
                 "the member {name} has {size} bytes, its manifest says {}",
@@ -108,58 +101,100 @@ pub fn walk<R: BufRead>(
             )));
         }
         take(&manifest, index, &mut entry)?;
-        let left = std::io::copy(&mut entry, &mut std::io::sink())
-            .map_err(|error| PackageError::from_io(error, name))?;
-        if left > 0 {
-            return Err(PackageError::content(format!(
-                "{left} bytes follow the image in the member {name}"
-            )));
-        }
+        expect_end(&mut entry, name)?;
     }
     if let Some(entry) = next()? {
-        let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         return Err(PackageError::content(format!(
-            "the member {name:?} is not in its manifest"
+            "\"{}\" in its tar is not in its manifest",
+            entry.header().path_bytes().escape_ascii()
         )));
     }
-    check_end(&mut archive.into_inner())?;
+    check_tail(archive.into_inner())?;
     Ok(manifest)
 }
 
-/// A tar ends with two blocks of zeros (POSIX ustar); the reader has stopped after the first.
-fn check_end(rest: &mut dyn Read) -> Result<(), PackageError> {
-    let mut found = Vec::new();
-    rest.take(BLOCK as u64 + 1)
-        .read_to_end(&mut found)
-        .map_err(|error| PackageError::from_io(error, "the end of its tar"))?;
-    if found == [0; BLOCK] {
-        Ok(())
-    } else {
-        Err(PackageError::content(
-            "its tar does not end with two blocks of zeros and nothing after them",
-        ))
+fn broken(error: std::io::Error) -> PackageError {
+    PackageError::from_io(error, "its tar")
+}
+
+fn read_manifest<R: Read>(entry: &mut tar::Entry<'_, R>) -> Result<Manifest, PackageError> {
+    if plain(entry.header(), MANIFEST)? > MANIFEST_MAX {
+        return Err(PackageError::content("its manifest is larger than 1 MiB"));
+    }
+    let mut text = Vec::new();
+    entry
+        .read_to_end(&mut text)
+        .map_err(|error| PackageError::from_io(error, "its manifest"))?;
+    Manifest::parse(&text)
+}
+
+/// Refuses what follows an image in its member, without reading more than a byte of it.
+pub(super) fn expect_end(member: &mut dyn Read, name: &str) -> Result<(), PackageError> {
+    match member.read(&mut [0]) {
+        Ok(0) => Ok(()),
+        Ok(_) => Err(PackageError::content(format!(
+            "bytes follow the image in the member {name}"
+        ))),
+        Err(error) => Err(PackageError::from_io(error, name)),
     }
 }
 
-type Entry<'a, R> = tar::Entry<'a, Gunzip<R>>;
+/// The first of the two blocks of zeros that end a tar was read: demands the second, and no more.
+fn check_tail(tail: impl Read) -> Result<(), PackageError> {
+    let mut rest = Vec::new();
+    // A byte more than there may be, so that the end of the gzip stream is reached and checked.
+    tail.take(BLOCK as u64 + 1)
+        .read_to_end(&mut rest)
+        .map_err(broken)?;
+    if rest == [0; BLOCK] {
+        return Ok(());
+    }
+    Err(PackageError::content(if rest.len() > BLOCK {
+        "bytes follow the end of its tar"
+    } else {
+        "its tar does not end with two blocks of zeros"
+    }))
+}
 
-/// The size of an entry that is a plain file of this name.
-fn plain<R: BufRead>(entry: &Entry<'_, R>, name: &str) -> Result<u64, PackageError> {
-    let header = entry.header();
-    let found = header.path_bytes();
-    if header.entry_type() != EntryType::Regular {
+/// The size of an entry that is a plain file of this name, its head in the one form that
+/// `FORMAT.md` allows: what two readers could read differently is refused.
+fn plain(head: &tar::Header, name: &str) -> Result<u64, PackageError> {
+    let found = head.path_bytes();
+    let found = found.escape_ascii();
+    if head.entry_type() != EntryType::Regular {
         return Err(PackageError::content(format!(
-            "\"{}\" in its tar is not a plain file",
-            found.escape_ascii()
+            "\"{found}\" in its tar is not a plain file"
         )));
     }
-    if *found != *name.as_bytes() {
+    if *head.path_bytes() != *name.as_bytes() {
         return Err(PackageError::content(format!(
-            "\"{}\" stands in its tar where \"{name}\" must",
-            found.escape_ascii()
+            "\"{found}\" stands in its tar where \"{name}\" must"
         )));
     }
-    header
+    let size = head
         .entry_size()
-        .map_err(|error| PackageError::from_io(error, "a size in its tar"))
+        .map_err(|error| PackageError::from_io(error, "a size in its tar"))?;
+    if head.as_bytes() != expected_head(head, name, size).as_bytes() {
+        return Err(PackageError::content(format!(
+            "the head of \"{found}\" in its tar is not in the one form that is allowed"
+        )));
+    }
+    Ok(size)
+}
+
+/// Mode, owner and time; names and device numbers: what a reader of packages has no use for.
+const IGNORED: [Range<usize>; 3] = [100..124, 136..148, 265..345];
+
+/// The head of a plain file, with what is ignored taken over from `head`.
+fn expected_head(head: &tar::Header, name: &str, size: u64) -> tar::Header {
+    let mut expected = tar::Header::new_ustar();
+    let length = name.len().min(100);
+    expected.as_old_mut().name[..length].copy_from_slice(&name.as_bytes()[..length]);
+    expected.set_entry_type(EntryType::Regular);
+    expected.set_size(size);
+    for range in IGNORED {
+        expected.as_mut_bytes()[range.clone()].copy_from_slice(&head.as_bytes()[range]);
+    }
+    expected.set_cksum();
+    expected
 }

@@ -11,7 +11,7 @@ use super::chunks;
 use super::delta::Patched;
 use super::error::PackageError;
 use super::header::{Header, ImageDigest};
-use super::manifest::{Encoding, Manifest, Role};
+use super::manifest::{Encoding, Manifest, Member, Role};
 use crate::writer::{self, WriteError};
 
 /// Largest zstd window that is accepted, as a power of two: 8 MiB.
@@ -85,6 +85,7 @@ pub fn unpack(
         let mut before = Bytes::ZERO;
         body::walk(chunks, |manifest, index, member| {
             let member_of = &manifest.members[index];
+            check_member(header, member_of)?;
             let image = header.image(member_of.role);
             let note = &mut |done| note(before + done);
             if let Sink::Slot(slots) = &mut sink {
@@ -101,6 +102,22 @@ pub fn unpack(
             Ok(())
         })
     })
+}
+
+/// What of a member can be held against the header before it is unpacked.
+fn check_member(header: &Header, member: &Member) -> Result<(), PackageError> {
+    let (name, size) = (&member.name, header.image(member.role).size);
+    match member.encoding {
+        Encoding::Plain if member.size != size => Err(PackageError::content(format!(
+            "the image {name} has {} bytes, its header says {}",
+            member.size.get(),
+            size.get()
+        ))),
+        Encoding::Delta if header.base.is_none() => Err(PackageError::content(
+            "a delta member without a base in its header",
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn write(

@@ -1,0 +1,108 @@
+//! The whole way of a package, as the applier goes it: verify, parse, unpack, read back.
+
+use std::collections::BTreeSet;
+use std::io::{BufReader, Read};
+
+use vigie_disk::device::BlockDevice;
+use vigie_disk::{Bytes, MemoryDevice, SectorSize};
+use vigie_update::package::member::{Sink, Slots, check_base, read_back, unpack};
+use vigie_update::package::signature::{PublicKey, TrustedKey};
+use vigie_update::package::{Header, Keyring, PackageError, envelope::Envelope};
+
+use crate::craft::key;
+
+pub type Devices = Slots<Box<dyn BlockDevice>>;
+
+/// Trusts the first test key alone.
+pub fn ring() -> Keyring {
+    Keyring {
+        threshold: 1,
+        revoked: BTreeSet::new(),
+        keys: vec![TrustedKey {
+            name: "TEST KEY 1".into(),
+            public: PublicKey::of(&key(1)),
+            development: true,
+        }],
+    }
+}
+
+/// A slot in memory; it takes room only where it is written.
+pub fn empty_slot() -> Devices {
+    let device = || Box::new(MemoryDevice::new(Bytes::mib(64), SectorSize::S512));
+    Slots {
+        system: device(),
+        boot: device(),
+    }
+}
+
+/// Judges a package all the way, and answers what its slot holds.
+pub fn judge(package: &mut (dyn Read + Send)) -> Result<Devices, PackageError> {
+    let mut slot = empty_slot();
+    apply(package, None, &mut slot)?;
+    Ok(slot)
+}
+
+/// Applies a package to a slot, and reads it back.
+pub fn apply(
+    package: &mut (dyn Read + Send),
+    base: Option<&Devices>,
+    slot: &mut Devices,
+) -> Result<Header, PackageError> {
+    let mut input = BufReader::new(package);
+    let envelope = Envelope::read(&mut input)?;
+    ring().verify(&envelope)?;
+    let header = Header::parse(&envelope.signed)?;
+    if let Some(base) = base {
+        check_base(&header, base)?;
+    }
+    unpack(&header, &mut input, base, Sink::Slot(slot), &mut |_| {})?;
+    read_back(&header, slot, &mut |_| {})?;
+    Ok(header)
+}
+
+/// The first bytes of a device.
+pub fn held(device: &dyn BlockDevice, length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    device.read_at(Bytes::ZERO, &mut bytes).unwrap();
+    bytes
+}
+
+/// Why a package is refused when it is only verified.
+pub fn verify(package: &[u8]) -> Result<Header, PackageError> {
+    let mut input = package;
+    let envelope = Envelope::read(&mut input)?;
+    ring().verify(&envelope)?;
+    let header = Header::parse(&envelope.signed)?;
+    unpack(&header, &mut input, None, Sink::Nowhere, &mut |_| {})?;
+    Ok(header)
+}
+
+/// Demands that a package is refused with this word, whether it is applied or only verified.
+#[track_caller]
+pub fn refused(package: &[u8], word: &str, case: &str) {
+    refused_when_applied(package, word, case);
+    match verify(package) {
+        Ok(_) => panic!("{case}: accepted when verified"),
+        Err(error) => assert!(error.to_string().contains(word), "{case}: {error}"),
+    }
+}
+
+/// Demands that a package is refused with this word when it is applied.
+#[track_caller]
+pub fn refused_when_applied(mut package: &[u8], word: &str, case: &str) {
+    match judge(&mut package) {
+        Ok(_) => panic!("{case}: accepted"),
+        Err(error) => assert!(error.to_string().contains(word), "{case}: {error}"),
+    }
+}
+
+/// Demands that a package is accepted, applied or only verified.
+#[track_caller]
+pub fn accepted(package: &[u8], case: &str) {
+    if let Err(error) = judge(&mut &*package) {
+        panic!("{case}: {error}");
+    }
+    if let Err(error) = verify(package) {
+        panic!("{case}, only verified: {error}");
+    }
+}
