@@ -105,6 +105,64 @@ pub fn stored(content: &[u8], empty: usize) -> Vec<u8> {
     body
 }
 
+/// A gzip body of which long repetitions are compressed only once.
+pub struct Long {
+    deflate: DeflateEncoder<Vec<u8>>,
+    crc: Crc,
+    amount: u64,
+}
+
+impl Long {
+    pub fn new() -> Self {
+        Self {
+            deflate: DeflateEncoder::new(Vec::new(), Compression::fast()),
+            crc: Crc::new(),
+            amount: 0,
+        }
+    }
+
+    pub fn bytes(mut self, bytes: &[u8]) -> Self {
+        self.deflate.write_all(bytes).unwrap();
+        self.deflate.flush().unwrap();
+        self.crc.update(bytes);
+        self.amount += bytes.len() as u64;
+        self
+    }
+
+    /// Whole pieces of 16 MiB of zeros.
+    pub fn zeros(self, length: u64) -> Self {
+        let piece = vec![0; 16 << 20];
+        assert_eq!(length % piece.len() as u64, 0);
+        self.repeated(&piece, length / piece.len() as u64)
+    }
+
+    /// A piece so many times.
+    pub fn repeated(mut self, piece: &[u8], times: u64) -> Self {
+        assert!(piece.len() >= 32 << 10 && times >= 2);
+        // From the second on, all that a piece may refer to is the one before: it can be copied.
+        self = self.bytes(piece);
+        let start = self.deflate.get_ref().len();
+        self = self.bytes(piece);
+        let unit = self.deflate.get_ref()[start..].to_vec();
+        let mut crc = Crc::new();
+        crc.update(piece);
+        for _ in 2..times {
+            self.deflate.get_mut().extend(&unit);
+            self.crc.combine(&crc);
+            self.amount += piece.len() as u64;
+        }
+        self
+    }
+
+    pub fn end(self) -> Vec<u8> {
+        let mut body = self.deflate.finish().unwrap();
+        body.extend(self.crc.sum().to_le_bytes());
+        // RFC 1952: the size modulo 2^32.
+        body.extend((self.amount as u32).to_le_bytes());
+        body
+    }
+}
+
 /// A manifest of two members: name, encoding, size.
 pub fn manifest(system: (&str, &str, u64), boot: (&str, &str, u64)) -> Vec<u8> {
     let member = |role, (name, encoding, size): (&str, &str, u64)| {

@@ -8,6 +8,8 @@
 mod container;
 mod craft;
 mod judge;
+mod memory;
+mod sizes;
 mod tar_bytes;
 mod tar_entries;
 mod tar_names;
