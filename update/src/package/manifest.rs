@@ -81,7 +81,9 @@ pub enum Encoding {
 }
 
 impl Manifest {
-    /// Reads a manifest. An unknown field, or any twice, refuses it.
+    /// Reads a manifest. An unknown field, or any twice, refuses it; so does another spelling than
+    /// [`Manifest::to_text`]'s: readers of JSON differ in what they let pass (an array for an
+    /// object, half a surrogate pair, `-0`), and what they read must not differ.
     ///
     /// # Errors
     /// What is no manifest.
@@ -113,6 +115,11 @@ impl Manifest {
         if manifest.members[0].name == manifest.members[1].name {
             return Err(wrong("a name stands twice".to_owned()));
         }
+        if manifest.to_text().ok().as_deref() != Some(text) {
+            return Err(wrong(
+                "it is not in the one form that is allowed".to_owned(),
+            ));
+        }
         Ok(manifest)
     }
 
@@ -131,42 +138,115 @@ impl Manifest {
 mod tests {
     use super::*;
 
-    const GOOD: &str = r#"{"format":1,"changelog":{"en":"x"},"members":[
-        {"name":"system.img","role":"system","encoding":"plain","size":4096},
-        {"name":"boot.img.zst","role":"boot","encoding":"zstd","size":9}]}"#;
+    fn good() -> Manifest {
+        let member = |name: &str, role, encoding, size| Member {
+            name: name.to_owned(),
+            role,
+            encoding,
+            size: Bytes::new(size),
+        };
+        Manifest {
+            format: FORMAT,
+            changelog: [("en", "x \"y\"\n\u{1f}\u{7f}"), ("fr", "é")]
+                .map(|(language, text)| (language.to_owned(), text.to_owned()))
+                .into(),
+            members: vec![
+                member("system.img", Role::System, Encoding::Plain, 4096),
+                member("boot.img.zst", Role::Boot, Encoding::Zstd, 9),
+            ],
+        }
+    }
+
+    #[test]
+    fn the_text_is_as_format_md_shows_it() {
+        let text = good().to_text().unwrap();
+        assert_eq!(Manifest::parse(&text).unwrap(), good());
+        let expected = r#"{
+  "format": 1,
+  "changelog": {
+    "en": "x \"y\"\n\u001f"#
+            .to_owned()
+            + "\u{7f}"
+            + r#"",
+    "fr": "é"
+  },
+  "members": [
+    {
+      "name": "system.img",
+      "role": "system",
+      "encoding": "plain",
+      "size": 4096
+    },
+    {
+      "name": "boot.img.zst",
+      "role": "boot",
+      "encoding": "zstd",
+      "size": 9
+    }
+  ]
+}
+"#;
+        assert_eq!(String::from_utf8(text).unwrap(), expected);
+    }
 
     #[test]
     fn c20_c44_manifests_are_strict() {
-        let good = Manifest::parse(GOOD.as_bytes()).unwrap();
-        assert_eq!(Manifest::parse(&good.to_text().unwrap()).unwrap(), good);
+        let good = String::from_utf8(good().to_text().unwrap()).unwrap();
         let deep = "[".repeat(100_000);
         for (from, to, word) in [
-            ("\"format\":1", "\"format\":2", "format 2"),
-            ("\"format\":1", "\"format\":1,\"format\":1", "duplicate"),
-            ("\"format\":1", "\"format\":1e400", "out of range"),
-            ("\"format\":1", "\"format\":1,\"script\":\"x\"", "script"),
+            ("\"format\": 1", "\"format\": 2", "format 2"),
+            ("\"format\": 1", "\"format\": 1,\"format\": 1", "duplicate"),
+            ("\"format\": 1", "\"format\": 1e400", "out of range"),
+            ("\"format\": 1", "\"format\": true", "boolean"),
+            ("\"format\": 1", "\"format\": 1,\"script\": \"x\"", "script"),
             (
-                "\"format\":1",
-                &format!("\"format\":{deep}"),
+                "\"format\": 1",
+                &format!("\"format\": {deep}"),
                 "invalid type",
             ),
-            ("}]}", "}],}", "trailing comma"),
-            ("{\"format\"", "\u{feff}{\"format\"", "expected value"),
+            ("}\n  ]", "},\n  ]", "trailing comma"),
+            (
+                "{\n  \"format\"",
+                "\u{feff}{\n  \"format\"",
+                "expected value",
+            ),
             ("system.img", "../system", "plain file name"),
             ("system.img", "/system", "plain file name"),
             ("system.img", ".", "plain file name"),
             ("system.img", "", "plain file name"),
             ("system.img", "boot.img.zst", "twice"),
-            ("\"role\":\"boot\"", "\"role\":\"system\"", "one for system"),
-            ("\"role\":\"boot\"", "\"role\":\"data\"", "data"),
-            ("\"encoding\":\"zstd\"", "\"encoding\":\"xz\"", "xz"),
-            ("\"size\":9", "\"size\":-9", "negative"),
-            ("\"size\":9", "\"size\":9.5", "invalid"),
+            (
+                "\"role\": \"boot\"",
+                "\"role\": \"system\"",
+                "one for system",
+            ),
+            ("\"role\": \"boot\"", "\"role\": \"data\"", "data"),
+            ("\"encoding\": \"zstd\"", "\"encoding\": \"xz\"", "xz"),
+            ("\"size\": 9", "\"size\": -9", "negative"),
+            ("\"size\": 9", "\"size\": 9.0", "invalid"),
+            ("\"size\": 9", "\"size\": -0", "invalid"),
+            ("é", "\\ud800", "hex escape"),
+            // Other spellings of the same.
+            ("é", "\\u00e9", "one form"),
+            (
+                "\"role\": \"boot\"",
+                "\"role\": {\"boot\": null}",
+                "one form",
+            ),
+            ("\": 9", "\":9", "one form"),
+            ("\n}\n", "\n}", "one form"),
+            ("\n}\n", "\n}\n\n", "one form"),
+            ("\n", "\r\n", "one form"),
+            ("\\u001f", "\\u001F", "one form"),
         ] {
-            let text = GOOD.replacen(from, to, 1);
-            assert_ne!(text, GOOD, "{from}");
+            let text = good.replacen(from, to, 1);
+            assert_ne!(text, good, "{from}");
             let error = Manifest::parse(text.as_bytes()).unwrap_err().to_string();
             assert!(error.contains(word), "{from} → {to:.40}: {error:.300}");
         }
+        // A structure by its values alone.
+        let array = r#"[1, {}, [["system.img", "system", "plain", 1], ["b", "boot", "plain", 1]]]"#;
+        let error = Manifest::parse(array.as_bytes()).unwrap_err().to_string();
+        assert!(error.contains("one form"), "{error}");
     }
 }

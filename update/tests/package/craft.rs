@@ -163,15 +163,16 @@ impl Long {
     }
 }
 
-/// A manifest of two members: name, encoding, size.
+/// A manifest of two members: name, encoding, size. A name is put in as it stands.
 pub fn manifest(system: (&str, &str, u64), boot: (&str, &str, u64)) -> Vec<u8> {
     let member = |role, (name, encoding, size): (&str, &str, u64)| {
         format!(
-            "{{\"name\":\"{name}\",\"role\":\"{role}\",\"encoding\":\"{encoding}\",\"size\":{size}}}"
+            "    {{\n      \"name\": \"{name}\",\n      \"role\": \"{role}\",\n      \
+             \"encoding\": \"{encoding}\",\n      \"size\": {size}\n    }}"
         )
     };
     let (system, boot) = (member("system", system), member("boot", boot));
-    format!("{{\"format\":1,\"members\":[{system},{boot}]}}\n").into_bytes()
+    format!("{{\n  \"format\": 1,\n  \"members\": [\n{system},\n{boot}\n  ]\n}}\n").into_bytes()
 }
 
 /// The manifest of the two small images as they are.
