@@ -12,6 +12,10 @@ use serde::Deserialize;
 use toml::Spanned;
 use vigie_update::Version;
 
+pub use update::{Update, UpdateKey};
+
+mod update;
+
 /// The package sets that a definition has to list, in the order in which they are resolved.
 pub const SETS: [&str; 5] = ["system", "initrd", "tools", "emulator", "sysroot"];
 
@@ -37,6 +41,8 @@ pub struct Definition {
     pub firmware: Firmware,
     /// How the system image is written.
     pub image: Image,
+    /// What update packages say, and who signs them.
+    pub update: Update,
     /// The file it was read from; filled in by [`Definition::load`].
     #[serde(skip)]
     pub path: PathBuf,
@@ -215,10 +221,11 @@ impl Definition {
             return Err((version.span().start, format!("product.version: {e}")));
         }
         let id = &self.product.id;
-        if id.get_ref().is_empty() || !id.get_ref().bytes().all(|b| b.is_ascii_lowercase()) {
+        let letters = id.get_ref().bytes().all(|b| b.is_ascii_lowercase());
+        if !letters || !(1..=32).contains(&id.get_ref().len()) {
             return Err((
                 id.span().start,
-                "product.id: lower-case letters only".into(),
+                "product.id: 1 to 32 lower-case letters".into(),
             ));
         }
         let arch = &self.product.arch;
@@ -243,6 +250,7 @@ impl Definition {
                 "image.level: allowed: 1 to 22".into(),
             ));
         }
+        self.update.check(self.product.version.get_ref())?;
         for name in self.packages.keys() {
             if !SETS.contains(&name.get_ref().as_str()) {
                 let message = format!(

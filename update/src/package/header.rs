@@ -243,9 +243,15 @@ fn wrong(line: usize, why: impl Into<String>) -> PackageError {
     PackageError::Header { line, why }
 }
 
-fn word(text: &str) -> Result<String, String> {
+/// Whether a text may stand for a product, a processor or a kind of machine.
+#[must_use]
+pub fn is_word(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    if (1..=32).contains(&text.len()) && text.bytes().all(plain) {
+    (1..=32).contains(&text.len()) && text.bytes().all(plain)
+}
+
+fn word(text: &str) -> Result<String, String> {
+    if is_word(text) {
         Ok(text.to_owned())
     } else {
         Err(format!("\"{text:.40}\" is no word of a-z, 0-9 and -"))
