@@ -8,6 +8,7 @@
 //! | system | the composed tree as a squashfs, sealed by a verity tree |
 //! | payload | system image, boot image, loaders: what the installer takes |
 //! | medium | the hybrid ISO over the payload |
+//! | package | the update package of the payload, where there is a key to sign it with |
 //!
 //! Every step is kept by the content of what went into it, so only what changed is redone.
 
@@ -16,10 +17,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, anyhow};
+use ed25519_dalek::SigningKey;
 use toml::Spanned;
 use vigie_disk::Bytes;
 use vigie_installer::payload::{Hex, MANIFEST, Manifest, Member, Role};
 use vigie_update::Version;
+use vigie_update::package::Keyring;
+use vigie_update::package::signature::PublicKey;
 
 use crate::archive::lock::Lock;
 use crate::cache::{Cache, Key, sha256_file};
@@ -29,6 +33,7 @@ use crate::image::system::SystemImage;
 use crate::image::{boot, initrd, loader::Loaders, medium::Medium, system};
 use crate::inventory::{self, Crates};
 use crate::output;
+use crate::package;
 use crate::packages::Packages;
 use crate::programs::{self, Programs};
 use crate::tools::Tools;
@@ -37,6 +42,8 @@ use crate::workspace::Workspace;
 
 /// How many results of each step are kept.
 const KEPT: usize = 3;
+/// The package in its step's folder.
+const PACKAGE: &str = "update.tgz";
 
 /// A finished build, in the cache.
 #[derive(Debug, Clone)]
@@ -49,6 +56,8 @@ pub struct Built {
     pub payload: PathBuf,
     /// The bill of materials.
     pub bill: PathBuf,
+    /// The signed update package; none without a key.
+    pub package: Option<PathBuf>,
 }
 
 /// A build under way.
@@ -95,11 +104,12 @@ impl<'a> Build<'a> {
         &self.tools
     }
 
-    /// Makes everything that is not there yet.
+    /// Makes everything that is not there yet: an image that believes `ring`, and its package
+    /// signed by `signers`.
     ///
     /// # Errors
     /// What a step fails with; the results of earlier steps stay in the cache.
-    pub fn run(&self) -> Result<Built> {
+    pub fn run(&self, ring: &Keyring, signers: &[SigningKey]) -> Result<Built> {
         let phase = self.packages.reporter.phase("programs", None);
         let programs = programs::compile(
             self.definition(),
@@ -109,15 +119,17 @@ impl<'a> Build<'a> {
         )?;
         phase.done();
         let initrd = self.initrd(&programs)?;
-        let system = self.system(&programs)?;
+        let system = self.system(&programs, ring)?;
         let payload = self.payload(&system, &initrd)?;
         let medium = self.medium(&payload)?;
+        let package = self.package(&payload, ring, signers)?;
         self.cache.prune(KEPT)?;
         Ok(Built {
             version: self.version,
             iso: medium.join("medium.iso"),
             payload,
             bill: system.join("packages.json"),
+            package,
         })
     }
 
@@ -217,13 +229,14 @@ impl<'a> Build<'a> {
     }
 
     /// Folder with `system.img`, `system.json` and `packages.json`.
-    fn system(&self, programs: &Programs) -> Result<PathBuf> {
+    fn system(&self, programs: &Programs, keys: &Keyring) -> Result<PathBuf> {
         let definition = self.definition();
         let mut key = self
             .key("system", "system")?
             .with("definition", std::fs::read(&definition.path)?)
             .with("overlay", folder_digest(&definition.resolve("overlay"))?)
             .with("version", self.version.to_string())
+            .with("keys", toml::to_string(keys)?)
             .with("time", self.time.to_string());
         for (name, file) in &programs.system {
             key = key.with_file(name, file)?;
@@ -236,6 +249,7 @@ impl<'a> Build<'a> {
                 tools: &self.tools,
                 version: self.version,
                 programs: &programs.system,
+                keys,
             };
             let mut tree = compose::system(&ingredients, self.raw()?, &modules)?;
             let crates = Crates::of_programs(definition, &self.workspace.root, self.offline)?;
@@ -362,6 +376,39 @@ impl<'a> Build<'a> {
     }
 }
 
+impl Build<'_> {
+    /// The update package, when somebody is there to sign it.
+    fn package(
+        &self,
+        payload: &Path,
+        ring: &Keyring,
+        signers: &[SigningKey],
+    ) -> Result<Option<PathBuf>> {
+        if signers.is_empty() {
+            return Ok(None);
+        }
+        let definition = self.definition();
+        let mut key = self
+            .key("package", "tools")?
+            .with("payload", payload.as_os_str().as_encoded_bytes())
+            .with("definition", std::fs::read(&definition.path)?)
+            .with("changelog", package::changelog_digest(definition)?);
+        for signer in signers {
+            key = key.with("signer", PublicKey::of(signer).to_string());
+        }
+        let folder = self.cache.step("package", &key, |folder| {
+            let phase = self.packages.reporter.phase("update package", None);
+            let mut package = package::unsigned(definition, payload, None, folder)?;
+            output::write_file(&folder.join(PACKAGE), 0o644, |out| {
+                package::write_signed(&mut package, signers, ring, out)
+            })?;
+            phase.done();
+            Ok(())
+        })?;
+        Ok(Some(folder.join(PACKAGE)))
+    }
+}
+
 /// `VIGIE_` and 12 digits: two builds on two sticks are never taken for each other.
 fn volume_id(digest: &[u8]) -> String {
     format!("VIGIE_{}", hex::encode_upper(&digest[..6]))
@@ -374,7 +421,7 @@ fn volume_id(digest: &[u8]) -> String {
 /// A full disk; files of an earlier build are then still whole.
 pub fn publish(built: &Built, out: &Path) -> Result<Vec<PathBuf>> {
     let stem = format!("vigie-{}", built.version);
-    let files = [
+    let mut files = vec![
         (built.iso.clone(), format!("{stem}.iso")),
         (
             built.payload.join("system.img"),
@@ -383,19 +430,25 @@ pub fn publish(built: &Built, out: &Path) -> Result<Vec<PathBuf>> {
         (built.payload.join("boot.img"), format!("{stem}.boot.img")),
         (built.bill.clone(), format!("{stem}.packages.json")),
     ];
+    let package = built.package.iter();
+    files.extend(package.map(|path| (path.clone(), format!("{stem}-upd.tgz"))));
     let stamp = out.join(".published");
-    let identity = format!("{} {}", built.iso.display(), built.bill.display());
+    let identity: Vec<_> = files
+        .iter()
+        .map(|(from, _)| from.to_string_lossy())
+        .collect();
+    let identity = identity.join("\n");
     let placed: Vec<_> = files.iter().map(|(_, name)| out.join(name)).collect();
     let same = std::fs::read_to_string(&stamp).is_ok_and(|text| text == identity);
-    if same && placed.iter().all(|p| p.exists()) && out.join("SHA256SUMS").exists() {
+    if same && placed.iter().all(|p| p.exists()) && out.join(output::SUMS).exists() {
         return Ok(placed);
     }
     let mut sums = String::new();
     for (from, name) in &files {
         output::place_file(from, &out.join(name))?;
-        sums.push_str(&format!("{}  {name}\n", hex::encode(sha256_file(from)?)));
+        sums.push_str(&output::sum_line(from, name)?);
     }
-    output::replace_file(&out.join("SHA256SUMS"), sums.as_bytes())?;
+    output::replace_file(&out.join(output::SUMS), sums.as_bytes())?;
     output::replace_file(&stamp, identity.as_bytes())?;
     Ok(placed)
 }

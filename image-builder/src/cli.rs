@@ -2,6 +2,8 @@
 //!
 //! 0 done, 1 failed, 2 wrong use.
 
+mod update;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -14,7 +16,7 @@ use image_builder::lock_packages::{self, Outcome};
 use image_builder::machine;
 use image_builder::progress::Reporter;
 use image_builder::provision;
-use image_builder::session::{Options, Session};
+use image_builder::session::{Options, Order, Session};
 use image_builder::sources;
 use image_builder::virtual_disk::{self, Format};
 use image_builder::vm::Emulator;
@@ -52,6 +54,10 @@ struct Common {
     /// Never use the network
     #[arg(long, global = true)]
     offline: bool,
+    /// The key that builds use while the definition has none; made if it is not there
+    /// [default: keys/development.pem]
+    #[arg(long, global = true, value_name = "FILE")]
+    development_key: Option<PathBuf>,
     /// Report progress and results as JSON lines
     #[arg(long, global = true)]
     json: bool,
@@ -65,6 +71,7 @@ impl Common {
             cache: self.cache.clone(),
             mirrors: self.mirror.clone(),
             offline: self.offline,
+            development_key: self.development_key.clone(),
         }
     }
 }
@@ -77,15 +84,23 @@ enum Command {
         #[arg(long)]
         update: bool,
     },
-    /// Build the medium, the system image, the boot image and the bill of materials
+    /// Build the medium, the images, the update package and the bill of materials
     Build {
         /// Where the results go [default: target/image]
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
-        /// Version of the image, x.y.z.w [default: the definition's]
-        #[arg(long = "version", value_name = "X.Y.Z.W")]
-        image_version: Option<Version>,
+        #[command(flatten)]
+        order: BuildArgs,
+        /// Sign the update package with this secret key (repeatable)
+        #[arg(long, value_name = "FILE")]
+        key: Vec<PathBuf>,
     },
+    /// Make an update package of the build, signed here or elsewhere
+    Package(update::PackageArgs),
+    /// Make a key that signs update packages
+    Keygen(update::KeygenArgs),
+    /// Say what the header of a package says, and sign it where the key is
+    Sign(update::SignArgs),
     /// Make a disk with the appliance installed on it, in a file
     Disk {
         /// The file; it must not exist yet
@@ -160,6 +175,26 @@ enum Command {
     },
 }
 
+#[derive(Debug, Args)]
+struct BuildArgs {
+    /// Version of the image, x.y.z.w [default: the definition's]
+    #[arg(long = "version", value_name = "X.Y.Z.W")]
+    image_version: Option<Version>,
+    /// Refuse a build that trusts a development key
+    #[arg(long)]
+    release: bool,
+}
+
+impl BuildArgs {
+    fn order(&self, keys: &[PathBuf]) -> Order {
+        Order {
+            version: self.image_version,
+            release: self.release,
+            keys: keys.to_owned(),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum FirmwareName {
     Bios,
@@ -198,14 +233,22 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli, reporter: Reporter) -> Result<()> {
+    match &cli.command {
+        // Where a secret key is, there need be no definition and no cache.
+        Command::Keygen(args) => return update::keygen(args, reporter),
+        Command::Sign(args) => return update::sign(args, reporter),
+        _ => {}
+    }
     let session = Session::new(cli.common.options(), reporter)?;
     let guard = session.workspace.lock()?;
     session.cache.sweep()?;
     match &cli.command {
         Command::Lock { update } => lock(&session, *update),
-        Command::Build { out, image_version } => {
-            build(&session, out.as_deref(), *image_version).map(|_| ())
+        Command::Build { out, order, key } => {
+            build(&session, out.as_deref(), &order.order(key)).map(|_| ())
         }
+        Command::Package(args) => update::package(args, &session),
+        Command::Keygen(_) | Command::Sign(_) => Ok(()),
         Command::Disk {
             out,
             size,
@@ -232,7 +275,7 @@ fn run(cli: &Cli, reporter: Reporter) -> Result<()> {
             let (emulator, iso) = match (medium, disk) {
                 (false, Some(_)) => (session.emulator()?, None),
                 _ => {
-                    let built = build(&session, None, None)?;
+                    let built = build(&session, None, &Order::default())?;
                     (session.emulator()?, Some(built.iso))
                 }
             };
@@ -293,20 +336,29 @@ fn lock(session: &Session, update: bool) -> Result<()> {
     Ok(())
 }
 
-fn build(session: &Session, out: Option<&Path>, version: Option<Version>) -> Result<Built> {
-    let built = session.build(version)?;
+fn build(session: &Session, out: Option<&Path>, order: &Order) -> Result<Built> {
+    let built = session.build(order)?;
     let out = out.map_or_else(|| session.workspace.out(), Path::to_owned);
     for file in build::publish(&built, &out)? {
-        let megabytes = file.metadata()?.len() as f64 / 1e6;
-        session
-            .reporter
-            .say("file", &format!("{} ({megabytes:.1} MB)", file.display()));
+        say_file(session.reporter, &file)?;
+    }
+    if built.package.is_none() {
+        session.reporter.say(
+            "package",
+            "no update package is made, as nobody signs it here: see `cargo image package`",
+        );
     }
     Ok(built)
 }
 
+fn say_file(reporter: Reporter, file: &Path) -> Result<()> {
+    let megabytes = file.metadata()?.len() as f64 / 1e6;
+    reporter.say("file", &format!("{} ({megabytes:.1} MB)", file.display()));
+    Ok(())
+}
+
 fn disk(session: &Session, order: &virtual_disk::Order<'_>, json: bool) -> Result<Emulator> {
-    let built = build(session, None, None)?;
+    let built = build(session, None, &Order::default())?;
     let (tools, emulator) = (session.tools()?, session.emulator()?);
     virtual_disk::make(order, &built.payload, &tools, &emulator, json)?;
     session

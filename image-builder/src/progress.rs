@@ -76,6 +76,15 @@ impl Reporter {
         }
     }
 
+    /// What whoever started the run must not overlook.
+    pub fn warn(&self, text: &str) {
+        match self.style {
+            Style::Json => println!("{}", json!({"event": "warning", "text": text})),
+            Style::Bars | Style::Lines => eprintln!("warning: {text}"),
+            Style::Quiet => {}
+        }
+    }
+
     /// A failure, in the form that the run's reader expects.
     pub fn error(&self, text: &str) {
         if self.style == Style::Json {

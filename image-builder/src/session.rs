@@ -10,6 +10,7 @@ use crate::build::{Build, Built};
 use crate::cache::Cache;
 use crate::definition::Definition;
 use crate::fetch::Fetcher;
+use crate::keys::Trust;
 use crate::packages::Packages;
 use crate::progress::Reporter;
 use crate::tools::Tools;
@@ -29,6 +30,20 @@ pub struct Options {
     pub mirrors: Vec<String>,
     /// Never use the network.
     pub offline: bool,
+    /// The development key; default: `keys/development.pem` in the repository.
+    pub development_key: Option<PathBuf>,
+}
+
+/// What is built.
+#[derive(Debug, Clone, Default)]
+pub struct Order {
+    /// Version of the image; default: the definition's.
+    pub version: Option<Version>,
+    /// Refuse whatever must not leave the house.
+    pub release: bool,
+    /// Secret keys that sign the update package; none: the development key, where the image
+    /// trusts that.
+    pub keys: Vec<PathBuf>,
 }
 
 /// What commands work with.
@@ -46,6 +61,7 @@ pub struct Session {
     /// Who is told.
     pub reporter: Reporter,
     offline: bool,
+    development_key: PathBuf,
 }
 
 impl Session {
@@ -62,6 +78,9 @@ impl Session {
             mirrors: options.mirrors,
             cache: Cache::new(&workspace.cache),
             offline: options.offline,
+            development_key: options
+                .development_key
+                .unwrap_or_else(|| workspace.development_key()),
             workspace,
             reporter,
         })
@@ -94,20 +113,34 @@ impl Session {
         }
     }
 
-    /// Builds everything that is not there yet; `version` overrides the definition's.
+    /// Whose packages the image believes.
+    ///
+    /// # Errors
+    /// See [`Trust::new`].
+    pub fn trust(&self, release: bool) -> Result<Trust> {
+        Trust::new(&self.definition, &self.development_key, release)
+    }
+
+    /// Builds everything that is not there yet; says so where that trusts a development key.
     ///
     /// # Errors
     /// What a step fails with.
-    pub fn build(&self, version: Option<Version>) -> Result<Built> {
+    pub fn build(&self, order: &Order) -> Result<Built> {
+        let trust = self.trust(order.release)?;
+        let signers = trust.signers(&order.keys)?;
+        if let Some(key) = &trust.development {
+            self.reporter.warn(&format!(
+                "the image and its package trust the development key {}: whoever has that file can update \
+                 every machine that runs this image; a release needs its own keys, see update/KEYS.md",
+                key.path.display()
+            ));
+        }
         let lock = self.lock()?;
-        let version = version.map_or_else(|| self.definition.version(), Ok)?;
-        Build::new(
-            &self.workspace,
-            &self.packages(&lock),
-            version,
-            self.offline,
-        )?
-        .run()
+        let version = order
+            .version
+            .map_or_else(|| self.definition.version(), Ok)?;
+        let packages = self.packages(&lock);
+        Build::new(&self.workspace, &packages, version, self.offline)?.run(&trust.ring, &signers)
     }
 
     /// The locked tools.

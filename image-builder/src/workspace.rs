@@ -47,6 +47,13 @@ impl Workspace {
         self.root.join("target/image")
     }
 
+    /// The secret key that builds make for themselves: outside git, and outside what `cargo clean`
+    /// and `cargo image clean` remove, as machines trust it.
+    #[must_use]
+    pub fn development_key(&self) -> PathBuf {
+        self.root.join("keys/development.pem")
+    }
+
     /// Downloads, each named by its SHA-256.
     #[must_use]
     pub fn downloads(&self) -> PathBuf {

@@ -230,9 +230,14 @@ impl Payload {
             .with_context(|| format!("the payload has no {}", role.file_name()))
     }
 
+    /// Where a member lies.
+    pub fn path(&self, role: Role) -> Result<PathBuf> {
+        Ok(self.folder.join(&self.member(role)?.path))
+    }
+
     /// A member opened for reading.
     pub fn reader(&self, role: Role) -> Result<File> {
-        let path = self.folder.join(&self.member(role)?.path);
+        let path = self.path(role)?;
         File::open(&path).with_context(|| format!("opening {}", path.display()))
     }
 

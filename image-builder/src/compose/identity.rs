@@ -1,7 +1,9 @@
 //! What the image says of itself: its version, its packages, the authorities it trusts.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use vigie_update::Version;
+use vigie_update::package::Keyring;
+use vigie_update::package::signature::KEYS;
 
 use crate::definition::Definition;
 use crate::packages::Packages;
@@ -13,16 +15,22 @@ const LICENCES: [(&str, &str); 2] = [
     ("LICENSE-MIT", include_str!("../../../LICENSE-MIT")),
 ];
 
-/// `os-release`(5), an empty machine-id and the product's licences.
+/// `os-release`(5) with what update packages are compared with, an empty machine-id and the
+/// product's licences.
 ///
 /// # Errors
 /// A clash in the tree.
 pub fn os_release(tree: &mut Tree, definition: &Definition, version: Version) -> Result<()> {
     let product = &definition.product;
     let (id, name) = (product.id.get_ref(), &product.name);
+    let hardware: Vec<_> = definition.update.hardware_words().collect();
     let text = format!(
         "NAME=\"{name}\"\nID={id}\nID_LIKE=debian\nVERSION=\"{version}\"\nVERSION_ID=\"{version}\"\n\
-         PRETTY_NAME=\"{name} {version}\"\nIMAGE_ID={id}\nIMAGE_VERSION=\"{version}\"\n"
+         PRETTY_NAME=\"{name} {version}\"\nIMAGE_ID={id}\nIMAGE_VERSION=\"{version}\"\n\
+         VIGIE_ARCH={}\nVIGIE_HARDWARE={}\nVIGIE_SECURITY_EPOCH={}\n",
+        product.arch.get_ref(),
+        hardware.join(","),
+        definition.update.security_epoch,
     );
     tree.file("usr/lib/os-release", 0o644, text)?;
     tree.link("etc/os-release", "../usr/lib/os-release")?;
@@ -39,6 +47,15 @@ pub fn os_release(tree: &mut Tree, definition: &Definition, version: Version) ->
         )?;
     }
     Ok(())
+}
+
+/// The list of keys whose update packages this image accepts.
+///
+/// # Errors
+/// A clash in the tree.
+pub fn update_keys(tree: &mut Tree, keys: &Keyring) -> Result<()> {
+    let text = toml::to_string(keys).context("writing the list of update keys")?;
+    tree.file(KEYS.trim_start_matches('/'), 0o644, text)
 }
 
 /// The bundle of certificate authorities, as update-ca-certificates(8) would join it.

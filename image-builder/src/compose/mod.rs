@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use vigie_update::Version;
+use vigie_update::package::Keyring;
 
 use crate::definition::Definition;
 use crate::packages::Packages;
@@ -42,6 +43,8 @@ pub struct Ingredients<'a> {
     pub version: Version,
     /// Our own programs: name and file.
     pub programs: &'a [(String, PathBuf)],
+    /// Whose update packages the image accepts.
+    pub keys: &'a Keyring,
 }
 
 /// Composes the system tree.
@@ -61,6 +64,7 @@ pub fn system(of: &Ingredients<'_>, raw: &Tree, modules: &Tree) -> Result<Tree> 
     files::copies_and_links(&mut tree, raw, definition)?;
     add_programs(&mut tree, of.programs)?;
     identity::os_release(&mut tree, definition, of.version)?;
+    identity::update_keys(&mut tree, of.keys)?;
     identity::certificates(&mut tree, raw)?;
     identity::package_records(&mut tree, of.packages)?;
     users::databases(&mut tree, raw, definition)?;

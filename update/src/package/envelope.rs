@@ -3,6 +3,7 @@
 //! Everything here is read before anything is authenticated, so there is little of it: a length
 //! limit, ASCII, lines.
 
+use std::fmt;
 use std::io::BufRead;
 
 use base64::Engine;
@@ -31,6 +32,13 @@ pub struct SignatureLine {
     pub key: KeyId,
     /// The ed25519 signature.
     pub bytes: [u8; 64],
+}
+
+/// The line without its end.
+impl fmt::Display for SignatureLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{SIGNATURE}{} {}", self.key, STANDARD.encode(self.bytes))
+    }
 }
 
 /// A package's head, not yet authenticated.
@@ -110,8 +118,8 @@ impl Envelope {
     pub fn encode(signatures: &[SignatureLine], signed: &[u8]) -> Vec<u8> {
         let mut bytes = GZIP_HEAD.to_vec();
         bytes.extend(MAGIC.as_bytes());
-        for SignatureLine { key, bytes: value } in signatures {
-            bytes.extend(format!("{SIGNATURE}{key} {}\n", STANDARD.encode(value)).as_bytes());
+        for line in signatures {
+            bytes.extend(format!("{line}\n").as_bytes());
         }
         bytes.extend(SEPARATOR.as_bytes());
         bytes.extend(signed);

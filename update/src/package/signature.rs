@@ -243,7 +243,8 @@ pub fn sign(secret: &SigningKey, signed: &[u8]) -> SignatureLine {
 }
 
 /// What is signed: the bytes after a domain, so that no signature over anything else fits.
-fn message(signed: &[u8]) -> Vec<u8> {
+#[must_use]
+pub fn message(signed: &[u8]) -> Vec<u8> {
     [MAGIC.as_bytes(), signed].concat()
 }
 
