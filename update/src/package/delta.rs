@@ -8,6 +8,8 @@
 //! | 1 | offset u64, length u32 | so many bytes of the base, from there |
 //! | 2 | length u32, then the bytes | these bytes |
 //!
+//! No length is 0.
+//!
 //! The maker cuts the base at places that its content chooses (FastCDC), so that what moved is
 //! found again: a squashfs whose one program changed moves by a few bytes from there on.
 
@@ -165,6 +167,8 @@ fn pieces(bytes: &[u8]) -> impl Iterator<Item = std::ops::Range<usize>> {
 pub struct Patched<'a, R> {
     stream: R,
     base: &'a dyn BlockDevice,
+    /// Length of the base's image: behind it may lie anything.
+    length: Bytes,
     /// What is left of the operation under way.
     left: Left,
     ended: bool,
@@ -177,11 +181,12 @@ enum Left {
 }
 
 impl<'a, R: Read> Patched<'a, R> {
-    /// Reads differences from `stream`.
-    pub fn new(stream: R, base: &'a dyn BlockDevice) -> Self {
+    /// Reads differences from `stream`, to the image in the first `length` bytes of `base`.
+    pub fn new(stream: R, base: &'a dyn BlockDevice, length: Bytes) -> Self {
         Self {
             stream,
             base,
+            length,
             left: Left::Data(0),
             ended: false,
         }
@@ -194,22 +199,31 @@ impl<'a, R: Read> Patched<'a, R> {
             END => {
                 self.ended = true;
                 if self.stream.read(&mut kind)? != 0 {
-                    let error = PackageError::content("bytes follow its differences");
-                    return Err(error.into_io());
+                    return Err(refused("bytes follow its differences"));
                 }
-                Left::Data(0)
+                return Ok(());
             }
-            COPY => Left::Copy {
-                at: u64::from_le_bytes(self.bytes()?),
-                length: u32::from_le_bytes(self.bytes()?) as usize,
-            },
-            DATA => Left::Data(u32::from_le_bytes(self.bytes()?) as usize),
-            other => {
-                let error = PackageError::content(format!("its differences hold a {other}"));
-                return Err(error.into_io());
+            COPY => {
+                let (at, length) = (u64::from_le_bytes(self.bytes()?), self.operand()?);
+                let end = at.checked_add(length as u64);
+                if end.is_none_or(|end| end > self.length.get()) {
+                    return Err(refused("its differences lie outside of their base"));
+                }
+                Left::Copy { at, length }
             }
+            DATA => Left::Data(self.operand()?),
+            other => return Err(refused(format!("its differences hold a {other}"))),
         };
         Ok(())
+    }
+
+    /// The length of an operation. Without the rule that it does something, a few bytes of zstd
+    /// could keep a machine busy for hours.
+    fn operand(&mut self) -> std::io::Result<usize> {
+        match u32::from_le_bytes(self.bytes()?) {
+            0 => Err(refused("its differences hold an operation of no bytes")),
+            length => Ok(length as usize),
+        }
     }
 
     fn bytes<const N: usize>(&mut self) -> std::io::Result<[u8; N]> {
@@ -236,6 +250,10 @@ impl<'a, R: Read> Patched<'a, R> {
         self.left = Left::Data(length - step);
         Ok(step)
     }
+}
+
+fn refused(why: impl Into<String>) -> std::io::Error {
+    PackageError::content(why).into_io()
 }
 
 impl<R: Read> Read for Patched<'_, R> {
@@ -279,7 +297,7 @@ mod tests {
         encode(base, target, &mut stream).unwrap();
         let disk = device(base);
         let mut made = Vec::new();
-        Patched::new(&stream[..], &disk)
+        Patched::new(&stream[..], &disk, Bytes::new(base.len() as u64))
             .read_to_end(&mut made)
             .unwrap();
         assert!(made == target);
@@ -314,7 +332,7 @@ mod tests {
             ),
         ] {
             let mut made = Vec::new();
-            let error = Patched::new(stream, &disk)
+            let error = Patched::new(stream, &disk, Bytes::new(4))
                 .read_to_end(&mut made)
                 .unwrap_err();
             assert!(error.to_string().contains(word), "{error}");

@@ -10,7 +10,7 @@ use super::body;
 use super::chunks;
 use super::delta::Patched;
 use super::error::PackageError;
-use super::header::{Header, ImageDigest};
+use super::header::{Base, Header, ImageDigest};
 use super::manifest::{Encoding, Manifest, Member, Role};
 use crate::writer::{self, WriteError};
 
@@ -56,6 +56,17 @@ impl Header {
     }
 }
 
+impl Base {
+    /// The image of a role.
+    #[must_use]
+    pub const fn image(&self, role: Role) -> &ImageDigest {
+        match role {
+            Role::System => &self.system,
+            Role::Boot => &self.boot,
+        }
+    }
+}
+
 /// Where the bytes of a package go.
 pub enum Sink<'a> {
     /// Into a slot.
@@ -89,9 +100,12 @@ pub fn unpack(
             let image = header.image(member_of.role);
             let note = &mut |done| note(before + done);
             if let Sink::Slot(slots) = &mut sink {
-                let base = base.map(|base| &**base.of(member_of.role));
+                let base = base.zip(header.base.as_ref()).map(|(devices, base)| {
+                    let role = member_of.role;
+                    (&**devices.of(role), base.image(role).size)
+                });
                 let target = slots.of_mut(member_of.role);
-                write(member_of.encoding, member, image.size, base, target, note)?;
+                write(member_of, member, image.size, base, target, note)?;
             } else {
                 // Reading it proves the chunks; what it would become is for the slot to show.
                 std::io::copy(member, &mut std::io::sink())
@@ -121,24 +135,32 @@ fn check_member(header: &Header, member: &Member) -> Result<(), PackageError> {
 }
 
 fn write(
-    encoding: Encoding,
+    member_of: &Member,
     member: &mut dyn Read,
     size: Bytes,
-    base: Option<&dyn BlockDevice>,
+    base: Option<(&dyn BlockDevice, Bytes)>,
     target: &mut dyn BlockDevice,
     note: &mut dyn FnMut(Bytes),
 ) -> Result<(), PackageError> {
-    match encoding {
-        Encoding::Plain => copy(member, size, target, note),
-        Encoding::Zstd => copy(&mut zstd_reader(member)?, size, target, note),
+    let mut rest = match member_of.encoding {
+        Encoding::Plain => return copy(member, size, target, note),
+        Encoding::Zstd => {
+            let mut frame = zstd_reader(member)?;
+            copy(&mut frame, size, target, note)?;
+            frame.finish()
+        }
         Encoding::Delta => {
-            let Some(base) = base else {
+            let Some((base, length)) = base else {
                 return Err(PackageError::content("a delta member without a base"));
             };
-            let stream = BufReader::with_capacity(STREAM_BUFFER, zstd_reader(member)?);
-            copy(&mut Patched::new(stream, base), size, target, note)
+            let mut stream = BufReader::with_capacity(STREAM_BUFFER, zstd_reader(member)?);
+            let mut image = Patched::new(&mut stream, base, length);
+            copy(&mut image, size, target, note)?;
+            stream.into_inner().finish()
         }
-    }
+    };
+    // The decoder may have taken more from the member than its frame.
+    body::expect_end(&mut rest, &member_of.name)
 }
 
 /// Exactly one frame, with a bounded window.
@@ -178,8 +200,8 @@ pub fn check_base(header: &Header, base: &Slots<Box<dyn BlockDevice>>) -> Result
     let Some(expected) = &header.base else {
         return Ok(());
     };
-    for (role, image) in [(Role::System, expected.system), (Role::Boot, expected.boot)] {
-        let device = base.of(role);
+    for role in Role::ALL {
+        let (device, image) = (base.of(role), expected.image(role));
         let same = image.size <= device.size()
             && writer::digest(device, image.size, &mut |_| {})? == image.sha256;
         if !same {

@@ -5,6 +5,7 @@
 // clippy.toml allows this in tests, but does not know that all of this file is one.
 #![allow(clippy::unwrap_used)]
 
+mod compressed;
 mod container;
 mod craft;
 mod judge;
