@@ -1,5 +1,8 @@
 //! Applying packages: in memory for power cuts and faults, and through the real unpacking process.
 
+// clippy.toml allows this in tests, but does not know that all of this is one.
+#![allow(clippy::unwrap_used)]
+
 mod faults;
 mod power_cut;
 mod sandbox;
