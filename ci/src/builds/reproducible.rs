@@ -73,6 +73,7 @@ impl Place {
         };
         fs::copy(builder(ctx)?, &place.builder)?;
         place.copy_sources(ctx)?;
+        place.copy_development_key(ctx)?;
         place.link(
             &ctx.root().join("target/image-cache/downloads"),
             "cache/downloads",
@@ -111,6 +112,26 @@ impl Place {
             }
         }
         Ok(())
+    }
+
+    /// The image has the public half of the key, its package the signature: both must be the same.
+    /// A definition with keys of its own needs none.
+    fn copy_development_key(&self, ctx: &Context) -> Result<()> {
+        let from = ctx.root().join("keys/development.pem");
+        if !from.exists() {
+            return Ok(());
+        }
+        let to = self.development_key();
+        fs::copy(&from, &to).with_context(|| format!("copying {}", from.display()))?;
+        if self.as_nobody {
+            // Its mode lets only its owner read it.
+            chown(&to, Some(NOBODY), Some(NOBODY))?;
+        }
+        Ok(())
+    }
+
+    fn development_key(&self) -> PathBuf {
+        self.root.join("development.pem")
     }
 
     /// The same files under another name, or copies on another file system.
@@ -164,7 +185,9 @@ impl Place {
             .arg("--cache")
             .arg(self.root.join("cache"))
             .arg("--out")
-            .arg(&self.out);
+            .arg(&self.out)
+            .arg("--development-key")
+            .arg(self.development_key());
         Ok(command)
     }
 }

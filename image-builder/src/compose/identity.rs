@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use vigie_update::Version;
 use vigie_update::package::Keyring;
+use vigie_update::package::header::ANY_HARDWARE;
 use vigie_update::package::signature::KEYS;
 
 use crate::definition::Definition;
@@ -23,13 +24,13 @@ const LICENCES: [(&str, &str); 2] = [
 pub fn os_release(tree: &mut Tree, definition: &Definition, version: Version) -> Result<()> {
     let product = &definition.product;
     let (id, name) = (product.id.get_ref(), &product.name);
-    let hardware: Vec<_> = definition.update.hardware_words().collect();
+    let hardware = definition.update.hardware_words().next();
     let text = format!(
         "NAME=\"{name}\"\nID={id}\nID_LIKE=debian\nVERSION=\"{version}\"\nVERSION_ID=\"{version}\"\n\
          PRETTY_NAME=\"{name} {version}\"\nIMAGE_ID={id}\nIMAGE_VERSION=\"{version}\"\n\
          VIGIE_ARCH={}\nVIGIE_HARDWARE={}\nVIGIE_SECURITY_EPOCH={}\n",
         product.arch.get_ref(),
-        hardware.join(","),
+        hardware.unwrap_or(ANY_HARDWARE),
         definition.update.security_epoch,
     );
     tree.file("usr/lib/os-release", 0o644, text)?;

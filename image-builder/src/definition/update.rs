@@ -14,7 +14,8 @@ use vigie_update::package::signature::{KeyId, PublicKey};
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Update {
-    /// Kinds of machines, or `any` alone.
+    /// Kinds of machines that a package may go to, or `any` alone. The image calls its machine by
+    /// the first.
     pub hardware: Spanned<Vec<Spanned<String>>>,
     /// The oldest version that may go straight to this one.
     pub min_from: Spanned<Version>,
@@ -56,7 +57,7 @@ impl Update {
         self.check_threshold()
     }
 
-    /// The kinds of machines as a package and os-release name them.
+    /// The kinds of machines, that of the image first.
     pub fn hardware_words(&self) -> impl Iterator<Item = &str> {
         self.hardware.get_ref().iter().map(|w| w.get_ref().as_str())
     }
