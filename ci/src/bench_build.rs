@@ -29,7 +29,7 @@ pub fn run(ctx: &Context) -> Result<Vec<Row>> {
     let reference = mksquashfs(ctx)?;
     let out = ctx.folder_of("medium");
     // The first call may have to make what another way of calling the builder left: not counted.
-    let mut again = || {
+    let again = || {
         build(ctx, |command| {
             command.arg("--out").arg(&out);
         })

@@ -347,6 +347,7 @@ impl<'a> Build<'a> {
                 .try_into()
                 .map_err(|e: String| anyhow!(e))?,
             hash_offset: Bytes::new(sealed.hash_offset),
+            data_volume_max: self.definition().image.data_volume_max,
             members: Role::ALL.into_iter().map(member).collect::<Result<_>>()?,
         })
     }

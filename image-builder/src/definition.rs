@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde::Deserialize;
 use toml::Spanned;
+use vigie_disk::Bytes;
 use vigie_update::Version;
 
 pub use update::{Update, UpdateKey};
@@ -159,6 +160,9 @@ pub struct Image {
     pub compression: Spanned<String>,
     /// Its level.
     pub level: Spanned<u32>,
+    /// Largest data volume that installations make, unless their answers say otherwise.
+    #[serde(default)]
+    pub data_volume_max: Option<Bytes>,
 }
 
 /// A definition that cannot be used: where, and why.

@@ -34,6 +34,9 @@ pub struct Manifest {
     pub root_hash: Hex,
     /// Where the verity superblock begins in the system image.
     pub hash_offset: Bytes,
+    /// Largest data volume, where the answers do not name one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_volume_max: Option<Bytes>,
     /// The members, each role once.
     pub members: Vec<Member>,
 }

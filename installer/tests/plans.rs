@@ -32,6 +32,33 @@ fn check(path: &Path, text: &str) {
     assert_eq!(text, expected, "{}", path.display());
 }
 
+/// The definition may cap data volumes; an answer wins over it.
+#[test]
+fn the_images_cap_holds_where_the_answers_have_none() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/plans");
+    let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
+    let disks: Inventory = serde_json::from_str(&read("20tb-4kn-capped.disks.json")).unwrap();
+    let capped = read("20tb-4kn-capped.answers.toml");
+    let uncapped: String = capped
+        .lines()
+        .filter(|line| !line.starts_with("data_volume_max"))
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    assert_ne!(capped, uncapped);
+    let plan_of = |answers: &str, cap| {
+        let manifest = Manifest {
+            data_volume_max: cap,
+            ..manifest()
+        };
+        plan(&Answers::parse(answers).unwrap(), &disks, &manifest).unwrap()
+    };
+    let cap = Answers::parse(&capped).unwrap().data_volume_max;
+    assert_eq!(plan_of(&uncapped, cap), plan_of(&capped, None));
+    let smaller = cap.map(|cap| cap / 2);
+    assert_eq!(plan_of(&capped, smaller), plan_of(&capped, None));
+    assert_ne!(plan_of(&uncapped, None), plan_of(&capped, None));
+}
+
 #[test]
 fn golden_plans() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/plans");

@@ -16,6 +16,7 @@ mod spare_block;
 mod ssh;
 mod table;
 pub mod unattended;
+mod update;
 mod verity;
 
 use std::fs;
@@ -60,6 +61,7 @@ pub fn steps() -> Vec<Step> {
     steps.extend(reinstall::steps());
     steps.extend(power_cut::steps());
     steps.extend(attended::steps());
+    steps.extend(update::steps());
     steps.extend(medium::steps());
     steps.push(secureboot::step());
     steps

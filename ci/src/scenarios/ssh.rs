@@ -45,8 +45,12 @@ impl Key {
 
     /// What a command says on the appliance.
     pub fn says(&self, ctx: &Context, vm: &Vm, command: &str) -> Result<String> {
-        let mut ssh = client(ctx, vm.host_port(SSH)?, Some(&self.0), command)?;
-        process::output("logging in by ssh", &mut ssh)
+        process::output("logging in by ssh", &mut self.client(ctx, vm, command)?)
+    }
+
+    /// A client that runs a command on the appliance.
+    pub fn client(&self, ctx: &Context, vm: &Vm, command: &str) -> Result<Command> {
+        client(ctx, vm.host_port(SSH)?, Some(&self.0), command)
     }
 }
 

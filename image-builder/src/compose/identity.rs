@@ -59,6 +59,10 @@ pub fn update_keys(tree: &mut Tree, keys: &Keyring) -> Result<()> {
     tree.file(KEYS.trim_start_matches('/'), 0o644, text)
 }
 
+/// Where somebody's own authorities lie in the overlay, as update-ca-certificates(8) has it:
+/// `*.crt`, in PEM. With one there, HTTPS to a factory's own server is trusted.
+const OWN_CERTIFICATES: &str = "usr/local/share/ca-certificates";
+
 /// The bundle of certificate authorities, as update-ca-certificates(8) would join it.
 ///
 /// # Errors
@@ -67,15 +71,33 @@ pub fn certificates(tree: &mut Tree, raw: &Tree) -> Result<()> {
     let mut bundle = Vec::new();
     for (name, _) in raw.children("usr/share/ca-certificates/mozilla") {
         bundle.extend(raw.read(&format!("usr/share/ca-certificates/mozilla/{name}"))?);
-        if !bundle.ends_with(b"\n") {
-            bundle.push(b'\n');
-        }
+        end_line(&mut bundle);
+    }
+    let own: Vec<String> = tree
+        .children(OWN_CERTIFICATES)
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    for name in own.iter().filter(|name| name.ends_with(".crt")) {
+        let path = format!("{OWN_CERTIFICATES}/{name}");
+        let text = tree.read(&path)?;
+        let pem = text
+            .windows(27)
+            .any(|window| window == b"-----BEGIN CERTIFICATE-----");
+        anyhow::ensure!(pem, "overlay/{path} is no certificate in PEM");
+        bundle.extend(text);
+        end_line(&mut bundle);
     }
     if !bundle.is_empty() {
         tree.file("etc/ssl/certs/ca-certificates.crt", 0o644, bundle)?;
         tree.remove("usr/share/ca-certificates");
     }
     Ok(())
+}
+
+fn end_line(text: &mut Vec<u8>) {
+    if !text.ends_with(b"\n") {
+        text.push(b'\n');
+    }
 }
 
 /// One control stanza per package, so that scanners see what is inside. The state volume

@@ -92,6 +92,7 @@ impl Place {
             build_time: 1_700_000_000,
             root_hash: Hex([0; 32]),
             hash_offset: Bytes::new(4096),
+            data_volume_max: None,
             members: Role::ALL.into_iter().map(member).collect(),
         };
         let text = serde_json::to_string(&manifest).unwrap();

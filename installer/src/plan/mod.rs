@@ -126,7 +126,7 @@ impl Layouts {
                 boot: manifest.size(Member::Boot),
                 system: manifest.size(Member::System),
                 system_volume: answers.system_volume,
-                data_cap: answers.data_volume_max,
+                data_cap: answers.data_volume_max.or(manifest.data_volume_max),
             },
             numbers: Numbers::default(),
         }

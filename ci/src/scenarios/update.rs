@@ -1,0 +1,275 @@
+//! Updates of an installed appliance: the other slot, and back.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+
+use super::boot::{self, Expect, Up};
+use super::{WEB, disk, scenario, ssh};
+use crate::builds::builder;
+use crate::context::Context;
+use crate::process;
+use crate::step::Step;
+use crate::vm::Response;
+use crate::vm::command::{Bus, Disk, Firmware};
+
+/// The version after that of the image.
+const NEXT: &str = "0.1.0.1";
+/// A version that never becomes healthy.
+const SICK: &str = "0.1.0.2";
+/// A restart into the other slot and, where that is sick, back again.
+const RESTART: Duration = Duration::from_secs(8 * 60);
+
+pub(super) fn steps() -> Vec<Step> {
+    vec![
+        scenario(
+            "update",
+            "a package from a pipe becomes the running system, a person goes back; wrong ones are refused",
+            &["install"],
+            update,
+        )
+        .in_smoke(),
+        scenario(
+            "update-returns",
+            "a version that does not become healthy goes back to the one before by itself",
+            &["install"],
+            returns,
+        ),
+    ]
+}
+
+fn update(ctx: &Context) -> Result<()> {
+    let package = Package::build(ctx, NEXT, |_| Ok(()))?;
+    let box_ = Appliance::boot(ctx)?;
+    box_.up.blame(refusals(&box_, &package))?;
+    let said = box_.pipe(&package.path, "vigie-update apply --json --who ci -")?;
+    ensure!(said.contains("\"installed\""), "apply: {said}");
+    ctx.note(format!(
+        "applied at {:.0} s",
+        box_.up.vm.now().as_secs_f64()
+    ));
+    let again = box_.refused(&package.path)?;
+    ensure!(again.contains("waits for a restart"), "again: {again}");
+    box_.restart_into("b", NEXT)?;
+    box_.expect_history(&["installed", "good"])?;
+    let floor = box_.says("vigie-update floor --json")?;
+    ensure!(floor.contains(NEXT), "floor: {floor}");
+    let older = box_.refused(&image_package(ctx)?)?;
+    ensure!(
+        older.contains("a newer version is needed"),
+        "older: {older}"
+    );
+    // sshd ends with the system.
+    let _ = box_.says("vigie-update rollback --restart --who ci");
+    box_.wait_for("a", ctx.image()?.version.as_str())?;
+    box_.expect_history(&["rollback"])?;
+    box_.up.vm.kill()
+}
+
+/// What is not to be taken is refused with its reason, and changes nothing.
+fn refusals(appliance: &Appliance<'_>, package: &Package) -> Result<()> {
+    let before = appliance.says("vigie-update status")?;
+    let bytes = fs::read(&package.path)?;
+    let mut changed = bytes.clone();
+    changed[bytes.len() / 2] ^= 1;
+    let mut unsigned = bytes.clone();
+    // A digit of the signature's key id.
+    unsigned[40] = if unsigned[40] == b'0' { b'1' } else { b'0' };
+    let same = fs::read(image_package(appliance.ctx)?)?;
+    for (name, bytes, words) in [
+        ("same", &same[..], "a newer version is needed"),
+        ("unknown-key", &unsigned, "is not known here"),
+        (
+            "short",
+            &bytes[..bytes.len() - 1000],
+            "the package ends at byte",
+        ),
+        ("changed", &changed, "is damaged in chunk"),
+        (
+            "foreign",
+            b"PK\x03\x04 not a package",
+            "this is no update package",
+        ),
+    ] {
+        let path = appliance.ctx.folder().join(format!("{name}.tgz"));
+        fs::write(&path, bytes)?;
+        let said = appliance.refused(&path)?;
+        ensure!(said.contains(words), "{name}: {said}");
+        fs::remove_file(&path)?;
+    }
+    let after = appliance.says("vigie-update status")?;
+    ensure!(before == after, "refusals changed\n{before}\ninto\n{after}");
+    Ok(())
+}
+
+fn returns(ctx: &Context) -> Result<()> {
+    let package = Package::build(ctx, SICK, |overlay| {
+        let folder = overlay.join("usr/lib/systemd/system/vigie-health.service.d");
+        fs::create_dir_all(&folder)?;
+        let sick = "[Service]\nExecStart=\nExecStart=/bin/false\n";
+        Ok(fs::write(folder.join("sick.conf"), sick)?)
+    })?;
+    let appliance = Appliance::boot(ctx)?;
+    appliance.pipe(&package.path, "vigie-update apply --json -")?;
+    let before = boot_id(&appliance)?;
+    let _ = appliance.says("systemctl reboot");
+    // Two boots later it is again what it was.
+    let line = "slot b is given up";
+    appliance.up.vm.wait_line(line, RESTART)?;
+    appliance.wait_for("a", ctx.image()?.version.as_str())?;
+    let after = boot_id(&appliance)?;
+    ensure!(before != after, "it was never restarted");
+    appliance.expect_history(&["installed", "returned"])?;
+    let history = appliance.says("vigie-update history")?;
+    ensure!(
+        history.contains("vigie-health.service failed"),
+        "history: {history}"
+    );
+    appliance.up.vm.kill()
+}
+
+fn boot_id(appliance: &Appliance<'_>) -> Result<String> {
+    appliance.says("cat /proc/sys/kernel/random/boot_id")
+}
+
+/// The package of the image under test.
+fn image_package(ctx: &Context) -> Result<PathBuf> {
+    let version = &ctx.image()?.version;
+    let path = ctx
+        .folder_of("medium")
+        .join(format!("vigie-{version}-upd.tgz"));
+    ensure!(path.exists(), "{} is not there", path.display());
+    Ok(path)
+}
+
+/// A package of another version.
+pub(super) struct Package {
+    /// The file.
+    pub path: PathBuf,
+}
+
+impl Package {
+    /// Builds one; `change` may add to the overlay of its image.
+    pub fn build(
+        ctx: &Context,
+        version: &str,
+        change: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<Package> {
+        let rootfs = ctx.folder().join("rootfs");
+        let mut copy = Command::new("cp");
+        copy.args(["-a", "--"]);
+        fs::create_dir_all(&rootfs)?;
+        for name in ["appliance.toml", "packages.lock", "keys", "grub", "overlay"] {
+            copy.arg(ctx.root().join("rootfs").join(name));
+        }
+        process::output("copying the definition", copy.arg(&rootfs))?;
+        change(&rootfs.join("overlay"))?;
+        let out = ctx.folder().join("out");
+        let mut build = Command::new(builder(ctx)?);
+        build
+            .current_dir(ctx.root())
+            .args(["build", "--version", version]);
+        build.arg("--definition").arg(rootfs.join("appliance.toml"));
+        build.arg("--out").arg(&out);
+        process::output("building another version", &mut build)?;
+        let path = out.join(format!("vigie-{version}-upd.tgz"));
+        ensure!(path.exists(), "the build left no {}", path.display());
+        Ok(Package { path })
+    }
+}
+
+/// The appliance that the step `install` has made, running from a disk of its own.
+pub(super) struct Appliance<'a> {
+    ctx: &'a Context,
+    /// The machine.
+    pub up: Up,
+}
+
+impl<'a> Appliance<'a> {
+    /// Boots it.
+    pub fn boot(ctx: &'a Context) -> Result<Appliance<'a>> {
+        let disk = Disk::new(disk::overlay(ctx, ctx.installed_disk()?)?, Bus::Virtio).qcow2();
+        let up = boot::boot(ctx, "vm", Firmware::Bios, &[disk], Expect::Ok)?;
+        Ok(Appliance { ctx, up })
+    }
+
+    /// What a command says.
+    pub fn says(&self, command: &str) -> Result<String> {
+        ssh::Key::of_install(self.ctx).says(self.ctx, &self.up.vm, command)
+    }
+
+    /// What a command says to a file on its standard input.
+    pub fn pipe(&self, file: &Path, command: &str) -> Result<String> {
+        let mut ssh = self.client(command)?;
+        ssh.stdin(open(file)?);
+        process::output("sending a package through ssh", &mut ssh)
+    }
+
+    /// What is said to a package that is refused, with the exit code of a refusal.
+    pub fn refused(&self, file: &Path) -> Result<String> {
+        let output = self
+            .client("vigie-update apply -")?
+            .stdin(open(file)?)
+            .output()
+            .context("starting ssh")?;
+        let words = String::from_utf8_lossy(&output.stderr).into_owned();
+        ensure!(
+            output.status.code() == Some(3),
+            "{}: {}, not a refusal: {words}",
+            file.display(),
+            output.status
+        );
+        Ok(words)
+    }
+
+    fn client(&self, command: &str) -> Result<Command> {
+        ssh::Key::of_install(self.ctx).client(self.ctx, &self.up.vm, command)
+    }
+
+    /// Restarts it, and waits until a version runs from a slot.
+    pub fn restart_into(&self, slot: &str, version: &str) -> Result<()> {
+        // sshd ends with the system.
+        let _ = self.says("systemctl reboot");
+        self.wait_for(slot, version)
+    }
+
+    /// Waits until a version runs from a slot and is well.
+    pub fn wait_for(&self, slot: &str, version: &str) -> Result<()> {
+        let there = |response: &Response| {
+            let health: Value = response.json().unwrap_or_default();
+            let is = |field: &str, value: &str| health[field] == value;
+            is("status", "ok") && is("slot", slot) && is("version", version)
+        };
+        self.up.vm.wait_http(WEB, "/health", RESTART, there)?;
+        let seconds = self.up.vm.now().as_secs_f64();
+        self.ctx
+            .note(format!("{version} from slot {slot} at {seconds:.0} s"));
+        Ok(())
+    }
+
+    /// The newest records have these outcomes; the newest may take a moment after `/health`.
+    pub fn expect_history(&self, outcomes: &[&str]) -> Result<()> {
+        self.says("systemctl start --wait vigie-mark-good.service")?;
+        let history = self.says("vigie-update history --json")?;
+        let found: Vec<String> = history
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+            .filter_map(|record| record["outcome"].as_str().map(str::to_owned))
+            .filter(|outcome| outcome != "refused")
+            .collect();
+        let tail = &found[found.len().saturating_sub(outcomes.len())..];
+        ensure!(
+            tail == outcomes,
+            "the history is {history}, expected {outcomes:?}"
+        );
+        Ok(())
+    }
+}
+
+fn open(file: &Path) -> Result<File> {
+    File::open(file).with_context(|| format!("opening {}", file.display()))
+}
