@@ -5,7 +5,7 @@ use std::io::Write;
 use vigie_disk::{Bytes, MemoryDevice, SectorSize};
 use vigie_update::package::{Base, delta};
 
-use crate::craft::{BOOT, SYSTEM, Tar, deflated, digest, good, header, manifest, seal};
+use crate::craft::{BOOT, SYSTEM, Tar, copy, data, deflated, digest, good, header, manifest, seal};
 use crate::judge::{
     Devices, accepted, apply, empty_slot, held, judge, refused, refused_when_applied,
 };
@@ -198,14 +198,6 @@ fn delta_package(stream: &[u8]) -> Vec<u8> {
         boot: digest(BOOT),
     });
     seal(header, &deflated(&tar("delta", &frame(stream, |_| ()))))
-}
-
-fn copy(offset: u64, length: u32) -> Vec<u8> {
-    [&[1][..], &offset.to_le_bytes(), &length.to_le_bytes()].concat()
-}
-
-fn data(bytes: &[u8]) -> Vec<u8> {
-    [&[2][..], &(bytes.len() as u32).to_le_bytes(), bytes].concat()
 }
 
 #[test]

@@ -264,3 +264,13 @@ pub fn good_entries() -> Tar {
 pub fn good() -> Vec<u8> {
     around(&good_entries().end())
 }
+
+/// An operation of a delta: bytes of the base.
+pub fn copy(offset: u64, length: u32) -> Vec<u8> {
+    [&[1][..], &offset.to_le_bytes(), &length.to_le_bytes()].concat()
+}
+
+/// An operation of a delta: new bytes.
+pub fn data(bytes: &[u8]) -> Vec<u8> {
+    [&[2][..], &(bytes.len() as u32).to_le_bytes(), bytes].concat()
+}

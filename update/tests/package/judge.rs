@@ -1,7 +1,7 @@
 //! The whole way of a package, as the applier goes it: verify, parse, unpack, read back.
 
 use std::collections::BTreeSet;
-use std::io::{BufReader, Read};
+use std::io::{BufRead, BufReader, Read};
 
 use vigie_disk::device::BlockDevice;
 use vigie_disk::{Bytes, MemoryDevice, SectorSize};
@@ -13,17 +13,23 @@ use crate::craft::key;
 
 pub type Devices = Slots<Box<dyn BlockDevice>>;
 
+/// Trusts these test keys, of which so many must sign.
+pub fn ring_of(seeds: &[u8], threshold: usize) -> Keyring {
+    let trusted = |seed: &u8| TrustedKey {
+        name: format!("TEST KEY {seed}: its secret half is 32 times {seed}, as everybody knows"),
+        public: PublicKey::of(&key(*seed)),
+        development: true,
+    };
+    Keyring {
+        threshold,
+        revoked: BTreeSet::new(),
+        keys: seeds.iter().map(trusted).collect(),
+    }
+}
+
 /// Trusts the first test key alone.
 pub fn ring() -> Keyring {
-    Keyring {
-        threshold: 1,
-        revoked: BTreeSet::new(),
-        keys: vec![TrustedKey {
-            name: "TEST KEY 1".into(),
-            public: PublicKey::of(&key(1)),
-            development: true,
-        }],
-    }
+    ring_of(&[1], 1)
 }
 
 /// A slot in memory; it takes room only where it is written.
@@ -48,16 +54,31 @@ pub fn apply(
     base: Option<&Devices>,
     slot: &mut Devices,
 ) -> Result<Header, PackageError> {
+    apply_trusting(&ring(), package, base, slot)
+}
+
+/// As [`apply`], with these keys.
+pub fn apply_trusting(
+    ring: &Keyring,
+    package: &mut (dyn Read + Send),
+    base: Option<&Devices>,
+    slot: &mut Devices,
+) -> Result<Header, PackageError> {
     let mut input = BufReader::new(package);
-    let envelope = Envelope::read(&mut input)?;
-    ring().verify(&envelope)?;
-    let header = Header::parse(&envelope.signed)?;
+    let header = begin(ring, &mut input)?;
     if let Some(base) = base {
         check_base(&header, base)?;
     }
     unpack(&header, &mut input, base, Sink::Slot(slot), &mut |_| {})?;
     read_back(&header, slot, &mut |_| {})?;
     Ok(header)
+}
+
+/// What is known before the body is looked at.
+pub fn begin(ring: &Keyring, input: &mut dyn BufRead) -> Result<Header, PackageError> {
+    let envelope = Envelope::read(input)?;
+    ring.verify(&envelope)?;
+    Header::parse(&envelope.signed)
 }
 
 /// The first bytes of a device.
@@ -67,12 +88,15 @@ pub fn held(device: &dyn BlockDevice, length: usize) -> Vec<u8> {
     bytes
 }
 
-/// Why a package is refused when it is only verified.
+/// Judges a package without unpacking its members.
 pub fn verify(package: &[u8]) -> Result<Header, PackageError> {
+    verify_trusting(&ring(), package)
+}
+
+/// As [`verify`], with these keys.
+pub fn verify_trusting(ring: &Keyring, package: &[u8]) -> Result<Header, PackageError> {
     let mut input = package;
-    let envelope = Envelope::read(&mut input)?;
-    ring().verify(&envelope)?;
-    let header = Header::parse(&envelope.signed)?;
+    let header = begin(ring, &mut input)?;
     unpack(&header, &mut input, None, Sink::Nowhere, &mut |_| {})?;
     Ok(header)
 }

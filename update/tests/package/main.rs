@@ -14,3 +14,4 @@ mod sizes;
 mod tar_bytes;
 mod tar_entries;
 mod tar_names;
+mod vectors;

@@ -5,14 +5,13 @@ use std::time::{Duration, Instant};
 
 use vigie_disk::device::BlockDevice;
 use vigie_disk::{Bytes, SectorSize};
-use vigie_update::package::envelope::Envelope;
 use vigie_update::package::member::{Sink, Slots, read_back, unpack};
 use vigie_update::package::{Header, ImageDigest, PackageError};
 
 use crate::craft::{
     BOOT, Head, Long, SYSTEM, Tar, deflated, header, manifest, plain_manifest, seal,
 };
-use crate::judge::{Devices, ring, verify};
+use crate::judge::{Devices, begin, ring, verify};
 
 const GIB: u64 = 1 << 30;
 const MIB: usize = 1 << 20;
@@ -107,9 +106,7 @@ fn sized(length: u64, sha256: [u8; 32]) -> Header {
 /// Unpacks without reading back.
 fn unpacked(package: &[u8], slot: &mut Devices) -> Result<Header, PackageError> {
     let mut input = BufReader::new(package);
-    let envelope = Envelope::read(&mut input)?;
-    ring().verify(&envelope)?;
-    let header = Header::parse(&envelope.signed)?;
+    let header = begin(&ring(), &mut input)?;
     let mut last = Bytes::ZERO;
     unpack(&header, &mut input, None, Sink::Slot(slot), &mut |done| {
         assert!(done >= last && done <= header.total());
