@@ -22,7 +22,7 @@ use crate::judge::{Devices, apply_trusting, empty_slot, ring_of, verify_trusting
 
 /// What a reader says, by the step at which it refuses.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Verdict {
+pub enum Verdict {
     Good,
     Foreign,
     Untrusted,
@@ -36,7 +36,7 @@ enum Verdict {
 }
 
 impl Verdict {
-    const fn word(self) -> &'static str {
+    pub const fn word(self) -> &'static str {
         match self {
             Self::Good => "good",
             Self::Foreign => "foreign",
@@ -51,7 +51,7 @@ impl Verdict {
         }
     }
 
-    fn of<T>(result: &Result<T, PackageError>) -> Self {
+    pub fn of<T>(result: &Result<T, PackageError>) -> Self {
         let Err(error) = result else {
             return Self::Good;
         };
@@ -623,7 +623,7 @@ const TABLE_HEAD: &str = "\
 # their secret halves are known to everybody.
 ";
 
-fn folder() -> PathBuf {
+pub fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/vectors")
 }
 
@@ -722,4 +722,39 @@ fn vectors_are_as_committed_and_judged_as_the_table_says() {
             "{name} is not as it was committed (VIGIE_BLESS=1 rewrites it)"
         );
     }
+}
+
+/// The example of FORMAT.md: hexadecimal bytes, or text whose line ends are drawn, at a place.
+#[test]
+fn format_md_shows_the_bytes_of_a_vector() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("FORMAT.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let package = std::fs::read(folder().join("full.tgz")).unwrap();
+    let mut shown = 0;
+    for line in text.lines() {
+        let Some((place, rest)) = line.split_once("  ") else {
+            continue;
+        };
+        let Some(at) = Some(place)
+            .filter(|place| place.len() == 4)
+            .and_then(|place| usize::from_str_radix(place, 16).ok())
+        else {
+            continue;
+        };
+        let bytes = match rest.split_once('⏎') {
+            Some((text, _)) => format!("{text}\n").into_bytes(),
+            None if rest.starts_with('"') => rest.split('"').nth(1).unwrap().as_bytes().to_vec(),
+            None => rest
+                .split_whitespace()
+                .map_while(|word| (word.len() == 2).then(|| u8::from_str_radix(word, 16).ok())?)
+                .collect(),
+        };
+        assert!(
+            !bytes.is_empty() && package[at..].starts_with(&bytes),
+            "{line}"
+        );
+        shown += 1;
+    }
+    assert_eq!(shown, 24);
+    assert!(text.contains("`tests/vectors/full.tgz`, 5,117 bytes") && package.len() == 5117);
 }
