@@ -10,6 +10,7 @@ mod container;
 mod craft;
 mod judge;
 mod memory;
+mod second_reader;
 mod sizes;
 mod tar_bytes;
 mod tar_entries;

@@ -75,7 +75,7 @@ fn applies_a_package_and_tells_its_peak() {
 }
 
 /// Bytes that no compressor makes smaller.
-fn noise(length: usize) -> Vec<u8> {
+pub fn noise(length: usize) -> Vec<u8> {
     let mut state = 7_u64;
     let mut next = || {
         state ^= state << 13;
@@ -87,7 +87,7 @@ fn noise(length: usize) -> Vec<u8> {
 }
 
 /// A package as the maker makes it.
-fn made(folder: &Path, system: &[u8]) -> Vec<u8> {
+pub fn made(folder: &Path, system: &[u8]) -> Vec<u8> {
     let (system_path, boot_path) = (folder.join("system"), folder.join("boot"));
     std::fs::write(&system_path, system).unwrap();
     std::fs::write(&boot_path, BOOT).unwrap();
