@@ -5,14 +5,18 @@ use vigie_update::slot::Slot;
 
 use crate::engine::{Answer, run};
 
-const WORDS: [&[u8]; 14] = [
+const WORDS: [&[u8]; 18] = [
     b"# GRUB Environment Block\n",
     b"order=",
     b"ab",
     b"ba",
     b"a_good=1\n",
     b"b_good=1\n",
+    b"a_tries=",
     b"a_tries=3\n",
+    b"2",
+    b"4",
+    b"250",
     b"b_tries=0\n",
     b"\\",
     b"\\\n",
