@@ -56,12 +56,13 @@ impl Trust {
             keys: Vec::new(),
         };
         if update.keys.is_empty() {
-            ensure!(
-                !release,
-                "{}: a release needs keys: make one with `cargo image keygen` and put its public half \
-                 there as [[update.key]]",
-                definition.path.display()
-            );
+            if release {
+                let message = "update: a release needs keys: make one with `cargo image keygen`, and put its \
+                               public half here as [[update.key]]";
+                return Err(definition
+                    .fault(&update.threshold, message.to_owned())
+                    .into());
+            }
             let key = DevelopmentKey::at(development)?;
             ring.keys.push(trusted(DEVELOPMENT, &key.secret, true));
             return Ok(Self {

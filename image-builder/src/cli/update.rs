@@ -126,7 +126,6 @@ pub(super) fn package(args: &PackageArgs, session: &Session) -> Result<()> {
         "nobody signs the package: name the secret keys with --key, or write it with --unsigned and sign \
          it where they are"
     );
-    let built = session.build(&args.build.order(&[]))?;
     let scratch = session.cache.scratch()?;
     let base = match &args.base {
         Some(file) => {
@@ -136,6 +135,7 @@ pub(super) fn package(args: &PackageArgs, session: &Session) -> Result<()> {
         }
         None => None,
     };
+    let built = session.build(&args.build.order(&[]))?;
     let phase = session.reporter.phase("update package", None);
     let mut package = package::unsigned(
         &session.definition,

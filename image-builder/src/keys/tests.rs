@@ -131,6 +131,7 @@ fn c39_a_release_takes_no_development_key() {
     let path = folder.path().join("keys/development.pem");
     let error = Trust::new(&definition(""), &path, true).unwrap_err();
     assert!(error.to_string().contains("keygen"), "{error}");
+    assert!(error.is::<crate::definition::DefinitionError>());
     assert!(!path.exists(), "a release has made a development key");
 
     let made = generate("release", &folder.path().join("release.pem")).unwrap();
