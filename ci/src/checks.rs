@@ -24,6 +24,14 @@ pub fn steps() -> Vec<Step> {
         needs: &[],
         run: Box::new(run),
     };
+    let fuzz = Step {
+        smoke: false,
+        ..check(
+            "fuzz",
+            "no mutated input breaks a parser, a minute each",
+            fuzz,
+        )
+    };
     vec![
         check("fmt", "the sources are formatted by rustfmt", |ctx| {
             cargo(ctx, "formatting", &["fmt", "--all", "--check"], SHORT)
@@ -49,6 +57,7 @@ pub fn steps() -> Vec<Step> {
             "the unit tests of all crates pass, with the locked tools",
             unit,
         ),
+        fuzz,
         check(
             "deny",
             "licences, banned crates and sources are as deny.toml says",
@@ -69,6 +78,26 @@ fn unit(ctx: &Context) -> Result<()> {
     command.envs(programs::test_environment()?);
     process::run(
         "unit tests",
+        &mut command,
+        &ctx.folder().join("output.log"),
+        LONG,
+    )
+}
+
+/// The fuzz targets of `update`, from their corpus; a finding is kept there.
+fn fuzz(ctx: &Context) -> Result<()> {
+    let mut command = cargo_command(ctx);
+    command.args([
+        "test",
+        "--package",
+        "vigie-update",
+        "--locked",
+        "--test",
+        "fuzz",
+    ]);
+    command.env("VIGIE_FUZZ_SECONDS", "60");
+    process::run(
+        "fuzzing",
         &mut command,
         &ctx.folder().join("output.log"),
         LONG,
