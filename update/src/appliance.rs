@@ -9,7 +9,6 @@ use crate::apply::Context;
 use crate::apply::target::{Appliance, Target};
 use crate::boot_state::BootState;
 use crate::fate;
-use crate::history;
 use crate::machine::{self, Machine};
 use crate::package::Keyring;
 use crate::policy::Standing;
@@ -77,9 +76,9 @@ impl This {
 
 fn standing(this: &This, state: &BootState, reinstall: bool) -> Standing {
     let waiting = fate::waiting(state, this.slot).then(|| {
-        let records = history::load(&this.folder);
-        let open = history::open_installation(&records);
-        open.and_then(|record| record.to).unwrap_or_default()
+        let held = fate::facts(&this.folder);
+        let held = held.get(&this.slot.other());
+        held.map_or_else(Default::default, |held| held.version)
     });
     Standing {
         reached: Floor::load(&this.folder).reached,

@@ -205,8 +205,15 @@ impl<'a> Appliance<'a> {
     /// What a command says to a file on its standard input.
     pub fn pipe(&self, file: &Path, command: &str) -> Result<String> {
         let mut ssh = self.client(command)?;
-        ssh.stdin(open(file)?);
-        process::output("sending a package through ssh", &mut ssh)
+        let output = ssh.stdin(open(file)?).output().context("starting ssh")?;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let words = String::from_utf8_lossy(&output.stderr);
+        ensure!(
+            output.status.success(),
+            "{command}: {}: {said}{words}",
+            output.status
+        );
+        Ok(said)
     }
 
     /// What is said to a package that is refused, with the exit code of a refusal.
