@@ -73,7 +73,7 @@ type Case = (
     &'static str,
 );
 
-const DEFINITIONS: [Case; 5] = [
+const DEFINITIONS: [Case; 7] = [
     (
         "[product]",
         "[product]\ncolour = \"red\"",
@@ -109,6 +109,20 @@ const DEFINITIONS: [Case; 5] = [
         2,
         "\"megaraid_sass\" is not a module of the kernel",
     ),
+    (
+        "threshold = 1",
+        "threshold = 3",
+        &["build"],
+        2,
+        "update.threshold: 3",
+    ),
+    (
+        "revoked = []",
+        "revoked = []",
+        &["build", "--release"],
+        2,
+        "update: a release needs keys",
+    ),
 ];
 
 fn definitions(ctx: &Context) -> Result<()> {
@@ -126,7 +140,7 @@ fn definitions(ctx: &Context) -> Result<()> {
         let out = ctx.folder().join("out");
         let mut run = Command::new(&builder);
         run.args(command).arg("--definition").arg(&file);
-        if command == ["build"] {
+        if command[0] == "build" {
             run.arg("--out").arg(&out);
         }
         let (found, said) = words(&mut run)?;
