@@ -17,6 +17,7 @@ mod ssh;
 mod table;
 pub mod unattended;
 mod update;
+mod update_cut;
 mod verity;
 
 use std::fs;
@@ -62,6 +63,7 @@ pub fn steps() -> Vec<Step> {
     steps.extend(power_cut::steps());
     steps.extend(attended::steps());
     steps.extend(update::steps());
+    steps.push(update_cut::step());
     steps.extend(medium::steps());
     steps.push(secureboot::step());
     steps

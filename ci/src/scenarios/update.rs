@@ -22,7 +22,7 @@ const NEXT: &str = "0.1.0.1";
 /// A version that never becomes healthy.
 const SICK: &str = "0.1.0.2";
 /// A restart into the other slot and, where that is sick, back again.
-const RESTART: Duration = Duration::from_secs(8 * 60);
+pub(super) const RESTART: Duration = Duration::from_secs(8 * 60);
 
 pub(super) fn steps() -> Vec<Step> {
     vec![
@@ -277,6 +277,6 @@ impl<'a> Appliance<'a> {
     }
 }
 
-fn open(file: &Path) -> Result<File> {
+pub(super) fn open(file: &Path) -> Result<File> {
     File::open(file).with_context(|| format!("opening {}", file.display()))
 }
