@@ -88,7 +88,7 @@ fn healthy(ctx: &Context, vm: &Vm) -> Result<String> {
     };
     let health = vm.wait_http(WEB, "/health", RESTART, good)?.json()?;
     // Until then no package is taken.
-    ssh::Key::of_install(ctx).says(ctx, vm, "systemctl start --wait vigie-mark-good.service")?;
+    ssh::Key::of_install(ctx).says(ctx, vm, "systemctl start vigie-mark-good.service")?;
     Ok(health["slot"].as_str().unwrap_or_default().to_owned())
 }
 
