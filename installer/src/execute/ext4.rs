@@ -58,7 +58,10 @@ pub fn uuid(ids: &Ids, purpose: Purpose) -> Uuid {
 /// Makes the state volume with its settings and copies it to `target`.
 pub fn write_state(job: &Job, settings: &Settings, target: &mut dyn BlockDevice) -> Result<()> {
     let image = job.scratch.join("state.img");
-    make(job, Purpose::State, &image, target, &[], "")?;
+    // In percent, kept back for root: accounts and services that take files from outside cannot use
+    // up what settings, history and logs need.
+    let options = ["-m", "5"];
+    make(job, Purpose::State, &image, target, &options, "")?;
     put_settings(job, &image, &settings.to_text()?)?;
     place(&image, target)
 }

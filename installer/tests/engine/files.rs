@@ -99,11 +99,29 @@ fn an_installed_file_passes_every_checker() {
             );
             let times = (superblock.last_write, superblock.last_check);
             assert_eq!(times, (BUILT, BUILT), "the clock shows in {name}");
+            let told = run(&tools, "dumpe2fs", &["-h"], &volume);
+            let kept = 100 * count(&told, "Reserved block count") / count(&told, "Block count");
+            // Five hundredths, rounded down.
+            assert!(
+                if name == "state" {
+                    kept == 4 || kept == 5
+                } else {
+                    kept == 0
+                },
+                "{name}: {told}"
+            );
         }
         check_settings(&tools, &dir.path().join("state"));
         check_table(&path, sector, &payload);
         check_with_host_tools(&path, sector);
     }
+}
+
+/// A number that dumpe2fs tells.
+fn count(told: &str, name: &str) -> u64 {
+    let mut lines = told.lines().filter_map(|line| line.split_once(':'));
+    let (_, number) = lines.find(|(found, _)| *found == name).unwrap();
+    number.trim().parse().unwrap()
 }
 
 /// The first settings: root's, unreadable to others, naming the data volume that is there.
