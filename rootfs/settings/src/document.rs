@@ -144,6 +144,22 @@ pub struct Access {
     /// SSH public keys that open root's account.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ssh_authorized_keys: Vec<SshKey>,
+    /// Hash of the password of the account `service`, which may drop update packages by scp or
+    /// sftp and do nothing else; absent means that no password opens it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_password_hash: Option<PasswordHash>,
+    /// SSH public keys that open the account `service`; without these and without a password
+    /// nothing does.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub service_ssh_keys: Vec<SshKey>,
+}
+
+impl Access {
+    /// Whether anything opens the account `service`.
+    #[must_use]
+    pub fn service_is_open(&self) -> bool {
+        self.service_password_hash.is_some() || !self.service_ssh_keys.is_empty()
+    }
 }
 
 /// One of `[[volumes]]`

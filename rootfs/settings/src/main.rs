@@ -115,20 +115,24 @@ fn get(field: &str, root: &Path) -> anyhow::Result<()> {
 
 fn show(root: &Path) -> anyhow::Result<()> {
     let mut settings = loaded(root);
-    let has_password = settings.access.root_password_hash.take().is_some();
+    let access = &mut settings.access;
+    let has_password = [
+        ("root", access.root_password_hash.take().is_some()),
+        ("service", access.service_password_hash.take().is_some()),
+    ];
     print!(
         "{}",
         settings
             .to_text()
             .context("writing the settings as a document")?
     );
-    println!(
-        "# root's password: {}",
-        if has_password {
+    for (account, has) in has_password {
+        let word = if has {
             "set (its hash is not shown)"
         } else {
             "none"
-        }
-    );
+        };
+        println!("# password of {account}: {word}");
+    }
     Ok(())
 }

@@ -5,8 +5,8 @@
 
 use std::fmt::Write as _;
 
-use crate::document::{Addressing, Interface, Settings, Volume};
-use crate::values::{Keymap, PasswordHash};
+use crate::document::{Access, Addressing, Interface, Settings, Volume};
+use crate::values::{Keymap, PasswordHash, SshKey};
 
 /// One file of `/etc`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -184,51 +184,69 @@ fn cameras_network(interface: &Interface) -> String {
     text
 }
 
-fn access(settings: &Settings, shadow: &str) -> [Entry; 3] {
+fn access(settings: &Settings, shadow: &str) -> [Entry; 4] {
     let access = &settings.access;
-    let hash = access.root_password_hash.as_ref();
-    let keys: String = access
-        .ssh_authorized_keys
-        .iter()
-        .map(|key| format!("{key}\n"))
-        .collect();
-    let (root_login, passwords) = if hash.is_some() {
-        ("yes", "yes")
-    } else {
-        ("prohibit-password", "no")
-    };
+    let root = access.root_password_hash.as_ref();
+    let service = access.service_password_hash.as_ref();
     [
         Entry {
             path: "etc/shadow",
             kind: Kind::File {
                 mode: 0o640,
-                content: shadow_with_root(shadow, hash),
+                content: shadow_with(shadow, root, service),
             },
         },
-        file_if(
-            "etc/ssh/authorized_keys/root",
-            (!keys.is_empty()).then(|| format!("{HEADER}{keys}")),
-        ),
-        // sshd takes the first value of each keyword, and this file sorts before the image's.
-        file(
-            "etc/ssh/sshd_config.d/10-vigie-access.conf",
-            format!("{HEADER}PermitRootLogin {root_login}\nPasswordAuthentication {passwords}\n"),
-        ),
+        authorized_keys("etc/ssh/authorized_keys/root", &access.ssh_authorized_keys),
+        authorized_keys("etc/ssh/authorized_keys/service", &access.service_ssh_keys),
+        file("etc/ssh/sshd_config.d/10-vigie-access.conf", sshd(access)),
     ]
 }
 
-/// The image's accounts with root's line replaced. `!*` is no hash of anything: no password opens
-/// the account, keys do.
-fn shadow_with_root(shadow: &str, hash: Option<&PasswordHash>) -> String {
-    let hash = hash.map_or("!*", PasswordHash::as_str);
-    let mut text = format!("root:{hash}:::::::\n");
-    for line in shadow
-        .lines()
-        .filter(|line| !line.starts_with("root:") && !line.is_empty())
-    {
-        let _ = writeln!(text, "{line}");
+fn authorized_keys(path: &'static str, keys: &[SshKey]) -> Entry {
+    let lines: String = keys.iter().map(|key| format!("{key}\n")).collect();
+    file_if(path, (!keys.is_empty()).then(|| format!("{HEADER}{lines}")))
+}
+
+/// sshd takes the first value of each keyword, and this file sorts before the image's; names of
+/// `AllowUsers` add up. Where only `service` has a password, root's entry in shadow matches none.
+fn sshd(access: &Access) -> String {
+    let word = |yes: bool, no| if yes { "yes" } else { no };
+    let root = access.root_password_hash.is_some();
+    let passwords = root || access.service_password_hash.is_some();
+    let mut text = format!(
+        "{HEADER}PermitRootLogin {}\nPasswordAuthentication {}\n",
+        word(root, "prohibit-password"),
+        word(passwords, "no")
+    );
+    if access.service_is_open() {
+        text.push_str("AllowUsers service\n");
     }
     text
+}
+
+/// The image's accounts with the lines of root and, where the image has it, of `service` replaced.
+fn shadow_with(
+    shadow: &str,
+    root: Option<&PasswordHash>,
+    service: Option<&PasswordHash>,
+) -> String {
+    let mut text = shadow_line("root", root);
+    for line in shadow.lines().filter(|line| !line.is_empty()) {
+        match line.split(':').next() {
+            Some("root") => {}
+            Some("service") => text.push_str(&shadow_line("service", service)),
+            _ => {
+                let _ = writeln!(text, "{line}");
+            }
+        }
+    }
+    text
+}
+
+/// `!*` is no hash of anything: no password opens the account, keys do.
+fn shadow_line(account: &str, hash: Option<&PasswordHash>) -> String {
+    let hash = hash.map_or("!*", PasswordHash::as_str);
+    format!("{account}:{hash}:::::::\n")
 }
 
 /// The option that carries a volume's name to programs which may not read the settings; mount

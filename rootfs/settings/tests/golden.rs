@@ -9,8 +9,7 @@ use std::path::Path;
 use vigie_settings::Settings;
 use vigie_settings::render::{Entry, Kind, render};
 
-const SHADOW: &str =
-    "root:*:20000:0:99999:7:::\ndaemon:*:20000:0:99999:7:::\nvigie-web:!*:20000::::::\n";
+const SHADOW: &str = "root:*:20000:0:99999:7:::\ndaemon:*:20000:0:99999:7:::\nservice:!*:::::::\nvigie-web:!*:20000::::::\n";
 
 #[test]
 fn documents_become_files() {
