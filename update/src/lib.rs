@@ -5,6 +5,7 @@
 //! - [`choice`]: what GRUB does with them, as a function;
 //! - [`esp`]: where those bytes lie on the disk, read and rewritten in place;
 //! - [`writer`]: an image into a slot, read back;
+//! - [`media`]: which sticks and discs are mounted to be looked at;
 //! - [`running`]: what this boot is.
 //!
 //! Invariants:
@@ -22,6 +23,7 @@ pub mod esp;
 pub mod fate;
 pub mod history;
 pub mod machine;
+pub mod media;
 pub mod package;
 pub mod policy;
 pub mod progress;

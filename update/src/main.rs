@@ -14,6 +14,7 @@ use vigie_update::commands::apply::{ApplyArguments, Order};
 use vigie_update::commands::{self, apply, open_package, show, slots};
 use vigie_update::fate::FateError;
 use vigie_update::history::{Door, Outcome};
+use vigie_update::media::place;
 use vigie_update::progress::Progress;
 
 const REFUSED: u8 = 3;
@@ -84,6 +85,17 @@ enum Command {
         #[arg(long)]
         reason: Option<String>,
     },
+    /// Mounts a stick or disc, by its kernel name, where it may be mounted. Run by
+    /// vigie-media@.service.
+    MediaMount {
+        /// Such as sdb1 or sr0.
+        name: String,
+    },
+    /// Takes a stick or disc away again. Run by vigie-media@.service.
+    MediaUnmount {
+        /// Such as sdb1 or sr0.
+        name: String,
+    },
     /// The unpacking process; started by apply and verify.
     #[command(hide = true)]
     Unwrap,
@@ -123,6 +135,8 @@ fn run(command: Command) -> Result<ExitCode> {
                 restart()?;
             }
         }
+        Command::MediaMount { name } => println!("{}", place::plugged_in(&name)?),
+        Command::MediaUnmount { name } => place::pulled_out(&name)?,
         Command::Unwrap => child::run().context("unpacking")?,
     }
     Ok(ExitCode::SUCCESS)
