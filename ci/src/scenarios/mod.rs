@@ -18,6 +18,8 @@ mod table;
 pub mod unattended;
 mod update;
 mod update_cut;
+mod update_scp;
+mod update_stick;
 mod verity;
 
 use std::fs;
@@ -64,6 +66,8 @@ pub fn steps() -> Vec<Step> {
     steps.extend(attended::steps());
     steps.extend(update::steps());
     steps.push(update_cut::step());
+    steps.push(update_scp::step());
+    steps.push(update_stick::step());
     steps.extend(medium::steps());
     steps.push(secureboot::step());
     steps

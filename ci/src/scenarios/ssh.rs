@@ -1,6 +1,7 @@
 //! A real ssh client: the key of the settings opens the appliance, nothing else does.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -50,7 +51,19 @@ impl Key {
 
     /// A client that runs a command on the appliance.
     pub fn client(&self, ctx: &Context, vm: &Vm, command: &str) -> Result<Command> {
-        client(ctx, vm.host_port(SSH)?, Some(&self.0), command)
+        self.client_of(ctx, vm, "root", command)
+    }
+
+    /// The same by another account.
+    pub fn client_of(
+        &self,
+        ctx: &Context,
+        vm: &Vm,
+        account: &str,
+        command: &str,
+    ) -> Result<Command> {
+        let port = vm.host_port(SSH)?;
+        client(ctx, port, account, Some(&self.0), command)
     }
 }
 
@@ -67,7 +80,7 @@ pub(super) fn check(ctx: &Context, vm: &Vm) -> Result<()> {
         "ssh: the appliance said {said:?}, expected {expected:?}"
     );
     let port = vm.host_port(SSH)?;
-    let without_key = client(ctx, port, None, "true")?
+    let without_key = client(ctx, port, "root", None, "true")?
         .output()
         .context("starting ssh")?;
     let words = String::from_utf8_lossy(&without_key.stderr).into_owned();
@@ -82,10 +95,24 @@ pub(super) fn check(ctx: &Context, vm: &Vm) -> Result<()> {
     Ok(())
 }
 
-/// ssh as root, without a configuration, asking nobody.
-fn client(ctx: &Context, port: u16, key: Option<&Path>, command: &str) -> Result<Command> {
+/// ssh without a configuration, asking nobody.
+fn client(
+    ctx: &Context,
+    port: u16,
+    account: &str,
+    key: Option<&Path>,
+    command: &str,
+) -> Result<Command> {
     let mut ssh = ctx.programs()?.command("ssh");
-    ssh.args(["-F", "/dev/null", "-p", &port.to_string(), "-l", "root"]);
+    ssh.args(["-p", &port.to_string(), "-l", account]);
+    options(&mut ssh, key);
+    ssh.args(["127.0.0.1", command]);
+    Ok(ssh)
+}
+
+/// What ssh, scp and sftp are told alike.
+fn options(client: &mut Command, key: Option<&Path>) {
+    client.args(["-F", "/dev/null"]);
     for option in [
         "BatchMode=yes",
         "IdentitiesOnly=yes",
@@ -94,11 +121,27 @@ fn client(ctx: &Context, port: u16, key: Option<&Path>, command: &str) -> Result
         "UserKnownHostsFile=/dev/null",
         PATIENCE,
     ] {
-        ssh.args(["-o", option]);
+        client.args(["-o", option]);
     }
     if let Some(key) = key {
-        ssh.arg("-i").arg(key);
+        client.arg("-i").arg(key);
     }
-    ssh.args(["127.0.0.1", command]);
-    Ok(ssh)
+}
+
+/// The real scp or sftp; it is still to be told what to do.
+pub(super) fn copier(ctx: &Context, key: &Key, vm: &Vm, program: &str) -> Result<Command> {
+    let mut copier = ctx.programs()?.command(program);
+    copier.arg("-S").arg(ssh_in_a_file(ctx)?);
+    copier.args(["-P", &vm.host_port(SSH)?.to_string()]);
+    options(&mut copier, Some(&key.0));
+    Ok(copier)
+}
+
+/// scp and sftp start ssh by one path, and the locked ssh is started by a line.
+fn ssh_in_a_file(ctx: &Context) -> Result<PathBuf> {
+    let path = ctx.folder().join("ssh.sh");
+    let line = process::command_line(&ctx.programs()?.command("ssh"));
+    fs::write(&path, format!("#!/bin/sh\nexec {line} \"$@\"\n")).context("writing ssh.sh")?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).context("ssh.sh")?;
+    Ok(path)
 }

@@ -53,6 +53,7 @@ dhcp = true
 
 [access]
 ssh_authorized_keys = ["{key}"]
+service_ssh_keys = ["{key}"]
 "#
     ))
 }

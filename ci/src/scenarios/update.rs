@@ -18,7 +18,7 @@ use crate::vm::Response;
 use crate::vm::command::{Bus, Disk, Firmware};
 
 /// The version after that of the image.
-const NEXT: &str = "0.1.0.1";
+pub(super) const NEXT: &str = "0.1.0.1";
 /// A version that never becomes healthy.
 const SICK: &str = "0.1.0.2";
 /// A restart into the other slot and, where that is sick, back again.
@@ -184,7 +184,8 @@ impl Package {
 
 /// The appliance that the step `install` has made, running from a disk of its own.
 pub(super) struct Appliance<'a> {
-    ctx: &'a Context,
+    /// The step.
+    pub ctx: &'a Context,
     /// The machine.
     pub up: Up,
 }

@@ -1,0 +1,135 @@
+//! An update through the service account, by the real scp and sftp.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+
+use super::update::{Appliance, NEXT, Package};
+use super::{scenario, ssh};
+use crate::context::Context;
+use crate::process;
+use crate::step::Step;
+
+/// What the file is called on the appliance; names are not trusted, so any will do.
+const NAME: &str = "any-name-upd.tgz";
+
+pub(super) fn step() -> Step {
+    scenario(
+        "update-scp",
+        "the service account drops a package by sftp and scp and can do nothing else; the package is applied from there",
+        &["install"],
+        run,
+    )
+}
+
+fn run(ctx: &Context) -> Result<()> {
+    let package = Package::build(ctx, NEXT, |_| Ok(()))?;
+    let appliance = Appliance::boot(ctx)?;
+    appliance.up.blame(nothing_else(&appliance))?;
+    appliance
+        .up
+        .blame(half_and_whole(&appliance, &package.path))?;
+    let said = appliance.up.blame(apply(&appliance))?;
+    ensure!(said.contains("\"installed\""), "apply: {said}");
+    appliance.restart_into("b", NEXT)?;
+    appliance.expect_history(&["installed", "good"])?;
+    let history = appliance.says("vigie-update history")?;
+    ensure!(history.contains("scp"), "no door in the history: {history}");
+    appliance.up.vm.kill()
+}
+
+/// A package of which half has come is not offered; sftp goes on where it stopped.
+fn half_and_whole(appliance: &Appliance<'_>, package: &Path) -> Result<()> {
+    let folder = appliance.ctx.folder();
+    let bytes = fs::read(package).context("reading the package")?;
+    let half = folder.join("half.tgz");
+    fs::write(&half, &bytes[..bytes.len() / 2]).context("writing half a package")?;
+    sftp(appliance, &format!("put {} {NAME}\n", half.display()))?;
+    fs::remove_file(&half).context("removing half a package")?;
+    expect_state(appliance, "arriving")?;
+    // As programs do that rename at the end.
+    scp(appliance, package, "other-upd.tgz.part")?;
+    expect_state(appliance, "arriving")?;
+    sftp(appliance, "rm other-upd.tgz.part\n")?;
+    sftp(appliance, &format!("reput {} {NAME}\n", package.display()))?;
+    expect_state(appliance, "ready")?;
+    scp(appliance, package, NAME)?;
+    expect_state(appliance, "ready")
+}
+
+/// What the account must not be able to do.
+fn nothing_else(appliance: &Appliance<'_>) -> Result<()> {
+    let (ctx, vm) = (appliance.ctx, &appliance.up.vm);
+    let shell = ssh::Key::of_install(ctx)
+        .client_of(ctx, vm, "service", "id")?
+        .output()
+        .context("starting ssh")?;
+    let words = String::from_utf8_lossy(&shell.stdout).into_owned();
+    ensure!(
+        !shell.status.success() && words.contains("sftp connections only"),
+        "a shell of the service account said: {words}"
+    );
+    for batch in [
+        "put SELF /escaped\n",
+        "put SELF ../escaped\n",
+        "mkdir folder\n",
+        "symlink /etc/passwd link-upd.tgz\n",
+        "ls /etc\n",
+    ] {
+        let own = appliance.ctx.folder().join("batch");
+        let batch = batch.replace("SELF", &own.display().to_string());
+        ensure!(
+            sftp(appliance, &batch).is_err(),
+            "the service account may: {batch}"
+        );
+    }
+    let there = appliance.says("find /var/lib/vigie/service -mindepth 1")?;
+    ensure!(
+        there.trim() == "/var/lib/vigie/service/update",
+        "the service account left {there}"
+    );
+    Ok(())
+}
+
+fn apply(appliance: &Appliance<'_>) -> Result<String> {
+    let found = only_one(appliance)?;
+    let id = found["id"].as_str().context("no id")?;
+    appliance.says(&format!("vigie-update apply --json --who ci --id {id}"))
+}
+
+fn expect_state(appliance: &Appliance<'_>, state: &str) -> Result<()> {
+    let found = only_one(appliance)?;
+    ensure!(
+        found["name"] == NAME && found["door"] == "scp" && found["state"] == state,
+        "expected {NAME} by scp to be {state}: {found}"
+    );
+    Ok(())
+}
+
+fn only_one(appliance: &Appliance<'_>) -> Result<Value> {
+    let list = appliance.says("vigie-update list --json")?;
+    ensure!(list.lines().count() == 1, "not one package: {list}");
+    serde_json::from_str(&list).with_context(|| format!("the list is {list}"))
+}
+
+fn scp(appliance: &Appliance<'_>, file: &Path, name: &str) -> Result<()> {
+    let mut scp = copier(appliance, "scp")?;
+    scp.arg(file).arg(format!("service@127.0.0.1:{name}"));
+    process::output("copying by scp", &mut scp).map(drop)
+}
+
+/// Runs a batch, which ends at the first command that fails.
+fn sftp(appliance: &Appliance<'_>, batch: &str) -> Result<()> {
+    let path = appliance.ctx.folder().join("batch");
+    fs::write(&path, batch).context("writing the batch of sftp")?;
+    let mut sftp = copier(appliance, "sftp")?;
+    sftp.arg("-b").arg(&path).arg("service@127.0.0.1");
+    process::output("copying by sftp", &mut sftp).map(drop)
+}
+
+fn copier(appliance: &Appliance<'_>, program: &str) -> Result<std::process::Command> {
+    let key = ssh::Key::of_install(appliance.ctx);
+    ssh::copier(appliance.ctx, &key, &appliance.up.vm, program)
+}
