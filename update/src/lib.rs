@@ -6,7 +6,8 @@
 //! - [`esp`]: where those bytes lie on the disk, read and rewritten in place;
 //! - [`writer`]: an image into a slot, read back;
 //! - [`media`]: which sticks and discs are mounted to be looked at;
-//! - [`running`]: what this boot is.
+//! - [`running`]: what this boot is;
+//! - [`doors`]: what lies where packages come in, and who may ask for what.
 //!
 //! Invariants:
 //! 1. The boot state is one sector: a power cut leaves the old or the new one.
@@ -19,6 +20,7 @@ pub mod apply;
 pub mod boot_state;
 pub mod choice;
 pub mod commands;
+pub mod doors;
 pub mod esp;
 pub mod fate;
 pub mod history;

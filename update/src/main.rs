@@ -3,7 +3,7 @@
 //! Exit codes: 0 done, 1 failed, 2 wrong use, 3 the package was refused and nothing was changed,
 //! 4 there is nothing to go back to.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command as Process, ExitCode};
 
 use anyhow::{Context, Result};
@@ -11,7 +11,7 @@ use clap::{Parser, Subcommand};
 use vigie_update::appliance::This;
 use vigie_update::apply::{ApplyError, child};
 use vigie_update::commands::apply::{ApplyArguments, Order};
-use vigie_update::commands::{self, apply, open_package, show, slots};
+use vigie_update::commands::{self, apply, list, open_package, show, slots};
 use vigie_update::fate::FateError;
 use vigie_update::history::{Door, Outcome};
 use vigie_update::media::place;
@@ -49,6 +49,15 @@ enum Command {
         /// The package; - reads it from standard input.
         file: PathBuf,
         /// Language of its list of changes.
+        #[arg(long, default_value = "en")]
+        language: String,
+    },
+    /// Lists the packages that lie in the folders for them and on plugged-in sticks and discs.
+    List {
+        /// Print JSON lines.
+        #[arg(long)]
+        json: bool,
+        /// Language of the reasons.
         #[arg(long, default_value = "en")]
         language: String,
     },
@@ -125,6 +134,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Status { json } => slots::status(json)?,
         Command::Verify { file, json } => return verify(&file, json),
         Command::Show { file, language } => show_package(&file, &language)?,
+        Command::List { json, language } => list::run(json, &language)?,
         Command::Apply(arguments) => return apply_package(&arguments),
         Command::Rollback { restart: now, who } => rollback(now, who)?,
         Command::History { json } => slots::history(json)?,
@@ -142,7 +152,7 @@ fn run(command: Command) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn verify(file: &std::path::Path, json: bool) -> Result<ExitCode> {
+fn verify(file: &Path, json: bool) -> Result<ExitCode> {
     let package = open_package(file)?;
     let this = This::load()?;
     match show::check(&this, &package, &mut Progress::new(json)) {
@@ -157,7 +167,7 @@ fn verify(file: &std::path::Path, json: bool) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn show_package(file: &std::path::Path, language: &str) -> Result<()> {
+fn show_package(file: &Path, language: &str) -> Result<()> {
     let package = open_package(file)?;
     let checked = show::check(&This::load()?, &package, &mut Progress::new(false))?;
     println!("{}", show::lines(&checked, language).join("\n"));
@@ -165,13 +175,25 @@ fn show_package(file: &std::path::Path, language: &str) -> Result<()> {
 }
 
 fn apply_package(arguments: &ApplyArguments) -> Result<ExitCode> {
-    let package = open_package(&arguments.file)?;
     let mut this = This::load()?;
+    let (package, door) = match &arguments.id {
+        Some(id) => {
+            let (found, file) = list::by_id(&this, id)?;
+            (file, found.door)
+        }
+        None => {
+            let file = arguments.file.as_deref();
+            (
+                open_package(file.unwrap_or(Path::new("-")))?,
+                arguments.door,
+            )
+        }
+    };
     let order = Order {
         package,
-        door: arguments.door,
+        door,
         who: arguments.who.clone(),
-        reinstall: arguments.reinstall && arguments.door == Door::Console,
+        reinstall: arguments.reinstall && door == Door::Console,
     };
     match apply::run(&mut this, order, &mut Progress::new(arguments.json)) {
         Ok(applied) => {

@@ -183,8 +183,15 @@ pub struct Opened {
 /// # Errors
 /// It is no package, or not signed by whom this machine trusts.
 pub fn open(unpacker: &mut dyn Unpacker, keys: &Keyring) -> Result<Opened, PackageError> {
-    let envelope = unpacker.envelope()?;
-    keys.verify(&envelope)?;
+    authenticate(&unpacker.envelope()?, keys)
+}
+
+/// Authenticates a head that was read, and only then parses it.
+///
+/// # Errors
+/// It is not signed by whom this machine trusts, or cannot be understood.
+pub fn authenticate(envelope: &Envelope, keys: &Keyring) -> Result<Opened, PackageError> {
+    keys.verify(envelope)?;
     let header = Header::parse(&envelope.signed)?;
     let id = hex::encode(Sha256::digest(&envelope.signed));
     Ok(Opened { header, id })

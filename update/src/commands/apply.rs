@@ -138,11 +138,15 @@ pub fn failure(error: &ApplyError, json: bool) -> String {
     }
 }
 
-/// A path or `-`, and who asks.
+/// A path, `-` or an id, and who asks.
 #[derive(clap::Args, Debug)]
 pub struct ApplyArguments {
     /// The package; - reads it from standard input.
-    pub file: PathBuf,
+    #[arg(required_unless_present = "id")]
+    pub file: Option<PathBuf>,
+    /// A package that `list` shows, by its id; its door is that of its folder.
+    #[arg(long, conflicts_with_all = ["file", "door"])]
+    pub id: Option<String>,
     /// Print JSON lines.
     #[arg(long)]
     pub json: bool,

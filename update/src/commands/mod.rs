@@ -1,6 +1,7 @@
 //! What the command line does, a file each.
 
 pub mod apply;
+pub mod list;
 pub mod show;
 pub mod slots;
 

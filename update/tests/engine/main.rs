@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod faults;
+mod found;
 mod power_cut;
 mod sandbox;
 mod support;

@@ -1,0 +1,165 @@
+//! `vigie-update list`: what lies in the folders, and whether this machine would take it.
+
+use std::fs::File;
+use std::io::Seek;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use vigie_disk::Bytes;
+
+use super::apply::PROGRAM;
+use crate::appliance::This;
+use crate::apply::sandboxed::{ACCOUNT, Sandboxed};
+use crate::doors::found::{self, Found, Head, State};
+use crate::doors::places::places;
+use crate::package::PackageError;
+
+/// What lies in the folders of this machine, each with its opened file.
+///
+/// # Errors
+/// The boot state cannot be read.
+pub fn scan(this: &This) -> Result<Vec<(Found, File)>> {
+    let context = this.context(false)?;
+    let read = &mut |file: &File| head(this, file);
+    Ok(found::scan(&places(Path::new("/")), &context, read))
+}
+
+/// Reads and authenticates the head of a file, in the unpacking process.
+///
+/// # Errors
+/// It is no package, or not signed by whom this machine trusts.
+pub fn head(this: &This, file: &File) -> Result<Head, PackageError> {
+    let mut unpacker = Sandboxed::start(Path::new(PROGRAM), file, Some(ACCOUNT))?;
+    found::head(&mut unpacker, &this.keys)
+}
+
+/// The file that a list gave this id, to be read from its beginning.
+///
+/// # Errors
+/// It is not there any more, or has become another package.
+pub fn by_id(this: &This, id: &str) -> Result<(Found, File)> {
+    let found = scan(this)?.into_iter().find(|(found, _)| found.id == id);
+    let (found, mut file) = found.with_context(|| {
+        format!("no package {id:.16} is there any more; look at the list again (vigie-update list)")
+    })?;
+    file.rewind().context("reading the package anew")?;
+    Ok((found, file))
+}
+
+/// Prints the list.
+///
+/// # Errors
+/// This is no installed appliance.
+pub fn run(json: bool, language: &str) -> Result<()> {
+    let all = scan(&This::load()?)?;
+    for (found, _) in &all {
+        if json {
+            println!("{}", serde_json::to_string(found)?);
+        } else {
+            println!("{}", lines(found, language).join("\n"));
+        }
+    }
+    if all.is_empty() && !json {
+        println!("{}", texts(language).nothing);
+    }
+    Ok(())
+}
+
+struct Texts {
+    nothing: &'static str,
+    ready: &'static str,
+    arriving: &'static str,
+    refused: &'static str,
+    unreadable: &'static str,
+    since: &'static str,
+}
+
+const fn texts(language: &str) -> &'static Texts {
+    match language.as_bytes() {
+        b"fr" => &Texts {
+            nothing: "il n'y a aucun paquet de mise à jour ; branchez une clé USB, ou envoyez-en un \
+                      par la page web ou par scp",
+            ready: "prêt à installer",
+            arriving: "en cours de copie",
+            refused: "refusé",
+            unreadable: "inutilisable",
+            since: "changements depuis",
+        },
+        _ => &Texts {
+            nothing: "there is no update package; plug in a stick, or send one by the web page or scp",
+            ready: "ready to install",
+            arriving: "arriving",
+            refused: "refused",
+            unreadable: "not usable",
+            since: "changes since",
+        },
+    }
+}
+
+/// A found file for a person: what and where, the verdict, the id.
+#[must_use]
+pub fn lines(found: &Found, language: &str) -> Vec<String> {
+    let texts = texts(language);
+    let state = match found.state {
+        State::Ready => texts.ready,
+        State::Arriving => texts.arriving,
+        State::Refused => texts.refused,
+        State::Unreadable => texts.unreadable,
+    };
+    let version = found.version.map_or("?".to_owned(), |v| v.to_string());
+    let base = found.base.map(|base| format!(", {} {base}", texts.since));
+    let reason = match language {
+        "fr" => &found.reason_fr,
+        _ => &found.reason,
+    };
+    let reason = reason.as_ref().map(|reason| format!(": {reason}"));
+    vec![
+        format!(
+            "{version} ({}, {}, {}{})",
+            found.door.name(),
+            found.name,
+            Bytes::new(found.size),
+            base.unwrap_or_default()
+        ),
+        format!("  {state}{}", reason.unwrap_or_default()),
+        format!("  id {}", found.id),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::history::Door;
+
+    use super::*;
+
+    #[test]
+    fn words() {
+        let mut found = Found {
+            id: "ab12".into(),
+            door: Door::Usb,
+            name: "vigie-1.2.3.0-upd.tgz".into(),
+            state: State::Ready,
+            size: 150_000_000,
+            length: Some(150_000_000),
+            package: None,
+            version: Some("1.2.3.0".parse().unwrap()),
+            base: None,
+            reason: None,
+            reason_fr: None,
+        };
+        let expected = [
+            "1.2.3.0 (usb, vigie-1.2.3.0-upd.tgz, 150 MB)",
+            "  ready to install",
+            "  id ab12",
+        ];
+        assert_eq!(lines(&found, "en"), expected);
+        found.base = Some("1.2.0.0".parse().unwrap());
+        found.state = State::Refused;
+        found.reason = Some("why".into());
+        found.reason_fr = Some("pourquoi".into());
+        assert_eq!(lines(&found, "en")[1], "  refused: why");
+        let french = lines(&found, "fr");
+        assert!(french[0].ends_with("150 MB, changements depuis 1.2.0.0)"));
+        assert_eq!(french[1], "  refusé: pourquoi");
+    }
+}

@@ -1,0 +1,225 @@
+//! What lies in the [`places`], and what this machine says of it.
+//!
+//! The head of each candidate is read by the unpacking process, authenticated and judged here; the
+//! body is not looked at. So "ready" says that an update may be asked for, and applying it checks
+//! every byte, on the descriptor that was opened.
+
+use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use vigie_disk::Bytes;
+
+use super::places::{self, Candidate, Place};
+use crate::apply::{self, ApplyError, Context, Opened, Unpacker};
+use crate::history::Door;
+use crate::package::{Keyring, PackageError};
+use crate::policy::judge;
+use crate::version::Version;
+
+/// A file whose head cannot be read, and that was written to within this time, is taken for one
+/// that is still coming.
+const STILL_WRITTEN: Duration = Duration::from_secs(10);
+
+/// How it stands with a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// It is complete, and this machine would take it now.
+    Ready,
+    /// It is not complete yet.
+    Arriving,
+    /// It is a package that this machine does not take; the reason says why.
+    Refused,
+    /// It is no package, damaged, or not signed by whom this machine trusts.
+    Unreadable,
+}
+
+/// A file that was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Found {
+    /// What it is applied by: the same as long as door, place, name and package are the same.
+    pub id: String,
+    /// How it came.
+    pub door: Door,
+    /// Its name, for people.
+    pub name: String,
+    /// How it stands with it.
+    pub state: State,
+    /// Its length in bytes as it is.
+    pub size: u64,
+    /// Its length in bytes when it is complete.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub length: Option<u64>,
+    /// SHA-256 of its signed header.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub package: Option<String>,
+    /// The version that it installs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<Version>,
+    /// The version that it holds the changes to, for a delta package.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base: Option<Version>,
+    /// Why it is not ready, in English.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The same in French.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason_fr: Option<String>,
+}
+
+/// An authenticated head.
+#[derive(Clone, Debug)]
+pub struct Head {
+    /// What it says.
+    pub opened: Opened,
+    /// Length of the whole package in bytes.
+    pub length: u64,
+}
+
+/// Reads and authenticates the head of a package.
+///
+/// # Errors
+/// It is no package, or not signed by whom this machine trusts.
+pub fn head(unpacker: &mut dyn Unpacker, keys: &Keyring) -> Result<Head, PackageError> {
+    let envelope = unpacker.envelope()?;
+    let opened = apply::authenticate(&envelope, keys)?;
+    let length = envelope.length.saturating_add(opened.header.body);
+    Ok(Head { opened, length })
+}
+
+/// Looks into all places. What is ready comes first, the highest version before lower ones.
+///
+/// `read` gives the head of a file, from its beginning.
+pub fn scan(
+    places: &[Place],
+    context: &Context,
+    read: &mut dyn FnMut(&File) -> Result<Head, PackageError>,
+) -> Vec<(Found, File)> {
+    let mut all: Vec<(Found, File)> = places
+        .iter()
+        .flat_map(|place| {
+            let candidates = places::candidates(&place.folder);
+            candidates
+                .into_iter()
+                .map(move |candidate| (place, candidate))
+        })
+        .map(|(place, candidate)| {
+            let head = read(&candidate.file);
+            (describe(place, &candidate, head, context), candidate.file)
+        })
+        .collect();
+    all.sort_by(|(a, _), (b, _)| (a.state, b.version, &a.name).cmp(&(b.state, a.version, &b.name)));
+    all
+}
+
+fn describe(
+    place: &Place,
+    candidate: &Candidate,
+    head: Result<Head, PackageError>,
+    context: &Context,
+) -> Found {
+    let mut found = Found {
+        id: String::new(),
+        door: place.door,
+        name: printable(candidate),
+        state: State::Ready,
+        size: candidate.size,
+        length: None,
+        package: None,
+        version: None,
+        base: None,
+        reason: None,
+        reason_fr: None,
+    };
+    match head {
+        Ok(head) => {
+            let Opened { header, id } = &head.opened;
+            found.length = Some(head.length);
+            found.package = Some(id.clone());
+            found.version = Some(header.version);
+            found.base = header.base.as_ref().map(|base| base.version);
+            let verdict = judge(header, &context.machine, &context.standing);
+            found.told(verdict.map_err(ApplyError::from).err(), State::Refused);
+            found.completeness(head.length);
+        }
+        Err(_) if is_fresh(candidate) => {
+            found.state = State::Arriving;
+            found.reason = Some("still being copied".to_owned());
+            found.reason_fr = Some("copie en cours".to_owned());
+        }
+        Err(error) => found.told(Some(error.into()), State::Unreadable),
+    }
+    found.id = id(place, candidate, found.package.as_deref());
+    found
+}
+
+impl Found {
+    fn told(&mut self, error: Option<ApplyError>, state: State) {
+        if let Some(error) = error {
+            self.state = state;
+            self.reason = Some(error.to_string());
+            self.reason_fr = Some(error.french());
+        }
+    }
+
+    /// A package that is wrong for this machine is so whether it is complete or not.
+    fn completeness(&mut self, length: u64) {
+        if self.size > length {
+            let error = PackageError::Trailing { length };
+            self.told(Some(error.into()), State::Unreadable);
+        } else if self.size < length && self.state == State::Ready {
+            let (size, length) = (Bytes::new(self.size), Bytes::new(length));
+            self.state = State::Arriving;
+            self.reason = Some(format!("not complete: {size} of {length} are here"));
+            self.reason_fr = Some(format!("incomplet : {size} sur {length} sont arrivés"));
+        }
+    }
+}
+
+/// Whether somebody seems to be writing to it. A clock that was set in between decides nothing but
+/// a word.
+fn is_fresh(candidate: &Candidate) -> bool {
+    let age = |modified| SystemTime::now().duration_since(modified);
+    let age = candidate.modified.map(age);
+    age.is_some_and(|age| age.is_ok_and(|age| age < STILL_WRITTEN))
+}
+
+/// Not to be guessed from outside and of no meaning: a file is looked up by it, never opened by it.
+fn id(place: &Place, candidate: &Candidate, package: Option<&str>) -> String {
+    let mut digest = Sha256::new();
+    for part in [
+        place.folder.as_os_str().as_bytes(),
+        candidate.name.as_bytes(),
+        package.unwrap_or_default().as_bytes(),
+    ] {
+        digest.update((part.len() as u64).to_le_bytes());
+        digest.update(part);
+    }
+    hex::encode(digest.finalize())
+}
+
+/// A name that can do nothing to a screen.
+fn printable(candidate: &Candidate) -> String {
+    let name = Path::new(&candidate.name).to_string_lossy();
+    name.chars().filter(|c| !c.is_control()).collect()
+}
+
+impl Door {
+    /// Its name in lists.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Console => "console",
+            Self::Web => "web",
+            Self::Scp => "scp",
+            Self::Usb => "usb",
+            Self::Medium => "medium",
+            Self::Https => "https",
+            Self::Fleet => "fleet",
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! What lies in the folders, read by the unpacking process and judged.
+
+use std::fs::File;
+use std::io::Seek;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use vigie_update::apply::sandboxed::Sandboxed;
+use vigie_update::apply::{self, Unpacker};
+use vigie_update::doors::found::{self, Found, Head, State};
+use vigie_update::doors::places::{FILES, Place};
+use vigie_update::history::Door;
+use vigie_update::package::PackageError;
+
+use crate::support::{context, file, keys, package};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_vigie-update");
+
+fn read(file: &File) -> Result<Head, PackageError> {
+    let mut unpacker = Sandboxed::start(Path::new(PROGRAM), file, None)?;
+    found::head(&mut unpacker, &keys())
+}
+
+fn scan(dir: &Path) -> Vec<(Found, File)> {
+    let place = Place {
+        folder: dir.to_owned(),
+        door: Door::Scp,
+    };
+    found::scan(&[place], &context(), &mut read)
+}
+
+/// Puts a file there that nobody has written to for a while.
+fn put(dir: &Path, name: &str, bytes: &[u8]) {
+    let long_ago = SystemTime::now() - Duration::from_secs(3600);
+    file(dir, name, bytes).set_modified(long_ago).unwrap();
+}
+
+#[test]
+fn c56_a_file_that_grows_is_ready_when_it_is_complete() {
+    let dir = tempfile::tempdir().unwrap();
+    let bytes = package(2, None);
+    let mut ids = std::collections::BTreeSet::new();
+    let mut state = |length: usize, old: bool| {
+        let file = file(dir.path(), "vigie-2.0.0.0-upd.tgz", &bytes[..length]);
+        if old {
+            file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        }
+        let (found, _) = scan(dir.path()).remove(0);
+        if found.package.is_some() {
+            ids.insert(found.id.clone());
+        }
+        (found.state, found.reason.unwrap_or_default())
+    };
+    assert_eq!(state(0, false).0, State::Arriving);
+    assert_eq!(state(100, false).0, State::Arriving);
+    // Nobody writes to it any more: then the reason is told.
+    let (broken, reason) = state(100, true);
+    assert_eq!(broken, State::Unreadable);
+    assert!(reason.contains("ends within its header"), "{reason}");
+    for length in [2000, bytes.len() / 2, bytes.len() - 1] {
+        for old in [false, true] {
+            let (arriving, reason) = state(length, old);
+            assert_eq!(arriving, State::Arriving, "{length}");
+            assert!(reason.starts_with("not complete"), "{reason}");
+        }
+    }
+    assert_eq!(state(bytes.len(), false), (State::Ready, String::new()));
+    assert_eq!(ids.len(), 1, "one file, one id");
+}
+
+#[test]
+fn c07_c33_c46_verdicts_in_both_languages_and_in_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let good = package(2, None);
+    let mut foreign = good.clone();
+    let at = foreign
+        .windows(10)
+        .position(|w| w == b"signature ")
+        .unwrap();
+    foreign.splice(at..at + 10, *b"signatury ");
+    let long = [&good[..], b"x"].concat();
+    for (name, bytes) in [
+        ("older-upd.tgz", &package(1, None)),
+        ("newest-upd.tgz", &package(3, None)),
+        ("delta-upd.tgz", &package(2, Some(1))),
+        ("good-upd.tgz", &good),
+        ("long-upd.tgz", &long),
+        ("foreign-upd.tgz", &foreign),
+        ("noise\x1b[2J-upd.tgz", &b"nothing of ours".to_vec()),
+    ] {
+        put(dir.path(), name, bytes);
+    }
+    let found = scan(dir.path());
+    let told: Vec<_> = found
+        .iter()
+        .map(|(found, _)| (&*found.name, found.state))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("newest-upd.tgz", State::Ready),
+            ("delta-upd.tgz", State::Ready),
+            ("good-upd.tgz", State::Ready),
+            ("older-upd.tgz", State::Refused),
+            ("long-upd.tgz", State::Unreadable),
+            ("foreign-upd.tgz", State::Unreadable),
+            ("noise[2J-upd.tgz", State::Unreadable),
+        ]
+    );
+    for ((found, _), (english, french)) in found[3..].iter().zip([
+        ("newer version is needed", "version plus récente"),
+        ("bytes follow the end", "des octets suivent"),
+        ("---", "pas un paquet"),
+        ("does not begin as a gzip file", "pas un paquet"),
+    ]) {
+        let (reason, reason_fr) = (found.reason.as_deref(), found.reason_fr.as_deref());
+        assert!(reason.unwrap().contains(english), "{reason:?}");
+        assert!(reason_fr.unwrap().contains(french), "{reason_fr:?}");
+    }
+    let ids: std::collections::BTreeSet<_> = found.iter().map(|(found, _)| &found.id).collect();
+    assert_eq!(ids.len(), found.len());
+}
+
+/// The listed descriptor is what is applied, and every byte of it is checked while it is read:
+/// whatever is done to the file after it was listed is either without effect or found out.
+#[test]
+fn c57_a_file_that_changes_after_it_was_listed() {
+    let dir = tempfile::tempdir().unwrap();
+    let name = "vigie-2.0.0.0-upd.tgz";
+    let path = dir.path().join(name);
+    let bytes = package(2, None);
+    let listed = |change: &dyn Fn()| {
+        put(dir.path(), name, &bytes);
+        let (found, file) = scan(dir.path()).remove(0);
+        assert_eq!(found.state, State::Ready);
+        change();
+        (&file).rewind().unwrap();
+        let mut unpacker = Sandboxed::start(Path::new(PROGRAM), &file, None).unwrap();
+        let opened = apply::open(&mut unpacker, &keys())?;
+        let manifest = unpacker.unpack(&opened.header, None, None, &mut |_| ());
+        manifest.map(|_| opened.header.version.to_string())
+    };
+    let write_at = |at: usize, new: &[u8]| {
+        let file = File::options().write(true).open(&path).unwrap();
+        std::os::unix::fs::FileExt::write_all_at(&file, new, at as u64).unwrap();
+    };
+    // Another file of that name is another file.
+    let replaced = || {
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, package(3, None)).unwrap();
+    };
+    assert_eq!(listed(&replaced).unwrap(), "2.0.0.0");
+    let middle = bytes.len() / 2;
+    let other = [bytes[middle] ^ 1];
+    let shorter = || {
+        let file = File::options().write(true).open(&path).unwrap();
+        file.set_len(middle as u64).unwrap();
+    };
+    let within = |new: &[u8], at| listed(&|| write_at(at, new)).unwrap_err().to_string();
+    assert!(within(&other, middle).contains("damaged in chunk"));
+    assert!(within(b"x", bytes.len()).contains("bytes follow the end"));
+    assert!(within(&[0; 64], 30).contains("no update package"));
+    let short = listed(&shorter).unwrap_err().to_string();
+    assert!(short.contains("ends at byte"), "{short}");
+}
+
+#[test]
+fn c62_ten_thousand_files_cost_no_more_than_a_bounded_number_of_looks() {
+    let dir = tempfile::tempdir().unwrap();
+    for number in 0..10_000 {
+        std::fs::write(dir.path().join(format!("{number:05}-upd.tgz")), "x").unwrap();
+    }
+    put(dir.path(), "vigie-2.0.0.0-upd.tgz", &package(2, None));
+    let begun = std::time::Instant::now();
+    let found = scan(dir.path());
+    println!("10 000 files: {} ms", begun.elapsed().as_millis());
+    assert_eq!(found.len(), FILES);
+    assert_eq!(found[0].0.state, State::Ready);
+    assert!(begun.elapsed() < Duration::from_secs(20));
+}
