@@ -4,14 +4,15 @@
 //! 4 there is nothing to go back to.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command as Process, ExitCode};
+use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use vigie_update::appliance::This;
 use vigie_update::apply::{ApplyError, child};
 use vigie_update::commands::apply::{ApplyArguments, Order};
-use vigie_update::commands::{self, apply, list, open_package, show, slots};
+use vigie_update::commands::serve::restart;
+use vigie_update::commands::{self, apply, list, open_package, serve, show, slots};
 use vigie_update::fate::FateError;
 use vigie_update::history::{Door, Outcome};
 use vigie_update::media::place;
@@ -105,6 +106,9 @@ enum Command {
         /// Such as sdb1 or sr0.
         name: String,
     },
+    /// Answers one request from the socket on standard input; run by vigie-update@.service.
+    #[command(hide = true)]
+    Serve,
     /// The unpacking process; started by apply and verify.
     #[command(hide = true)]
     Unwrap,
@@ -147,6 +151,7 @@ fn run(command: Command) -> Result<ExitCode> {
         }
         Command::MediaMount { name } => println!("{}", place::plugged_in(&name)?),
         Command::MediaUnmount { name } => place::pulled_out(&name)?,
+        Command::Serve => serve::run()?,
         Command::Unwrap => child::run().context("unpacking")?,
     }
     Ok(ExitCode::SUCCESS)
@@ -178,7 +183,10 @@ fn apply_package(arguments: &ApplyArguments) -> Result<ExitCode> {
     let mut this = This::load()?;
     let (package, door) = match &arguments.id {
         Some(id) => {
-            let (found, file) = list::by_id(&this, id)?;
+            let found = list::by_id(&this, id)?;
+            let (found, file) = found.context(
+                "this package is not there any more; look at the list again (vigie-update list)",
+            )?;
             (file, found.door)
         }
         None => {
@@ -231,11 +239,4 @@ fn reason_of_systemd() -> String {
         (Some(unit), Some(result)) => format!("{unit} failed ({result})"),
         _ => "it was not healthy in time".to_owned(),
     }
-}
-
-fn restart() -> Result<()> {
-    let status = Process::new("systemctl").arg("reboot").status();
-    let status = status.context("asking systemd for a restart")?;
-    anyhow::ensure!(status.success(), "systemd refuses to restart: {status}");
-    Ok(())
 }

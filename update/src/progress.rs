@@ -1,11 +1,12 @@
 //! How a command shows how far it is: a bar on a terminal, a line now and then elsewhere, JSON
 //! lines for a script.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
+use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::json;
+use serde_json::{Value, json};
 use vigie_disk::Bytes;
 
 use crate::apply::Phase;
@@ -22,6 +23,9 @@ pub enum Shown {
     Json,
     /// A bar.
     Bar,
+    /// One JSON object a line, to whoever asked through a socket. One that has gone is told
+    /// nothing more, and stops nothing.
+    Socket(UnixStream),
     /// Plain lines.
     Lines,
     /// Nothing.
@@ -48,6 +52,11 @@ impl Phase {
             Self::ReadBack => "reading it back",
         }
     }
+}
+
+fn event(phase: Phase, done: Bytes, total: Bytes) -> Value {
+    let (done, total) = (done.get(), total.get());
+    json!({"event": "progress", "phase": phase, "done": done, "total": total})
 }
 
 impl Progress {
@@ -86,18 +95,26 @@ impl Progress {
             Shown::Bar => self.draw(phase, begins, done, total),
             Shown::Json if begins || ends || self.last.elapsed() >= JSON_EVERY => {
                 self.last = Instant::now();
-                let (done, total) = (done.get(), total.get());
-                println!(
-                    "{}",
-                    json!({"event": "progress", "phase": phase, "done": done, "total": total})
-                );
+                println!("{}", event(phase, done, total));
+            }
+            Shown::Socket(_) if begins || ends || self.last.elapsed() >= JSON_EVERY => {
+                self.last = Instant::now();
+                self.send(&event(phase, done, total));
             }
             Shown::Lines if begins || ends || self.last.elapsed() >= LINE_EVERY => {
                 self.last = Instant::now();
                 let percent = done.get() * 100 / total.get().max(1);
                 eprintln!("{}: {percent} %", phase.text());
             }
-            Shown::Json | Shown::Lines => {}
+            Shown::Json | Shown::Socket(_) | Shown::Lines => {}
+        }
+    }
+
+    fn send(&mut self, event: &Value) {
+        if let Shown::Socket(socket) = &mut self.shown
+            && socket.write_all(format!("{event}\n").as_bytes()).is_err()
+        {
+            self.shown = Shown::Quiet;
         }
     }
 
@@ -125,5 +142,30 @@ impl Progress {
         if let Some(bar) = self.bar.take() {
             bar.abandon();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader};
+
+    use super::*;
+
+    #[test]
+    fn a_socket_is_told_and_one_that_has_gone_stops_nothing() {
+        let (near, far) = UnixStream::pair().unwrap();
+        let mut progress = Progress::shown(Shown::Socket(near));
+        progress.tell(Phase::Write, Bytes::ZERO, Bytes::new(10));
+        let mut line = String::new();
+        BufReader::new(far).read_line(&mut line).unwrap();
+        let event: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(
+            (&event["phase"], &event["total"]),
+            (&json!("write"), &json!(10))
+        );
+        for _ in 0..3 {
+            progress.tell(Phase::Write, Bytes::new(10), Bytes::new(10));
+        }
+        assert!(matches!(progress.shown, Shown::Quiet));
     }
 }

@@ -43,6 +43,18 @@ pub fn take(path: &Path, who: &str) -> Result<Lock, ApplyError> {
     Ok(Lock(file))
 }
 
+/// Who holds the lock now, in their own words; for people.
+#[must_use]
+pub fn holder(path: &Path) -> Option<String> {
+    let mut file = File::open(path).ok()?;
+    flock(&file, FlockOperation::NonBlockingLockShared).err()?;
+    let mut holder = String::new();
+    let _ = Read::by_ref(&mut file)
+        .take(200)
+        .read_to_string(&mut holder);
+    Some(holder)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -52,9 +64,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("lock");
         let first = take(&path, "web, anne").unwrap();
+        assert_eq!(holder(&path).as_deref(), Some("web, anne"));
         let second = take(&path, "scp").unwrap_err().to_string();
         assert!(second.contains("web, anne"), "{second}");
         drop(first);
+        assert_eq!(holder(&path), None);
+        assert_eq!(holder(&dir.path().join("none")), None);
         take(&path, "scp").unwrap();
     }
 }

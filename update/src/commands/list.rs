@@ -33,17 +33,18 @@ pub fn head(this: &This, file: &File) -> Result<Head, PackageError> {
     found::head(&mut unpacker, &this.keys)
 }
 
-/// The file that a list gave this id, to be read from its beginning.
+/// The file that a list gave this id, to be read from its beginning; none where it is not there
+/// any more, or has become another package.
 ///
 /// # Errors
-/// It is not there any more, or has become another package.
-pub fn by_id(this: &This, id: &str) -> Result<(Found, File)> {
+/// The boot state or the file cannot be read.
+pub fn by_id(this: &This, id: &str) -> Result<Option<(Found, File)>> {
     let found = scan(this)?.into_iter().find(|(found, _)| found.id == id);
-    let (found, mut file) = found.with_context(|| {
-        format!("no package {id:.16} is there any more; look at the list again (vigie-update list)")
-    })?;
-    file.rewind().context("reading the package anew")?;
-    Ok((found, file))
+    if let Some((_, file)) = &found {
+        let mut file: &File = file;
+        file.rewind().context("reading the package anew")?;
+    }
+    Ok(found)
 }
 
 /// Prints the list.

@@ -19,6 +19,17 @@ use crate::status::{Copy, Status};
 
 /// Version, slots and what the next start will boot.
 pub fn status(json: bool) -> Result<()> {
+    let status = status_now()?;
+    if json {
+        println!("{}", serde_json::to_string(&status)?);
+    } else {
+        println!("{}", status.lines().join("\n"));
+    }
+    Ok(())
+}
+
+/// The same, as it is now.
+pub fn status_now() -> Result<Status> {
     let running = Running::load(Path::new(BOOT_JSON))?;
     let sysfs = Sysfs::default();
     let os_release = std::fs::read_to_string(OS_RELEASE).unwrap_or_default();
@@ -37,12 +48,7 @@ pub fn status(json: bool) -> Result<()> {
         status.holds = fate::facts(&reached::folder(Path::new("/")));
         status.waiting = running.slot.is_some_and(|slot| fate::waiting(state, slot));
     }
-    if json {
-        println!("{}", serde_json::to_string(&status)?);
-    } else {
-        println!("{}", status.lines().join("\n"));
-    }
-    Ok(())
+    Ok(status)
 }
 
 fn load_state(running: &Running, sysfs: &Sysfs) -> Result<BootState> {

@@ -1,0 +1,167 @@
+//! The updater behind [`crate::doors::serve`], on the running machine.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+use super::apply::{self, Order};
+use super::{list, show, slots};
+use crate::appliance::This;
+use crate::apply::ApplyError;
+use crate::apply::lock::{self, LOCK};
+use crate::doors::found::{Found, Head};
+use crate::doors::login::{Answer, Gate};
+use crate::doors::peer;
+use crate::doors::places::{self, WEB};
+use crate::doors::serve::{Failure, Updater, Verdict, serve};
+use crate::fate::FateError;
+use crate::history::{self, Door, Outcome, Record};
+use crate::machine::below;
+use crate::policy::{Refusal, judge};
+use crate::progress::Progress;
+use crate::reached;
+
+/// Answers the one request that comes through standard input, a connected socket.
+///
+/// # Errors
+/// Standard input is no socket.
+pub fn run() -> Result<()> {
+    let socket = io::stdin().as_fd().try_clone_to_owned();
+    let socket = UnixStream::from(socket.context("taking the socket from standard input")?);
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let peer = peer::of(&socket, &read("/etc/passwd"), &read("/etc/group"));
+    if let Err(why) = &peer {
+        eprintln!("vigie-update: {why}");
+    }
+    serve(socket, peer, &mut Running);
+    Ok(())
+}
+
+/// The running machine.
+struct Running;
+
+impl Updater for Running {
+    fn status(&mut self) -> Result<Value, Failure> {
+        let mut status = serde_json::to_value(slots::status_now()?).map_err(anyhow::Error::from)?;
+        status["busy"] = lock::holder(Path::new(LOCK)).into();
+        Ok(status)
+    }
+
+    fn history(&mut self) -> Vec<Record> {
+        history::load(&reached::folder(Path::new("/")))
+    }
+
+    fn list(&mut self) -> Result<Vec<Found>, Failure> {
+        let found = list::scan(&This::load()?)?.into_iter();
+        Ok(found.map(|(found, _)| found).collect())
+    }
+
+    fn judge(&mut self, upload: &str) -> Result<Verdict, Failure> {
+        let this = This::load()?;
+        let file = upload_file(upload)?;
+        let head = list::head(&this, &file).map_err(ApplyError::from)?;
+        let context = this.context(false)?;
+        let verdict = judge(&head.opened.header, &context.machine, &context.standing);
+        Ok(told(&head, verdict.map_err(ApplyError::from)))
+    }
+
+    fn check(&mut self, upload: &str, progress: &mut Progress) -> Result<Verdict, Failure> {
+        let this = This::load()?;
+        let head = list::head(&this, &upload_file(upload)?).map_err(ApplyError::from)?;
+        let checked = show::check(&this, &upload_file(upload)?, progress)?;
+        let same = checked.opened.id == head.opened.id;
+        if !same {
+            return Err(anyhow::anyhow!("the upload was changed while it was checked").into());
+        }
+        Ok(told(&head, checked.verdict))
+    }
+
+    fn apply(
+        &mut self,
+        id: &str,
+        who: Option<String>,
+        progress: &mut Progress,
+    ) -> Result<Value, Failure> {
+        let mut this = This::load()?;
+        let Some((found, package)) = list::by_id(&this, id)? else {
+            return Err(Failure::refused(
+                "this package is not there any more; look at the list again",
+                "ce paquet n'est plus là ; regardez de nouveau la liste",
+            ));
+        };
+        let order = Order {
+            package,
+            door: found.door,
+            who,
+            reinstall: false,
+        };
+        let applied = apply::run(&mut this, order, progress)?;
+        Ok(json!({"version": applied.version, "slot": applied.slot}))
+    }
+
+    fn rollback(&mut self, door: Door, who: Option<String>) -> Result<Outcome, Failure> {
+        slots::rollback(door, who).map_err(|error| {
+            let refused = matches!(
+                error.downcast_ref(),
+                Some(FateError::NothingThere { .. } | FateError::Unsafe { .. })
+            );
+            Failure {
+                refused,
+                ..error.into()
+            }
+        })
+    }
+
+    fn restart(&mut self) -> Result<(), Failure> {
+        Ok(restart()?)
+    }
+
+    fn login(&mut self, user: &str, password: &str, peer: &str) -> Answer {
+        let answer = Gate::default().ask(user, password, peer);
+        let peer: String = peer.chars().filter(|c| !c.is_control()).take(64).collect();
+        eprintln!("vigie-update: web log-in from {peer}: {}", answer.words().0);
+        answer
+    }
+}
+
+/// An upload that is not complete yet, by its name.
+fn upload_file(upload: &str) -> Result<std::fs::File, Failure> {
+    let folder = below(Path::new("/"), WEB);
+    let found = places::open_named(&folder, &format!("{upload}.part"));
+    let gone = || Failure::refused("there is no such upload", "cet envoi n'existe pas");
+    found.map(|found| found.file).ok_or_else(gone)
+}
+
+fn told(head: &Head, verdict: Result<(), ApplyError>) -> Verdict {
+    let refusal = verdict.as_ref().err();
+    Verdict {
+        package: head.opened.id.clone(),
+        version: head.opened.header.version.to_string(),
+        length: head.length,
+        accepted: refusal.is_none(),
+        later: matches!(
+            refusal,
+            Some(ApplyError::Refused(
+                Refusal::Waiting { .. } | Refusal::Unconfirmed { .. }
+            ))
+        ),
+        reason: refusal.map(ToString::to_string),
+        reason_fr: refusal.map(ApplyError::french),
+    }
+}
+
+/// Asks systemd for a restart.
+///
+/// # Errors
+/// It refuses.
+pub fn restart() -> Result<()> {
+    let status = Command::new("systemctl").arg("reboot").status();
+    let status = status.context("asking systemd for a restart")?;
+    anyhow::ensure!(status.success(), "systemd refuses to restart: {status}");
+    Ok(())
+}

@@ -1,0 +1,579 @@
+//! `vigie-update serve`: one question of a program without privileges, and its answer.
+//!
+//! systemd listens on `/run/vigie/update.sock` and starts one process a connection. A line of JSON
+//! comes in ([`Request`]); lines of JSON go out, the last one `{"event":"end","ok":…}`. Failures
+//! are told as `refused` (nothing was changed) or `failed`, with `reason` and `reason_fr`.
+//!
+//! An update that was begun goes on when whoever asked for it has gone.
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::found::Found;
+use super::login::Answer;
+use super::peer::Peer;
+use crate::apply::ApplyError;
+use crate::history::{Door, Outcome, Record};
+use crate::progress::{Progress, Shown};
+
+/// Longest request in bytes, its newline included.
+const LONGEST: usize = 4096;
+/// A request that is not complete by then is not answered.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// One that does not take its answer for so long is told nothing more.
+const UNREAD: Duration = Duration::from_secs(10);
+/// Longest name of who asks, in characters.
+const LONGEST_WHO: usize = 100;
+/// Records of the history that are told, from the newest.
+const RECORDS: usize = 50;
+
+/// What is asked.
+#[derive(Deserialize)]
+#[serde(tag = "verb", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Request {
+    /// Version, slots, what is under way: a `status`.
+    Status {},
+    /// What was installed: `record`s, the newest first.
+    History {},
+    /// What lies in the folders: `found`s.
+    List {},
+    /// Whether the beginning of an upload is a package for this machine: a `package`.
+    Judge {
+        /// The upload's name, 32 hexadecimal digits.
+        upload: String,
+    },
+    /// The same for a complete upload, every byte of it checked: `progress`, a `package`.
+    Check {
+        /// The upload's name.
+        upload: String,
+    },
+    /// Applies what the list gave this id: `progress`, `installed`.
+    Apply {
+        /// Of [`Found`].
+        id: String,
+        /// Who asks, for the history.
+        who: Option<String>,
+    },
+    /// Back to the other slot: `rollback` or `cancelled`.
+    Rollback {
+        /// Who asks, for the history.
+        who: Option<String>,
+    },
+    /// Restarts the machine: `restarting`.
+    Restart {},
+    /// Whether a password is right: `welcome`, or `refused` with a `code`.
+    Login {
+        /// The name.
+        user: String,
+        /// The password.
+        password: String,
+        /// Where it came from, for the wait after wrong ones.
+        peer: String,
+    },
+}
+
+/// Why something was not done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Nothing was changed.
+    pub refused: bool,
+    /// One word for programs.
+    pub code: Option<&'static str>,
+    /// In English.
+    pub english: String,
+    /// In French.
+    pub french: String,
+}
+
+impl Failure {
+    /// A refusal.
+    #[must_use]
+    pub fn refused(english: impl Into<String>, french: impl Into<String>) -> Self {
+        Self {
+            refused: true,
+            code: None,
+            english: english.into(),
+            french: french.into(),
+        }
+    }
+
+    fn event(&self) -> Value {
+        let event = if self.refused { "refused" } else { "failed" };
+        let mut event = json!({"event": event, "reason": self.english, "reason_fr": self.french});
+        if let Some(code) = self.code {
+            event["code"] = code.into();
+        }
+        event
+    }
+}
+
+impl From<ApplyError> for Failure {
+    fn from(error: ApplyError) -> Self {
+        Self {
+            refused: error.is_refusal(),
+            code: None,
+            english: error.to_string(),
+            french: error.french(),
+        }
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        let text = format!("{error:#}");
+        Self {
+            refused: false,
+            code: None,
+            english: text.clone(),
+            french: text,
+        }
+    }
+}
+
+/// What is told of an upload.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    /// SHA-256 of its signed header.
+    pub package: String,
+    /// The version that it installs.
+    pub version: String,
+    /// Length of the whole package in bytes.
+    pub length: u64,
+    /// This machine would take it now.
+    pub accepted: bool,
+    /// It would not now, and may later: something else waits for a restart or for its health.
+    pub later: bool,
+    /// Why not, in English.
+    pub reason: Option<String>,
+    /// The same in French.
+    pub reason_fr: Option<String>,
+}
+
+/// Does what is asked; a test puts a script in its place.
+pub trait Updater {
+    /// Version, slots, what is under way.
+    fn status(&mut self) -> Result<Value, Failure>;
+    /// All records, the oldest first.
+    fn history(&mut self) -> Vec<Record>;
+    /// What lies in the folders.
+    fn list(&mut self) -> Result<Vec<Found>, Failure>;
+    /// Looks at the beginning of an upload.
+    fn judge(&mut self, upload: &str) -> Result<Verdict, Failure>;
+    /// Checks all of an upload.
+    fn check(&mut self, upload: &str, progress: &mut Progress) -> Result<Verdict, Failure>;
+    /// Applies what was found; gives the version and the slot.
+    fn apply(
+        &mut self,
+        id: &str,
+        who: Option<String>,
+        progress: &mut Progress,
+    ) -> Result<Value, Failure>;
+    /// Goes back.
+    fn rollback(&mut self, door: Door, who: Option<String>) -> Result<Outcome, Failure>;
+    /// Restarts the machine.
+    fn restart(&mut self) -> Result<(), Failure>;
+    /// Judges a password.
+    fn login(&mut self, user: &str, password: &str, peer: &str) -> Answer;
+}
+
+/// Answers one request of `peer`, or tells them why there is no answer.
+pub fn serve(mut socket: UnixStream, peer: Result<Peer, String>, updater: &mut dyn Updater) {
+    let outcome = peer
+        .map_err(|why| Failure::refused(why.clone(), why))
+        .and_then(|peer| {
+            let request = read(&mut socket)?;
+            let mut told = Told::new(&socket)?;
+            answer(request, &peer, updater, &mut told)
+        });
+    let Ok(mut told) = Told::new(&socket) else {
+        return;
+    };
+    if let Err(failure) = &outcome {
+        told.send(&failure.event());
+    }
+    told.send(&json!({"event": "end", "ok": outcome.is_ok()}));
+}
+
+fn read(socket: &mut UnixStream) -> Result<Request, Failure> {
+    let wrong =
+        |why: &str| Failure::refused(format!("the request {why}"), format!("requête : {why}"));
+    let begun = Instant::now();
+    let mut line = Vec::new();
+    while line.last() != Some(&b'\n') {
+        let left = PATIENCE.saturating_sub(begun.elapsed());
+        if left.is_zero() || socket.set_read_timeout(Some(left)).is_err() {
+            return Err(wrong("did not come in time"));
+        }
+        let mut piece = [0; LONGEST];
+        match socket.read(&mut piece) {
+            Ok(0) => return Err(wrong("has no end")),
+            Ok(got) => line.extend_from_slice(&piece[..got]),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(_) => return Err(wrong("did not come in time")),
+        }
+        if line.len() > LONGEST {
+            return Err(wrong("is too long"));
+        }
+    }
+    // Not what serde says of it: that may hold a part of a password.
+    serde_json::from_slice(&line).map_err(|_| wrong("is not one of those that are known"))
+}
+
+fn answer(
+    request: Request,
+    peer: &Peer,
+    updater: &mut dyn Updater,
+    told: &mut Told,
+) -> Result<(), Failure> {
+    may(peer, &request)?;
+    match request {
+        Request::Status {} => told.event("status", &updater.status()?),
+        Request::History {} => {
+            for record in updater.history().iter().rev().take(RECORDS) {
+                told.event("record", record);
+            }
+        }
+        Request::List {} => {
+            for found in &updater.list()? {
+                told.event("found", found);
+            }
+        }
+        Request::Judge { upload } => told.event("package", &updater.judge(name(&upload)?)?),
+        Request::Check { upload } => {
+            let verdict = updater.check(name(&upload)?, &mut told.progress())?;
+            told.event("package", &verdict);
+        }
+        Request::Apply { id, who } => {
+            let applied = updater.apply(&id, asks(peer, who), &mut told.progress())?;
+            told.event("installed", &applied);
+        }
+        Request::Rollback { who } => {
+            let door = if *peer == Peer::Web {
+                Door::Web
+            } else {
+                Door::Console
+            };
+            let outcome = updater.rollback(door, asks(peer, who))?;
+            told.send(&json!({"event": outcome}));
+        }
+        Request::Restart {} => {
+            told.send(&json!({"event": "restarting"}));
+            updater.restart()?;
+        }
+        Request::Login {
+            user,
+            password,
+            peer,
+        } => {
+            return login(updater.login(&user, &password, &peer), told);
+        }
+    }
+    Ok(())
+}
+
+/// Passwords and uploads are the web interface's affair: a member of the group has no business
+/// with guessing the one or judging the other.
+fn may(peer: &Peer, request: &Request) -> Result<(), Failure> {
+    let of_web = matches!(
+        request,
+        Request::Login { .. } | Request::Judge { .. } | Request::Check { .. }
+    );
+    if of_web && matches!(peer, Peer::Member(_)) {
+        let (en, fr) = (
+            "only the web interface may ask this",
+            "seule l'interface web peut le demander",
+        );
+        return Err(Failure::refused(en, fr));
+    }
+    Ok(())
+}
+
+fn login(answer: Answer, told: &mut Told) -> Result<(), Failure> {
+    let (code, english, french) = answer.words();
+    if answer == Answer::Welcome {
+        told.send(&json!({"event": "welcome"}));
+        return Ok(());
+    }
+    Err(Failure {
+        code: Some(code),
+        ..Failure::refused(english, french)
+    })
+}
+
+/// A name that the web interface made; nothing else is opened.
+fn name(upload: &str) -> Result<&str, Failure> {
+    let digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    let good = upload.len() == 32 && upload.bytes().all(digit);
+    good.then_some(upload).ok_or_else(|| {
+        Failure::refused("this is no upload's name", "ce n'est pas le nom d'un envoi")
+    })
+}
+
+/// Who asks, for the history: the web interface and root say for whom they speak.
+fn asks(peer: &Peer, who: Option<String>) -> Option<String> {
+    match peer {
+        Peer::Member(name) => Some(name.clone()),
+        Peer::Root | Peer::Web => who.map(|who| {
+            let printable = who.chars().filter(|c| !c.is_control());
+            printable.take(LONGEST_WHO).collect()
+        }),
+    }
+}
+
+/// The way back. Who has gone is told nothing, and that is no error.
+struct Told(Option<UnixStream>);
+
+impl Told {
+    fn new(socket: &UnixStream) -> Result<Self, Failure> {
+        let socket = socket.try_clone().and_then(|socket| {
+            socket.set_write_timeout(Some(UNREAD))?;
+            Ok(socket)
+        });
+        let socket = socket.map_err(|error| anyhow::anyhow!("answering: {error}"))?;
+        Ok(Self(Some(socket)))
+    }
+
+    fn send(&mut self, event: &Value) {
+        if let Some(socket) = &mut self.0
+            && socket.write_all(format!("{event}\n").as_bytes()).is_err()
+        {
+            self.0 = None;
+        }
+    }
+
+    /// An object with its `event`.
+    fn event(&mut self, event: &str, content: &impl Serialize) {
+        let mut content = serde_json::to_value(content).unwrap_or_else(|_| json!({}));
+        content["event"] = event.into();
+        self.send(&content);
+    }
+
+    fn progress(&self) -> Progress {
+        let socket = self.0.as_ref().and_then(|socket| socket.try_clone().ok());
+        Progress::shown(socket.map_or(Shown::Quiet, Shown::Socket))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader};
+
+    use vigie_disk::Bytes;
+
+    use crate::apply::Phase;
+    use crate::version::Version;
+
+    use super::*;
+
+    /// Writes down what it is asked.
+    #[derive(Default)]
+    struct Script {
+        asked: Vec<String>,
+    }
+
+    impl Updater for Script {
+        fn status(&mut self) -> Result<Value, Failure> {
+            Ok(json!({"version": "1.0.0.0"}))
+        }
+        fn history(&mut self) -> Vec<Record> {
+            let record = |n| Record {
+                time: n,
+                ..Record::now(Outcome::Good, Version([1, 0, 0, 0]))
+            };
+            (0..60).map(record).collect()
+        }
+        fn list(&mut self) -> Result<Vec<Found>, Failure> {
+            Err(anyhow::anyhow!("no boot state").into())
+        }
+        fn judge(&mut self, upload: &str) -> Result<Verdict, Failure> {
+            self.asked.push(format!("judge {upload}"));
+            Err(Failure::refused("older", "plus ancien"))
+        }
+        fn check(&mut self, upload: &str, _: &mut Progress) -> Result<Verdict, Failure> {
+            self.judge(upload)
+        }
+        fn apply(
+            &mut self,
+            id: &str,
+            who: Option<String>,
+            progress: &mut Progress,
+        ) -> Result<Value, Failure> {
+            self.asked.push(format!("apply {id} {who:?}"));
+            progress.tell(Phase::Write, Bytes::new(5), Bytes::new(10));
+            progress.tell(Phase::Write, Bytes::new(10), Bytes::new(10));
+            Ok(json!({"version": "2.0.0.0", "slot": "b"}))
+        }
+        fn rollback(&mut self, door: Door, who: Option<String>) -> Result<Outcome, Failure> {
+            self.asked.push(format!("rollback {door:?} {who:?}"));
+            Ok(Outcome::Cancelled)
+        }
+        fn restart(&mut self) -> Result<(), Failure> {
+            self.asked.push("restart".into());
+            Ok(())
+        }
+        fn login(&mut self, user: &str, password: &str, peer: &str) -> Answer {
+            self.asked
+                .push(format!("login {user} {} {peer}", password.len()));
+            if password == "right" {
+                Answer::Welcome
+            } else {
+                Answer::Wrong
+            }
+        }
+    }
+
+    fn ask(peer: Peer, request: &[u8]) -> (Vec<Value>, Vec<String>) {
+        let (mut near, far) = UnixStream::pair().unwrap();
+        near.write_all(request).unwrap();
+        near.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut script = Script::default();
+        serve(far, Ok(peer), &mut script);
+        let lines = BufReader::new(near).lines().map(Result::unwrap);
+        let events = lines.map(|line| serde_json::from_str(&line).unwrap());
+        (events.collect(), script.asked)
+    }
+
+    fn member() -> Peer {
+        Peer::Member("anne".into())
+    }
+
+    #[test]
+    fn each_verb_has_its_answer() {
+        let upload = "0123456789abcdef0123456789abcdef";
+        for (peer, request, asked, events) in [
+            (
+                Peer::Web,
+                r#"{"verb":"status"}"#.to_owned(),
+                None,
+                "status end",
+            ),
+            (Peer::Web, r#"{"verb":"list"}"#.into(), None, "failed end"),
+            (
+                Peer::Web,
+                format!(r#"{{"verb":"judge","upload":"{upload}"}}"#),
+                Some(format!("judge {upload}")),
+                "refused end",
+            ),
+            (
+                Peer::Web,
+                r#"{"verb":"apply","id":"ab","who":"root\u001b[2J"}"#.into(),
+                Some("apply ab Some(\"root[2J\")".into()),
+                "progress progress installed end",
+            ),
+            (
+                member(),
+                r#"{"verb":"apply","id":"ab","who":"root"}"#.into(),
+                Some("apply ab Some(\"anne\")".into()),
+                "progress progress installed end",
+            ),
+            (
+                Peer::Web,
+                r#"{"verb":"rollback"}"#.into(),
+                Some("rollback Web None".into()),
+                "cancelled end",
+            ),
+            (
+                Peer::Root,
+                r#"{"verb":"restart"}"#.into(),
+                Some("restart".into()),
+                "restarting end",
+            ),
+            (
+                Peer::Web,
+                r#"{"verb":"login","user":"root","password":"right","peer":"10.0.0.1"}"#.into(),
+                Some("login root 5 10.0.0.1".into()),
+                "welcome end",
+            ),
+            (
+                Peer::Web,
+                r#"{"verb":"login","user":"root","password":"x","peer":"10.0.0.1"}"#.into(),
+                Some("login root 1 10.0.0.1".into()),
+                "refused end",
+            ),
+        ] {
+            let (told, did) = ask(peer, (request.clone() + "\n").as_bytes());
+            let names: Vec<&str> = told.iter().map(|e| e["event"].as_str().unwrap()).collect();
+            assert_eq!(names.join(" "), events, "{request}");
+            assert_eq!(did, Vec::from_iter(asked), "{request}");
+            let ok = !events.contains("refused") && !events.contains("failed");
+            assert_eq!(told.last().unwrap()["ok"], ok);
+        }
+    }
+
+    #[test]
+    fn the_newest_records_are_told_and_no_more_than_some() {
+        let (told, _) = ask(Peer::Web, b"{\"verb\":\"history\"}\n");
+        assert_eq!(told.len(), RECORDS + 1);
+        assert_eq!(told[0]["time"], 59);
+    }
+
+    #[test]
+    fn c64_nonsense_and_strangers_change_nothing() {
+        let long = format!(
+            "{{\"verb\":\"apply\",\"id\":\"{}\"}}\n",
+            "a".repeat(LONGEST)
+        );
+        for (peer, request, word) in [
+            (Peer::Web, &b""[..], "no end"),
+            (Peer::Web, b"{\"verb\":\"restart\"}", "no end"),
+            (Peer::Web, b"{}\n", "known"),
+            (Peer::Web, b"{\"verb\":\"format\"}\n", "known"),
+            (Peer::Web, b"{\"verb\":\"restart\",\"now\":1}\n", "known"),
+            (Peer::Web, b"{\"verb\":\"apply\"}\n", "known"),
+            (Peer::Web, b"\xff\n", "known"),
+            (Peer::Web, long.as_bytes(), "too long"),
+            (
+                Peer::Web,
+                b"{\"verb\":\"judge\",\"upload\":\"../../../etc/shadow\"}\n",
+                "name",
+            ),
+            (
+                Peer::Web,
+                b"{\"verb\":\"check\",\"upload\":\"0123456789ABCDEF0123456789ABCDEF\"}\n",
+                "name",
+            ),
+            (
+                member(),
+                b"{\"verb\":\"login\",\"user\":\"root\",\"password\":\"right\",\"peer\":\"x\"}\n",
+                "only the web interface",
+            ),
+        ] {
+            let (told, did) = ask(peer, request);
+            let reason = told[0]["reason"].as_str().unwrap();
+            assert!(reason.contains(word), "{reason}");
+            assert_eq!((told.len(), &told[1]["ok"]), (2, &json!(false)));
+            assert!(did.is_empty(), "{did:?}");
+        }
+        let (near, far) = UnixStream::pair().unwrap();
+        let mut script = Script::default();
+        serve(far, Err("account 7 may not ask".into()), &mut script);
+        let lines: Vec<String> = BufReader::new(near).lines().map(Result::unwrap).collect();
+        assert!(
+            lines[0].contains("account 7") && lines.len() == 2,
+            "{lines:?}"
+        );
+    }
+
+    #[test]
+    fn c64_a_password_comes_back_in_no_message() {
+        let request = br#"{"verb":"login","user":"root","password":"tres secret","peer":7}"#;
+        let (told, _) = ask(Peer::Web, &[&request[..], b"\n"].concat());
+        assert!(told[0]["reason"].is_string());
+        assert!(!format!("{told:?}").contains("secret"));
+    }
+
+    #[test]
+    fn an_update_goes_on_when_who_asked_has_gone() {
+        let (mut near, far) = UnixStream::pair().unwrap();
+        near.write_all(b"{\"verb\":\"apply\",\"id\":\"ab\"}\n")
+            .unwrap();
+        drop(near);
+        let mut script = Script::default();
+        serve(far, Ok(Peer::Web), &mut script);
+        assert_eq!(script.asked, ["apply ab None"]);
+    }
+}
