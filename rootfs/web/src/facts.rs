@@ -60,12 +60,16 @@ impl Source {
         Self { root }
     }
 
+    pub fn hostname(&self) -> String {
+        rustix::system::uname()
+            .nodename()
+            .to_string_lossy()
+            .into_owned()
+    }
+
     pub fn read(&self) -> Facts {
         Facts {
-            hostname: rustix::system::uname()
-                .nodename()
-                .to_string_lossy()
-                .into_owned(),
+            hostname: self.hostname(),
             version: os_release_value(&self.text("usr/lib/os-release"), "VERSION_ID"),
             boot: serde_json::from_str(&self.text("run/vigie/boot.json")).unwrap_or_default(),
             uptime_s: uptime_s(),

@@ -4,17 +4,27 @@
 //! shown as JSON or as a page ([`page`], pure) by a small server ([`server`]). The program runs
 //! without privileges: it reads nothing that is not world-readable and never the settings.
 
+mod admin;
 mod arrays;
 mod check;
 mod facts;
 mod health;
+mod job;
 mod language;
+mod lifetime;
 mod messages;
 mod notify;
 mod page;
 mod parse;
+mod public;
 mod server;
+mod session;
+mod tls;
 mod units;
+mod update_messages;
+mod update_page;
+mod updater;
+mod upload;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -22,28 +32,36 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 
+use crate::server::Options;
+
 const USAGE: &str = "\
 vigie-web: the appliance's web interface
 
-usage: vigie-web --listen ADDRESS:PORT [--root DIR]
-       vigie-web --listen stdin         the listening socket comes as standard input (systemd)
+usage: vigie-web --listen systemd       the sockets of ports 80 and 443 are given by systemd
+       vigie-web --listen ADDRESS:PORT --listen-tls ADDRESS:PORT
        vigie-web --check ADDRESS:PORT   asks a running one for its health; exits 0 when it answers
+
+       --state DIR       where certificate and uploads are kept (/var/lib/vigie/web)
+       --updater SOCKET  where the updater is asked (/run/vigie/update.sock)
+       --root DIR        where the facts of the status page are read (/)
 
 Exit codes: 0 done, 1 failed, 2 wrong use.";
 
 /// What the command line asks for.
 #[derive(Debug, PartialEq, Eq)]
 enum Task {
-    Serve { listen: Listen, root: PathBuf },
+    Serve(Options),
     Check(SocketAddr),
     Help,
 }
 
 /// Where requests come from.
 #[derive(Debug, PartialEq, Eq)]
-enum Listen {
-    Stdin,
-    Address(SocketAddr),
+pub enum Listen {
+    /// Given by systemd.
+    Systemd,
+    /// Without and with TLS.
+    Addresses(SocketAddr, SocketAddr),
 }
 
 fn main() -> ExitCode {
@@ -55,7 +73,7 @@ fn main() -> ExitCode {
         }
     };
     let result = match task {
-        Task::Serve { listen, root } => server::run(&listen, root),
+        Task::Serve(options) => server::run(&options),
         Task::Check(address) => check::run(address),
         Task::Help => {
             println!("{USAGE}");
@@ -72,7 +90,10 @@ fn main() -> ExitCode {
 }
 
 fn task(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Task> {
-    let (mut listen, mut check, mut root) = (None, None, PathBuf::from("/"));
+    let (mut listen, mut tls, mut check) = (None, None, None);
+    let mut root = PathBuf::from("/");
+    let mut state = PathBuf::from("/var/lib/vigie/web");
+    let mut updater = PathBuf::from("/run/vigie/update.sock");
     while let Some(option) = arguments.next() {
         let mut value = || {
             arguments
@@ -81,24 +102,27 @@ fn task(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Task> {
         };
         match option.as_str() {
             "--help" | "-h" => return Ok(Task::Help),
-            "--listen" => {
-                let value = value()?;
-                listen = Some(if value == "stdin" {
-                    Listen::Stdin
-                } else {
-                    Listen::Address(address(&value)?)
-                });
-            }
+            "--listen" => listen = Some(value()?),
+            "--listen-tls" => tls = Some(address(&value()?)?),
             "--check" => check = Some(address(&value()?)?),
             "--root" => root = value()?.into(),
+            "--state" => state = value()?.into(),
+            "--updater" => updater = value()?.into(),
             _ => bail!("unknown option {option}"),
         }
     }
-    match (listen, check) {
-        (Some(listen), None) => Ok(Task::Serve { listen, root }),
-        (None, Some(address)) => Ok(Task::Check(address)),
-        _ => bail!("give --listen or --check"),
-    }
+    let listen = match (listen.as_deref(), tls, check) {
+        (None, None, Some(check)) => return Ok(Task::Check(check)),
+        (Some("systemd"), None, None) => Listen::Systemd,
+        (Some(plain), Some(tls), None) => Listen::Addresses(address(plain)?, tls),
+        _ => bail!("give --listen systemd, --listen and --listen-tls, or --check"),
+    };
+    Ok(Task::Serve(Options {
+        listen,
+        root,
+        state,
+        updater,
+    }))
 }
 
 fn address(text: &str) -> anyhow::Result<SocketAddr> {
@@ -117,24 +141,33 @@ mod tests {
             task(line.split_whitespace().map(str::to_owned)).map_err(|e| e.to_string())
         };
         let address = SocketAddr::from(([127, 0, 0, 1], 8080));
+        let tls = SocketAddr::from(([127, 0, 0, 1], 8443));
+        let serve = |listen, root: &str, state: &str| {
+            Ok(Task::Serve(Options {
+                listen,
+                root: root.into(),
+                state: state.into(),
+                updater: "/run/vigie/update.sock".into(),
+            }))
+        };
+        let nothing = "give --listen systemd, --listen and --listen-tls, or --check";
         for (line, expected) in [
             (
-                "--listen stdin",
-                Ok(Task::Serve {
-                    listen: Listen::Stdin,
-                    root: "/".into(),
-                }),
+                "--listen systemd",
+                serve(Listen::Systemd, "/", "/var/lib/vigie/web"),
             ),
             (
-                "--listen 127.0.0.1:8080 --root /x",
-                Ok(Task::Serve {
-                    listen: Listen::Address(address),
-                    root: "/x".into(),
-                }),
+                "--listen 127.0.0.1:8080 --listen-tls 127.0.0.1:8443 --root /x --state /y",
+                serve(Listen::Addresses(address, tls), "/x", "/y"),
             ),
             ("--check 127.0.0.1:8080", Ok(Task::Check(address))),
             ("-h", Ok(Task::Help)),
-            ("", Err("give --listen or --check".into())),
+            ("", Err(nothing.into())),
+            ("--listen 127.0.0.1:8080", Err(nothing.into())),
+            (
+                "--listen systemd --check 127.0.0.1:8080",
+                Err(nothing.into()),
+            ),
             ("--listen", Err("--listen needs a value".into())),
             ("--port 80", Err("unknown option --port".into())),
         ] {

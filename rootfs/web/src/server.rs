@@ -1,89 +1,163 @@
-//! The HTTP server: two pages, security headers on every answer, and bounds on every connection.
+//! The listening sockets: port 80 for what anybody may see, port 443 for the rest; security headers
+//! on every answer, and bounds on every connection.
 
-use std::net::TcpListener as StdListener;
-use std::os::fd::AsFd;
+use std::net::{IpAddr, TcpListener as StdListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
-use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use anyhow::{Context, Result};
+use axum::extract::Request;
+use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{Next, from_fn};
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::response::Response;
+use axum::{Extension, Router};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use listenfd::ListenFd;
+use sha2::{Digest, Sha256};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 
 use crate::Listen;
-use crate::facts::{Facts, Source};
-use crate::health::Health;
-use crate::language::Language;
-use crate::page;
+use crate::admin::Admin;
+use crate::facts::Source;
+use crate::lifetime::Lifetime;
+use crate::public::{self, Public};
 use crate::units::Units;
+use crate::{admin, page, tls, update_page};
 
 /// Connections served at once; more wait in the kernel's queue.
 const CONNECTIONS: usize = 512;
 /// A client that has not sent its headers by then is sent away.
 const HEADER_TIME: Duration = Duration::from_secs(10);
-/// No connection lives longer, whatever it does: a slow reader must not keep a place for good.
-const CONNECTION_TIME: Duration = Duration::from_secs(60);
+/// The same for the beginning of TLS.
+const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// Largest request head.
 const HEAD_BYTES: usize = 16 * 1024;
+/// How often abandoned uploads are looked for.
+const CLEAN_EVERY: Duration = Duration::from_secs(3600);
 
-struct App {
-    source: Source,
-    units: Units,
+/// Where a request comes from, and how long its connection may live.
+#[derive(Clone)]
+pub struct Client {
+    pub address: IpAddr,
+    pub lifetime: Lifetime,
+}
+
+/// What the command line says.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Options {
+    pub listen: Listen,
+    pub root: PathBuf,
+    /// Where certificate and uploads are kept.
+    pub state: PathBuf,
+    /// The updater's socket.
+    pub updater: PathBuf,
+}
+
+impl Options {
+    /// Where uploads are kept; the updater looks there.
+    pub fn uploads(&self) -> PathBuf {
+        self.state.join("upload")
+    }
 }
 
 /// Serves until the process is ended.
-pub fn run(listen: &Listen, root: PathBuf) -> anyhow::Result<()> {
+///
+/// # Errors
+/// The sockets are not there, or no certificate can be made.
+pub fn run(options: &Options) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        .max_blocking_threads(8)
         .build()
         .context("starting the runtime")?;
     runtime.block_on(async {
-        let listener = listener(listen)?;
-        let app = router(Arc::new(App {
-            source: Source::new(root),
+        let (plain, secure) = listeners(&options.listen)?;
+        let public = Arc::new(Public {
+            source: Source::new(options.root.clone()),
             units: Units::default(),
-        }));
+        });
+        let hostname = public.source.hostname();
+        let acceptor = tls::acceptor(&options.state, &hostname)?;
+        let places = Arc::new(Semaphore::new(CONNECTIONS));
+        let open = secured(public::router(Arc::clone(&public)), &policy(None));
+        let admin = Arc::new(Admin::new(options, hostname));
+        tokio::spawn(clean(Arc::clone(&admin)));
+        let closed = public::pages(public).merge(admin::router(admin));
+        let closed = secured(closed, &policy(Some(update_page::SCRIPT)));
         crate::notify::ready().context("telling systemd that the service is ready")?;
-        accept(listener, app).await
+        tokio::try_join!(
+            accept(plain, open, None, Arc::clone(&places)),
+            accept(secure, closed, Some(acceptor), places),
+        )?;
+        Ok(())
     })
 }
 
-fn listener(listen: &Listen) -> anyhow::Result<TcpListener> {
-    let listener: StdListener = match listen {
-        Listen::Stdin => std::io::stdin()
-            .as_fd()
-            .try_clone_to_owned()
-            .context("taking the socket from standard input")?
-            .into(),
-        Listen::Address(address) => {
-            StdListener::bind(address).with_context(|| format!("listening on {address}"))?
+fn listeners(listen: &Listen) -> Result<(TcpListener, TcpListener)> {
+    let (plain, secure) = match listen {
+        Listen::Systemd => {
+            let mut given = ListenFd::from_env();
+            let mut take = |index, port| {
+                let taken = given.take_tcp_listener(index);
+                let taken = taken.with_context(|| format!("taking the socket of port {port}"))?;
+                taken.with_context(|| format!("systemd gave no socket of port {port}"))
+            };
+            (take(0, 80)?, take(1, 443)?)
+        }
+        Listen::Addresses(plain, secure) => {
+            let bind = |address| {
+                StdListener::bind(address).with_context(|| format!("listening on {address}"))
+            };
+            (bind(plain)?, bind(secure)?)
         }
     };
-    listener
-        .set_nonblocking(true)
-        .context("preparing the listening socket")?;
-    TcpListener::from_std(listener).context("using the listening socket; is standard input one?")
+    let usable = |listener: StdListener| {
+        if let (Listen::Addresses(..), Ok(address)) = (listen, listener.local_addr()) {
+            println!("vigie-web: listening on {address}");
+        }
+        listener
+            .set_nonblocking(true)
+            .context("preparing a listening socket")?;
+        TcpListener::from_std(listener).context("using a listening socket")
+    };
+    Ok((usable(plain)?, usable(secure)?))
 }
 
-async fn accept(listener: TcpListener, app: Router) -> anyhow::Result<()> {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+async fn clean(admin: Arc<Admin>) {
+    loop {
+        admin.clean();
+        tokio::time::sleep(CLEAN_EVERY).await;
+    }
+}
+
+async fn accept(
+    listener: TcpListener,
+    app: Router,
+    tls: Option<TlsAcceptor>,
+    places: Arc<Semaphore>,
+) -> Result<()> {
     loop {
         let place = Arc::clone(&places)
             .acquire_owned()
             .await
             .context("waiting for a place")?;
         match listener.accept().await {
-            Ok((stream, _)) => {
-                tokio::spawn(serve(stream, app.clone(), place));
+            Ok((stream, from)) => {
+                let client = Client {
+                    address: from.ip().to_canonical(),
+                    lifetime: Lifetime::begin(),
+                };
+                let app = app.clone().layer(Extension(client.clone()));
+                tokio::spawn(begin(stream, tls.clone(), app, client.lifetime, place));
             }
             // Out of descriptors, or a client that left at once: the next one may fare better.
             Err(error) => {
@@ -94,74 +168,79 @@ async fn accept(listener: TcpListener, app: Router) -> anyhow::Result<()> {
     }
 }
 
-async fn serve(stream: TcpStream, app: Router, _place: OwnedSemaphorePermit) {
+async fn begin(
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    app: Router,
+    lifetime: Lifetime,
+    _place: OwnedSemaphorePermit,
+) {
+    match tls {
+        None => serve(stream, app, lifetime).await,
+        Some(tls) => {
+            if let Ok(Ok(stream)) = timeout(HANDSHAKE_TIME, tls.accept(stream)).await {
+                serve(stream, app, lifetime).await;
+            }
+        }
+    }
+}
+
+async fn serve(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    app: Router,
+    lifetime: Lifetime,
+) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIME)
         .max_buf_size(HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(app));
     // What a client does wrong is its own affair: neither outcome is an error of ours.
-    let _ = tokio::time::timeout(CONNECTION_TIME, connection).await;
-}
-
-fn router(app: Arc<App>) -> Router {
-    Router::new()
-        .route("/", get(status_page))
-        .route("/health", get(health))
-        .fallback(|| async { (StatusCode::NOT_FOUND, "not found\n") })
-        .with_state(app)
-        .layer(from_fn(secured))
-}
-
-async fn judged(app: &App) -> (Facts, Health) {
-    let failed = app.units.failed().await;
-    let facts = app.source.read();
-    let health = Health::of(&facts, failed);
-    (facts, health)
-}
-
-async fn health(State(app): State<Arc<App>>) -> Response {
-    let (_, health) = judged(&app).await;
-    match serde_json::to_string(&health) {
-        Ok(text) => ([(header::CONTENT_TYPE, "application/json")], text).into_response(),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+    tokio::select! {
+        _ = connection => {}
+        () = lifetime.over() => {}
     }
 }
 
-async fn status_page(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
-    let accepted = headers
-        .get(header::ACCEPT_LANGUAGE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    let language = Language::accepted(accepted);
-    let (facts, health) = judged(&app).await;
-    let content = [
-        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-        (header::CONTENT_LANGUAGE, language.tag()),
-        (header::VARY, "Accept-Language"),
-    ];
-    (content, page::status(&health, &facts.hostname, language)).into_response()
-}
-
-async fn secured(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    let headers = response.headers_mut();
-    for (name, value) in SECURITY_HEADERS {
-        headers.insert(
-            HeaderName::from_static(name),
-            HeaderValue::from_static(value),
-        );
-    }
-    let policy = format!(
-        "default-src 'none'; style-src 'sha256-{}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-        page::STYLE_HASH
+/// The security policy of pages with our style, and with this script alone.
+fn policy(script: Option<&str>) -> String {
+    let digest = |text: &str| STANDARD.encode(Sha256::digest(text));
+    let script = script.map_or_else(
+        || "form-action 'none'".to_owned(),
+        |script| {
+            let digest = digest(script);
+            format!("form-action 'self'; connect-src 'self'; script-src 'sha256-{digest}'")
+        },
     );
-    if let Ok(policy) = HeaderValue::from_str(&policy) {
-        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
-    }
-    response
+    format!(
+        "default-src 'none'; style-src 'sha256-{}'; base-uri 'none'; frame-ancestors 'none'; {script}",
+        digest(page::STYLE)
+    )
 }
 
+fn secured(app: Router, policy: &str) -> Router {
+    let policy = HeaderValue::from_str(policy).ok();
+    app.layer(from_fn(move |request: Request, next: Next| {
+        let policy = policy.clone();
+        async move {
+            let mut response: Response = next.run(request).await;
+            let headers = response.headers_mut();
+            for (name, value) in SECURITY_HEADERS {
+                headers.insert(
+                    HeaderName::from_static(name),
+                    HeaderValue::from_static(value),
+                );
+            }
+            if let Some(policy) = policy {
+                headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+            }
+            response
+        }
+    }))
+}
+
+// No Strict-Transport-Security: with it, browsers do not let anybody past a certificate that
+// nobody has vouched for, and the appliance makes its own.
 const SECURITY_HEADERS: [(&str, &str); 6] = [
     ("cache-control", "no-store"),
     ("cross-origin-opener-policy", "same-origin"),

@@ -1,0 +1,140 @@
+//! The update page and its buttons.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::{Form, Json};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Admin, LoggedIn, Plain, wrong_token};
+use crate::public::{html, language};
+use crate::update_page::{self, View};
+use crate::updater::Failure;
+
+/// The button of a package.
+#[derive(Deserialize)]
+pub struct OfPackage {
+    csrf: String,
+    id: String,
+}
+
+/// The button of an upload.
+#[derive(Deserialize)]
+pub struct OfFile {
+    csrf: String,
+    file: String,
+}
+
+/// `GET /update`
+pub async fn page(
+    State(admin): State<Arc<Admin>>,
+    logged_in: LoggedIn,
+    headers: HeaderMap,
+) -> Response {
+    show(&admin, &logged_in, &headers, None).await
+}
+
+/// The page; `wrong` stands in place of the status where a button did not do what it should.
+async fn show(
+    admin: &Admin,
+    logged_in: &LoggedIn,
+    headers: &HeaderMap,
+    wrong: Option<Failure>,
+) -> Response {
+    let (status, list, history) = (verb("status"), verb("list"), verb("history"));
+    let (status, found, history) = tokio::join!(
+        admin.updater.events(&status),
+        admin.updater.events(&list),
+        admin.updater.events(&history),
+    );
+    let status = status.map(|events| events.into_iter().next().unwrap_or_default());
+    let language = language(headers);
+    let view = View {
+        language,
+        hostname: &admin.hostname,
+        csrf: &logged_in.session.csrf,
+        status: wrong.map_or(status, Err),
+        found,
+        history: history.unwrap_or_default(),
+        job: admin.jobs.last(),
+    };
+    html(update_page::update(&view), language)
+}
+
+fn verb(verb: &str) -> Value {
+    json!({ "verb": verb })
+}
+
+/// `GET /update/job`: how far an installation is.
+pub async fn job(State(admin): State<Arc<Admin>>, _: LoggedIn, headers: HeaderMap) -> Json<Value> {
+    let job = admin.jobs.last();
+    let none = || json!({"running": false});
+    Json(job.map_or_else(none, |job| job.json(language(&headers))))
+}
+
+/// `POST /update/install`
+pub async fn install(
+    State(admin): State<Arc<Admin>>,
+    logged_in: LoggedIn,
+    Form(form): Form<OfPackage>,
+) -> Response {
+    if !logged_in.knows(&form.csrf) {
+        return wrong_token();
+    }
+    // Where one is under way already, the page shows that one.
+    admin
+        .jobs
+        .begin(admin.updater.clone(), form.id, logged_in.who());
+    Redirect::to("/update").into_response()
+}
+
+/// `POST /update/rollback`
+pub async fn rollback(
+    State(admin): State<Arc<Admin>>,
+    logged_in: LoggedIn,
+    headers: HeaderMap,
+    Form(form): Form<Plain>,
+) -> Response {
+    if !logged_in.knows(&form.csrf) {
+        return wrong_token();
+    }
+    let request = json!({"verb": "rollback", "who": logged_in.who()});
+    match admin.updater.events(&request).await {
+        Ok(_) => Redirect::to("/update").into_response(),
+        Err(why) => show(&admin, &logged_in, &headers, Some(why)).await,
+    }
+}
+
+/// `POST /update/restart`
+pub async fn restart(
+    State(admin): State<Arc<Admin>>,
+    logged_in: LoggedIn,
+    headers: HeaderMap,
+    Form(form): Form<Plain>,
+) -> Response {
+    if !logged_in.knows(&form.csrf) {
+        return wrong_token();
+    }
+    let language = language(&headers);
+    match admin.updater.events(&verb("restart")).await {
+        Ok(_) => html(update_page::restarting(language, &admin.hostname), language),
+        Err(why) => show(&admin, &logged_in, &headers, Some(why)).await,
+    }
+}
+
+/// `POST /update/remove`: an uploaded package.
+pub async fn remove(
+    State(admin): State<Arc<Admin>>,
+    logged_in: LoggedIn,
+    Form(form): Form<OfFile>,
+) -> Response {
+    if !logged_in.knows(&form.csrf) {
+        return wrong_token();
+    }
+    // One that is not there any more is what was asked for.
+    admin.receiver.store.remove(&form.file);
+    Redirect::to("/update").into_response()
+}

@@ -1,0 +1,188 @@
+//! The routes of uploads; the page's script uses them, and so can curl (docs/update.md).
+//!
+//! | request | does |
+//! |---|---|
+//! | `PUT /update/upload` | a whole package in one go |
+//! | `POST /update/upload` | begins one that can be gone on with: 201 and its `Location` |
+//! | `HEAD …/NAME` | `Upload-Offset`: bytes that are here |
+//! | `PUT …/NAME` with `Content-Range` | a part: 202 while more is to come, 201 when it is whole |
+//! | `DELETE …/NAME` | gives it up |
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Extension, Path, State};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::{Admin, LoggedIn, wrong_token};
+use crate::server::Client;
+use crate::updater::Failure;
+use crate::upload::range::Part;
+use crate::upload::receive::{Received, Refused, Sent};
+use crate::upload::store::Name;
+
+const TOKEN: &str = "x-csrf-token";
+const OFFSET: HeaderName = HeaderName::from_static("upload-offset");
+const LENGTH: &str = "upload-length";
+
+fn text(headers: &HeaderMap, name: impl header::AsHeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// Whether a request brings the session's token.
+fn may(logged_in: &LoggedIn, headers: &HeaderMap) -> bool {
+    logged_in.knows(text(headers, TOKEN).unwrap_or_default())
+}
+
+fn no(status: StatusCode, why: &Failure) -> Response {
+    // What of the body is not read must not be taken for another request.
+    (status, [(header::CONNECTION, "close")], Json(why.json())).into_response()
+}
+
+fn wrong(english: &str) -> Response {
+    no(StatusCode::BAD_REQUEST, &Failure::new(english, english))
+}
+
+fn absent() -> Response {
+    let why = Failure::new("there is no such upload", "cet envoi n’existe pas");
+    no(StatusCode::NOT_FOUND, &why)
+}
+
+/// `POST /update/upload`
+pub async fn create(
+    State(admin): State<Arc<Admin>>,
+    logged_in: LoggedIn,
+    headers: HeaderMap,
+) -> Response {
+    if !may(&logged_in, &headers) {
+        return wrong_token();
+    }
+    let length = text(&headers, LENGTH).and_then(|text| text.parse::<u64>().ok());
+    let Some(length) = length else {
+        return wrong("Upload-Length is missing or no number");
+    };
+    if length > admin.receiver.store.room() {
+        let why = Failure::new(
+            "there is not enough room on the state volume",
+            "il n’y a pas assez de place sur le volume d’état",
+        );
+        return no(StatusCode::INSUFFICIENT_STORAGE, &why);
+    }
+    match admin.receiver.store.create() {
+        Ok(name) => {
+            let location = format!("/update/upload/{}", name.as_str());
+            (StatusCode::CREATED, [(header::LOCATION, location)]).into_response()
+        }
+        Err(error) => {
+            eprintln!("vigie-web: beginning an upload: {error}");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+/// `HEAD …/NAME`
+pub async fn offset(
+    State(admin): State<Arc<Admin>>,
+    _: LoggedIn,
+    Path(name): Path<String>,
+) -> Response {
+    let offset = Name::parse(&name).and_then(|name| admin.receiver.store.offset(&name));
+    match offset {
+        Some(offset) => (StatusCode::OK, [(OFFSET, offset.to_string())]).into_response(),
+        None => absent(),
+    }
+}
+
+/// `DELETE …/NAME`
+pub async fn abort(
+    State(admin): State<Arc<Admin>>,
+    logged_in: LoggedIn,
+    headers: HeaderMap,
+    Path(name): Path<String>,
+) -> Response {
+    if !may(&logged_in, &headers) {
+        return wrong_token();
+    }
+    let Some(name) = Name::parse(&name) else {
+        return absent();
+    };
+    admin.receiver.store.abort(&name);
+    StatusCode::NO_CONTENT.into_response()
+}
+
+/// `PUT …/NAME`
+pub async fn part(
+    State(admin): State<Arc<Admin>>,
+    logged_in: LoggedIn,
+    Extension(client): Extension<Client>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    if !may(&logged_in, &headers) {
+        return wrong_token();
+    }
+    let Some(name) = Name::parse(&name) else {
+        return absent();
+    };
+    receive(&admin, &client, &name, &headers, body).await
+}
+
+/// `PUT /update/upload`
+pub async fn whole(
+    State(admin): State<Arc<Admin>>,
+    logged_in: LoggedIn,
+    Extension(client): Extension<Client>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    if !may(&logged_in, &headers) {
+        return wrong_token();
+    }
+    match admin.receiver.store.create() {
+        Ok(name) => receive(&admin, &client, &name, &headers, body).await,
+        Err(error) => {
+            eprintln!("vigie-web: beginning an upload: {error}");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+async fn receive(
+    admin: &Admin,
+    client: &Client,
+    name: &Name,
+    headers: &HeaderMap,
+    body: Body,
+) -> Response {
+    let range = text(headers, header::CONTENT_RANGE);
+    let part = match Part::of(range, text(headers, header::CONTENT_LENGTH)) {
+        Ok(part) => part,
+        Err(why) => return wrong(why),
+    };
+    let Ok(_place) = admin.uploads.try_acquire() else {
+        let why = Failure::new("too many uploads at once", "trop d’envois à la fois");
+        return no(StatusCode::TOO_MANY_REQUESTS, &why);
+    };
+    // From here on the upload has bounds of its own.
+    let _hold = client.lifetime.hold();
+    let sent = Sent {
+        name,
+        part,
+        package: text(headers, header::IF_MATCH).map(|tag| tag.trim_matches('"')),
+    };
+    match admin.receiver.take(&sent, body).await {
+        Ok(Received::Part { offset, package }) => {
+            let tag = format!("\"{}\"", package.unwrap_or_default());
+            let told = [(OFFSET, offset.to_string()), (header::ETAG, tag)];
+            (StatusCode::ACCEPTED, told).into_response()
+        }
+        Ok(Received::Whole { version }) => {
+            (StatusCode::CREATED, Json(json!({ "version": version }))).into_response()
+        }
+        Err(Refused { status, why }) => no(status, &why),
+    }
+}

@@ -1,0 +1,122 @@
+
+"use strict";
+const csrf = document.querySelector("input[name=csrf]").value;
+const wait = (ms) => new Promise((done) => setTimeout(done, ms));
+
+// The installation that goes on.
+const job = document.getElementById("job");
+async function follow() {
+  for (;;) {
+    await wait(1000);
+    try {
+      const answer = await fetch("/update/job");
+      if (!answer.ok) break;
+      const now = await answer.json();
+      if (!now.running) break;
+      document.getElementById("job-text").textContent = now.text + ": " + now.percent + " %";
+      document.getElementById("job-bar").value = now.percent;
+    } catch { /* the connection may come back */ }
+  }
+  location.replace("/update");
+}
+if (job) follow();
+
+// Sending a package: its head first, so that a wrong one is refused at once, then the rest;
+// after a broken connection from where it broke.
+const HEAD = 65536, TRIES = 20;
+const form = document.getElementById("upload");
+form.hidden = false;
+const say = (text) => { document.getElementById("upload-text").textContent = text; };
+const bar = document.getElementById("upload-bar");
+
+function put(url, file, first, end, etag) {
+  return new Promise((done) => {
+    const request = new XMLHttpRequest();
+    request.open("PUT", url);
+    request.setRequestHeader("X-CSRF-Token", csrf);
+    request.setRequestHeader("Content-Range", `bytes ${first}-${end - 1}/${file.size}`);
+    if (etag) request.setRequestHeader("If-Match", etag);
+    request.upload.onprogress = (event) => {
+      const percent = Math.floor((first + event.loaded) * 100 / file.size);
+      bar.value = percent;
+      say((percent < 100 ? form.dataset.sending : form.dataset.checking) + ": " + percent + " %");
+    };
+    request.onloadend = () => done(request);
+    request.send(file.slice(first, end));
+  });
+}
+
+// Which package a file is: the SHA-256 of what is signed in its head.
+async function package_of(file) {
+  const head = new Uint8Array(await file.slice(0, HEAD).arrayBuffer());
+  const end = head.indexOf(0, 10);
+  const text = new TextDecoder("latin1").decode(head.subarray(10, end));
+  const signed = text.indexOf("---\n");
+  if (end < 0 || signed < 0) return "";
+  const digest = await crypto.subtle.digest("SHA-256", head.subarray(10 + signed + 4, end));
+  return '"' + Array.from(new Uint8Array(digest), (b) => b.toString(16).padStart(2, "0")).join("") + '"';
+}
+
+async function create(file) {
+  const answer = await fetch("/update/upload", {
+    method: "POST", headers: { "X-CSRF-Token": csrf, "Upload-Length": String(file.size) },
+  });
+  return answer.ok ? answer.headers.get("Location") : refusal(await answer.text());
+}
+
+function refusal(text) {
+  let told = {};
+  try { told = JSON.parse(text); } catch { /* not ours */ }
+  throw new Error((document.documentElement.lang === "fr" && told.reason_fr) || told.reason || form.dataset.lost);
+}
+
+// Remembered over a reload of this page, by package.
+const kept = (etag) => { try { return sessionStorage.getItem(etag); } catch { return null; } };
+const keep = (etag, url) => { try { sessionStorage.setItem(etag, url); } catch { /* then not */ } };
+
+async function send(file) {
+  const etag = await package_of(file);
+  let url = etag && kept(etag);
+  let offset = 0;
+  for (let tried = 0; tried < TRIES;) {
+    if (url) {
+      try {
+        const at = await fetch(url, { method: "HEAD" });
+        if (at.status === 404) url = null;
+        else if (at.ok) offset = Number(at.headers.get("Upload-Offset"));
+      } catch { say(form.dataset.resuming); await wait(3000); tried += 1; continue; }
+    }
+    if (!url) {
+      url = await create(file);
+      offset = 0;
+      if (etag) keep(etag, url);
+    }
+    const end = offset < HEAD ? Math.min(HEAD, file.size) : file.size;
+    const answer = await put(url, file, offset < HEAD ? 0 : offset, end, etag);
+    if (answer.status === 201) return;
+    if (answer.status === 202) { tried = 0; continue; }
+    if (answer.status === 401) location.replace("/login");
+    if (answer.status >= 400 && ![408, 409, 416].includes(answer.status)) refusal(answer.responseText);
+    say(form.dataset.resuming);
+    tried += 1;
+    await wait(3000);
+  }
+  throw new Error(form.dataset.lost);
+}
+
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const file = document.getElementById("file").files[0];
+  const button = form.querySelector("button");
+  button.disabled = true;
+  bar.hidden = false;
+  try {
+    await send(file);
+    say(form.dataset.done);
+    location.replace("/update");
+  } catch (error) {
+    say(error.message);
+    bar.hidden = true;
+  }
+  button.disabled = false;
+});

@@ -1,0 +1,355 @@
+//! What the updater says → the update page; and the log-in page. Pure.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use crate::job::Job;
+use crate::language::Language;
+use crate::messages::Messages;
+use crate::page::{STYLE, escape, size};
+use crate::update_messages::{UpdateMessages, worded};
+use crate::updater::Failure;
+
+/// The whole script of the update page; the security policy admits it by its digest.
+pub const SCRIPT: &str = include_str!("update.js");
+/// Records of the history that are shown.
+const RECORDS: usize = 8;
+
+/// What the page shows.
+pub struct View<'a> {
+    pub language: Language,
+    pub hostname: &'a str,
+    /// The token that every form brings along.
+    pub csrf: &'a str,
+    pub status: Result<Value, Failure>,
+    pub found: Result<Vec<Value>, Failure>,
+    pub history: Vec<Value>,
+    pub job: Option<Job>,
+}
+
+/// The update page.
+pub fn update(view: &View<'_>) -> String {
+    let m = UpdateMessages::of(view.language);
+    let mut body = String::new();
+    match &view.status {
+        Ok(status) => state(&mut body, view, m, status),
+        Err(why) => warning(&mut body, why.text(view.language)),
+    }
+    job(&mut body, view, m);
+    packages(&mut body, view, m);
+    upload(&mut body, m);
+    history(&mut body, view, m);
+    let end = format!("<script>{SCRIPT}</script>\n");
+    let refresh = match &view.job {
+        Some(job) if job.is_running() => {
+            "<noscript><meta http-equiv=\"refresh\" content=\"3\"></noscript>\n"
+        }
+        _ => "",
+    };
+    let out = form(view, "/logout", m.log_out, "");
+    frame(
+        view.language,
+        view.hostname,
+        m.title,
+        refresh,
+        &out,
+        &(body + &end),
+    )
+}
+
+/// Answers a restart that was asked for; comes back by itself.
+pub fn restarting(language: Language, hostname: &str) -> String {
+    let m = UpdateMessages::of(language);
+    let refresh = "<meta http-equiv=\"refresh\" content=\"60;url=/update\">\n";
+    let body = format!(
+        "<p class=\"verdict ok\" role=\"status\">{}</p>\n",
+        m.restarting
+    );
+    frame(language, hostname, m.title, refresh, "", &body)
+}
+
+/// The log-in page; `why` is what was wrong the last time.
+pub fn login(language: Language, hostname: &str, csrf: &str, why: Option<&str>) -> String {
+    let m = UpdateMessages::of(language);
+    let mut body = String::new();
+    if let Some(why) = why {
+        warning(&mut body, why);
+    }
+    let _ = write!(
+        body,
+        "<form method=\"post\" action=\"/login\">\n\
+         <input type=\"hidden\" name=\"csrf\" value=\"{csrf}\">\n\
+         <p><label for=\"user\">{}</label><br><input id=\"user\" name=\"user\" value=\"root\" \
+         autocomplete=\"username\" autocapitalize=\"none\" required></p>\n\
+         <p><label for=\"password\">{}</label><br><input id=\"password\" name=\"password\" \
+         type=\"password\" autocomplete=\"current-password\" required autofocus></p>\n\
+         <p><button>{}</button></p>\n</form>\n",
+        m.name, m.password, m.log_in
+    );
+    frame(language, hostname, m.log_in, "", "", &body)
+}
+
+fn frame(
+    language: Language,
+    hostname: &str,
+    title: &str,
+    head: &str,
+    corner: &str,
+    body: &str,
+) -> String {
+    let (host, m) = (escape(hostname), UpdateMessages::of(language));
+    format!(
+        "<!doctype html>\n<html lang=\"{}\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n{head}\
+         <title>{host} – {title}</title>\n<style>{STYLE}</style>\n</head>\n\
+         <body>\n<header><h1>Vigie</h1><p>{host}</p><nav><a href=\"/\">{}</a></nav>{corner}</header>\n\
+         <main>\n<h2 class=\"title\">{title}</h2>\n{body}</main>\n</body>\n</html>\n",
+        language.tag(),
+        m.status_page,
+    )
+}
+
+/// A button that changes something.
+fn form(view: &View<'_>, action: &str, label: &str, more: &str) -> String {
+    format!(
+        "<form method=\"post\" action=\"{action}\"><input type=\"hidden\" name=\"csrf\" \
+         value=\"{}\">{more}<button>{label}</button></form>\n",
+        view.csrf
+    )
+}
+
+fn warning(body: &mut String, text: &str) {
+    let _ = writeln!(
+        body,
+        "<p class=\"verdict degraded\" role=\"alert\">{}</p>",
+        escape(text)
+    );
+}
+
+fn good(body: &mut String, text: &str) {
+    let _ = writeln!(
+        body,
+        "<p class=\"verdict ok\" role=\"status\">{}</p>",
+        escape(text)
+    );
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value[key].as_str().unwrap_or_default()
+}
+
+fn localized(value: &Value, language: Language) -> &str {
+    match language {
+        Language::En => text(value, "reason"),
+        Language::Fr => text(value, "reason_fr"),
+    }
+}
+
+/// What runs, what comes next, what became of the last installation.
+fn state(body: &mut String, view: &View<'_>, m: &UpdateMessages, status: &Value) {
+    let (slot, next) = (text(status, "slot"), text(status, "next"));
+    let running = m
+        .running
+        .replace("{version}", &escape(text(status, "version")))
+        .replace("{slot}", &escape(&slot.to_uppercase()));
+    let _ = writeln!(body, "<p>{running}</p>");
+    last_outcome(body, view, m);
+    let other = if slot == "a" { "b" } else { "a" };
+    let held = text(&status["holds"][other], "version");
+    let restart = form(view, "/update/restart", m.restart, "");
+    let restart = format!("<p class=\"note\">{}</p>{restart}", m.restart_note);
+    if status["waiting"] == true {
+        good(body, &m.waiting.replace("{version}", held));
+        body.push_str(&restart);
+        body.push_str(&form(view, "/update/rollback", m.take_back, ""));
+    } else if next != slot && !next.is_empty() {
+        good(body, &m.goes_back.replace("{slot}", &next.to_uppercase()));
+        body.push_str(&restart);
+    } else if status["slots"][other]["good"] == true {
+        let label = m.go_back.replace("{version}", &escape(held));
+        let _ = writeln!(body, "<details><summary>{label}</summary>");
+        let _ = writeln!(body, "<p class=\"note\">{}</p>", m.go_back_note);
+        body.push_str(&form(view, "/update/rollback", &label, ""));
+        body.push_str("</details>\n");
+    }
+    let here = view.job.as_ref().is_some_and(Job::is_running);
+    if let (Some(who), false) = (status["busy"].as_str(), here) {
+        good(body, &m.busy.replace("{who}", who));
+    }
+}
+
+/// The newest record that settled something.
+fn last_outcome(body: &mut String, view: &View<'_>, m: &UpdateMessages) {
+    let settled = |record: &&Value| !matches!(text(record, "outcome"), "refused" | "failed");
+    let Some(record) = view.history.iter().find(settled) else {
+        return;
+    };
+    let version = text(record, "to");
+    match text(record, "outcome") {
+        "good" => good(body, &m.last_good.replace("{version}", version)),
+        "returned" => {
+            let words = m.last_returned.replace("{version}", version);
+            warning(body, &words.replace("{reason}", text(record, "reason")));
+        }
+        _ => {}
+    }
+}
+
+/// An installation that was asked for here.
+fn job(body: &mut String, view: &View<'_>, m: &UpdateMessages) {
+    let Some(job) = &view.job else { return };
+    if let Some(why) = job.failure() {
+        warning(
+            body,
+            &format!("{} {}", m.last_failed, why.text(view.language)),
+        );
+    }
+    if job.is_running() {
+        let percent = job.percent();
+        let _ = writeln!(
+            body,
+            "<section id=\"job\" aria-live=\"polite\"><p id=\"job-text\">{}</p>\
+             <progress id=\"job-bar\" max=\"100\" value=\"{percent}\">{percent} %</progress></section>",
+            job.phase(view.language)
+        );
+    }
+}
+
+fn packages(body: &mut String, view: &View<'_>, m: &UpdateMessages) {
+    let _ = writeln!(body, "<section>\n<h2>{}</h2>", m.packages);
+    match &view.found {
+        // The status has told it already.
+        Err(why) if view.status.is_ok() => warning(body, why.text(view.language)),
+        Err(_) => {}
+        Ok(found) if found.is_empty() => {
+            let _ = writeln!(body, "<p>{}</p>", m.none);
+        }
+        Ok(found) => {
+            body.push_str("<ul>\n");
+            for package in found {
+                self::package(body, view, m, package);
+            }
+            body.push_str("</ul>\n");
+        }
+    }
+    let _ = writeln!(
+        body,
+        "<p><a href=\"/update\">{}</a></p>\n</section>",
+        m.look_again
+    );
+}
+
+fn package(body: &mut String, view: &View<'_>, m: &UpdateMessages, found: &Value) {
+    let state = text(found, "state");
+    let (class, word) = match state {
+        "ready" => ("good", m.ready),
+        "arriving" => ("", m.arriving),
+        "refused" => ("bad", m.refused),
+        _ => ("bad", m.unreadable),
+    };
+    let version = found["version"].as_str().unwrap_or("?");
+    let base = match text(found, "base") {
+        "" => String::new(),
+        base => format!(", {} {}", m.since, escape(base)),
+    };
+    let reason = match localized(found, view.language) {
+        "" => String::new(),
+        reason => format!("<br>{}", escape(reason)),
+    };
+    let bytes = size(
+        Messages::of(view.language),
+        found["size"].as_u64().unwrap_or_default(),
+    );
+    let (door, name) = (text(found, "door"), escape(text(found, "name")));
+    let _ = writeln!(
+        body,
+        "<li><strong>{}</strong>{base} <span class=\"{class}\">{word}</span>{reason}\
+         <br><span class=\"note\">{}, <code>{name}</code>, {bytes}</span>",
+        escape(version),
+        worded(&m.doors, door),
+    );
+    if state == "ready" {
+        let id = escape(text(found, "id"));
+        let id = format!("<input type=\"hidden\" name=\"id\" value=\"{id}\">");
+        let label = format!("{} {}", m.install, escape(version));
+        body.push_str(&form(view, "/update/install", &label, &id));
+    }
+    if door == "web" {
+        let file = format!("<input type=\"hidden\" name=\"file\" value=\"{name}\">");
+        body.push_str(&form(view, "/update/remove", m.remove, &file));
+    }
+    body.push_str("</li>\n");
+}
+
+fn upload(body: &mut String, m: &UpdateMessages) {
+    let texts = [
+        ("sending", m.sending),
+        ("checking", m.checking),
+        ("resuming", m.resuming),
+        ("done", m.upload_done),
+        ("lost", m.upload_lost),
+    ];
+    let texts = texts.map(|(key, text)| format!(" data-{key}=\"{}\"", escape(text)));
+    let _ = writeln!(
+        body,
+        "<section>\n<h2>{}</h2>\n<p class=\"note\">{}</p>\n\
+         <noscript><p>{}</p></noscript>\n\
+         <form id=\"upload\" hidden{}>\n\
+         <p><label for=\"file\">{}</label><br><input id=\"file\" type=\"file\" accept=\".tgz\" required></p>\n\
+         <p><button>{}</button></p>\n\
+         <div aria-live=\"polite\"><p id=\"upload-text\"></p>\
+         <progress id=\"upload-bar\" max=\"100\" value=\"0\" hidden></progress></div>\n</form>\n</section>",
+        m.upload,
+        m.upload_note,
+        m.upload_script,
+        texts.concat(),
+        m.upload_file,
+        m.upload_send
+    );
+}
+
+fn history(body: &mut String, view: &View<'_>, m: &UpdateMessages) {
+    if view.history.is_empty() {
+        return;
+    }
+    let _ = writeln!(body, "<section>\n<h2>{}</h2>\n<ul>", m.history);
+    for record in view.history.iter().take(RECORDS) {
+        let versions = match text(record, "to") {
+            "" => text(record, "from").to_owned(),
+            to => format!("{} → {to}", text(record, "from")),
+        };
+        let mut line = format!(
+            "{} <strong>{}</strong> {}",
+            date(record["time"].as_i64().unwrap_or_default()),
+            escape(&versions),
+            worded(&m.outcomes, text(record, "outcome")),
+        );
+        if let Some(door) = record["door"].as_str() {
+            let _ = write!(line, ", {}", escape(worded(&m.doors, door)));
+        }
+        if let Some(who) = record["who"].as_str() {
+            let _ = write!(line, ", {} {}", m.by, escape(who));
+        }
+        if let Some(reason) = record["reason"].as_str() {
+            let _ = write!(line, "<br><span class=\"note\">{}</span>", escape(reason));
+        }
+        let _ = writeln!(body, "<li>{line}</li>");
+    }
+    body.push_str("</ul>\n</section>\n");
+}
+
+/// Seconds since 1970 as a date; the time zone is nowhere that this service reads.
+fn date(seconds: i64) -> String {
+    let Ok(time) = time::OffsetDateTime::from_unix_timestamp(seconds) else {
+        return String::new();
+    };
+    format!(
+        "{:04}-{:02}-{:02} {:02}:{:02} UTC",
+        time.year(),
+        u8::from(time.month()),
+        time.day(),
+        time.hour(),
+        time.minute()
+    )
+}

@@ -1,0 +1,327 @@
+//! Bytes into the file of an upload. The package is judged as soon as its head is there, and all
+//! of it when it is complete, by the updater.
+
+use std::io::{self, SeekFrom};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::StatusCode;
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use tokio::fs::File;
+use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
+use tokio::time::{Instant, timeout_at};
+
+use super::range::Part;
+use super::store::{Name, Store};
+use crate::updater::{Failure, Updater};
+
+/// Within each such time …
+const WINDOW: Duration = Duration::from_secs(30);
+/// … at least so many bytes must come, or the connection is given up; the upload can be resumed.
+const AT_LEAST: u64 = 128 << 10;
+/// Where a package's head is complete, if it is one: 10 bytes, a comment of at most 60,000, a NUL
+/// (update/FORMAT.md). It may be complete before.
+pub const HEAD: u64 = 10 + 60_000 + 1;
+/// Fixed bytes before the comment; they may hold NULs.
+const FIXED: usize = 10;
+/// The room is looked at again after so many bytes.
+const LOOK_AGAIN: u64 = 16 << 20;
+/// A client that was refused is listened to for so long, so that it hears the answer: most read
+/// none before they have sent all.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// How a request to upload ended, apart from success.
+#[derive(Debug)]
+pub struct Refused {
+    /// For the answer.
+    pub status: StatusCode,
+    /// Why.
+    pub why: Failure,
+}
+
+/// What has come.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Received {
+    /// A part; more is to come.
+    Part {
+        /// Bytes that are here.
+        offset: u64,
+        /// Which package it is, when its head is complete.
+        package: Option<String>,
+    },
+    /// All, and it is a package for this machine.
+    Whole {
+        /// The version that it installs.
+        version: String,
+    },
+}
+
+/// Where uploads go and who judges them.
+#[derive(Clone)]
+pub struct Receiver {
+    /// The files.
+    pub store: Store,
+    /// The judge.
+    pub updater: Updater,
+}
+
+/// A request for an upload, its headers understood.
+pub struct Sent<'a> {
+    /// Which upload.
+    pub name: &'a Name,
+    /// Which part.
+    pub part: Part,
+    /// The package that the client says it goes on with.
+    pub package: Option<&'a str>,
+}
+
+fn refused(status: StatusCode, english: &str, french: &str) -> Refused {
+    Refused {
+        status,
+        why: Failure::new(english, french),
+    }
+}
+
+fn disk(error: &io::Error) -> Refused {
+    eprintln!("vigie-web: an upload could not be written: {error}");
+    let status = match error.kind() {
+        io::ErrorKind::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    let (en, fr) = (
+        "the upload could not be written; check the state volume",
+        "l’envoi n’a pas pu être écrit ; vérifiez le volume d’état",
+    );
+    refused(status, en, fr)
+}
+
+impl Receiver {
+    /// Takes the body of a request.
+    ///
+    /// # Errors
+    /// Why not; what has come stays for being gone on with, unless it is of no use.
+    pub async fn take(&self, sent: &Sent<'_>, body: Body) -> Result<Received, Refused> {
+        let mut body = body;
+        let result = self.try_take(sent, &mut body).await;
+        if result.is_err() {
+            linger(&mut body).await;
+        }
+        result
+    }
+
+    async fn try_take(&self, sent: &Sent<'_>, body: &mut Body) -> Result<Received, Refused> {
+        let Some(_writing) = self.store.write(sent.name) else {
+            return Err(refused(
+                StatusCode::CONFLICT,
+                "another connection is sending this upload",
+                "une autre connexion est en train d’envoyer ce fichier",
+            ));
+        };
+        let mut package = self.same_package(sent).await?;
+        self.fits(sent.part.total - sent.part.first)?;
+        let mut file = self.open(sent).await.map_err(|error| disk(&error))?;
+        let mut offset = sent.part.first;
+        let mut looked = offset;
+        let mut pace = Pace::begin();
+        while offset < sent.part.end() {
+            let Some(bytes) = pace.next(body).await? else {
+                break;
+            };
+            if bytes.len() as u64 > sent.part.end() - offset {
+                return Err(refused(
+                    StatusCode::BAD_REQUEST,
+                    "more bytes came than were announced",
+                    "plus d’octets sont venus qu’annoncé",
+                ));
+            }
+            file.write_all(&bytes).await.map_err(|error| disk(&error))?;
+            offset += bytes.len() as u64;
+            if offset - looked >= LOOK_AGAIN {
+                looked = offset;
+                self.fits(sent.part.total - offset)?;
+            }
+            if package.is_none() && offset >= HEAD {
+                file.flush().await.map_err(|error| disk(&error))?;
+                package = Some(self.judge(sent.name, sent.part.total).await?);
+            }
+        }
+        file.flush().await.map_err(|error| disk(&error))?;
+        drop(file);
+        if offset < sent.part.total {
+            if package.is_none() && self.head_is_complete(sent.name).await {
+                package = Some(self.judge(sent.name, sent.part.total).await?);
+            }
+            return Ok(Received::Part { offset, package });
+        }
+        if package.is_none() {
+            self.judge(sent.name, sent.part.total).await?;
+        }
+        self.check(sent.name).await
+    }
+
+    /// Whoever goes on must go on with the same package: what it says must be what is here.
+    async fn same_package(&self, sent: &Sent<'_>) -> Result<Option<String>, Refused> {
+        let here = self.store.offset(sent.name).ok_or_else(|| {
+            refused(
+                StatusCode::NOT_FOUND,
+                "there is no such upload",
+                "cet envoi n’existe pas",
+            )
+        })?;
+        if sent.part.first == 0 {
+            return Ok(None);
+        }
+        if sent.part.first != here {
+            return Err(refused(
+                StatusCode::RANGE_NOT_SATISFIABLE,
+                "the upload goes on at another byte; ask where (HEAD)",
+                "l’envoi continue à un autre octet ; demandez lequel (HEAD)",
+            ));
+        }
+        let Some(claimed) = sent.package else {
+            return Err(refused(
+                StatusCode::PRECONDITION_REQUIRED,
+                "say which package goes on (If-Match)",
+                "dites quel paquet continue (If-Match)",
+            ));
+        };
+        let package = self.judge(sent.name, sent.part.total).await?;
+        if claimed != package {
+            return Err(refused(
+                StatusCode::PRECONDITION_FAILED,
+                "another package was being sent here; begin again with this one",
+                "un autre paquet était envoyé ici ; recommencez avec celui-ci",
+            ));
+        }
+        Ok(Some(package))
+    }
+
+    fn fits(&self, bytes: u64) -> Result<(), Refused> {
+        if bytes <= self.store.room() {
+            return Ok(());
+        }
+        Err(refused(
+            StatusCode::INSUFFICIENT_STORAGE,
+            "there is not enough room on the state volume; remove packages that are not needed, or use a stick",
+            "il n’y a pas assez de place sur le volume d’état ; supprimez des paquets inutiles, ou prenez une clé USB",
+        ))
+    }
+
+    async fn open(&self, sent: &Sent<'_>) -> io::Result<File> {
+        let mut options = File::options();
+        let mut file = options.write(true).open(self.store.part(sent.name)).await?;
+        // Beginning again, nothing of what was there before may be left.
+        file.set_len(sent.part.first).await?;
+        file.seek(SeekFrom::Start(sent.part.first)).await?;
+        Ok(file)
+    }
+
+    /// Whether a NUL ends the comment already; nothing more is looked at here.
+    async fn head_is_complete(&self, name: &Name) -> bool {
+        let mut head = Vec::new();
+        let Ok(file) = File::open(self.store.part(name)).await else {
+            return false;
+        };
+        let read = file.take(HEAD).read_to_end(&mut head).await.is_ok();
+        read && head
+            .get(FIXED..)
+            .is_some_and(|comment| comment.contains(&0))
+    }
+
+    /// Which package the beginning of an upload is, where this machine takes it.
+    async fn judge(&self, name: &Name, total: u64) -> Result<String, Refused> {
+        let request = json!({"verb": "judge", "upload": name.as_str()});
+        let verdict = self.verdict(name, &request).await?;
+        if verdict["length"].as_u64() != Some(total) {
+            self.store.abort(name);
+            return Err(refused(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "the file is not as long as the package that it begins as; copy it again",
+                "le fichier n’a pas la longueur du paquet qu’il commence ; copiez-le de nouveau",
+            ));
+        }
+        Ok(verdict["package"].as_str().unwrap_or_default().to_owned())
+    }
+
+    async fn check(&self, name: &Name) -> Result<Received, Refused> {
+        let request = json!({"verb": "check", "upload": name.as_str()});
+        let verdict = self.verdict(name, &request).await?;
+        self.store.finish(name).map_err(|error| disk(&error))?;
+        let version = verdict["version"].as_str().unwrap_or_default().to_owned();
+        Ok(Received::Whole { version })
+    }
+
+    /// What the updater says; an upload that it refuses for good is removed.
+    async fn verdict(&self, name: &Name, request: &Value) -> Result<Value, Refused> {
+        let no = |why| Refused {
+            status: StatusCode::UNPROCESSABLE_ENTITY,
+            why,
+        };
+        let told = self.updater.events(request).await.map_err(|why| {
+            if why.refused {
+                self.store.abort(name);
+            }
+            no(why)
+        })?;
+        let package = |event: &Value| event["event"] == "package";
+        let verdict = told.into_iter().find(package).unwrap_or_default();
+        if verdict["accepted"] == true || verdict["later"] == true {
+            return Ok(verdict);
+        }
+        self.store.abort(name);
+        Err(no(Failure::of(&verdict)))
+    }
+}
+
+/// Sees to it that bytes come fast enough.
+struct Pace {
+    end: Instant,
+    came: u64,
+}
+
+impl Pace {
+    fn begin() -> Self {
+        Self {
+            end: Instant::now() + WINDOW,
+            came: 0,
+        }
+    }
+
+    /// The next bytes; none at the end.
+    async fn next(&mut self, body: &mut Body) -> Result<Option<axum::body::Bytes>, Refused> {
+        loop {
+            if Instant::now() >= self.end {
+                if self.came < AT_LEAST {
+                    return Err(too_slow());
+                }
+                *self = Self::begin();
+            }
+            match timeout_at(self.end, body.frame()).await {
+                Err(_) => {}
+                Ok(None) => return Ok(None),
+                // The client has gone; what has come is kept.
+                Ok(Some(Err(_))) => return Ok(None),
+                Ok(Some(Ok(frame))) => {
+                    if let Ok(bytes) = frame.into_data() {
+                        self.came += bytes.len() as u64;
+                        return Ok(Some(bytes));
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn too_slow() -> Refused {
+    refused(
+        StatusCode::REQUEST_TIMEOUT,
+        "too few bytes came; the upload can be gone on with",
+        "trop peu d’octets sont venus ; l’envoi peut être repris",
+    )
+}
+
+async fn linger(body: &mut Body) {
+    let end = Instant::now() + LINGER;
+    while let Ok(Some(Ok(_))) = timeout_at(end, body.frame()).await {}
+}

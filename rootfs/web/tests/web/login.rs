@@ -1,0 +1,259 @@
+//! Log-in, sessions, and who may change what.
+
+use std::time::Duration;
+
+use reqwest::Method;
+
+use crate::support::{PASSWORD, Person, Web, id, package, token};
+
+#[test]
+fn c64_without_a_session_nothing_is_seen_and_nothing_changes() {
+    let web = Web::start(true);
+    let nobody = Person::new(&web);
+    let page = nobody.get("/update");
+    assert_eq!(page.status(), 303);
+    assert_eq!(page.headers()["Location"], "/login");
+    for (method, path) in [
+        (Method::GET, "/update/job"),
+        (Method::POST, "/update/install"),
+        (Method::POST, "/update/rollback"),
+        (Method::POST, "/update/restart"),
+        (Method::POST, "/update/remove"),
+        (Method::POST, "/logout"),
+        (Method::POST, "/update/upload"),
+        (Method::PUT, "/update/upload"),
+        (
+            Method::GET,
+            "/update/upload/0123456789abcdef0123456789abcdef",
+        ),
+        (
+            Method::PUT,
+            "/update/upload/0123456789abcdef0123456789abcdef",
+        ),
+        (
+            Method::DELETE,
+            "/update/upload/0123456789abcdef0123456789abcdef",
+        ),
+    ] {
+        for cookie in ["", "__Host-vigie=", "__Host-vigie=0000"] {
+            let request = nobody.client.request(method.clone(), nobody.url(path));
+            let request = request.header("Cookie", cookie).body("csrf=&id=x&file=x");
+            let request = request.header("Content-Type", "application/x-www-form-urlencoded");
+            assert_eq!(request.send().unwrap().status(), 401, "{method} {path}");
+        }
+    }
+    assert!(web.done().is_empty() && web.files("").is_empty());
+    // What anybody may see is there, too.
+    assert_eq!(nobody.get("/health").status(), 200);
+    assert_eq!(nobody.get("/").status(), 200);
+    assert_eq!(nobody.get("/nothing").status(), 404);
+}
+
+#[test]
+fn c64_a_wrong_token_changes_nothing() {
+    let web = Web::start(true);
+    let anne = Person::logged_in(&web);
+    let other = Person::logged_in(&web);
+    let of_other = other.csrf();
+    let mine = anne.csrf();
+    assert_ne!(of_other, mine);
+    for csrf in ["", "x", &of_other, &mine[1..]] {
+        for path in [
+            "/update/install",
+            "/update/rollback",
+            "/update/restart",
+            "/update/remove",
+            "/logout",
+        ] {
+            let form = [("csrf", csrf), ("id", "x"), ("file", "x")];
+            assert_eq!(anne.post(path, &form).status(), 403, "{path} {csrf}");
+        }
+        let put = anne.client.put(anne.url("/update/upload"));
+        let put = put.header("X-CSRF-Token", csrf).body(package(2, 1000));
+        assert_eq!(put.send().unwrap().status(), 403);
+    }
+    // The right one, asked for by another site.
+    let form = format!("csrf={mine}");
+    for (name, value) in [
+        ("Sec-Fetch-Site", "cross-site"),
+        ("Origin", "https://evil.example"),
+    ] {
+        let request = anne
+            .client
+            .post(anne.url("/update/restart"))
+            .header(name, value);
+        let request = request.header("Content-Type", "application/x-www-form-urlencoded");
+        assert_eq!(request.body(form.clone()).send().unwrap().status(), 403);
+    }
+    assert!(web.done().is_empty(), "{:?}", web.done());
+    assert!(web.files("").is_empty());
+    assert_eq!(
+        anne.post("/update/restart", &[("csrf", &mine)]).status(),
+        200
+    );
+    assert_eq!(web.done(), ["restart"]);
+}
+
+#[test]
+fn c64_wrong_passwords_are_told_alike_and_wait() {
+    let web = Web::start(true);
+    let mallory = Person::new(&web);
+    let mut told = Vec::new();
+    for (user, password) in [("root", "wrong"), ("admin", PASSWORD), ("", "")] {
+        let answer = mallory.log_in(user, password);
+        assert_eq!(answer.status(), 401);
+        let page = answer.text().unwrap();
+        told.push(page.replace(&token(&page), ""));
+    }
+    assert!(told.windows(2).all(|pair| pair[0] == pair[1]));
+    assert!(!told[0].contains("wrong\""), "no password comes back");
+    mallory.log_in("root", "wrong");
+    let waits = mallory.log_in("root", PASSWORD);
+    assert_eq!(waits.status(), 429);
+    assert!(waits.text().unwrap().contains("try again in"));
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(mallory.log_in("root", PASSWORD).status(), 303);
+    // A form that was not fetched from here.
+    let stranger = Person::new(&web);
+    let form = [("csrf", "x"), ("user", "root"), ("password", PASSWORD)];
+    assert_eq!(stranger.post("/login", &form).status(), 403);
+}
+
+#[test]
+fn c64_without_a_password_the_way_to_set_one_is_told() {
+    let web = Web::start(false);
+    let anne = Person::new(&web);
+    let answer = anne.log_in("root", "!*");
+    assert_eq!(answer.status(), 401);
+    assert!(answer.text().unwrap().contains("passwd"));
+    let request = anne
+        .client
+        .get(anne.url("/login"))
+        .header("Accept-Language", "fr");
+    let page = request.send().unwrap().text().unwrap();
+    assert!(page.contains("Mot de passe") && page.contains("lang=\"fr\""));
+}
+
+#[test]
+fn c64_cookies_and_headers() {
+    let web = Web::start(true);
+    let answer = Person::new(&web).log_in("root", PASSWORD);
+    let anne = Person::logged_in(&web);
+    let cookies: Vec<_> = answer.headers().get_all("Set-Cookie").iter().collect();
+    let session = cookies[0].to_str().unwrap();
+    for part in [
+        "__Host-vigie=",
+        "HttpOnly",
+        "Secure",
+        "SameSite=Strict",
+        "Path=/",
+    ] {
+        assert!(session.contains(part), "{session}");
+    }
+    let value = session.split(['=', ';']).nth(1).unwrap();
+    assert_eq!(value.len(), 64);
+    let page = anne.get("/update");
+    let policy = page.headers()["Content-Security-Policy"].to_str().unwrap();
+    for part in [
+        "default-src 'none'",
+        "script-src 'sha256-",
+        "frame-ancestors 'none'",
+    ] {
+        assert!(policy.contains(part), "{policy}");
+    }
+    assert!(!policy.contains("unsafe") && page.headers()["Cache-Control"] == "no-store");
+    // After the log-out the cookie opens nothing; another session goes on.
+    let csrf = anne.csrf();
+    assert_eq!(anne.post("/logout", &[("csrf", &csrf)]).status(), 303);
+    assert_eq!(anne.get("/update").status(), 303);
+    let other = Person::new(&web);
+    let other = other
+        .client
+        .get(other.url("/update"))
+        .header("Cookie", format!("__Host-vigie={value}"));
+    assert_eq!(other.send().unwrap().status(), 200);
+}
+
+#[test]
+fn without_tls_only_what_anybody_may_see() {
+    let web = Web::start(true);
+    let anne = Person::new(&web);
+    let url = |path: &str| format!("http://{}{path}", web.plain);
+    for path in ["/", "/health"] {
+        assert_eq!(anne.client.get(url(path)).send().unwrap().status(), 200);
+    }
+    for path in ["/update", "/login?x=1", "/anything"] {
+        let answer = anne.client.get(url(path)).send().unwrap();
+        assert_eq!(answer.status(), 307);
+        assert_eq!(
+            answer.headers()["Location"],
+            format!("https://127.0.0.1{path}")
+        );
+    }
+    let answer = anne
+        .client
+        .post(url("/login"))
+        .body("password=x")
+        .send()
+        .unwrap();
+    assert_eq!(answer.status(), 403);
+}
+
+#[test]
+fn a_package_is_uploaded_installed_followed_and_taken_back() {
+    let web = Web::start(true);
+    web.world.lock().unwrap().takes = Duration::from_secs(2);
+    let anne = Person::logged_in(&web);
+    let bytes = package(2, 400_000);
+    assert_eq!(
+        anne.put("/update/upload")
+            .body(bytes)
+            .send()
+            .unwrap()
+            .status(),
+        201
+    );
+    let page = anne.get("/update").text().unwrap();
+    assert!(page.contains("Install 2.0.0.0"), "{page}");
+    let (csrf, id) = (token(&page), id(&page));
+    let install = || anne.post("/update/install", &[("csrf", &csrf), ("id", &id)]);
+    assert_eq!(install().status(), 303);
+    // Twice changes nothing: the first one is followed.
+    assert_eq!(install().status(), 303);
+    let mut percents = Vec::new();
+    loop {
+        let job: serde_json::Value =
+            serde_json::from_str(&anne.get("/update/job").text().unwrap()).unwrap();
+        if job["running"] == false {
+            break;
+        }
+        percents.push(job["percent"].as_u64().unwrap());
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    assert!(
+        percents.windows(2).all(|pair| pair[0] <= pair[1]),
+        "{percents:?}"
+    );
+    assert!(
+        percents.iter().any(|percent| (1..100).contains(percent)),
+        "{percents:?}"
+    );
+    let page = anne.get("/update").text().unwrap();
+    assert!(page.contains("Version 2.0.0.0 is installed"), "{page}");
+    assert!(page.contains("Restart now") && page.contains("Take it back"));
+    assert_eq!(
+        anne.post("/update/rollback", &[("csrf", &csrf)]).status(),
+        303
+    );
+    assert_eq!(
+        web.done()[1..],
+        [
+            "installed 2.0.0.0 for root (127.0.0.1)",
+            "rollback Web root (127.0.0.1)"
+        ]
+    );
+    let file = web.files(".tgz").remove(0);
+    let form = [("csrf", &*csrf), ("file", &*file)];
+    assert_eq!(anne.post("/update/remove", &form).status(), 303);
+    assert!(web.files("").is_empty());
+}

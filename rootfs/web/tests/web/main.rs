@@ -1,0 +1,8 @@
+//! The program as it runs, spoken to over TLS, with an updater behind it that reads real packages.
+
+// clippy.toml allows this in tests, but does not know that all of this file is one.
+#![allow(clippy::unwrap_used)]
+
+mod login;
+mod support;
+mod upload;

@@ -1,0 +1,468 @@
+//! A running web interface, a browser, and packages.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use ed25519_dalek::SigningKey;
+use reqwest::blocking::{Client, RequestBuilder, Response};
+use reqwest::header::{COOKIE, HeaderValue};
+use serde_json::{Value, json};
+use vigie_disk::Bytes;
+use vigie_update::apply::target::OpenSlot;
+use vigie_update::apply::{ApplyError, Context, Phase, Unpacker};
+use vigie_update::doors::found::{self, Found, Head};
+use vigie_update::doors::login::{Answer, Gate};
+use vigie_update::doors::peer::Peer;
+use vigie_update::doors::places::Place;
+use vigie_update::doors::serve::{Failure, Updater, Verdict, serve};
+use vigie_update::history::{Door, Outcome, Record};
+use vigie_update::machine::Machine;
+use vigie_update::package::envelope::Envelope;
+use vigie_update::package::make::{self, Recipe};
+use vigie_update::package::member::{self, Sink};
+use vigie_update::package::signature::{PublicKey, TrustedKey, sign};
+use vigie_update::package::{Header, Keyring, Manifest, PackageError};
+use vigie_update::policy::{Reached, Standing, judge};
+use vigie_update::progress::Progress;
+use vigie_update::{Slot, Version};
+
+pub const PASSWORD: &str = "dix lamas";
+/// What crypt(3) made of it.
+const HASH: &str = "$y$j9T$F5Jx5fExrKuPp53xLKQ..1$.nXTgE8mfMFsrqCIGaltCKfCKrMvhvqfe51rXEdhaj6";
+
+/// A package of a version, its images of so many bytes that do not compress.
+pub fn package(version: u32, length: usize) -> Vec<u8> {
+    let dir = tempfile::tempdir().unwrap();
+    let image = |name: &str, length: usize, seed: u64| {
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let mut next = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 24) as u8
+        };
+        let path = dir.path().join(name);
+        std::fs::write(&path, (0..length).map(|_| next()).collect::<Vec<u8>>()).unwrap();
+        path
+    };
+    let system = image("system", length, u64::from(version));
+    let boot = image("boot", 5000, 7);
+    let recipe = Recipe {
+        product: "vigie".into(),
+        arch: "amd64".into(),
+        hardware: vec!["any".into()],
+        version: Version([version, 0, 0, 0]),
+        min_from: Version([1, 0, 0, 0]),
+        security_epoch: 0,
+        build_time: 1_700_000_000,
+        changelog: BTreeMap::new(),
+        system: &system,
+        boot: &boot,
+        base: None,
+    };
+    let mut unsigned = make::make(&recipe, dir.path()).unwrap();
+    let signature = sign(&key(), &unsigned.header.encode());
+    let mut bytes = Vec::new();
+    unsigned.write(&[signature], &mut bytes).unwrap();
+    bytes
+}
+
+fn key() -> SigningKey {
+    SigningKey::from_bytes(&[7; 32])
+}
+
+fn keys() -> Keyring {
+    Keyring {
+        threshold: 1,
+        revoked: Default::default(),
+        keys: vec![TrustedKey {
+            name: "test".into(),
+            public: PublicKey::of(&key()),
+            development: true,
+        }],
+    }
+}
+
+/// Reads packages in this process.
+struct Direct(BufReader<File>);
+
+impl Unpacker for Direct {
+    fn envelope(&mut self) -> Result<Envelope, PackageError> {
+        Envelope::read(&mut self.0)
+    }
+    fn unpack(
+        &mut self,
+        header: &Header,
+        _: Option<&OpenSlot>,
+        _: Option<&mut OpenSlot>,
+        note: &mut dyn FnMut(Bytes),
+    ) -> Result<Manifest, PackageError> {
+        member::unpack(header, &mut self.0, None, Sink::Nowhere, note)
+    }
+}
+
+fn head(file: &File) -> Result<Head, PackageError> {
+    let file = BufReader::new(file.try_clone().unwrap());
+    found::head(&mut Direct(file), &keys())
+}
+
+/// Version 1 runs from slot A; what is applied is written down.
+struct Fake {
+    uploads: PathBuf,
+    gate: Gate,
+    world: Arc<Mutex<World>>,
+}
+
+#[derive(Default)]
+pub struct World {
+    /// What was asked and done.
+    pub done: Vec<String>,
+    pub waiting: Option<Version>,
+    pub history: Vec<Record>,
+    /// An installation takes so long.
+    pub takes: Duration,
+}
+
+impl Fake {
+    fn context(&self) -> Context {
+        let version = Version([1, 0, 0, 0]);
+        Context {
+            machine: Machine {
+                product: "vigie".into(),
+                arch: "amd64".into(),
+                hardware: "any".into(),
+                version,
+                security_epoch: 0,
+            },
+            standing: Standing {
+                reached: Reached::default(),
+                confirmed: true,
+                waiting: self.world.lock().unwrap().waiting,
+                licensed_major: None,
+                reinstall: false,
+            },
+            running: Slot::A,
+        }
+    }
+
+    fn part(&self, upload: &str) -> File {
+        File::open(self.uploads.join(format!("{upload}.part"))).unwrap()
+    }
+
+    fn verdict(&self, head: &Head) -> Verdict {
+        let context = self.context();
+        let verdict = judge(&head.opened.header, &context.machine, &context.standing);
+        let refusal = verdict.map_err(ApplyError::from).err();
+        Verdict {
+            package: head.opened.id.clone(),
+            version: head.opened.header.version.to_string(),
+            length: head.length,
+            accepted: refusal.is_none(),
+            later: context.standing.waiting.is_some(),
+            reason: refusal.as_ref().map(ToString::to_string),
+            reason_fr: refusal.as_ref().map(ApplyError::french),
+        }
+    }
+
+    fn scan(&self) -> Vec<(Found, File)> {
+        let place = Place {
+            folder: self.uploads.clone(),
+            door: Door::Web,
+        };
+        found::scan(&[place], &self.context(), &mut |file| head(file))
+    }
+}
+
+impl Updater for Fake {
+    fn status(&mut self) -> Result<Value, Failure> {
+        let waiting = self.world.lock().unwrap().waiting;
+        Ok(json!({
+            "mode": "installed", "version": "1.0.0.0", "slot": "a",
+            "slots": {"first": "a", "a": {"good": true, "tries": 3}, "b": {"good": waiting.is_none(), "tries": 3}},
+            "next": if waiting.is_some() { "b" } else { "a" },
+            "holds": {"a": {"version": "1.0.0.0"}, "b": {"version": waiting.unwrap_or(Version([0, 9, 0, 0]))}},
+            "waiting": waiting.is_some(), "busy": null,
+        }))
+    }
+    fn history(&mut self) -> Vec<Record> {
+        self.world.lock().unwrap().history.clone()
+    }
+    fn list(&mut self) -> Result<Vec<Found>, Failure> {
+        Ok(self.scan().into_iter().map(|(found, _)| found).collect())
+    }
+    fn judge(&mut self, upload: &str) -> Result<Verdict, Failure> {
+        let head = head(&self.part(upload)).map_err(ApplyError::from)?;
+        self.world.lock().unwrap().done.push("judged".into());
+        Ok(self.verdict(&head))
+    }
+    fn check(&mut self, upload: &str, _: &mut Progress) -> Result<Verdict, Failure> {
+        let mut direct = Direct(BufReader::new(self.part(upload)));
+        let head = found::head(&mut direct, &keys()).map_err(ApplyError::from)?;
+        let checked = direct.unpack(&head.opened.header, None, None, &mut |_| ());
+        checked.map_err(ApplyError::from)?;
+        Ok(self.verdict(&head))
+    }
+    fn apply(
+        &mut self,
+        id: &str,
+        who: Option<String>,
+        progress: &mut Progress,
+    ) -> Result<Value, Failure> {
+        let found = self.scan().into_iter().find(|(found, _)| found.id == id);
+        let (found, _) = found.ok_or_else(|| Failure::refused("gone", "parti"))?;
+        let takes = self.world.lock().unwrap().takes;
+        for percent in (0..=100).step_by(10) {
+            progress.tell(Phase::Write, Bytes::new(percent), Bytes::new(100));
+            std::thread::sleep(takes / 10);
+        }
+        let mut world = self.world.lock().unwrap();
+        world.waiting = found.version;
+        let version = found.version.unwrap();
+        world.done.push(format!(
+            "installed {version} for {}",
+            who.clone().unwrap_or_default()
+        ));
+        world.history.push(Record {
+            door: Some(found.door),
+            who,
+            to: found.version,
+            slot: Some(Slot::B),
+            ..Record::now(Outcome::Installed, Version([1, 0, 0, 0]))
+        });
+        Ok(json!({"version": version, "slot": "b"}))
+    }
+    fn rollback(&mut self, door: Door, who: Option<String>) -> Result<Outcome, Failure> {
+        let mut world = self.world.lock().unwrap();
+        world
+            .done
+            .push(format!("rollback {door:?} {}", who.unwrap_or_default()));
+        world.waiting = None;
+        Ok(Outcome::Cancelled)
+    }
+    fn restart(&mut self) -> Result<(), Failure> {
+        self.world.lock().unwrap().done.push("restart".into());
+        Ok(())
+    }
+    fn login(&mut self, user: &str, password: &str, peer: &str) -> Answer {
+        self.gate.ask(user, password, peer)
+    }
+}
+
+/// The program, and what it works with.
+pub struct Web {
+    pub plain: SocketAddr,
+    pub secure: SocketAddr,
+    pub dir: tempfile::TempDir,
+    pub world: Arc<Mutex<World>>,
+    program: Child,
+}
+
+impl Web {
+    /// With a root password, or without.
+    pub fn start(has_password: bool) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let shadow = dir.path().join("shadow");
+        let hash = if has_password { HASH } else { "!*" };
+        std::fs::write(&shadow, format!("root:{hash}:::::::\n")).unwrap();
+        let state = dir.path().join("state");
+        std::fs::create_dir(&state).unwrap();
+        let socket = dir.path().join("updater");
+        let world = Arc::<Mutex<World>>::default();
+        let gate = Gate {
+            shadow,
+            attempts: dir.path().join("attempts"),
+        };
+        updater(&socket, state.join("upload"), gate, Arc::clone(&world));
+        let mut program = Command::new(env!("CARGO_BIN_EXE_vigie-web"))
+            .args(["--listen", "127.0.0.1:0", "--listen-tls", "127.0.0.1:0"])
+            .arg("--state")
+            .arg(&state)
+            .arg("--updater")
+            .arg(&socket)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
+        let mut address = || {
+            let line = lines.next().unwrap().unwrap();
+            line.rsplit(' ').next().unwrap().parse().unwrap()
+        };
+        let (plain, secure) = (address(), address());
+        // Whatever else it says must not fill the pipe.
+        std::thread::spawn(move || lines.count());
+        Self {
+            plain,
+            secure,
+            dir,
+            world,
+            program,
+        }
+    }
+
+    pub fn uploads(&self) -> PathBuf {
+        self.dir.path().join("state/upload")
+    }
+
+    /// Names of uploads with an ending.
+    pub fn files(&self, ending: &str) -> Vec<String> {
+        let entries = std::fs::read_dir(self.uploads()).unwrap().flatten();
+        let names = entries.map(|entry| entry.file_name().into_string().unwrap());
+        names.filter(|name| name.ends_with(ending)).collect()
+    }
+
+    pub fn done(&self) -> Vec<String> {
+        self.world.lock().unwrap().done.clone()
+    }
+}
+
+impl Drop for Web {
+    fn drop(&mut self) {
+        let _ = self.program.kill();
+        let _ = self.program.wait();
+    }
+}
+
+fn updater(socket: &Path, uploads: PathBuf, gate: Gate, world: Arc<Mutex<World>>) {
+    let listener = UnixListener::bind(socket).unwrap();
+    std::thread::spawn(move || {
+        for connection in listener.incoming().flatten() {
+            let mut fake = Fake {
+                uploads: uploads.clone(),
+                gate: gate.clone(),
+                world: Arc::clone(&world),
+            };
+            std::thread::spawn(move || serve(connection, Ok(Peer::Web), &mut fake));
+        }
+    });
+}
+
+/// Somebody with a browser that follows nothing by itself.
+pub struct Person<'a> {
+    pub web: &'a Web,
+    pub client: Client,
+}
+
+impl<'a> Person<'a> {
+    pub fn new(web: &'a Web) -> Self {
+        Self::with_cookie(web, None)
+    }
+
+    fn with_cookie(web: &'a Web, cookie: Option<String>) -> Self {
+        let cookie = cookie.map(|cookie| (COOKIE, HeaderValue::try_from(cookie).unwrap()));
+        let client = Client::builder()
+            .danger_accept_invalid_certs(true)
+            .default_headers(cookie.into_iter().collect())
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(Duration::from_secs(60))
+            .no_proxy();
+        Self {
+            web,
+            client: client.build().unwrap(),
+        }
+    }
+
+    /// Logged in.
+    pub fn logged_in(web: &'a Web) -> Self {
+        let answer = Self::new(web).log_in("root", PASSWORD);
+        assert_eq!(answer.status(), 303);
+        Self::with_cookie(web, Some(cookie(&answer)))
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("https://{}{path}", self.web.secure)
+    }
+
+    pub fn get(&self, path: &str) -> Response {
+        self.client.get(self.url(path)).send().unwrap()
+    }
+
+    pub fn log_in(&self, user: &str, password: &str) -> Response {
+        let page = self.get("/login");
+        let cookie = cookie(&page);
+        let csrf = token(&page.text().unwrap());
+        let form = [("csrf", &*csrf), ("user", user), ("password", password)];
+        let request = self.client.post(self.url("/login")).header(COOKIE, cookie);
+        fill(request, &form).send().unwrap()
+    }
+
+    /// The token of this person's session.
+    pub fn csrf(&self) -> String {
+        token(&self.get("/update").text().unwrap())
+    }
+
+    /// A form.
+    pub fn post(&self, path: &str, form: &[(&str, &str)]) -> Response {
+        fill(self.client.post(self.url(path)), form).send().unwrap()
+    }
+
+    /// A request for an upload, with this person's token.
+    pub fn put(&self, path: &str) -> RequestBuilder {
+        let request = self.client.put(self.url(path));
+        request.header("X-CSRF-Token", self.csrf())
+    }
+
+    /// Begins an upload that can be gone on with; its path.
+    pub fn begin(&self, length: usize) -> String {
+        let request = self.client.post(self.url("/update/upload"));
+        let request = request.header("X-CSRF-Token", self.csrf());
+        let answer = request.header("Upload-Length", length).send().unwrap();
+        assert_eq!(answer.status(), 201);
+        answer.headers()["Location"].to_str().unwrap().to_owned()
+    }
+
+    /// Sends a part of an upload.
+    pub fn part(&self, path: &str, all: &[u8], range: std::ops::Range<usize>) -> RequestBuilder {
+        let (first, last, total) = (range.start, range.end - 1, all.len());
+        let request = self.put(path);
+        let request = request.header("Content-Range", format!("bytes {first}-{last}/{total}"));
+        request.body(all[range].to_vec())
+    }
+
+    /// Where an upload goes on.
+    pub fn offset(&self, path: &str) -> u64 {
+        let answer = self.client.head(self.url(path)).send().unwrap();
+        let offset = answer.headers()["Upload-Offset"].to_str().unwrap();
+        offset.parse().unwrap()
+    }
+}
+
+/// The first cookie that an answer sets.
+pub fn cookie(answer: &Response) -> String {
+    let cookie = answer.headers()["Set-Cookie"].to_str().unwrap();
+    cookie.split(';').next().unwrap().to_owned()
+}
+
+fn fill(request: RequestBuilder, form: &[(&str, &str)]) -> RequestBuilder {
+    let escape = |text: &str| {
+        let byte = |b: u8| match b {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(b).to_string(),
+            other => format!("%{other:02X}"),
+        };
+        text.bytes().map(byte).collect::<String>()
+    };
+    let pairs = form
+        .iter()
+        .map(|(key, value)| format!("{key}={}", escape(value)));
+    let body = pairs.collect::<Vec<_>>().join("&");
+    let request = request.header("Content-Type", "application/x-www-form-urlencoded");
+    request.body(body)
+}
+
+/// The token in a page's first form.
+pub fn token(page: &str) -> String {
+    let rest = page.split_once("name=\"csrf\" value=\"").unwrap().1;
+    rest.split('"').next().unwrap().to_owned()
+}
+
+/// The id in a page's first install button.
+pub fn id(page: &str) -> String {
+    let rest = page.split_once("name=\"id\" value=\"").unwrap().1;
+    rest.split('"').next().unwrap().to_owned()
+}

@@ -1,0 +1,292 @@
+//! Uploads: wrong ones, broken ones, slow ones, lying ones.
+
+use std::io::Read;
+use std::time::{Duration, Instant};
+
+use reqwest::blocking::Body;
+
+use crate::support::{Person, Web, package};
+
+#[test]
+fn c63_an_upload_that_broke_goes_on_where_it_broke() {
+    let web = Web::start(true);
+    let anne = Person::logged_in(&web);
+    let bytes = package(2, 3_000_000);
+    let path = anne.begin(bytes.len());
+    assert_eq!(anne.offset(&path), 0);
+    let head = anne.part(&path, &bytes, 0..65536).send().unwrap();
+    assert_eq!(head.status(), 202);
+    let tag = head.headers()["ETag"].to_str().unwrap().to_owned();
+    assert_eq!(tag.len(), 66, "{tag}");
+    // A connection that breaks: fewer bytes come than were announced.
+    let (first, total) = (65536, bytes.len());
+    let body = Breaking(std::io::Cursor::new(bytes[first..1_500_000].to_vec()));
+    let broken = anne.put(&path).header("If-Match", &tag);
+    let broken = broken.header(
+        "Content-Range",
+        format!("bytes {first}-{}/{total}", total - 1),
+    );
+    let broken = broken
+        .body(Body::sized(body, (total - first) as u64))
+        .send();
+    assert!(broken.is_err());
+    let offset = settled(&anne, &path);
+    assert!((65537..=1_500_000).contains(&offset), "{offset}");
+    // From another byte, of no package, of another package.
+    let offset = offset as usize;
+    let go_on = |from: usize, tag: &str| {
+        anne.part(&path, &bytes, from..total)
+            .header("If-Match", tag)
+            .send()
+            .unwrap()
+            .status()
+    };
+    assert_eq!(go_on(offset + 1, &tag), 416);
+    assert_eq!(go_on(offset - 1, &tag), 416);
+    assert_eq!(
+        anne.part(&path, &bytes, offset..total)
+            .send()
+            .unwrap()
+            .status(),
+        428
+    );
+    assert_eq!(go_on(offset, &format!("\"{}\"", "0".repeat(64))), 412);
+    assert_eq!(anne.offset(&path), offset as u64);
+    assert!(web.files(".tgz").is_empty());
+    assert_eq!(go_on(offset, &tag), 201);
+    let file = web.files(".tgz").remove(0);
+    assert_eq!(std::fs::read(web.uploads().join(file)).unwrap(), bytes);
+    assert!(web.files(".part").is_empty());
+}
+
+/// The right package is claimed, and the bytes are others.
+#[test]
+fn c63_c12_other_bytes_are_found_out_before_anything_is_offered() {
+    let web = Web::start(true);
+    let anne = Person::logged_in(&web);
+    let (bytes, other) = (package(2, 3_000_000), package(3, 3_000_000));
+    assert_eq!(bytes.len(), other.len());
+    let path = anne.begin(bytes.len());
+    let head = anne.part(&path, &bytes, 0..1_000_000).send().unwrap();
+    let tag = head.headers()["ETag"].to_str().unwrap().to_owned();
+    let rest = anne
+        .part(&path, &other, 1_000_000..other.len())
+        .header("If-Match", &tag);
+    let answer = rest.send().unwrap();
+    assert_eq!(answer.status(), 422);
+    let told = answer.text().unwrap();
+    assert!(
+        told.contains("damaged in chunk") && told.contains("abîmé"),
+        "{told}"
+    );
+    assert!(web.files("").is_empty(), "{:?}", web.files(""));
+}
+
+#[test]
+fn c46_c33_c63_a_wrong_package_is_refused_at_its_head() {
+    let web = Web::start(true);
+    let anne = Person::logged_in(&web);
+    let good = package(2, 3_000_000);
+    let older = package(1, 3_000_000);
+    let mut unsigned = good.clone();
+    let at = unsigned
+        .windows(10)
+        .position(|w| w == b"signature ")
+        .unwrap();
+    unsigned.drain(at..at + 1 + unsigned[at..].iter().position(|b| *b == b'\n').unwrap());
+    let noise = vec![b'x'; 3_000_000];
+    let mut endless = good[..40].to_vec();
+    endless.resize(3_000_000, b'a');
+    for (bytes, word) in [
+        (&older, "newer version is needed"),
+        (&unsigned, "needed signatures"),
+        (&noise, "no update package"),
+        (&endless, "does not end"),
+        (&good[..good.len() - 1].to_vec(), "not as long as"),
+        (&[&good[..], b"x"].concat(), "not as long as"),
+    ] {
+        // As the page sends it: its head first.
+        let path = anne.begin(bytes.len());
+        let answer = anne.part(&path, bytes, 0..65536).send().unwrap();
+        assert_eq!(answer.status(), 422, "{word}");
+        let told = answer.text().unwrap();
+        assert!(told.contains(word) && told.contains("reason_fr"), "{told}");
+        assert!(web.files("").is_empty(), "{word}");
+        // All at once: the answer comes although all of it was not read.
+        let answer = anne
+            .put("/update/upload")
+            .body(bytes.clone())
+            .send()
+            .unwrap();
+        assert_eq!(answer.status(), 422, "{word}");
+        assert!(web.files("").is_empty(), "{word}");
+    }
+    // Small ones, whose head is all there is.
+    for bytes in [&b"x"[..], &good[..2000]] {
+        let answer = anne
+            .put("/update/upload")
+            .body(bytes.to_vec())
+            .send()
+            .unwrap();
+        assert_eq!(answer.status(), 422);
+    }
+    assert!(web.files("").is_empty());
+}
+
+#[test]
+fn c63_a_client_that_sends_a_byte_a_second_is_given_up() {
+    let web = Web::start(true);
+    let anne = Person::logged_in(&web);
+    let bytes = package(2, 3_000_000);
+    let path = anne.begin(bytes.len());
+    let total = bytes.len() as u64;
+    let begun = Instant::now();
+    let slow = anne.put(&path).timeout(Duration::from_secs(120));
+    let slow = slow.header("Content-Range", format!("bytes 0-{}/{total}", total - 1));
+    let answer = slow
+        .body(Body::sized(
+            Dripping(bytes.clone().into_iter().take(usize::MAX)),
+            total,
+        ))
+        .send();
+    let took = begun.elapsed().as_secs();
+    // It may hear the answer or find the connection closed.
+    if let Ok(answer) = answer {
+        assert_eq!(answer.status(), 408);
+    }
+    assert!((29..60).contains(&took), "{took} s");
+    // What came is kept, and the upload is free again.
+    assert!((1..100).contains(&anne.offset(&path)));
+    let again = anne.part(&path, &bytes, 0..bytes.len()).send().unwrap();
+    assert_eq!(again.status(), 201);
+}
+
+#[test]
+fn c63_headers_that_lie() {
+    let web = Web::start(true);
+    let anne = Person::logged_in(&web);
+    let bytes = package(2, 500_000);
+    let path = anne.begin(bytes.len());
+    let range = |range: &str| {
+        let request = anne.put(&path).header("Content-Range", range);
+        request.body(bytes.clone()).send().unwrap().status()
+    };
+    let total = bytes.len();
+    for text in [
+        format!("bytes 0-{}/{total}", total),
+        format!("bytes 0-{}/{total}", total - 2),
+        format!("bytes 0-{}/{}", total - 1, total - 1),
+        "bytes 0-1/*".into(),
+        "garbage".into(),
+    ] {
+        assert_eq!(range(&text), 400, "{text}");
+    }
+    // More than there is room for.
+    let huge = format!("bytes 0-{}/{}", total - 1, u64::MAX);
+    assert_eq!(range(&huge), 507);
+    let request = anne.client.post(anne.url("/update/upload"));
+    let request = request.header("X-CSRF-Token", anne.csrf());
+    let answer = request
+        .header("Upload-Length", u64::MAX.to_string())
+        .send()
+        .unwrap();
+    assert_eq!(answer.status(), 507);
+    assert_eq!(anne.offset(&path), 0);
+    // Of no length: chunks, more of them than the range says.
+    let chunked = Body::new(std::io::Cursor::new(bytes.clone()));
+    let request = anne
+        .put(&path)
+        .header("Content-Range", format!("bytes 0-999/{total}"));
+    assert_eq!(request.body(chunked).send().unwrap().status(), 400);
+    assert!(anne.offset(&path) <= 1000);
+    let unknown = "/update/upload/0123456789abcdef0123456789abcdef";
+    assert_eq!(
+        anne.part(unknown, &bytes, 0..total)
+            .send()
+            .unwrap()
+            .status(),
+        404
+    );
+    let escape = "/update/upload/..%2f..%2fshadow";
+    assert_eq!(
+        anne.part(escape, &bytes, 0..total).send().unwrap().status(),
+        404
+    );
+    let csrf = anne.csrf();
+    let delete = anne
+        .client
+        .delete(anne.url(&path))
+        .header("X-CSRF-Token", csrf);
+    assert_eq!(delete.send().unwrap().status(), 204);
+    assert!(web.files("").is_empty());
+}
+
+#[test]
+fn c59_two_connections_do_not_write_one_upload() {
+    let web = Web::start(true);
+    let anne = Person::logged_in(&web);
+    let bytes = package(2, 3_000_000);
+    let path = anne.begin(bytes.len());
+    let total = bytes.len() as u64;
+    std::thread::scope(|scope| {
+        let slow = scope.spawn(|| {
+            let body = Body::sized(Dripping(bytes.clone().into_iter().take(6)), total);
+            anne.put(&path).body(body).send()
+        });
+        while anne.offset(&path) == 0 {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        let second = anne.part(&path, &bytes, 0..bytes.len()).send().unwrap();
+        assert_eq!(second.status(), 409);
+        let _ = slow.join().unwrap();
+    });
+    settled(&anne, &path);
+    assert_eq!(
+        anne.part(&path, &bytes, 0..bytes.len())
+            .send()
+            .unwrap()
+            .status(),
+        201
+    );
+}
+
+/// Waits until the server has noticed that a connection is gone; where the upload goes on.
+fn settled(anne: &Person<'_>, path: &str) -> u64 {
+    let mut last = anne.offset(path);
+    loop {
+        std::thread::sleep(Duration::from_millis(300));
+        let now = anne.offset(path);
+        if now == last {
+            return now;
+        }
+        last = now;
+    }
+}
+
+/// Fails where it should go on.
+struct Breaking(std::io::Cursor<Vec<u8>>);
+
+impl Read for Breaking {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        match self.0.read(buffer)? {
+            0 => Err(std::io::ErrorKind::ConnectionReset.into()),
+            got => Ok(got),
+        }
+    }
+}
+
+/// A byte a second.
+struct Dripping(std::iter::Take<std::vec::IntoIter<u8>>);
+
+impl Read for Dripping {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        std::thread::sleep(Duration::from_secs(1));
+        match self.0.next() {
+            Some(byte) => {
+                buffer[0] = byte;
+                Ok(1)
+            }
+            None => Err(std::io::ErrorKind::ConnectionReset.into()),
+        }
+    }
+}
