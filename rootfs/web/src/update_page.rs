@@ -28,6 +28,12 @@ pub struct View<'a> {
     pub job: Option<Job>,
 }
 
+impl View<'_> {
+    fn is_installing(&self) -> bool {
+        self.job.as_ref().is_some_and(Job::is_running)
+    }
+}
+
 /// The update page.
 pub fn update(view: &View<'_>) -> String {
     let m = UpdateMessages::of(view.language);
@@ -157,15 +163,18 @@ fn state(body: &mut String, view: &View<'_>, m: &UpdateMessages, status: &Value)
     last_outcome(body, view, m);
     let other = if slot == "a" { "b" } else { "a" };
     let held = text(&status["holds"][other], "version");
+    let here = view.is_installing();
     let restart = form(view, "/update/restart", m.restart, "");
-    let restart = format!("<p class=\"note\">{}</p>{restart}", m.restart_note);
-    if status["waiting"] == true {
+    let note = format!("<p class=\"note\">{}</p>\n", m.restart_note);
+    if here {
+        // What is under way is shown below; until it has ended there is nothing to choose.
+    } else if status["waiting"] == true {
         good(body, &m.waiting.replace("{version}", held));
-        body.push_str(&restart);
-        body.push_str(&form(view, "/update/rollback", m.take_back, ""));
+        let back = form(view, "/update/rollback", m.take_back, "");
+        let _ = writeln!(body, "{note}<div class=\"actions\">{restart}{back}</div>");
     } else if next != slot && !next.is_empty() {
         good(body, &m.goes_back.replace("{slot}", &next.to_uppercase()));
-        body.push_str(&restart);
+        let _ = writeln!(body, "{note}{restart}");
     } else if status["slots"][other]["good"] == true {
         let label = m.go_back.replace("{version}", &escape(held));
         let _ = writeln!(body, "<details><summary>{label}</summary>");
@@ -173,7 +182,6 @@ fn state(body: &mut String, view: &View<'_>, m: &UpdateMessages, status: &Value)
         body.push_str(&form(view, "/update/rollback", &label, ""));
         body.push_str("</details>\n");
     }
-    let here = view.job.as_ref().is_some_and(Job::is_running);
     if let (Some(who), false) = (status["busy"].as_str(), here) {
         good(body, &m.busy.replace("{who}", who));
     }
@@ -269,17 +277,18 @@ fn package(body: &mut String, view: &View<'_>, m: &UpdateMessages, found: &Value
         escape(version),
         worded(&m.doors, door),
     );
-    if state == "ready" {
+    let mut buttons = String::new();
+    if state == "ready" && !view.is_installing() {
         let id = escape(text(found, "id"));
         let id = format!("<input type=\"hidden\" name=\"id\" value=\"{id}\">");
         let label = format!("{} {}", m.install, escape(version));
-        body.push_str(&form(view, "/update/install", &label, &id));
+        buttons.push_str(&form(view, "/update/install", &label, &id));
     }
     if door == "web" {
         let file = format!("<input type=\"hidden\" name=\"file\" value=\"{name}\">");
-        body.push_str(&form(view, "/update/remove", m.remove, &file));
+        buttons.push_str(&form(view, "/update/remove", m.remove, &file));
     }
-    body.push_str("</li>\n");
+    let _ = writeln!(body, "<div class=\"actions\">{buttons}</div></li>");
 }
 
 fn upload(body: &mut String, m: &UpdateMessages) {
@@ -352,4 +361,125 @@ fn date(seconds: i64) -> String {
         time.hour(),
         time.minute()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn view(language: Language) -> View<'static> {
+        let found = |state: &str, door: &str, reason: &str| {
+            json!({
+                "event": "found", "id": "ab12", "door": door, "name": "<b>-upd.tgz", "state": state,
+                "size": 150_000_000, "version": "2.0.0.0", "base": "1.0.0.0",
+                "reason": reason, "reason_fr": format!("{reason} (fr)"),
+            })
+        };
+        let record = |outcome: &str, reason: Option<&str>| {
+            json!({
+                "time": 1_700_000_000, "outcome": outcome, "from": "1.0.0.0", "to": "2.0.0.0",
+                "door": "usb", "who": "<i>anne</i>", "reason": reason,
+            })
+        };
+        View {
+            language,
+            hostname: "nvr-<hall>",
+            csrf: "0123",
+            status: Ok(json!({
+                "version": "1.0.0.0", "slot": "a", "next": "a", "busy": "Console, <b>",
+                "slots": {"b": {"good": true}}, "holds": {"b": {"version": "0.9.0.0"}},
+            })),
+            found: Ok(vec![
+                found("ready", "usb", ""),
+                found("arriving", "scp", "1 of 2 <b>"),
+                found("refused", "web", "older"),
+                found("unreadable", "unheard-of", "damaged"),
+            ]),
+            history: vec![
+                record("refused", Some("older")),
+                record("returned", Some("it hung <b>")),
+            ],
+            job: None,
+        }
+    }
+
+    fn golden(name: &str, page: &str) {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{name}.html"));
+        // Style and script have files of their own.
+        let page = page.replace(STYLE, "").replace(SCRIPT, "");
+        if std::env::var_os("VIGIE_BLESS").is_some() {
+            std::fs::write(&file, &page).expect("written");
+        }
+        let expected = std::fs::read_to_string(&file).unwrap_or_default();
+        assert_eq!(page, expected, "{}", file.display());
+        for markup in ["<b>", "<i>", "<hall>"] {
+            assert!(!page.contains(markup), "{name}: {markup}");
+        }
+    }
+
+    #[test]
+    fn pages() {
+        golden("update.en", &update(&view(Language::En)));
+        golden("update.fr", &update(&view(Language::Fr)));
+        let failure = Failure::new("no answer <b>", "pas de réponse <b>");
+        let silent = View {
+            status: Err(failure.clone()),
+            found: Err(failure),
+            history: vec![],
+            ..view(Language::En)
+        };
+        golden("update-silent.en", &update(&silent));
+        golden(
+            "login.fr",
+            &login(Language::Fr, "nvr-hall", "0123", Some("faux <b>")),
+        );
+        golden("restarting.en", &restarting(Language::En, "nvr-hall"));
+    }
+
+    #[test]
+    fn what_may_be_done_follows_from_how_it_stands() {
+        let page = |change: &dyn Fn(&mut View<'_>)| {
+            let mut view = view(Language::En);
+            change(&mut view);
+            update(&view)
+        };
+        let set = |view: &mut View<'_>, key: &str, value: Value| {
+            if let Ok(status) = &mut view.status {
+                status[key] = value;
+            }
+        };
+        let idle = page(&|_| ());
+        let waiting = page(&|view| set(view, "waiting", json!(true)));
+        let back = page(&|view| set(view, "next", json!("b")));
+        let alone = page(&|view| set(view, "slots", json!({"b": {"good": false}})));
+        let running = page(&|view| view.job = Some(Job::default()));
+        for (name, page, buttons) in [
+            ("idle", &idle, ["install", "rollback", "remove"].as_slice()),
+            (
+                "waiting",
+                &waiting,
+                &["install", "rollback", "restart", "remove"],
+            ),
+            ("back", &back, &["install", "restart", "remove"]),
+            ("alone", &alone, &["install", "remove"]),
+            ("running", &running, &["remove"]),
+        ] {
+            for button in ["install", "rollback", "restart", "remove"] {
+                let there = page.contains(&format!("action=\"/update/{button}\""));
+                assert_eq!(there, buttons.contains(&button), "{name}: {button}");
+            }
+        }
+        assert!(running.contains("id=\"job\"") && running.contains("http-equiv"));
+    }
+
+    #[test]
+    fn dates() {
+        assert_eq!(date(1_700_000_000), "2023-11-14 22:13 UTC");
+        assert_eq!(date(0), "1970-01-01 00:00 UTC");
+        assert_eq!(date(i64::MAX), "");
+    }
 }

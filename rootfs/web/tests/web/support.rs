@@ -29,7 +29,7 @@ use vigie_update::package::make::{self, Recipe};
 use vigie_update::package::member::{self, Sink};
 use vigie_update::package::signature::{PublicKey, TrustedKey, sign};
 use vigie_update::package::{Header, Keyring, Manifest, PackageError};
-use vigie_update::policy::{Reached, Standing, judge};
+use vigie_update::policy::{Reached, Refusal, Standing, judge};
 use vigie_update::progress::Progress;
 use vigie_update::{Slot, Version};
 
@@ -159,13 +159,14 @@ impl Fake {
     fn verdict(&self, head: &Head) -> Verdict {
         let context = self.context();
         let verdict = judge(&head.opened.header, &context.machine, &context.standing);
+        let later = matches!(verdict, Err(Refusal::Waiting { .. }));
         let refusal = verdict.map_err(ApplyError::from).err();
         Verdict {
             package: head.opened.id.clone(),
             version: head.opened.header.version.to_string(),
             length: head.length,
             accepted: refusal.is_none(),
-            later: context.standing.waiting.is_some(),
+            later,
             reason: refusal.as_ref().map(ToString::to_string),
             reason_fr: refusal.as_ref().map(ApplyError::french),
         }
