@@ -12,7 +12,8 @@ use vigie_update::appliance::This;
 use vigie_update::apply::{ApplyError, child};
 use vigie_update::commands::apply::{ApplyArguments, Order};
 use vigie_update::commands::serve::restart;
-use vigie_update::commands::{self, apply, list, open_package, serve, show, slots};
+use vigie_update::commands::{self, apply, list, open_package, password, serve, show, slots};
+use vigie_update::doors::login::Gate;
 use vigie_update::fate::FateError;
 use vigie_update::history::{Door, Outcome};
 use vigie_update::media::place;
@@ -106,6 +107,13 @@ enum Command {
         /// Such as sdb1 or sr0.
         name: String,
     },
+    /// Asks for root's password; exits 0 when it is right. Run by the console menu.
+    #[command(hide = true)]
+    AskPassword {
+        /// Language of the question.
+        #[arg(long, default_value = "en")]
+        language: String,
+    },
     /// Answers one request from the socket on standard input; run by vigie-update@.service.
     #[command(hide = true)]
     Serve,
@@ -151,6 +159,11 @@ fn run(command: Command) -> Result<ExitCode> {
         }
         Command::MediaMount { name } => println!("{}", place::plugged_in(&name)?),
         Command::MediaUnmount { name } => place::pulled_out(&name)?,
+        Command::AskPassword { language } => {
+            if !password::run(&Gate::default(), &language)? {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
         Command::Serve => serve::run()?,
         Command::Unwrap => child::run().context("unpacking")?,
     }

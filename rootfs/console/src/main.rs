@@ -2,14 +2,15 @@
 //!
 //! [`session`] runs the menu over a [`terminal`] (plain numbered lines, no escape sequences: the
 //! same on a screen, on a 9600-baud line and in a test) and a [`system`] (programs and facts).
-//! It trusts nobody on an installed appliance: only the live medium offers more than status and
-//! log-in.
+//! It trusts nobody on an installed appliance: only the live medium offers more than status, log-in
+//! and, to whoever knows root's password, updates.
 
 mod messages;
 mod session;
 mod status;
 mod system;
 mod terminal;
+mod update;
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;

@@ -42,6 +42,7 @@ pub struct Messages {
     pub reboot: &'static str,
     pub power_off: &'static str,
     pub log_in: &'static str,
+    pub update: &'static str,
     pub choose: &'static str,
     pub not_a_choice: &'static str,
     pub press_enter: &'static str,
@@ -68,6 +69,16 @@ pub struct Messages {
     pub shell_end: &'static str,
     pub provision_found: &'static str,
     pub install_word: &'static str,
+
+    /// What became of the last update, by the updater's word.
+    pub outcomes: [(&'static str, &'static str); 7],
+    pub last_update: &'static str,
+    pub no_package: &'static str,
+    pub ready: &'static str,
+    pub arriving: &'static str,
+    pub refused: &'static str,
+    pub which_package: &'static str,
+    pub installed: &'static str,
 }
 
 static EN: Messages = Messages {
@@ -79,6 +90,7 @@ static EN: Messages = Messages {
     reboot: "Reboot",
     power_off: "Power off",
     log_in: "Log in",
+    update: "Update",
     choose: "Number, or Enter to refresh:",
     not_a_choice: "is not one of the numbers above.",
     press_enter: "Enter to go back:",
@@ -103,6 +115,22 @@ static EN: Messages = Messages {
     shell_end: "Leave it with exit.",
     provision_found: "A PROVISION volume is plugged in. Its answers may erase a disk.",
     install_word: "Type yes to install with its answers, Enter to answer yourself:",
+    outcomes: [
+        ("refused", "refused"),
+        ("failed", "failed"),
+        ("installed", "installed; a restart starts it"),
+        ("good", "has come up well"),
+        ("returned", "has not come up; this is the version before it"),
+        ("rollback", "went back to it, as asked"),
+        ("cancelled", "taken back"),
+    ],
+    last_update: "Last update",
+    no_package: "There is no update package. Plug in a stick with one, or send one by the web page or scp.",
+    ready: "ready to install",
+    arriving: "arriving",
+    refused: "not accepted",
+    which_package: "Number of the package to install, Enter to go back:",
+    installed: "It is installed. A restart starts it; recording stops for about a minute.",
 };
 
 static FR: Messages = Messages {
@@ -114,6 +142,7 @@ static FR: Messages = Messages {
     reboot: "Redémarrer",
     power_off: "Éteindre",
     log_in: "Se connecter",
+    update: "Mettre à jour",
     choose: "Numéro, ou Entrée pour actualiser :",
     not_a_choice: "n'est pas un des numéros ci-dessus.",
     press_enter: "Entrée pour revenir :",
@@ -138,6 +167,22 @@ static FR: Messages = Messages {
     shell_end: "Pour la quitter : exit.",
     provision_found: "Un volume PROVISION est branché. Ses réponses peuvent effacer un disque.",
     install_word: "Tapez oui pour installer avec ses réponses, Entrée pour répondre vous-même :",
+    outcomes: [
+        ("refused", "refusée"),
+        ("failed", "échec"),
+        ("installed", "installée ; un redémarrage la lance"),
+        ("good", "a bien démarré"),
+        ("returned", "n'a pas démarré ; voici la version d'avant"),
+        ("rollback", "retour à celle-ci, demandé"),
+        ("cancelled", "annulée"),
+    ],
+    last_update: "Dernière mise à jour",
+    no_package: "Il n'y a pas de paquet de mise à jour. Branchez une clé, ou envoyez-en un par le web ou scp.",
+    ready: "prêt à installer",
+    arriving: "en cours d'arrivée",
+    refused: "pas accepté",
+    which_package: "Numéro du paquet à installer, Entrée pour revenir :",
+    installed: "Il est installé. Un redémarrage le lance ; l'enregistrement s'arrête environ une minute.",
 };
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! The menu: status, numbered entries, one action, again.
 //!
 //! Invariant: [`entries`] decides what a person at this console may do. On an installed appliance
-//! nobody is known yet, so it offers nothing that changes the machine, and no shell.
+//! nobody is known yet, so it offers no shell and nothing that changes the machine, but for updates,
+//! which ask for root's password.
 
 use std::io::{self, BufRead, Write};
 
@@ -9,6 +10,7 @@ use crate::messages::{Language, Messages};
 use crate::status::{self, Gist, Mode};
 use crate::system::System;
 use crate::terminal::Terminal;
+use crate::update;
 
 /// One line of the menu.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,12 +19,14 @@ enum Entry {
     Repair,
     Shell,
     LogIn,
+    Update,
     Language,
     Reboot,
     PowerOff,
 }
 
 const INSTALLER: &str = "/usr/bin/vigie-install";
+const UPDATER: &str = "/usr/bin/vigie-update";
 
 /// Why a session ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -51,7 +55,7 @@ fn entries(mode: Mode) -> &'static [Entry] {
             Entry::Reboot,
             Entry::PowerOff,
         ],
-        Mode::Installed => &[Entry::LogIn, Entry::Language],
+        Mode::Installed => &[Entry::LogIn, Entry::Language, Entry::Update],
     }
 }
 
@@ -61,6 +65,7 @@ fn label(m: &Messages, entry: Entry) -> &'static str {
         Entry::Repair => m.repair,
         Entry::Shell => m.shell,
         Entry::LogIn => m.log_in,
+        Entry::Update => m.update,
         Entry::Language => m.language,
         Entry::Reboot => m.reboot,
         Entry::PowerOff => m.power_off,
@@ -165,6 +170,7 @@ impl<R: BufRead, W: Write, S: System> Session<R, W, S> {
                 let error = self.system.become_login();
                 self.terminal.line(&format!("{error:#}"))?;
             }
+            Entry::Update => return self.update(),
             Entry::Language => self.language = self.language.other(),
             Entry::Reboot => return self.go_down(entry, "reboot"),
             Entry::PowerOff => return self.go_down(entry, "poweroff"),
@@ -212,6 +218,56 @@ impl<R: BufRead, W: Write, S: System> Session<R, W, S> {
         Ok(())
     }
 
+    /// Shows what became of the last update and which packages are there; installs one for whoever
+    /// knows root's password.
+    fn update(&mut self) -> io::Result<Option<End>> {
+        let m = self.messages();
+        self.terminal.line("")?;
+        let history = self.system.output(&[UPDATER, "history", "--json"]);
+        if let Some(last) = update::last(m, &history.unwrap_or_default()) {
+            self.terminal.line(&last)?;
+        }
+        let found = match self.system.output(&[UPDATER, "list", "--json"]) {
+            Ok(lines) => update::found(&lines),
+            Err(error) => {
+                self.terminal.line(&format!("{error:#}"))?;
+                self.terminal.ask(m.press_enter)?;
+                return Ok(None);
+            }
+        };
+        for line in update::lines(m, &found) {
+            self.terminal.line(&line)?;
+        }
+        let ready: Vec<_> = found.iter().filter(|found| found.is_ready()).collect();
+        if ready.is_empty() {
+            self.terminal.ask(m.press_enter)?;
+            return Ok(None);
+        }
+        let answer = self.terminal.ask(m.which_package)?.unwrap_or_default();
+        let number = answer.parse().ok().and_then(|n: usize| n.checked_sub(1));
+        let Some(package) = number.and_then(|number| ready.get(number)) else {
+            return Ok(None);
+        };
+        self.install_update(&package.id)
+    }
+
+    fn install_update(&mut self, id: &str) -> io::Result<Option<End>> {
+        let m = self.messages();
+        let known = self
+            .system
+            .run(&[UPDATER, "ask-password", "--language", m.code]);
+        if !known.unwrap_or(false) {
+            self.terminal.ask(m.press_enter)?;
+            return Ok(None);
+        }
+        if !self.ran(&[UPDATER, "apply", "--id", id, "--who", "root (console)"])? {
+            self.terminal.ask(m.press_enter)?;
+            return Ok(None);
+        }
+        self.terminal.line(m.installed)?;
+        self.go_down(Entry::Reboot, "reboot")
+    }
+
     fn shell(&mut self) -> io::Result<()> {
         let m = self.messages();
         self.terminal.line(m.shell_warning)?;
@@ -249,11 +305,19 @@ mod tests {
         provision: bool,
         asked: Vec<String>,
         failing: bool,
+        /// What the updater lists.
+        packages: &'static str,
         /// Whether the data volume comes late.
         slow: bool,
         /// How often nobody has typed when the menu looks.
         quiet: Cell<u32>,
     }
+
+    const PACKAGES: &str = concat!(
+        r#"{"id":"ab12","door":"usb","name":"vigie-0.2.0.0-upd.tgz","state":"ready","size":150000000,"version":"0.2.0.0"}"#,
+        "\n",
+        r#"{"id":"cd34","door":"scp","name":"old-upd.tgz","state":"refused","size":150000000,"version":"0.0.9.0","reason":"older"}"#,
+    );
 
     impl System for &mut Script {
         fn mode(&self) -> Mode {
@@ -297,6 +361,12 @@ mod tests {
             self.asked.push(program.join(" "));
             Ok(!self.failing)
         }
+        fn output(&mut self, program: &[&str]) -> anyhow::Result<String> {
+            Ok(match program[1] {
+                "list" => self.packages.to_owned(),
+                _ => r#"{"outcome":"good","to":"0.1.0.0"}"#.to_owned(),
+            })
+        }
         fn become_login(&mut self) -> anyhow::Error {
             self.asked.push("log-in".into());
             anyhow::anyhow!("starting the log-in (agetty)")
@@ -320,6 +390,7 @@ mod tests {
             provision: false,
             asked: vec![],
             failing: false,
+            packages: PACKAGES,
             slow: false,
             quiet: Cell::new(0),
         }
@@ -332,7 +403,8 @@ mod tests {
             ("live", Mode::Live, ""),
             ("live-fr", Mode::Live, "4\n1\n\n3\nnon\n"),
             ("live-install", Mode::Live, "1\n"),
-            ("installed", Mode::Installed, "3\nx\n2\n"),
+            ("installed", Mode::Installed, "4\nx\n2\n"),
+            ("installed-update", Mode::Installed, "3\n1\n\n"),
         ] {
             let (_, screen) = session(&mut script(mode), typed);
             assert!(!screen.contains('\x1b'), "{name}: an escape sequence");
@@ -352,6 +424,8 @@ mod tests {
 
     #[test]
     fn what_is_started() {
+        let password = "/usr/bin/vigie-update ask-password --language en";
+        let apply = "/usr/bin/vigie-update apply --id ab12 --who root (console)";
         let devices = "/usr/bin/vigie-install --language en devices";
         let screen = "/usr/bin/vigie-install --language en screen";
         for (mode, provision, typed, expected) in [
@@ -391,11 +465,21 @@ mod tests {
                 vec!["/usr/bin/systemctl poweroff"],
             ),
             (Mode::Installed, false, "1\n", vec!["log-in"]),
+            (Mode::Installed, false, "3\n\n", vec![]),
+            // One that is not accepted has no number.
+            (Mode::Installed, false, "3\n2\n", vec![]),
+            (Mode::Installed, false, "3\n1\n\n", vec![password, apply]),
+            (
+                Mode::Installed,
+                false,
+                "3\n1\nyes\n",
+                vec![password, apply, "/usr/bin/systemctl reboot"],
+            ),
             // No number, and nothing that a test or a person may guess, gets more than that.
             (
                 Mode::Installed,
                 true,
-                "0\n3\n4\n5\n6\n-1\n99999999999999999999\nshell\nreboot\n",
+                "0\n4\n5\n6\n7\n-1\n99999999999999999999\nshell\nreboot\n",
                 vec![],
             ),
         ] {
@@ -406,6 +490,17 @@ mod tests {
             session(&mut script, typed);
             assert_eq!(script.asked, expected, "{typed:?}");
         }
+    }
+
+    #[test]
+    fn c64_without_roots_password_nothing_is_installed() {
+        let mut failing = Script {
+            failing: true,
+            ..script(Mode::Installed)
+        };
+        session(&mut failing, "3\n1\n\n3\n1\nyes\n");
+        let password = "/usr/bin/vigie-update ask-password --language en";
+        assert_eq!(failing.asked, [password, password]);
     }
 
     #[test]

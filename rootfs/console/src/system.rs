@@ -28,6 +28,8 @@ pub trait System {
     /// Runs a program on this terminal and says whether it went well; an error when it could not
     /// be started.
     fn run(&mut self, program: &[&str]) -> anyhow::Result<bool>;
+    /// Runs a program and gives what it printed; an error when it failed.
+    fn output(&mut self, program: &[&str]) -> anyhow::Result<String>;
     /// Becomes the log-in on this terminal; returns only when that fails. After the log-out the
     /// unit starts the menu again.
     fn become_login(&mut self) -> anyhow::Error;
@@ -96,6 +98,10 @@ impl System for Machine {
             let _ = tcsetattr(&stdin, OptionalActions::Now, &modes);
         }
         Ok(status?.success())
+    }
+
+    fn output(&mut self, program: &[&str]) -> anyhow::Result<String> {
+        output(program)
     }
 
     fn become_login(&mut self) -> anyhow::Error {

@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod list;
+pub mod password;
 pub mod serve;
 pub mod show;
 pub mod slots;

@@ -110,6 +110,13 @@ impl Default for Gate {
 }
 
 impl Gate {
+    /// Whether any password opens the account.
+    #[must_use]
+    pub fn has_password(&self) -> bool {
+        let shadow = std::fs::read_to_string(&self.shadow).unwrap_or_default();
+        hash_of(&shadow, USER).is_some()
+    }
+
     /// Judges a name and a password that came from `peer`.
     #[must_use]
     pub fn ask(&self, user: &str, password: &str, peer: &str) -> Answer {
@@ -285,6 +292,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         for hash in ["", "*", "!*", "!", "x", &format!("!{}", HASHES[0])] {
             let gate = gate(dir.path(), hash);
+            assert!(!gate.has_password());
             for password in ["", "*", "x", "dix lamas"] {
                 assert_eq!(gate.ask("root", password, "peer"), Answer::NoPassword);
             }

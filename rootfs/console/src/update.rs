@@ -1,0 +1,130 @@
+//! What the updater says → the lines of the update screen. Pure.
+
+use serde::Deserialize;
+
+use crate::messages::Messages;
+use crate::status::size;
+
+/// A line of `vigie-update list --json`; other fields exist.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Found {
+    pub id: String,
+    pub door: String,
+    pub name: String,
+    pub state: String,
+    pub size: u64,
+    pub version: Option<String>,
+    pub reason: Option<String>,
+    pub reason_fr: Option<String>,
+}
+
+impl Found {
+    /// Whether it can be installed.
+    pub fn is_ready(&self) -> bool {
+        self.state == "ready"
+    }
+}
+
+/// A line of `vigie-update history --json`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+struct Record {
+    outcome: String,
+    to: Option<String>,
+    reason: Option<String>,
+}
+
+/// The packages in the updater's answer; those that can be installed come first.
+pub fn found(json_lines: &str) -> Vec<Found> {
+    let lines = json_lines.lines();
+    lines
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect()
+}
+
+/// The packages, a number before each that can be installed.
+pub fn lines(m: &Messages, all: &[Found]) -> Vec<String> {
+    if all.is_empty() {
+        return vec![m.no_package.to_owned()];
+    }
+    let mut number = 0;
+    let mut lines = Vec::new();
+    for found in all {
+        let (mark, word) = match found.state.as_str() {
+            "ready" => {
+                number += 1;
+                (number.to_string(), m.ready)
+            }
+            "arriving" => ("-".to_owned(), m.arriving),
+            _ => ("-".to_owned(), m.refused),
+        };
+        let version = found.version.as_deref().unwrap_or("?");
+        lines.push(format!("  {mark} {version} {word}"));
+        lines.push(format!(
+            "    {}, {}, {}",
+            found.door,
+            found.name,
+            size(found.size)
+        ));
+        let reason = if m.code == "fr" {
+            &found.reason_fr
+        } else {
+            &found.reason
+        };
+        lines.extend(reason.iter().map(|reason| format!("    {reason}")));
+    }
+    lines
+}
+
+/// What became of the last update, of `vigie-update history --json`; none where there was none.
+pub fn last(m: &Messages, json_lines: &str) -> Option<String> {
+    let record: Record = serde_json::from_str(json_lines.lines().last()?).ok()?;
+    let words = m.outcomes.iter().find(|(word, _)| *word == record.outcome);
+    let words = words.map_or(record.outcome.as_str(), |(_, words)| words);
+    let version = record.to.unwrap_or_default();
+    let reason = record.reason.map(|reason| format!(" ({reason})"));
+    Some(format!(
+        "{}: {version} {words}{}",
+        m.last_update,
+        reason.unwrap_or_default()
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::messages::Language;
+
+    #[test]
+    fn packages_and_the_last_outcome() {
+        let json = r#"{"id":"ab","door":"usb","name":"x-upd.tgz","state":"ready","size":150000000,"version":"1.2.0.0"}
+garbage
+{"id":"cd","door":"scp","name":"y.tgz","state":"refused","size":1,"version":"1.0.0.0","reason":"older","reason_fr":"plus ancien"}
+{"id":"ef","door":"web","name":"z.tgz","state":"unreadable","size":1,"reason":"damaged","reason_fr":"abîmé"}"#;
+        let found = found(json);
+        assert_eq!(found.len(), 3);
+        let shown = lines(Language::Fr.messages(), &found);
+        assert_eq!(
+            shown,
+            [
+                "  1 1.2.0.0 prêt à installer",
+                "    usb, x-upd.tgz, 150 MB",
+                "  - 1.0.0.0 pas accepté",
+                "    scp, y.tgz, 0 MB",
+                "    plus ancien",
+                "  - ? pas accepté",
+                "    web, z.tgz, 0 MB",
+                "    abîmé",
+            ]
+        );
+        let m = Language::En.messages();
+        assert_eq!(lines(m, &[]), [m.no_package]);
+        let history = "{\"outcome\":\"good\"}\n{\"outcome\":\"returned\",\"to\":\"1.2.0.0\",\"reason\":\"it hung\"}\n";
+        let told = last(m, history);
+        let expected =
+            "Last update: 1.2.0.0 has not come up; this is the version before it (it hung)";
+        assert_eq!(told.as_deref(), Some(expected));
+        assert_eq!(last(m, ""), None);
+    }
+}

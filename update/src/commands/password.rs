@@ -1,0 +1,60 @@
+//! `vigie-update ask-password`: whether whoever sits at this terminal knows root's password. For the
+//! console menu, which knows nobody.
+
+use std::io::{self, BufRead, Read, Write};
+
+use anyhow::{Context, Result};
+use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+
+use crate::doors::login::{Answer, Gate, USER};
+
+/// Those at the console wait for each other, and for nobody else.
+const PEER: &str = "console";
+/// Longest line in bytes.
+const LONGEST: u64 = 1024;
+
+/// Asks, without showing what is typed; says what is wrong.
+///
+/// # Errors
+/// The terminal failed.
+pub fn run(gate: &Gate, language: &str) -> Result<bool> {
+    let answer = if gate.has_password() {
+        let password = read(prompt(language)).context("reading the password")?;
+        gate.ask(USER, &password, PEER)
+    } else {
+        Answer::NoPassword
+    };
+    if answer == Answer::Welcome {
+        return Ok(true);
+    }
+    let (_, english, french) = answer.words();
+    println!("{}", if language == "fr" { french } else { english });
+    Ok(false)
+}
+
+fn prompt(language: &str) -> &'static str {
+    match language {
+        "fr" => "Mot de passe de root :",
+        _ => "Password of root:",
+    }
+}
+
+fn read(prompt: &str) -> io::Result<String> {
+    print!("{prompt} ");
+    io::stdout().flush()?;
+    let input = io::stdin().lock();
+    let shown = tcgetattr(&input).ok();
+    if let Some(modes) = &shown {
+        let mut hidden = modes.clone();
+        hidden.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(&input, OptionalActions::Flush, &hidden)?;
+    }
+    let mut line = String::new();
+    let read = input.take(LONGEST).read_line(&mut line);
+    if let Some(modes) = shown {
+        tcsetattr(io::stdin(), OptionalActions::Now, &modes)?;
+        println!();
+    }
+    read?;
+    Ok(line.trim_end_matches(['\n', '\r']).to_owned())
+}
