@@ -21,7 +21,7 @@ use super::{Admin, LoggedIn, wrong_token};
 use crate::server::Client;
 use crate::updater::Failure;
 use crate::upload::range::Part;
-use crate::upload::receive::{Received, Refused, Sent};
+use crate::upload::receive::{Received, Refused, Sent, linger};
 use crate::upload::store::Name;
 
 const TOKEN: &str = "x-csrf-token";
@@ -120,15 +120,20 @@ pub async fn part(
     Extension(client): Extension<Client>,
     Path(name): Path<String>,
     headers: HeaderMap,
-    body: Body,
+    mut body: Body,
 ) -> Response {
-    if !may(&logged_in, &headers) {
-        return wrong_token();
-    }
-    let Some(name) = Name::parse(&name) else {
-        return absent();
+    let checked = match Name::parse(&name) {
+        _ if !may(&logged_in, &headers) => Err(wrong_token()),
+        Some(name) => understood(&headers).map(|part| (name, part)),
+        None => Err(absent()),
     };
-    receive(&admin, &client, &name, &headers, body).await
+    match checked {
+        Ok((name, part)) => receive(&admin, &client, &name, part, &headers, body).await,
+        Err(no) => {
+            linger(&mut body).await;
+            no
+        }
+    }
 }
 
 /// `PUT /update/upload`
@@ -137,33 +142,47 @@ pub async fn whole(
     logged_in: LoggedIn,
     Extension(client): Extension<Client>,
     headers: HeaderMap,
-    body: Body,
+    mut body: Body,
 ) -> Response {
-    if !may(&logged_in, &headers) {
-        return wrong_token();
-    }
-    match admin.receiver.store.create() {
-        Ok(name) => receive(&admin, &client, &name, &headers, body).await,
-        Err(error) => {
-            eprintln!("vigie-web: beginning an upload: {error}");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+    let checked = match understood(&headers) {
+        _ if !may(&logged_in, &headers) => Err(wrong_token()),
+        Ok(part) => admin
+            .receiver
+            .store
+            .create()
+            .map(|name| (name, part))
+            .map_err(|error| {
+                eprintln!("vigie-web: beginning an upload: {error}");
+                StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            }),
+        Err(no) => Err(no),
+    };
+    match checked {
+        Ok((name, part)) => receive(&admin, &client, &name, part, &headers, body).await,
+        Err(no) => {
+            linger(&mut body).await;
+            no
         }
     }
+}
+
+/// Which part a request brings.
+#[expect(clippy::result_large_err, reason = "an answer, once a request")]
+fn understood(headers: &HeaderMap) -> Result<Part, Response> {
+    let range = text(headers, header::CONTENT_RANGE);
+    Part::of(range, text(headers, header::CONTENT_LENGTH)).map_err(wrong)
 }
 
 async fn receive(
     admin: &Admin,
     client: &Client,
     name: &Name,
+    part: Part,
     headers: &HeaderMap,
-    body: Body,
+    mut body: Body,
 ) -> Response {
-    let range = text(headers, header::CONTENT_RANGE);
-    let part = match Part::of(range, text(headers, header::CONTENT_LENGTH)) {
-        Ok(part) => part,
-        Err(why) => return wrong(why),
-    };
     let Ok(_place) = admin.uploads.try_acquire() else {
+        linger(&mut body).await;
         let why = Failure::new("too many uploads at once", "trop d’envois à la fois");
         return no(StatusCode::TOO_MANY_REQUESTS, &why);
     };

@@ -321,7 +321,8 @@ fn too_slow() -> Refused {
     )
 }
 
-async fn linger(body: &mut Body) {
+/// Listens on to who was refused, for a while.
+pub async fn linger(body: &mut Body) {
     let end = Instant::now() + LINGER;
     while let Ok(Some(Ok(_))) = timeout_at(end, body.frame()).await {}
 }
