@@ -1,6 +1,7 @@
 //! The unpacking process as it runs on an appliance.
 
 use std::fs::File;
+use std::io::Seek;
 use std::path::Path;
 
 use vigie_disk::{Bytes, FileDevice, SectorSize};
@@ -172,18 +173,30 @@ fn c92_memory_is_bounded() {
         dir.path().join(name)
     });
     let package = crate::support::package_of(&images, dir.path());
-    let mut unpacker = start(&package);
+    // On a busy machine the process may have ended before it is looked at: that tells nothing.
+    let measured = (0..20).map(|_| peak(&package));
+    let peak = measured.flatten().next().unwrap();
+    println!("the unpacking process took {peak} kB at most");
+    assert!((1000..16_000).contains(&peak), "{peak} kB");
+}
+
+/// The most memory in kB that the process had, where it was seen in its last quarter.
+fn peak(mut package: &File) -> Option<u64> {
+    package.rewind().unwrap();
+    let mut unpacker = start(package);
     let opened = apply::open(&mut unpacker, &keys()).unwrap();
+    let total = opened.header.total().get();
     let status = format!("/proc/{}/status", unpacker.id());
-    let mut peak = 0_u64;
-    let note = &mut |_| {
+    let mut peak = None;
+    let note = &mut |done: Bytes| {
         // It has gone when the last is told.
         let status = std::fs::read_to_string(&status).unwrap_or_default();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         let found = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
-        peak = peak.max(found.unwrap_or_default());
+        if done.get() > total / 4 * 3 {
+            peak = peak.max(found);
+        }
     };
     unpacker.unpack(&opened.header, None, None, note).unwrap();
-    println!("the unpacking process took {peak} kB at most");
-    assert!((1000..16_000).contains(&peak), "{peak} kB");
+    peak
 }
