@@ -15,6 +15,8 @@ use vigie_disk::device::BlockDevice;
 pub type Sha = [u8; 32];
 
 const CHUNK: usize = 1 << 20;
+/// What is copied at once.
+const PIECE: usize = 256 << 10;
 
 /// Why an image did not get into its slot.
 #[derive(Debug, thiserror::Error)]
@@ -96,10 +98,10 @@ pub fn copy_image(
         });
     }
     let mut crc = crc32fast::Hasher::new();
-    let mut piece = vec![0; CHUNK.min(length.get() as usize)];
+    let mut piece = vec![0; PIECE.min(length.get() as usize)];
     let mut at = Bytes::ZERO;
     while at < length {
-        let step = (CHUNK as u64).min((length - at).get()) as usize;
+        let step = (PIECE as u64).min((length - at).get()) as usize;
         let piece = &mut piece[..step];
         image
             .read_exact(piece)

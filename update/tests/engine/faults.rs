@@ -95,7 +95,8 @@ fn c69_c70_c71_c75_a_failing_slot_is_told_and_not_started() {
     for (name, fault) in faults {
         for role in [0, 1] {
             let mut number = 0;
-            let mut disks = Disks::new(Some(1)).map(|disk: MemoryDevice| {
+            // An empty slot: over an older version a lost write may be one that changes nothing.
+            let mut disks = Disks::new(None).map(|disk: MemoryDevice| {
                 number += 1;
                 // The devices come as ESP, A's and B's; B's are the fourth and fifth.
                 let faults = if number == 4 + role {
