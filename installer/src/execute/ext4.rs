@@ -17,6 +17,8 @@ use anyhow::{Context, Result, ensure};
 use uuid::Uuid;
 use vigie_disk::{BlockDevice, Bytes};
 use vigie_settings::Settings;
+use vigie_settings::document::VERSION;
+use vigie_settings::store::{self, FOLDER_ON_STATE};
 
 use super::Job;
 use super::extents::{Holes, copy, verify};
@@ -47,8 +49,7 @@ const BLOCK: u64 = 4096;
 /// Recordings are large files: an inode for each MiB keeps checks of large volumes short.
 const DATA_BYTES_PER_INODE: &str = "1048576";
 /// Where the first settings go on the state volume, which is mounted at /var.
-const SETTINGS_FOLDERS: [&str; 3] = ["lib", "lib/vigie", "lib/vigie/settings"];
-const SETTINGS_FILE: &str = "lib/vigie/settings/current.toml";
+const SETTINGS_FOLDERS: [&str; 3] = ["lib", "lib/vigie", FOLDER_ON_STATE];
 
 /// The UUID of the file system for a purpose.
 pub fn uuid(ids: &Ids, purpose: Purpose) -> Uuid {
@@ -134,14 +135,15 @@ fn timed(job: &Job, program: &str, doing: &str) -> Run {
 /// to others. debugfs ends well whatever happens, so the file is read back.
 fn put_settings(job: &Job, image: &Path, text: &str) -> Result<()> {
     fs::write(job.scratch.join("settings"), text)?;
+    let file = format!("{FOLDER_ON_STATE}/{}", store::current(VERSION));
     let folders = SETTINGS_FOLDERS.map(|folder| format!("mkdir {folder}\n"));
     let script = folders.concat()
         + &format!(
             "sif {folder} mode 040700\n\
-             write settings {SETTINGS_FILE}\n\
-             sif {SETTINGS_FILE} mode 0100600\n\
-             sif {SETTINGS_FILE} uid 0\n\
-             sif {SETTINGS_FILE} gid 0\n",
+             write settings {file}\n\
+             sif {file} mode 0100600\n\
+             sif {file} uid 0\n\
+             sif {file} gid 0\n",
             folder = SETTINGS_FOLDERS[2]
         );
     fs::write(job.scratch.join("script"), script)?;
@@ -152,7 +154,7 @@ fn put_settings(job: &Job, image: &Path, text: &str) -> Result<()> {
         .arg(image)
         .output()?;
     let back = timed(job, "debugfs", doing)
-        .args(["-R", &format!("cat {SETTINGS_FILE}")])
+        .args(["-R", &format!("cat {file}")])
         .arg(image)
         .output()?;
     fs::remove_file(job.scratch.join("settings"))?;

@@ -63,7 +63,7 @@ fn settings(setup: &Setup, disk: &mut MemoryDevice, into: &Path) -> vigie_settin
     let text = crate::support::run(
         &setup.tools,
         "debugfs",
-        &["-R", "cat lib/vigie/settings/current.toml"],
+        &["-R", "cat lib/vigie/settings/current.2.toml"],
         &state,
     );
     std::fs::remove_file(state).unwrap();

@@ -10,11 +10,13 @@ use std::path::{Path, PathBuf};
 
 use crate::document::Settings;
 use crate::render::{Entry, Kind, render};
-use crate::store::Store;
+use crate::store::{Origin, Store};
 use crate::values::TimeZone;
 
 /// Where a warning is left for the console and the web page, below the root.
 pub const ERROR_NOTE: &str = "run/vigie/settings-error";
+/// Is there where the settings of the version before cannot be used: the health check fails.
+pub const UNMIGRATED: &str = "run/vigie/settings-not-migrated";
 
 /// What applying did.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -31,9 +33,14 @@ pub struct Report {
 /// [`ERROR_NOTE`] where `/run/vigie` exists.
 #[must_use]
 pub fn apply(root: &Path) -> Report {
-    let loaded = Store::of_system(root).load();
+    let store = Store::of_system(root);
+    let loaded = store.load();
     let mut report = Report::default();
-    report.warnings.extend(loaded.origin.warning());
+    report.warnings.extend(loaded.warnings());
+    if let Err(error) = store.settle(&loaded) {
+        report.warnings.push(error.to_string());
+    }
+    tell_the_health_check(root, &loaded.origin);
     let settings = with_known_zone(root, loaded.settings, &mut report);
     // The image's own list of accounts; an image without one still gets root's entry.
     let shadow = fs::read_to_string(root.join("etc/shadow")).unwrap_or_default();
@@ -70,16 +77,27 @@ fn with_known_zone(root: &Path, mut settings: Settings, report: &mut Report) -> 
     settings
 }
 
+/// A version that cannot use the settings of the one before is not healthy: the box goes back.
+fn tell_the_health_check(root: &Path, origin: &Origin) {
+    let lost = matches!(origin, Origin::Unmigrated { .. });
+    let text = lost.then(|| origin.warning()).flatten();
+    leave(&root.join(UNMIGRATED), text.as_slice());
+}
+
 fn note(root: &Path, warnings: &[String]) {
-    let path = root.join(ERROR_NOTE);
+    leave(&root.join(ERROR_NOTE), warnings);
+}
+
+/// Leaves lines in a file, or no file.
+fn leave(path: &Path, lines: &[String]) {
     // Without /run/vigie (tests, a foreign root) there is no one to tell but the caller.
     if !path.parent().is_some_and(Path::is_dir) {
         return;
     }
-    let result = if warnings.is_empty() {
-        fs::remove_file(&path)
+    let result = if lines.is_empty() {
+        fs::remove_file(path)
     } else {
-        fs::write(&path, warnings.join("\n") + "\n")
+        fs::write(path, lines.join("\n") + "\n")
     };
     if let Err(error) = result
         && error.kind() != io::ErrorKind::NotFound
@@ -201,7 +219,7 @@ mod tests {
         let root = root();
         store_text(root.path(), include_str!("../tests/golden/full.toml"));
         let _ = apply(root.path());
-        store_text(root.path(), "version = 1");
+        store_text(root.path(), "version = 2");
         let report = apply(root.path());
         assert!(
             report
@@ -222,7 +240,7 @@ mod tests {
         let root = root();
         store_text(
             root.path(),
-            "version = 1\n[system]\ntimezone = \"Mars/Olympus\"",
+            "version = 2\n[system]\ntimezone = \"Mars/Olympus\"",
         );
         let report = apply(root.path());
         assert!(
@@ -238,7 +256,7 @@ mod tests {
                 .expect("note")
                 .contains("Mars/Olympus")
         );
-        store_text(root.path(), "version = 1");
+        store_text(root.path(), "version = 2");
         let _ = apply(root.path());
         assert!(!root.path().join(ERROR_NOTE).exists());
     }
@@ -253,5 +271,20 @@ mod tests {
             "{report:?}"
         );
         assert!(report.changed.contains(&"etc/fstab"));
+    }
+
+    #[test]
+    fn settings_that_cannot_be_migrated_fail_the_health_check() {
+        let root = root();
+        let folder = root.path().join(crate::store::FOLDER);
+        fs::create_dir_all(&folder).expect("folder");
+        let old = include_str!("../tests/forms/1.toml");
+        for (text, usable) in [("version = 1\nx = 1\n", false), (old, true)] {
+            fs::write(folder.join("current.toml"), text).expect("old settings");
+            let report = apply(root.path());
+            assert_eq!(report.warnings.is_empty(), usable, "{report:?}");
+            assert_eq!(root.path().join(UNMIGRATED).exists(), !usable, "{text}");
+            assert_eq!(folder.join("current.2.toml").exists(), usable, "{text}");
+        }
     }
 }

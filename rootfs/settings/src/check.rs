@@ -185,7 +185,7 @@ mod tests {
     use super::*;
 
     fn fields(text: &str) -> Vec<String> {
-        let settings: Settings = read_toml(&format!("version = 1\n{text}")).expect(text);
+        let settings: Settings = read_toml(&format!("version = 2\n{text}")).expect(text);
         settings
             .check()
             .err()
@@ -264,10 +264,10 @@ mod tests {
 
     #[test]
     fn another_version_is_refused() {
-        let settings: Settings = read_toml("version = 2").expect("reads");
+        let settings: Settings = read_toml("version = 3").expect("reads");
         assert_eq!(
             settings.check().expect_err("refused").to_string(),
-            "version: is 2; this system reads version 1"
+            "version: is 3; this system reads version 2"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! The settings document, version 1. Every field's meaning stands here and nowhere else.
+//! The settings document, form 2. Every field's meaning stands here and nowhere else.
 
 use std::net::IpAddr;
 
@@ -10,7 +10,7 @@ use crate::values::{
 };
 
 /// The version of the document's form that this program writes and reads.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The appliance's whole configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -13,6 +13,9 @@
 pub mod apply;
 pub mod check;
 pub mod document;
+mod files;
+pub mod forms;
+mod origin;
 pub mod read;
 pub mod render;
 pub mod store;

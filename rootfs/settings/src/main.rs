@@ -90,7 +90,7 @@ fn validate(file: &Path) -> anyhow::Result<()> {
 
 fn loaded(root: &Path) -> Settings {
     let loaded = Store::of_system(root).load();
-    if let Some(warning) = loaded.origin.warning() {
+    for warning in loaded.warnings() {
         eprintln!("vigie-settings: {warning}");
     }
     loaded.settings

@@ -1,78 +1,65 @@
 //! The document's generations on the state volume.
 //!
+//! Each form of the document ([`crate::forms`]) has files of its own: `current.toml` and
+//! `previous.toml` are of form 1, `current.2.toml` and `previous.2.toml` of form 2. Both slots
+//! share the volume, and the software of each finds the document that it understands.
+//!
 //! Invariants:
-//! 1. At every moment, also after a power cut, `current.toml` is the old document or the new one:
-//!    it is only ever replaced by renaming a complete, synced file.
-//! 2. `previous.toml` is the last generation that passed the check. A damaged `current.toml`
+//! 1. At every moment, also after a power cut, the current file is the old document or the new
+//!    one: it is only ever replaced by renaming a complete, synced file.
+//! 2. The previous file is the last generation that passed the check. A damaged current one
 //!    never replaces it.
-//! 3. Loading always gives settings: current, else previous, else the defaults, and says which.
+//! 3. Loading always gives settings: current, else previous, else those of an older form, else
+//!    the defaults, and says which.
+//! 4. The files of other forms are only read.
+//! 5. Nothing that a person saved goes unused without a word: after going back to an older system
+//!    it says that a newer one has other settings, and the newer one takes over what was saved
+//!    meanwhile, keeping its own beside it.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::check::Problems;
-use crate::document::Settings;
+use crate::document::{Settings, VERSION};
+use crate::files::{Files, Folder, MAX_BYTES, read_bounded};
+use crate::forms::{FIRST, form_of, migrate};
+use crate::origin::{Made, digest, without_made};
 use crate::read::{ReadError, read_toml};
+
+pub use crate::origin::{Loaded, Origin};
 
 /// The folder of the generations, below the root of the system.
 pub const FOLDER: &str = "var/lib/vigie/settings";
 /// The same below the root of the state volume, which is mounted at `/var`.
 pub const FOLDER_ON_STATE: &str = "lib/vigie/settings";
-const CURRENT: &str = "current.toml";
-const PREVIOUS: &str = "previous.toml";
-/// A document is a few kilobytes; more is damage.
-const MAX_BYTES: u64 = 1 << 20;
+
+/// The name of a form's newest generation.
+#[must_use]
+pub fn current(form: u32) -> String {
+    named("current", form)
+}
+
+fn previous(form: u32) -> String {
+    named("previous", form)
+}
+
+fn named(name: &str, form: u32) -> String {
+    if form == FIRST {
+        format!("{name}.toml")
+    } else {
+        format!("{name}.{form}.toml")
+    }
+}
+
+/// Where the settings that an older system saved meanwhile have displaced this form's.
+fn displaced() -> String {
+    named("displaced", VERSION)
+}
 
 /// The generations in one folder.
 #[derive(Debug, Clone)]
-pub struct Store {
-    folder: PathBuf,
-}
-
-/// Settings, and where they come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Loaded {
-    /// The document.
-    pub settings: Settings,
-    /// Which generation it is.
-    pub origin: Origin,
-}
-
-/// Which generation was loaded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
-    /// The newest one.
-    Current,
-    /// There is no document: a live system, or an appliance that was never configured.
-    Absent,
-    /// The one before, because the current one is damaged.
-    Previous {
-        /// What is wrong with the current one.
-        why: String,
-    },
-    /// The defaults, because every generation is damaged.
-    Defaults {
-        /// What is wrong with them.
-        why: String,
-    },
-}
-
-impl Origin {
-    /// What a person must know; `None` when all is well.
-    #[must_use]
-    pub fn warning(&self) -> Option<String> {
-        match self {
-            Self::Current | Self::Absent => None,
-            Self::Previous { why } => Some(format!(
-                "the settings are damaged, the generation before them is used; check them and save them again ({why})"
-            )),
-            Self::Defaults { why } => Some(format!(
-                "the settings are damaged, the defaults are used; restore a backup or configure anew ({why})"
-            )),
-        }
-    }
+pub struct Store<F = Folder> {
+    files: F,
 }
 
 /// Why a document in a file was not accepted.
@@ -84,12 +71,23 @@ pub enum DocumentError {
     /// It is larger than any document.
     #[error("is larger than {MAX_BYTES} bytes")]
     TooLarge,
+    /// It is no text.
+    #[error("is no UTF-8 text")]
+    NoText,
     /// It is not a document.
     #[error(transparent)]
     Read(#[from] ReadError),
     /// It contradicts itself.
     #[error(transparent)]
     Check(#[from] Problems),
+    /// It is of an older form and cannot be brought into this one.
+    #[error("made for form {from} of the settings, and not usable as form {VERSION}: {why}")]
+    Migration {
+        /// Its form.
+        from: u32,
+        /// What is in the way.
+        why: String,
+    },
 }
 
 /// Why a document was not saved.
@@ -114,19 +112,22 @@ pub enum SaveError {
 }
 
 impl Settings {
-    /// Reads and checks the document in `file`.
+    /// Reads and checks the document in `file`, of this form or an older one.
     ///
     /// # Errors
     /// An unreadable file, or a document that is refused.
     pub fn from_file(file: &Path) -> Result<Self, DocumentError> {
-        Self::from_text(&read_bounded(file)?)
+        Self::from_text(text(read_bounded(file)?)?.as_str())
     }
 
-    /// Reads and checks a document.
+    /// Reads and checks a document of this form or an older one.
     ///
     /// # Errors
     /// A document that is refused.
     pub fn from_text(text: &str) -> Result<Self, DocumentError> {
+        if let Some(form) = form_of(text).filter(|form| *form < VERSION) {
+            return migrate(text, form);
+        }
         let settings: Self = read_toml(text)?;
         settings.check()?;
         Ok(settings)
@@ -144,77 +145,151 @@ impl Settings {
     }
 }
 
-fn read_bounded(file: &Path) -> Result<String, DocumentError> {
-    let mut text = String::new();
-    File::open(file)?
-        .take(MAX_BYTES + 1)
-        .read_to_string(&mut text)?;
-    if text.len() as u64 > MAX_BYTES {
-        Err(DocumentError::TooLarge)
-    } else {
-        Ok(text)
+fn text(bytes: Vec<u8>) -> Result<String, DocumentError> {
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(DocumentError::TooLarge);
     }
+    String::from_utf8(bytes).map_err(|_| DocumentError::NoText)
+}
+
+/// A generation that could be read.
+struct Generation {
+    settings: Settings,
+    /// Where it was migrated from.
+    made: Option<Made>,
+}
+
+/// What became of a form's two files.
+enum Found {
+    Current(Generation),
+    Previous(Generation, String),
+    Damaged(String),
+    Nothing,
 }
 
 impl Store {
     /// The generations of the system whose root is `root`; `/` for the running one.
     #[must_use]
     pub fn of_system(root: &Path) -> Self {
-        Self {
-            folder: root.join(FOLDER),
-        }
+        Self::new(Folder(root.join(FOLDER)))
     }
 
     /// The generations on a state volume mounted at `volume`.
     #[must_use]
     pub fn on_state_volume(volume: &Path) -> Self {
-        Self {
-            folder: volume.join(FOLDER_ON_STATE),
-        }
+        Self::new(Folder(volume.join(FOLDER_ON_STATE)))
+    }
+}
+
+impl<F: Files> Store<F> {
+    /// The generations in a folder.
+    pub fn new(files: F) -> Self {
+        Self { files }
     }
 
-    /// Loads the best generation (invariant 3).
+    /// Loads the best generation (invariant 3). Nothing is written.
     #[must_use]
     pub fn load(&self) -> Loaded {
-        let current = self.generation(CURRENT);
-        let previous = || self.generation(PREVIOUS);
-        let (settings, origin) = match current {
-            Ok(Some(settings)) => (settings, Origin::Current),
-            Ok(None) => match previous() {
-                Ok(Some(settings)) => (
-                    settings,
-                    Origin::Previous {
-                        why: format!("{CURRENT} is missing"),
-                    },
-                ),
-                Ok(None) => (Settings::default(), Origin::Absent),
-                Err(why) => (
-                    Settings::default(),
-                    Origin::Defaults {
-                        why: format!("{CURRENT} is missing, {why}"),
-                    },
-                ),
-            },
-            Err(why) => match previous() {
-                Ok(Some(settings)) => (settings, Origin::Previous { why }),
-                Ok(None) => (Settings::default(), Origin::Defaults { why }),
-                Err(second) => (
-                    Settings::default(),
-                    Origin::Defaults {
-                        why: format!("{why}; {second}"),
-                    },
-                ),
-            },
+        let (settings, origin) = match self.found(VERSION) {
+            Found::Current(own) => self.or_since(own, Origin::Current),
+            Found::Previous(own, why) => self.or_since(own, Origin::Previous { why }),
+            Found::Damaged(why) => self.of_older(Some(why)),
+            Found::Nothing => self.of_older(None),
         };
-        Loaded { settings, origin }
+        let unused = self.newer_unused();
+        Loaded {
+            settings,
+            origin,
+            unused,
+        }
     }
 
-    fn generation(&self, name: &str) -> Result<Option<Settings>, String> {
-        match Settings::from_file(&self.folder.join(name)) {
-            Ok(settings) => Ok(Some(settings)),
-            Err(DocumentError::Io(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(format!("{name}: {error}")),
+    /// This form's own generation, unless an older system has saved its document since that was
+    /// migrated: then that one.
+    fn or_since(&self, own: Generation, origin: Origin) -> (Settings, Origin) {
+        let since = own.made.as_ref().filter(|made| {
+            let older = self.files.read(&current(made.form));
+            matches!(older, Ok(Some(bytes)) if digest(&bytes) != made.source)
+        });
+        let migrated = since.and_then(|made| match self.found(made.form) {
+            Found::Current(older) => Some((older.settings, made.form)),
+            _ => None,
+        });
+        match migrated {
+            Some((settings, from)) => (settings, Origin::Since { from }),
+            None => (own.settings, origin),
         }
+    }
+
+    /// The newest of the older forms; `damage` is what is wrong with this form's own.
+    fn of_older(&self, damage: Option<String>) -> (Settings, Origin) {
+        for from in (FIRST..VERSION).rev() {
+            match self.found(from) {
+                Found::Nothing => {}
+                Found::Current(older) | Found::Previous(older, _) => {
+                    return (older.settings, Origin::Migrated { from, damage });
+                }
+                Found::Damaged(why) => {
+                    let origin = match damage {
+                        Some(own) => Origin::Defaults {
+                            why: format!("{own}; {why}"),
+                        },
+                        None => Origin::Unmigrated { from, why },
+                    };
+                    return (Settings::default(), origin);
+                }
+            }
+        }
+        let origin = damage.map_or(Origin::Absent, |why| Origin::Defaults { why });
+        (Settings::default(), origin)
+    }
+
+    /// A newer form whose document was changed after it was migrated, so that this one lacks
+    /// something that a person has saved.
+    fn newer_unused(&self) -> Option<u32> {
+        let names = self.files.names().unwrap_or_default();
+        let form = |name: &String| {
+            let form = name.strip_prefix("current.")?.strip_suffix(".toml")?;
+            form.parse().ok().filter(|form| *form > VERSION)
+        };
+        let newest = names.iter().filter_map(form).max()?;
+        let bytes = self.files.read(&current(newest)).ok()??;
+        let text = text(bytes).unwrap_or_default();
+        let untouched = Made::of(&text)
+            .is_some_and(|made| made.result == digest(without_made(&text).as_bytes()));
+        (!untouched).then_some(newest)
+    }
+
+    fn found(&self, form: u32) -> Found {
+        let current = current(form);
+        let why = match self.generation(&current) {
+            Ok(Some(generation)) => return Found::Current(generation),
+            Ok(None) => None,
+            Err(why) => Some(why),
+        };
+        match (self.generation(&previous(form)), why) {
+            (Ok(Some(generation)), why) => {
+                let why = why.unwrap_or_else(|| format!("{current} is missing"));
+                Found::Previous(generation, why)
+            }
+            (Ok(None), None) => Found::Nothing,
+            (Ok(None), Some(why)) => Found::Damaged(why),
+            (Err(why), None) => Found::Damaged(format!("{current} is missing, {why}")),
+            (Err(second), Some(why)) => Found::Damaged(format!("{why}; {second}")),
+        }
+    }
+
+    fn generation(&self, name: &str) -> Result<Option<Generation>, String> {
+        let read = || -> Result<_, DocumentError> {
+            let Some(bytes) = self.files.read(name)? else {
+                return Ok(None);
+            };
+            let text = text(bytes)?;
+            let settings = Settings::from_text(&text)?;
+            let made = Made::of(&text);
+            Ok(Some(Generation { settings, made }))
+        };
+        read().map_err(|error| format!("{name}: {error}"))
     }
 
     /// Makes `settings` the current generation.
@@ -224,53 +299,87 @@ impl Store {
     pub fn save(&self, settings: &Settings) -> Result<(), SaveError> {
         settings.check()?;
         let text = settings.to_text()?;
-        self.make_folder().map_err(|error| SaveError::Io {
-            path: self.folder.clone(),
-            error,
-        })?;
-        if let Ok(Some(_)) = self.generation(CURRENT) {
-            let path = self.folder.join(CURRENT);
-            let old = fs::read(&path).map_err(|error| SaveError::Io { path, error })?;
-            self.replace(PREVIOUS, &old)?;
-        }
-        self.replace(CURRENT, text.as_bytes())
-    }
-
-    fn make_folder(&self) -> io::Result<()> {
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o755)
-            .create(&self.folder)
-    }
-
-    /// Temp file, sync, rename, sync of the folder (invariant 1). Mode 0600: it holds a password's hash.
-    fn replace(&self, name: &str, content: &[u8]) -> Result<(), SaveError> {
-        let path = self.folder.join(name);
-        let temp = self.folder.join(format!(".{name}.new"));
-        let write = || -> io::Result<()> {
-            match fs::remove_file(&temp) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
+        self.make_folder()?;
+        let current = current(VERSION);
+        let made = match self.generation(&current) {
+            Ok(Some(own)) => {
+                let old = self.bytes(&current)?;
+                self.replace(&previous(VERSION), &old)?;
+                own.made
             }
-            let mut file = OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(&temp)?;
-            file.write_all(content)?;
-            file.sync_all()?;
-            fs::rename(&temp, &path)?;
-            File::open(&self.folder)?.sync_all()
+            Ok(None) | Err(_) => self.made_of_older(&text),
         };
-        write().map_err(|error| SaveError::Io {
-            path: path.clone(),
-            error,
+        self.replace(&current, Made::put(made.as_ref(), &text).as_bytes())
+    }
+
+    /// Makes what was migrated this form's own, so that it can be changed; older software keeps
+    /// its document. `false` where there is nothing to do.
+    ///
+    /// # Errors
+    /// A write that failed; all documents are as they were.
+    pub fn settle(&self, loaded: &Loaded) -> Result<bool, SaveError> {
+        match loaded.origin {
+            Origin::Migrated { .. } | Origin::Since { .. } => {}
+            _ => return Ok(false),
+        }
+        let text = loaded.settings.to_text()?;
+        let current = current(VERSION);
+        let made = self.made_of_older(&text);
+        if let Ok(old) = self.bytes(&current)
+            && !old.is_empty()
+        {
+            self.replace(&displaced(), &old)?;
+        }
+        self.replace(&current, Made::put(made.as_ref(), &text).as_bytes())?;
+        Ok(true)
+    }
+
+    /// Where a document that is made now comes from.
+    fn made_of_older(&self, text: &str) -> Option<Made> {
+        (FIRST..VERSION).rev().find_map(|form| {
+            let bytes = self.files.read(&current(form)).ok()??;
+            Some(Made {
+                form,
+                source: digest(&bytes),
+                result: digest(text.as_bytes()),
+            })
         })
+    }
+
+    fn make_folder(&self) -> Result<(), SaveError> {
+        self.files.make().map_err(|error| self.failed("", error))
+    }
+
+    fn bytes(&self, name: &str) -> Result<Vec<u8>, SaveError> {
+        let bytes = self.files.read(name);
+        let bytes = bytes.map_err(|error| self.failed(name, error))?;
+        Ok(bytes.unwrap_or_default())
+    }
+
+    /// Temp file, sync, rename, sync of the folder (invariant 1).
+    fn replace(&self, name: &str, content: &[u8]) -> Result<(), SaveError> {
+        let temp = format!(".{name}.new");
+        let files = &self.files;
+        let write = || -> io::Result<()> {
+            files.write(&temp, content)?;
+            files.rename(&temp, name)?;
+            files.sync()
+        };
+        write().map_err(|error| self.failed(name, error))
+    }
+
+    fn failed(&self, name: &str, error: io::Error) -> SaveError {
+        let path = self.files.path(name);
+        SaveError::Io { path, error }
     }
 }
 
 #[cfg(test)]
+mod cuts;
+
+#[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
@@ -287,6 +396,16 @@ mod tests {
         (folder, store)
     }
 
+    fn path(store: &Store, name: &str) -> PathBuf {
+        store.files.path(name)
+    }
+
+    /// The generation before the current one.
+    fn before(store: &Store) -> Settings {
+        let found = store.generation(&previous(VERSION)).expect("readable");
+        found.expect("there").settings
+    }
+
     #[test]
     fn nothing_stored_means_defaults_without_a_warning() {
         let (_folder, store) = store();
@@ -294,7 +413,8 @@ mod tests {
             store.load(),
             Loaded {
                 settings: Settings::default(),
-                origin: Origin::Absent
+                origin: Origin::Absent,
+                unused: None
             }
         );
         assert_eq!(store.load().origin.warning(), None);
@@ -309,12 +429,13 @@ mod tests {
                 store.load(),
                 Loaded {
                     settings: named(name),
-                    origin: Origin::Current
+                    origin: Origin::Current,
+                    unused: None
                 }
             );
         }
-        assert_eq!(store.generation(PREVIOUS), Ok(Some(named("two"))));
-        let mode = fs::metadata(store.folder.join(CURRENT))
+        assert_eq!(before(&store), named("two"));
+        let mode = fs::metadata(path(&store, &current(VERSION)))
             .expect("current")
             .permissions()
             .mode();
@@ -326,19 +447,19 @@ mod tests {
         let cases: [(&str, &[u8]); 6] = [
             ("empty", b""),
             ("not text", b"\xff\xfe\x00"),
-            ("truncated", b"version = 1\n[sys"),
-            ("unknown field", b"version = 1\nx = 1\n"),
+            ("truncated", b"version = 2\n[sys"),
+            ("unknown field", b"version = 2\nx = 1\n"),
             ("from the future", b"version = 7\n"),
             (
                 "contradiction",
-                b"version = 1\n[network.enterprise]\ndhcp = false\n",
+                b"version = 2\n[network.enterprise]\ndhcp = false\n",
             ),
         ];
         for (name, damage) in cases {
             let (_folder, store) = store();
             store.save(&named("one")).expect("saved");
             store.save(&named("two")).expect("saved");
-            fs::write(store.folder.join(CURRENT), damage).expect("damaged");
+            fs::write(path(&store, &current(VERSION)), damage).expect("damaged");
             let loaded = store.load();
             assert_eq!(loaded.settings, named("one"), "{name}");
             assert!(
@@ -351,10 +472,10 @@ mod tests {
 
             // Saving over a damaged document must not make the damage the fallback.
             store.save(&named("three")).expect("saved");
-            assert_eq!(store.generation(PREVIOUS), Ok(Some(named("one"))), "{name}");
+            assert_eq!(before(&store), named("one"), "{name}");
 
-            fs::write(store.folder.join(CURRENT), damage).expect("damaged");
-            fs::write(store.folder.join(PREVIOUS), damage).expect("damaged");
+            fs::write(path(&store, &current(VERSION)), damage).expect("damaged");
+            fs::write(path(&store, &previous(VERSION)), damage).expect("damaged");
             let loaded = store.load();
             assert_eq!(loaded.settings, Settings::default(), "{name}");
             assert!(
@@ -371,9 +492,9 @@ mod tests {
     fn a_left_over_temporary_file_or_a_huge_document_does_no_harm() {
         let (_folder, store) = store();
         store.save(&named("one")).expect("saved");
-        fs::write(store.folder.join(".current.toml.new"), "half").expect("left over");
+        fs::write(path(&store, ".current.2.toml.new"), "half").expect("left over");
         store.save(&named("two")).expect("saved");
-        fs::write(store.folder.join(CURRENT), vec![b'#'; 2 << 20]).expect("huge");
+        fs::write(path(&store, &current(VERSION)), vec![b'#'; 2 << 20]).expect("huge");
         assert_eq!(store.load().settings, named("one"));
     }
 
@@ -395,5 +516,122 @@ mod tests {
             Settings::from_text(&settings.to_text().expect("writes")).expect("reads back"),
             settings
         );
+    }
+
+    /// The store as a system with form 1 left it.
+    fn of_form_1() -> (tempfile::TempDir, Store) {
+        let (folder, store) = store();
+        store.files.make().expect("folder");
+        put(&store, "current.toml", FORM_1);
+        (folder, store)
+    }
+
+    const FORM_1: &str = include_str!("../tests/forms/1.toml");
+
+    fn put(store: &Store, name: &str, text: &str) {
+        store.replace(name, text.as_bytes()).expect("written");
+    }
+
+    fn read(store: &Store, name: &str) -> String {
+        fs::read_to_string(path(store, name)).expect(name)
+    }
+
+    fn settled(store: &Store) -> Loaded {
+        let loaded = store.load();
+        store.settle(&loaded).expect("settled");
+        loaded
+    }
+
+    #[test]
+    fn c86_an_older_form_is_migrated_once_and_left_as_it_is() {
+        let (_folder, store) = of_form_1();
+        let loaded = settled(&store);
+        assert_eq!(loaded.settings.system.hostname.as_str(), "recorder-1");
+        assert!(matches!(
+            loaded.origin,
+            Origin::Migrated {
+                from: 1,
+                damage: None
+            }
+        ));
+        assert_eq!(loaded.warnings(), [""; 0]);
+        assert_eq!(read(&store, "current.toml"), FORM_1);
+        let again = store.load();
+        assert_eq!(
+            (&again.settings, &again.origin),
+            (&loaded.settings, &Origin::Current)
+        );
+        assert!(!store.settle(&again).expect("settled"));
+        store.save(&named("changed")).expect("saved");
+        assert_eq!(store.load().settings, named("changed"));
+        assert_eq!(read(&store, "current.toml"), FORM_1);
+    }
+
+    #[test]
+    fn c88_what_the_older_system_saved_after_a_return_is_taken_over() {
+        let (_folder, store) = of_form_1();
+        settled(&store);
+        store.save(&named("newer")).expect("saved");
+        // It went back, and a person changed the name there.
+        put(
+            &store,
+            "current.toml",
+            &FORM_1.replace("recorder-1", "recorder-2"),
+        );
+        let loaded = settled(&store);
+        assert_eq!(loaded.origin, Origin::Since { from: 1 });
+        assert_eq!(loaded.settings.system.hostname.as_str(), "recorder-2");
+        assert!(loaded.warnings()[0].contains("meanwhile"));
+        assert!(read(&store, "displaced.2.toml").contains("newer"));
+        assert_eq!(store.load().origin, Origin::Current);
+        // What the older system broke is not taken over.
+        put(&store, "current.toml", "version = 1\nx = 1\n");
+        assert_eq!(store.load().origin, Origin::Current);
+    }
+
+    #[test]
+    fn c88_c89_a_newer_form_is_named_once_it_was_changed() {
+        let (_folder, store) = store();
+        store.save(&named("ours")).expect("saved");
+        let body = "version = 3\n[colour]\nof = \"tomorrow\"\n";
+        let made = Made {
+            form: VERSION,
+            source: digest(b"x"),
+            result: digest(body.as_bytes()),
+        };
+        put(&store, "current.3.toml", &Made::put(Some(&made), body));
+        assert_eq!(store.load().unused, None);
+        put(
+            &store,
+            "current.3.toml",
+            &Made::put(Some(&made), &(body.to_owned() + "x = 1\n")),
+        );
+        let loaded = store.load();
+        assert_eq!((loaded.unused, loaded.settings), (Some(3), named("ours")));
+        for odd in ["", "version = 3", "#= from x"] {
+            put(&store, "current.3.toml", odd);
+            assert_eq!(store.load().unused, Some(3), "{odd}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_migrated_is_told_apart_from_damage() {
+        let (_folder, store) = of_form_1();
+        put(&store, "current.toml", "version = 1\nx = 1\n");
+        let loaded = settled(&store);
+        assert!(matches!(loaded.origin, Origin::Unmigrated { from: 1, .. }));
+        assert_eq!(loaded.settings, Settings::default());
+        assert!(!path(&store, "current.2.toml").exists());
+        // Its own generation before is better than the defaults.
+        put(&store, "previous.toml", FORM_1);
+        assert!(matches!(
+            store.load().origin,
+            Origin::Migrated { from: 1, .. }
+        ));
+        // A damaged document of the newest form: that of the older one is better than nothing.
+        put(&store, "current.2.toml", "\0");
+        let loaded = store.load();
+        assert!(loaded.warnings()[0].contains("damaged"), "{loaded:?}");
+        assert_eq!(loaded.settings.system.hostname.as_str(), "recorder-1");
     }
 }

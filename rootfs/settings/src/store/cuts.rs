@@ -1,0 +1,200 @@
+//! A power cut at each operation of saving and migrating, with what was not on the disk yet lost,
+//! torn or there in any combination.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::*;
+
+type Names = BTreeMap<String, Vec<u8>>;
+
+/// What was done to the folder.
+#[derive(Clone, Debug)]
+enum Done {
+    Written(String, Vec<u8>),
+    Renamed(String, String),
+    Synced,
+}
+
+/// A folder in memory that remembers what was done to it.
+#[derive(Default)]
+struct Memory {
+    names: RefCell<Names>,
+    done: RefCell<Vec<Done>>,
+}
+
+impl Memory {
+    fn of(names: &Names) -> Self {
+        Self {
+            names: RefCell::new(names.clone()),
+            done: RefCell::default(),
+        }
+    }
+
+    fn note(&self, done: Done) {
+        happen(&mut self.names.borrow_mut(), &done);
+        self.done.borrow_mut().push(done);
+    }
+}
+
+/// A rename of what never reached the disk does nothing.
+fn happen(names: &mut Names, done: &Done) {
+    match done {
+        Done::Written(name, content) => {
+            names.insert(name.clone(), content.clone());
+        }
+        Done::Renamed(from, to) => {
+            if let Some(content) = names.remove(from) {
+                names.insert(to.clone(), content);
+            }
+        }
+        Done::Synced => {}
+    }
+}
+
+impl Files for &Memory {
+    fn path(&self, name: &str) -> PathBuf {
+        name.into()
+    }
+    fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
+        Ok(self.names.borrow().get(name).cloned())
+    }
+    fn names(&self) -> io::Result<Vec<String>> {
+        Ok(self.names.borrow().keys().cloned().collect())
+    }
+    fn make(&self) -> io::Result<()> {
+        Ok(())
+    }
+    fn write(&self, name: &str, content: &[u8]) -> io::Result<()> {
+        self.note(Done::Written(name.to_owned(), content.to_owned()));
+        Ok(())
+    }
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.note(Done::Renamed(from.to_owned(), to.to_owned()));
+        Ok(())
+    }
+    fn sync(&self) -> io::Result<()> {
+        self.note(Done::Synced);
+        Ok(())
+    }
+}
+
+/// Every folder that a cut may leave: after each operation, of those since the last sync any
+/// combination, and the one under way not at all, torn, or whole.
+fn after_cuts(before: &Names, done: &[Done]) -> BTreeSet<Names> {
+    let mut states = BTreeSet::from([before.clone()]);
+    let mut durable = before.clone();
+    let mut since: Vec<Done> = Vec::new();
+    for one in done {
+        if matches!(one, Done::Synced) {
+            since.iter().for_each(|done| happen(&mut durable, done));
+            since.clear();
+            states.insert(durable.clone());
+            continue;
+        }
+        if let Done::Written(name, content) = one {
+            for length in [0, 1, content.len() / 2, content.len().saturating_sub(1)] {
+                let torn = Done::Written(name.clone(), content[..length].to_owned());
+                combine(&durable, &since, Some(&torn), &mut states);
+            }
+        }
+        since.push(one.clone());
+        combine(&durable, &since, None, &mut states);
+    }
+    states
+}
+
+fn combine(durable: &Names, since: &[Done], last: Option<&Done>, states: &mut BTreeSet<Names>) {
+    for chosen in 0..1_u32 << since.len() {
+        let mut names = durable.clone();
+        let there = since
+            .iter()
+            .enumerate()
+            .filter(|(bit, _)| chosen >> bit & 1 == 1);
+        there.for_each(|(_, done)| happen(&mut names, done));
+        last.iter().for_each(|done| happen(&mut names, done));
+        states.insert(names);
+    }
+}
+
+const FORM_1: &str = include_str!("../../tests/forms/1.toml");
+
+fn host(names: &Names) -> String {
+    let memory = Memory::of(names);
+    let loaded = Store::new(&memory).load();
+    loaded.settings.system.hostname.as_str().to_owned()
+}
+
+/// What software of form 1 reads: its own file, and nothing else.
+fn host_of_form_1(names: &Names) -> String {
+    let text = String::from_utf8(names["current.toml"].clone()).unwrap();
+    Settings::from_text(&text)
+        .unwrap()
+        .system
+        .hostname
+        .as_str()
+        .to_owned()
+}
+
+fn save(memory: &Memory, name: &str) {
+    let store = Store::new(memory);
+    let mut settings = store.load().settings;
+    settings.system.hostname = name.parse().unwrap();
+    store.save(&settings).unwrap();
+}
+
+fn boot(memory: &Memory) {
+    let store = Store::new(memory);
+    store.settle(&store.load()).unwrap();
+}
+
+/// Does something to a folder; after any cut, and after the start that follows, the name is one
+/// of those. Answers the folder without a cut and how many states were looked at.
+fn cut(before: &Names, names: &[&str], act: impl Fn(&Memory)) -> (Names, usize) {
+    let memory = Memory::of(before);
+    act(&memory);
+    let states = after_cuts(before, &memory.done.borrow());
+    for state in &states {
+        let found = host(state);
+        assert!(names.contains(&found.as_str()), "{found}: {state:?}");
+        let old = before.get("current.toml");
+        assert_eq!(
+            state.get("current.toml"),
+            old,
+            "the older system's document"
+        );
+        if old.is_some() {
+            host_of_form_1(state);
+        }
+        // Starting again settles it, and changes nothing of what is read.
+        let again = Memory::of(state);
+        boot(&again);
+        assert_eq!(host(&again.names.borrow()), found);
+    }
+    let after = memory.names.borrow().clone();
+    (after, states.len())
+}
+
+#[test]
+fn c65_c66_c67_every_cut_of_saving_and_migrating_leaves_old_or_new() {
+    let form_1 = |name: &str| FORM_1.replace("recorder-1", name).into_bytes();
+    let start = Names::from([("current.toml".to_owned(), form_1("one"))]);
+    let (migrated, a) = cut(&start, &["one"], boot);
+    let (saved, b) = cut(&migrated, &["one", "two"], |memory| save(memory, "two"));
+    let (saved, c) = cut(&saved, &["two", "three"], |memory| save(memory, "three"));
+    // It went back; the older system saves its own document in the same way.
+    let mut returned = saved.clone();
+    returned.insert("current.toml".to_owned(), form_1("four"));
+    let (taken, d) = cut(&returned, &["four"], boot);
+    assert!(taken.contains_key("displaced.2.toml"));
+    let (_, e) = cut(&taken, &["four", "five"], |memory| save(memory, "five"));
+    // And what was never migrated.
+    let (first, f) = cut(&Names::new(), &["vigie", "six"], |memory| {
+        save(memory, "six")
+    });
+    let (_, g) = cut(&first, &["six", "seven"], |memory| save(memory, "seven"));
+    println!(
+        "states: {} of settings saved and migrated",
+        a + b + c + d + e + f + g
+    );
+}
