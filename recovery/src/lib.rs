@@ -1,7 +1,6 @@
-//! Looks at installations from outside: which disks carry one, and how each of
-//! its volumes is.
-//!
-//! Invariant: nothing here writes; every device is opened read-only.
+//! Works on installations from outside: which disks carry one and how each of its volumes is
+//! ([`volumes`], read-only), and putting another version into one ([`update`]).
 
+pub mod update;
 pub mod volumes;
 pub mod words;

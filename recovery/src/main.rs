@@ -1,17 +1,23 @@
 //! The command `vigie-recovery`.
 //!
-//! Exit codes: 0 done, 1 failed, 2 wrong use.
+//! Exit codes: 0 done, 1 failed, 2 wrong use, 3 the update was refused and nothing was changed.
 
+use std::io::{BufRead, IsTerminal, Read, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use vigie_disk::sysfs::Sysfs;
 use vigie_installer::messages;
+use vigie_recovery::update::{self, Source};
 use vigie_recovery::{volumes, words};
 use vigie_settings::Language;
+use vigie_update::apply::ApplyError;
+use vigie_update::commands::apply;
+use vigie_update::progress::Progress;
 
-/// Looks at the installations on this machine's disks.
+/// Works on the installations on this machine's disks.
 #[derive(Parser)]
 #[command(version, about)]
 struct Cli {
@@ -30,21 +36,99 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Puts the version of this medium, or a package, into the other slot of an installation.
+    /// Settings and recordings stay.
+    Update(Update),
+}
+
+#[derive(clap::Args)]
+struct Update {
+    /// A package instead of the medium's own version.
+    package: Option<PathBuf>,
+    /// The system disk of the installation, where there are several.
+    #[arg(long)]
+    disk: Option<PathBuf>,
+    /// Do not ask.
+    #[arg(long)]
+    yes: bool,
+    /// Print JSON lines.
+    #[arg(long)]
+    json: bool,
+    /// Who asks, for the history.
+    #[arg(long)]
+    who: Option<String>,
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let language = cli.language.unwrap_or_else(messages::from_environment);
     let outcome = match cli.command {
-        Command::Volumes { json } => list(json, language),
+        Command::Volumes { json } => list(json, language).map(|()| ExitCode::SUCCESS),
+        Command::Update(arguments) => put(arguments, language),
     };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("vigie-recovery: {error:#}");
-            ExitCode::FAILURE
-        }
+    outcome.unwrap_or_else(|error| {
+        eprintln!("vigie-recovery: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn put(arguments: Update, language: Language) -> Result<ExitCode> {
+    let Update {
+        package,
+        disk,
+        yes,
+        json,
+        who,
+    } = arguments;
+    let source = package.map_or(Source::Medium, Source::Package);
+    let mut opened = update::open(disk.as_deref())?;
+    if !json {
+        println!(
+            "{}",
+            words::before_update(&opened, &source, language)?.join("\n")
+        );
     }
+    if !yes && !agreed(language)? {
+        println!("{}", words::not_asked(language));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let from = opened.version();
+    let mut progress = Progress::new(json).in_french(language == Language::Fr);
+    match update::run(&mut opened, &source, who, &mut progress) {
+        Ok(applied) if json => println!("{}", apply::success(&applied, true)),
+        Ok(applied) => println!("{}", words::after_update(&applied, from, language)),
+        Err(error) => return Ok(refused(error, json, language)),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Asks for the word that means yes.
+fn agreed(language: Language) -> Result<bool> {
+    let (question, yes) = words::question(language);
+    if !std::io::stdin().is_terminal() {
+        eprintln!("vigie-recovery: {}", words::needs_yes(language));
+        std::process::exit(2);
+    }
+    print!("{question}");
+    std::io::stdout().flush()?;
+    let mut answer = String::new();
+    std::io::stdin().lock().take(100).read_line(&mut answer)?;
+    Ok(answer.trim().eq_ignore_ascii_case(&yes))
+}
+
+fn refused(error: anyhow::Error, json: bool, language: Language) -> ExitCode {
+    let Some(told) = error.downcast_ref::<ApplyError>() else {
+        eprintln!("vigie-recovery: {error:#}");
+        return ExitCode::FAILURE;
+    };
+    if json {
+        println!("{}", apply::failure(told, true));
+    } else if language == Language::Fr {
+        eprintln!("vigie-recovery: {}", told.french());
+    } else {
+        eprintln!("vigie-recovery: {told}");
+    }
+    ExitCode::from(if told.is_refusal() { 3 } else { 1 })
 }
 
 fn list(json: bool, language: Language) -> Result<()> {

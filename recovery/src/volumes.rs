@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use vigie_disk::ext4::{Health, Superblock};
+use vigie_disk::md;
 use vigie_disk::probe::{Kind, probe};
 use vigie_disk::sysfs::{KernelPartition, Sysfs, node};
 use vigie_disk::{BlockDevice, Bytes, KernelDevice};
@@ -15,6 +16,9 @@ use vigie_update::{BootState, Slot, SlotState, esp};
 pub struct Installation {
     /// The disk's device node.
     pub disk: PathBuf,
+    /// The id of the array that its state volume lies on, where it lies on several disks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub array: Option<String>,
     /// What GRUB will do, where the boot state can be read.
     pub boot: Option<Boot>,
     /// The volumes, in the order of their numbers.
@@ -130,8 +134,15 @@ fn look(disk: &str, ours: &[(Purpose, KernelPartition)], open: Open) -> Installa
         let device = open(&partition.node).ok()?;
         esp::load(device.as_ref()).ok()
     });
+    let part = ours.iter().find(|(purpose, _)| *purpose == Purpose::State);
+    let array = part.and_then(|(_, partition)| {
+        let device = open(&partition.node).ok()?;
+        let superblock = md::Superblock::read(device.as_ref()).ok()??;
+        Some(superblock.uuid.to_string())
+    });
     Installation {
         disk: node(disk),
+        array,
         boot: state.as_ref().map(boot),
         volumes: ours.iter().map(volume).collect(),
     }

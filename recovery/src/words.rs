@@ -2,11 +2,14 @@
 
 use std::sync::LazyLock;
 
+use anyhow::Result;
 use vigie_disk::ext4::{Health, Superblock};
 use vigie_installer::messages::Catalog;
 use vigie_settings::Language;
-use vigie_update::{Slot, SlotState};
+use vigie_update::commands::apply::Applied;
+use vigie_update::{Slot, SlotState, Version};
 
+use crate::update::{self, Opened, Source};
 use crate::volumes::{Boot, Content, Installation, Volume};
 
 static WORDS: LazyLock<Catalog> = LazyLock::new(|| {
@@ -97,6 +100,53 @@ fn of_boot(boot: &Boot, language: Language) -> Vec<String> {
     ]
 }
 
+/// What an update from the medium is about to do.
+pub fn before_update(opened: &Opened, source: &Source, language: Language) -> Result<Vec<String>> {
+    let values = [
+        ("host", opened.host.clone()),
+        ("disk", opened.disk.display().to_string()),
+        ("from", opened.version().to_string()),
+        ("slot", opened.this.slot.to_string()),
+    ];
+    let what = match source {
+        Source::Medium => {
+            let to = [("to", update::medium_version()?.to_string())];
+            WORDS.say("update.medium", &to, language)
+        }
+        Source::Package(file) => {
+            let file = [("file", file.display().to_string())];
+            WORDS.say("update.package", &file, language)
+        }
+    };
+    Ok(vec![WORDS.say("update.of", &values, language), what])
+}
+
+/// The question before it, and the word that says yes.
+pub fn question(language: Language) -> (String, String) {
+    let say = |key| WORDS.say(key, &[], language);
+    (say("update.ask"), say("update.word"))
+}
+
+/// The answer was no.
+pub fn not_asked(language: Language) -> String {
+    WORDS.say("update.not-asked", &[], language)
+}
+
+/// There is no terminal to ask on.
+pub fn needs_yes(language: Language) -> String {
+    WORDS.say("update.needs-yes", &[], language)
+}
+
+/// It is done.
+pub fn after_update(applied: &Applied, from: Version, language: Language) -> String {
+    let values = [
+        ("to", applied.version.to_string()),
+        ("slot", applied.slot.to_string()),
+        ("from", from.to_string()),
+    ];
+    WORDS.say("update.done", &values, language)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,7 +158,7 @@ mod tests {
             assert!(source.contains(&format!("\"{key}\"")), "{key} is not used");
         }
         let keys = source.split('"').filter(|word| {
-            let section = ["volumes.", "content.", "ext4.", "boot."];
+            let section = ["volumes.", "content.", "ext4.", "boot.", "update."];
             section
                 .iter()
                 .any(|section| word.starts_with(section) && *word != *section)

@@ -43,13 +43,7 @@ impl Machine {
     /// # Errors
     /// A field that is missing or no value of its kind.
     pub fn from_os_release(text: &str) -> Result<Self> {
-        let field = |name: &str| {
-            text.lines()
-                .filter_map(|line| line.split_once('='))
-                .find(|(found, _)| *found == name)
-                .map(|(_, value)| value.trim_matches(['"', '\'']).to_owned())
-                .with_context(|| format!("it has no {name}"))
-        };
+        let field = |name: &str| field(text, name);
         Ok(Self {
             product: field("ID")?,
             arch: field("VIGIE_ARCH")?,
@@ -60,6 +54,18 @@ impl Machine {
                 .context("VIGIE_SECURITY_EPOCH")?,
         })
     }
+}
+
+/// A field of an os-release file.
+///
+/// # Errors
+/// It is not there.
+pub fn field(text: &str, name: &str) -> Result<String> {
+    text.lines()
+        .filter_map(|line| line.split_once('='))
+        .find(|(found, _)| *found == name)
+        .map(|(_, value)| value.trim_matches(['"', '\'']).to_owned())
+        .with_context(|| format!("it has no {name}"))
 }
 
 /// The keys of the running image below `root`. Without a list nothing is accepted.

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use vigie_update::appliance::This;
 use vigie_update::apply::{ApplyError, child};
-use vigie_update::commands::apply::{ApplyArguments, Order};
+use vigie_update::commands::apply::{ApplyArguments, Asked, Order, PROGRAM};
 use vigie_update::commands::serve::restart;
 use vigie_update::commands::{self, apply, list, open_package, password, serve, show, slots};
 use vigie_update::doors::login::Gate;
@@ -210,13 +210,14 @@ fn apply_package(arguments: &ApplyArguments) -> Result<ExitCode> {
             )
         }
     };
-    let order = Order {
-        package,
+    let asked = Asked {
         door,
         who: arguments.who.clone(),
         reinstall: arguments.reinstall && door == Door::Console,
     };
-    match apply::run(&mut this, order, &mut Progress::new(arguments.json)) {
+    let order = Order { package, asked };
+    let mut progress = Progress::new(arguments.json);
+    match apply::run(&mut this, Path::new(PROGRAM), &order, &mut progress) {
         Ok(applied) => {
             println!("{}", apply::success(&applied, arguments.json));
             if arguments.restart {

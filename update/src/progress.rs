@@ -39,17 +39,22 @@ pub struct Progress {
     bar: Option<ProgressBar>,
     phase: Option<Phase>,
     last: Instant,
+    french: bool,
 }
 
 impl Phase {
     /// What is being done.
     #[must_use]
-    pub const fn text(self) -> &'static str {
-        match self {
-            Self::Base => "comparing the base",
-            Self::Check => "checking the package",
-            Self::Write => "writing the slot",
-            Self::ReadBack => "reading it back",
+    pub const fn text(self, french: bool) -> &'static str {
+        match (self, french) {
+            (Self::Base, false) => "comparing the base",
+            (Self::Base, true) => "comparaison de la base",
+            (Self::Check, false) => "checking the package",
+            (Self::Check, true) => "contrôle du paquet",
+            (Self::Write, false) => "writing the slot",
+            (Self::Write, true) => "écriture",
+            (Self::ReadBack, false) => "reading it back",
+            (Self::ReadBack, true) => "relecture",
         }
     }
 }
@@ -82,7 +87,14 @@ impl Progress {
             bar: None,
             phase: None,
             last: Instant::now(),
+            french: false,
         }
+    }
+
+    /// For people who read French.
+    #[must_use]
+    pub fn in_french(self, french: bool) -> Self {
+        Self { french, ..self }
     }
 
     /// Tells how far a phase is.
@@ -104,7 +116,7 @@ impl Progress {
             Shown::Lines if begins || ends || self.last.elapsed() >= LINE_EVERY => {
                 self.last = Instant::now();
                 let percent = done.get() * 100 / total.get().max(1);
-                eprintln!("{}: {percent} %", phase.text());
+                eprintln!("{}: {percent} %", phase.text(self.french));
             }
             Shown::Json | Shown::Socket(_) | Shown::Lines => {}
         }
@@ -129,7 +141,7 @@ impl Progress {
                     .unwrap_or_else(|_| ProgressStyle::default_bar())
                     .progress_chars("=> "),
             );
-            bar.set_message(phase.text());
+            bar.set_message(phase.text(self.french));
             self.bar = Some(bar);
         }
         if let Some(bar) = &self.bar {

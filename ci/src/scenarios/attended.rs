@@ -104,7 +104,7 @@ fn serial_line(ctx: &Context) -> Result<()> {
     let setting = Setting::start(ctx, Firmware::Uefi)?;
     let vm = &setting.vm;
     let mut person = Dialog::from_the_beginning(vm, QUESTION);
-    person.answer("Number, or Enter to refresh:", "4")?;
+    person.answer("Number, or Enter to refresh:", "5")?;
     person.answer("Numéro, ou Entrée pour actualiser :", "1")?;
     answer_in_french(&mut person)?;
     confirm_in_french(&mut person)?;
@@ -261,7 +261,7 @@ impl<'a> Reader<'a> {
     /// Opens the rescue shell of the live console.
     fn open(vm: &'a Vm) -> Result<Reader<'a>> {
         let mut person = Dialog::from_the_beginning(vm, QUESTION);
-        person.answer("Number, or Enter to refresh:", "3")?;
+        person.answer("Number, or Enter to refresh:", "4")?;
         person.answer("Enter to go back:", "yes")?;
         person.expect(Pattern::regex("# ?$")?)?;
         // A shell that does not edit lines leaves the terminal as it is told: without echo, all

@@ -5,9 +5,9 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use serde_json::Value;
 
-use super::{BOOT, READY_INSTALLED, SSH, WEB};
+use super::{BOOT, HTTPS, READY_INSTALLED, SSH, WEB};
 use crate::context::Context;
-use crate::vm::command::{Disk, Firmware};
+use crate::vm::command::{Disk, Firmware, Machine};
 use crate::vm::{Response, Vm};
 
 /// A ready console to the expected answer; what is wrong by then stays so.
@@ -38,8 +38,14 @@ pub(super) fn boot(
     disks: &[Disk],
     expect: Expect,
 ) -> Result<Up> {
-    let mut machine = ctx.machine(firmware)?.forward(WEB).forward(SSH);
+    let mut machine = ctx.machine(firmware)?;
     machine.disks = disks.to_vec();
+    start(ctx, name, machine, expect)
+}
+
+/// The same with a machine of another kind.
+pub(super) fn start(ctx: &Context, name: &str, machine: Machine, expect: Expect) -> Result<Up> {
+    let machine = machine.forward(WEB).forward(HTTPS).forward(SSH);
     let vm = ctx.start(name, &machine)?;
     vm.wait_line(READY_INSTALLED, BOOT)?;
     let accept = |response: &Response| answers(response, expect);

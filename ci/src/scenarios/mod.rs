@@ -2,6 +2,7 @@
 
 mod attended;
 mod boot;
+mod browser;
 mod disk;
 mod harness;
 mod install;
@@ -18,7 +19,10 @@ mod table;
 pub mod unattended;
 mod update;
 mod update_cut;
+mod update_doors;
+mod update_medium;
 mod update_scp;
+mod update_sick;
 mod update_stick;
 mod verity;
 
@@ -44,6 +48,9 @@ const FIRMWARE: Duration = Duration::from_secs(90);
 /// Port of the web server in the guest.
 pub const WEB: u16 = 80;
 
+/// Port of the administrators' web pages in the guest.
+const HTTPS: u16 = 443;
+
 /// Port of sshd in the guest.
 pub const SSH: u16 = 22;
 
@@ -66,6 +73,9 @@ pub fn steps() -> Vec<Step> {
     steps.extend(attended::steps());
     steps.extend(update::steps());
     steps.push(update_cut::step());
+    steps.push(update_doors::step());
+    steps.push(update_medium::step());
+    steps.extend(update_sick::steps());
     steps.push(update_scp::step());
     steps.push(update_stick::step());
     steps.extend(medium::steps());

@@ -23,6 +23,12 @@ const RESULT: &str = "install-result.json";
 /// The host name that the answers give unless a scenario is about another.
 pub const HOSTNAME: &str = "vigie-ci";
 
+/// Password of root of every installed system.
+pub(super) const PASSWORD: &str = "dix lamas";
+/// What crypt(5) made of it, by yescrypt.
+const PASSWORD_HASH: &str =
+    "$y$j9T$F5Jx5fExrKuPp53xLKQ..1$.nXTgE8mfMFsrqCIGaltCKfCKrMvhvqfe51rXEdhaj6";
+
 /// What is installed from, onto what, and how.
 pub(super) struct Order {
     /// What starts the machine.
@@ -52,6 +58,7 @@ keymap = "us"
 dhcp = true
 
 [access]
+root_password_hash = "{PASSWORD_HASH}"
 ssh_authorized_keys = ["{key}"]
 service_ssh_keys = ["{key}"]
 "#

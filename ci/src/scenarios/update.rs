@@ -137,7 +137,7 @@ fn boot_id(appliance: &Appliance<'_>) -> Result<String> {
 }
 
 /// The package of the image under test.
-fn image_package(ctx: &Context) -> Result<PathBuf> {
+pub(super) fn image_package(ctx: &Context) -> Result<PathBuf> {
     let version = &ctx.image()?.version;
     let path = ctx
         .folder_of("medium")

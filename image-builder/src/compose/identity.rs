@@ -28,10 +28,11 @@ pub fn os_release(tree: &mut Tree, definition: &Definition, version: Version) ->
     let text = format!(
         "NAME=\"{name}\"\nID={id}\nID_LIKE=debian\nVERSION=\"{version}\"\nVERSION_ID=\"{version}\"\n\
          PRETTY_NAME=\"{name} {version}\"\nIMAGE_ID={id}\nIMAGE_VERSION=\"{version}\"\n\
-         VIGIE_ARCH={}\nVIGIE_HARDWARE={}\nVIGIE_SECURITY_EPOCH={}\n",
+         VIGIE_ARCH={}\nVIGIE_HARDWARE={}\nVIGIE_SECURITY_EPOCH={}\nVIGIE_MIN_FROM={}\n",
         product.arch.get_ref(),
         hardware.unwrap_or(ANY_HARDWARE),
         definition.update.security_epoch,
+        definition.update.min_from.get_ref(),
     );
     tree.file("usr/lib/os-release", 0o644, text)?;
     tree.link("etc/os-release", "../usr/lib/os-release")?;

@@ -56,6 +56,10 @@ impl Arguments {
         if machine.paused {
             self.flag("-S");
         }
+        if machine.watchdog {
+            self.option("-device", "i6300esb");
+            self.option("-action", "watchdog=reset");
+        }
         if machine.no_reboot {
             self.flag("-no-reboot");
         }

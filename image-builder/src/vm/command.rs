@@ -167,6 +167,8 @@ pub struct Machine {
     pub paused: bool,
     /// A reset by the guest ends QEMU.
     pub no_reboot: bool,
+    /// A hardware watchdog (Intel 6300ESB) that resets the machine.
+    pub watchdog: bool,
 }
 
 /// Ports of the built-in AHCI controller.
@@ -190,6 +192,7 @@ impl Machine {
             firmware_log: Wire::None,
             paused: false,
             no_reboot: false,
+            watchdog: false,
         }
     }
 
@@ -236,6 +239,12 @@ impl Machine {
     /// A reset by the guest ends QEMU.
     pub fn no_reboot(mut self) -> Machine {
         self.no_reboot = true;
+        self
+    }
+
+    /// With a hardware watchdog.
+    pub fn watchdog(mut self) -> Machine {
+        self.watchdog = true;
         self
     }
 

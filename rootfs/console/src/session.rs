@@ -16,6 +16,7 @@ use crate::update;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Entry {
     Install,
+    UpdateInstalled,
     Repair,
     Shell,
     LogIn,
@@ -26,6 +27,7 @@ enum Entry {
 }
 
 const INSTALLER: &str = "/usr/bin/vigie-install";
+const RECOVERY: &str = "/usr/bin/vigie-recovery";
 const UPDATER: &str = "/usr/bin/vigie-update";
 
 /// Why a session ended.
@@ -49,6 +51,7 @@ fn entries(mode: Mode) -> &'static [Entry] {
     match mode {
         Mode::Live => &[
             Entry::Install,
+            Entry::UpdateInstalled,
             Entry::Repair,
             Entry::Shell,
             Entry::Language,
@@ -62,6 +65,7 @@ fn entries(mode: Mode) -> &'static [Entry] {
 fn label(m: &Messages, entry: Entry) -> &'static str {
     match entry {
         Entry::Install => m.install,
+        Entry::UpdateInstalled => m.update_installed,
         Entry::Repair => m.repair,
         Entry::Shell => m.shell,
         Entry::LogIn => m.log_in,
@@ -164,7 +168,11 @@ impl<R: BufRead, W: Write, S: System> Session<R, W, S> {
     fn act(&mut self, entry: Entry) -> io::Result<Option<End>> {
         match entry {
             Entry::Install => self.install()?,
-            Entry::Repair => self.program(&["/usr/bin/vigie-recovery", "volumes"])?,
+            Entry::UpdateInstalled => {
+                let code = self.messages().code;
+                self.program(&[RECOVERY, "--language", code, "update"])?;
+            }
+            Entry::Repair => self.program(&[RECOVERY, "volumes"])?,
             Entry::Shell => self.shell()?,
             Entry::LogIn => {
                 let error = self.system.become_login();
@@ -401,7 +409,7 @@ mod tests {
     fn screens() {
         for (name, mode, typed) in [
             ("live", Mode::Live, ""),
-            ("live-fr", Mode::Live, "4\n1\n\n3\nnon\n"),
+            ("live-fr", Mode::Live, "5\n1\n\n4\nnon\n"),
             ("live-install", Mode::Live, "1\n"),
             ("installed", Mode::Installed, "4\nx\n2\n"),
             ("installed-update", Mode::Installed, "3\n1\n\n"),
@@ -433,10 +441,16 @@ mod tests {
                 Mode::Live,
                 false,
                 "2\n\n",
+                vec!["/usr/bin/vigie-recovery --language en update"],
+            ),
+            (
+                Mode::Live,
+                false,
+                "3\n\n",
                 vec!["/usr/bin/vigie-recovery volumes"],
             ),
-            (Mode::Live, false, "3\n\n", vec![]),
-            (Mode::Live, false, "3\nyes\n", vec!["/usr/bin/bash --login"]),
+            (Mode::Live, false, "4\n\n", vec![]),
+            (Mode::Live, false, "4\nyes\n", vec!["/usr/bin/bash --login"]),
             (Mode::Live, false, "1\n", vec![screen]),
             (Mode::Live, true, "1\n\n", vec![devices, screen]),
             (
@@ -445,23 +459,23 @@ mod tests {
                 "1\nYES\n\n",
                 vec![devices, "/usr/bin/vigie-install --language en provision"],
             ),
-            (Mode::Live, false, "5\n\n", vec![]),
+            (Mode::Live, false, "6\n\n", vec![]),
             (
                 Mode::Live,
                 false,
-                "5\nyes\n",
+                "6\nyes\n",
                 vec!["/usr/bin/systemctl reboot"],
             ),
             (
                 Mode::Live,
                 false,
-                "6\nyes\n",
+                "7\nyes\n",
                 vec!["/usr/bin/systemctl poweroff"],
             ),
             (
                 Mode::Live,
                 false,
-                "4\n6\nyes\n6\noui\n",
+                "5\n7\nyes\n7\noui\n",
                 vec!["/usr/bin/systemctl poweroff"],
             ),
             (Mode::Installed, false, "1\n", vec!["log-in"]),
@@ -524,7 +538,7 @@ mod tests {
     #[test]
     fn how_sessions_end() {
         assert_eq!(
-            session(&mut script(Mode::Live), "5\nyes\n").0,
+            session(&mut script(Mode::Live), "6\nyes\n").0,
             End::GoingDown
         );
         assert_eq!(session(&mut script(Mode::Live), "").0, End::Closed);
@@ -532,7 +546,7 @@ mod tests {
             failing: true,
             ..script(Mode::Live)
         };
-        let (end, screen) = session(&mut failing, "5\nyes\n");
+        let (end, screen) = session(&mut failing, "6\nyes\n");
         assert_eq!(end, End::Closed);
         assert!(screen.contains("This failed"));
     }

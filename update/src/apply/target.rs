@@ -59,7 +59,12 @@ impl Appliance {
         Self { running, sysfs }
     }
 
-    fn open_one(&self, name: &str, write: bool) -> Result<KernelDevice, ApplyError> {
+    /// The device of one of the system's volumes: its partition, or the array that this is a
+    /// member of, which is started where it does not run.
+    ///
+    /// # Errors
+    /// There is no such partition, or no array of it.
+    pub fn device(&self, name: &str) -> Result<PathBuf, ApplyError> {
         let disk = self.running.disk.as_deref().ok_or(ApplyError::Live)?;
         let partition = Sysfs::kernel_name(disk)
             .and_then(|disk| self.sysfs.partition_named(&disk, name))
@@ -67,10 +72,14 @@ impl Appliance {
                 disk: disk.display().to_string(),
                 name: name.to_owned(),
             })?;
-        let path = match Superblock::read(&KernelDevice::open_read_only(&partition.node)?)? {
-            Some(superblock) => self.array(&partition.node, &superblock, name)?,
-            None => partition.node,
-        };
+        match Superblock::read(&KernelDevice::open_read_only(&partition.node)?)? {
+            Some(superblock) => self.array(&partition.node, &superblock, name),
+            None => Ok(partition.node),
+        }
+    }
+
+    fn open_one(&self, name: &str, write: bool) -> Result<KernelDevice, ApplyError> {
+        let path = self.device(name)?;
         Ok(if write {
             KernelDevice::open_exclusive(&path)?
         } else {

@@ -9,26 +9,34 @@ use serde_json::json;
 use crate::appliance::This;
 use crate::apply::lock::{self, LOCK};
 use crate::apply::sandboxed::{ACCOUNT, Sandboxed};
-use crate::apply::{self, ApplyError, Opened};
+use crate::apply::{self, ApplyError, Opened, Unpacker};
 use crate::fate::{self, SlotFacts};
 use crate::history::{self, Door, Outcome, Record};
+use crate::package::Keyring;
 use crate::progress::Progress;
 use crate::version::Version;
 
 /// Where this program is, for starting its unpacking process.
 pub const PROGRAM: &str = "/proc/self/exe";
 
-/// What is to be applied, and who asks.
-#[derive(Debug)]
-pub struct Order {
-    /// The opened package.
-    pub package: File,
+/// Who asks for an update, and how it comes.
+#[derive(Clone, Debug)]
+pub struct Asked {
     /// How it came.
     pub door: Door,
     /// Who asks.
     pub who: Option<String>,
     /// The same version again is allowed.
     pub reinstall: bool,
+}
+
+/// A package, and who asks.
+#[derive(Debug)]
+pub struct Order {
+    /// The opened package.
+    pub package: File,
+    /// Who asks.
+    pub asked: Asked,
 }
 
 /// What was applied.
@@ -40,28 +48,48 @@ pub struct Applied {
     pub slot: crate::Slot,
 }
 
-/// Applies a package, and tells the history whatever becomes of it.
+/// Applies a package, and tells the history whatever becomes of it. `program` is the
+/// `vigie-update` that unpacks it: [`PROGRAM`] for itself.
 ///
 /// # Errors
 /// It was refused, or could not be written.
-pub fn run(this: &mut This, order: Order, progress: &mut Progress) -> Result<Applied, ApplyError> {
+pub fn run(
+    this: &mut This,
+    program: &Path,
+    order: &Order,
+    progress: &mut Progress,
+) -> Result<Applied, ApplyError> {
+    let open = |keys: &Keyring| {
+        let mut unpacker = Sandboxed::start(program, &order.package, Some(ACCOUNT))?;
+        let opened = apply::open(&mut unpacker, keys)?;
+        Ok((opened, unpacker))
+    };
+    from(this, &order.asked, open, progress)
+}
+
+/// Applies what `open` answers once the lock is held, and tells the history whatever becomes of it.
+///
+/// # Errors
+/// It was refused, or could not be written.
+pub fn from<U: Unpacker>(
+    this: &mut This,
+    asked: &Asked,
+    open: impl FnOnce(&Keyring) -> Result<(Opened, U), ApplyError>,
+    progress: &mut Progress,
+) -> Result<Applied, ApplyError> {
     let begun = Instant::now();
-    let who = format!(
-        "{:?}{}",
-        order.door,
-        order
-            .who
-            .as_deref()
-            .map(|w| format!(", {w}"))
-            .unwrap_or_default()
-    );
-    let _lock = lock::take(Path::new(LOCK), &who)?;
+    let comma = |who: &String| format!(", {who}");
+    let who = asked.who.as_ref().map(comma).unwrap_or_default();
+    let _lock = lock::take(Path::new(LOCK), &format!("{:?}{who}", asked.door))?;
     let mut record = Record {
-        door: Some(order.door),
-        who: order.who.clone(),
+        door: Some(asked.door),
+        who: asked.who.clone(),
         ..Record::now(Outcome::Installed, this.machine.version)
     };
-    let result = write(this, order, progress, &mut record);
+    let opened = open(&this.keys);
+    let result = opened.and_then(|(opened, mut unpacker)| {
+        write(this, &opened, &mut unpacker, asked, progress, &mut record)
+    });
     progress.finish();
     record.seconds = Some(begun.elapsed().as_secs());
     if let Err(error) = &result {
@@ -84,22 +112,22 @@ pub fn run(this: &mut This, order: Order, progress: &mut Progress) -> Result<App
 
 fn write(
     this: &mut This,
-    order: Order,
+    opened: &Opened,
+    unpacker: &mut dyn Unpacker,
+    asked: &Asked,
     progress: &mut Progress,
     record: &mut Record,
 ) -> Result<Applied, ApplyError> {
-    let mut unpacker = Sandboxed::start(Path::new(PROGRAM), &order.package, Some(ACCOUNT))?;
-    let opened = apply::open(&mut unpacker, &this.keys)?;
-    let Opened { header, id } = &opened;
+    let Opened { header, id } = opened;
     let slot = this.slot.other();
     record.to = Some(header.version);
     record.slot = Some(slot);
     record.package = Some(id.clone());
     let context = this
-        .context(order.reinstall)
+        .context(asked.reinstall)
         .map_err(|error| ApplyError::BootState(format!("{error:#}")))?;
     let tell = &mut |phase, done, total| progress.tell(phase, done, total);
-    apply::apply(&opened, &context, &mut unpacker, &mut this.target, tell)?;
+    apply::apply(opened, &context, unpacker, &mut this.target, tell)?;
     let held = SlotFacts {
         version: header.version,
         security_epoch: header.security_epoch,

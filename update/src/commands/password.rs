@@ -40,8 +40,6 @@ fn prompt(language: &str) -> &'static str {
 }
 
 fn read(prompt: &str) -> io::Result<String> {
-    print!("{prompt} ");
-    io::stdout().flush()?;
     let input = io::stdin().lock();
     let shown = tcgetattr(&input).ok();
     if let Some(modes) = &shown {
@@ -49,6 +47,9 @@ fn read(prompt: &str) -> io::Result<String> {
         hidden.local_modes.remove(LocalModes::ECHO);
         tcsetattr(&input, OptionalActions::Flush, &hidden)?;
     }
+    // Who answers at once must not be flushed away, or be seen.
+    print!("{prompt} ");
+    io::stdout().flush()?;
     let mut line = String::new();
     let read = input.take(LONGEST).read_line(&mut line);
     if let Some(modes) = shown {

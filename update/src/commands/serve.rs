@@ -9,7 +9,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use super::apply::{self, Order};
+use super::apply::{self, Asked, Order, PROGRAM};
 use super::{list, show, slots};
 use crate::appliance::This;
 use crate::apply::ApplyError;
@@ -94,13 +94,13 @@ impl Updater for Running {
                 "ce paquet n'est plus là ; regardez de nouveau la liste",
             ));
         };
-        let order = Order {
-            package,
+        let asked = Asked {
             door: found.door,
             who,
             reinstall: false,
         };
-        let applied = apply::run(&mut this, order, progress)?;
+        let order = Order { package, asked };
+        let applied = apply::run(&mut this, Path::new(PROGRAM), &order, progress)?;
         Ok(json!({"version": applied.version, "slot": applied.slot}))
     }
 

@@ -1,0 +1,189 @@
+//! An installation as the updater sees it from outside: which slot it starts from, what that
+//! holds, and its state volume, mounted while this lasts.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
+use vigie_disk::KernelDevice;
+use vigie_disk::ext4::{Health, Superblock};
+use vigie_disk::sysfs::Sysfs;
+use vigie_settings::Store;
+use vigie_update::appliance::This;
+use vigie_update::apply::target::{Appliance, Target};
+use vigie_update::boot_state::BootState;
+use vigie_update::choice::choose;
+use vigie_update::machine::{self, Machine};
+use vigie_update::reached::Floor;
+use vigie_update::running::{Mode, Running};
+use vigie_update::{Slot, Version};
+
+use crate::volumes::Installation;
+
+/// Where volumes of an installation are mounted meanwhile.
+const FOLDER: &str = "/run/vigie/installation";
+/// The updater's folder below the root of the state volume, which is mounted at /var.
+const UPDATES: &str = "lib/vigie/update";
+const E2FSCK: &str = "/usr/sbin/e2fsck";
+/// Bits of e2fsck(8)'s exit code that leave nothing to do.
+const MENDED: i32 = 1 | 2;
+
+/// An installation, ready to be updated.
+pub struct Opened {
+    /// Its disks, its rules.
+    pub this: This,
+    /// The host name in its settings.
+    pub host: String,
+    /// Its system disk.
+    pub disk: PathBuf,
+    _state: Mounted,
+}
+
+impl Opened {
+    /// Opens an installation.
+    ///
+    /// # Errors
+    /// Its boot state cannot be read, no slot holds a system, its state volume needs a repair.
+    pub fn open(installation: &Installation, sysfs: Sysfs) -> Result<Self> {
+        let disk = installation.disk.clone();
+        let running = |slot, state_device| Running {
+            mode: Mode::Installed,
+            slot,
+            disk: Some(disk.clone()),
+            state_device,
+            medium: None,
+        };
+        let target = Appliance::new(running(None, None), sysfs.clone());
+        let device = target.device("state")?;
+        let state = mount_state(&device)?;
+        let target = Appliance::new(running(None, Some(device)), sysfs);
+        let slot = starts_from(&target.load()?);
+        let machine = machine_of(&target, slot)?;
+        let folder = state.folder.join(UPDATES);
+        let mut keys = machine::keys(Path::new("/"))?;
+        keys.revoked.extend(Floor::load(&folder).revoked);
+        let settings = Store::on_state_volume(&state.folder).load().settings;
+        let this = This {
+            target,
+            slot,
+            machine,
+            keys,
+            folder,
+            licensed_major: None,
+        };
+        Ok(Self {
+            this,
+            host: settings.system.hostname.to_string(),
+            disk,
+            _state: state,
+        })
+    }
+
+    /// The version that it starts.
+    #[must_use]
+    pub const fn version(&self) -> Version {
+        self.this.machine.version
+    }
+}
+
+/// The slot that must not be lost: the good one that comes first, else the one that is started.
+fn starts_from(state: &BootState) -> Slot {
+    let good = state
+        .order()
+        .into_iter()
+        .find(|slot| state.slot(*slot).good);
+    good.unwrap_or_else(|| choose(state, &Slot::BOTH).slot)
+}
+
+/// What a slot's system says of itself.
+fn machine_of(target: &Appliance, slot: Slot) -> Result<Machine> {
+    let device = target.device(slot.system_partition())?;
+    let system = Mounted::new(&device, "system", "squashfs", MountFlags::RDONLY)
+        .with_context(|| format!("slot {slot} holds no system; install anew, keeping the data"))?;
+    Machine::load(&system.folder)
+}
+
+/// Checks the state volume and mounts it; only what needs no decision is mended.
+fn mount_state(device: &Path) -> Result<Mounted> {
+    let repair = "check and repair the volumes first";
+    let superblock = Superblock::read(&KernelDevice::open_read_only(device)?)?;
+    let superblock = superblock.with_context(|| {
+        format!(
+            "the state volume {} holds no file system; {repair}",
+            device.display()
+        )
+    })?;
+    if superblock.health != Health::Clean {
+        preen(device).with_context(|| repair.to_owned())?;
+    }
+    Mounted::new(device, "state", "ext4", MountFlags::empty())
+}
+
+/// `e2fsck -p`: replays the journal and mends what can be mended safely.
+fn preen(device: &Path) -> Result<()> {
+    let mut e2fsck = Command::new(E2FSCK);
+    let output = e2fsck.arg("-p").arg(device).output();
+    let output = output.with_context(|| format!("starting {E2FSCK}"))?;
+    match output.status.code() {
+        Some(code) if code & !MENDED == 0 => Ok(()),
+        _ => bail!(
+            "the state volume {} has errors ({}): {}",
+            device.display(),
+            output.status,
+            String::from_utf8_lossy(&output.stdout).trim()
+        ),
+    }
+}
+
+/// A mounted volume; unmounted when this goes.
+struct Mounted {
+    folder: PathBuf,
+}
+
+impl Mounted {
+    fn new(device: &Path, name: &str, kind: &str, flags: MountFlags) -> Result<Self> {
+        let folder = Path::new(FOLDER).join(name);
+        fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+        let flags = flags | MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+        mount(device, &folder, kind, flags, None)
+            .with_context(|| format!("mounting {} as {kind}", device.display()))?;
+        Ok(Self { folder })
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        if let Err(error) = unmount(&self.folder, UnmountFlags::empty()) {
+            eprintln!(
+                "vigie-recovery: unmounting {}: {error}",
+                self.folder.display()
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vigie_update::SlotState;
+
+    #[test]
+    fn the_good_slot_is_kept() {
+        let slot = |first, a: (bool, u8), b: (bool, u8)| {
+            let mut state = BootState::default();
+            state.first = first;
+            for (slot, (good, tries)) in Slot::BOTH.into_iter().zip([a, b]) {
+                *state.slot_mut(slot) = SlotState { good, tries };
+            }
+            starts_from(&state)
+        };
+        assert_eq!(slot(Slot::A, (true, 3), (false, 0)), Slot::A);
+        // What waits to be tried, or never came up, is what is replaced.
+        assert_eq!(slot(Slot::B, (true, 3), (false, 3)), Slot::A);
+        assert_eq!(slot(Slot::B, (true, 3), (true, 3)), Slot::B);
+        assert_eq!(slot(Slot::A, (false, 3), (false, 0)), Slot::A);
+        assert_eq!(slot(Slot::A, (false, 0), (true, 3)), Slot::B);
+    }
+}
