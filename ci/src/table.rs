@@ -14,6 +14,8 @@ pub enum Value {
     Speed(f64),
     /// So many in a second.
     Rate(f64),
+    /// Hundredths of something.
+    Percent(f64),
 }
 
 impl Value {
@@ -21,7 +23,7 @@ impl Value {
         match self {
             Value::Time(time) => time.as_secs_f64(),
             Value::Bytes(bytes) => bytes as f64,
-            Value::Speed(number) | Value::Rate(number) => number,
+            Value::Speed(number) | Value::Rate(number) | Value::Percent(number) => number,
         }
     }
 }
@@ -30,9 +32,13 @@ impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Value::Time(time) => write!(f, "{:.1} s", time.as_secs_f64()),
+            Value::Bytes(bytes) if *bytes < 1_000_000 => {
+                write!(f, "{:.1} kB", *bytes as f64 / 1e3)
+            }
             Value::Bytes(bytes) => write!(f, "{:.1} MB", *bytes as f64 / 1e6),
             Value::Speed(speed) => write!(f, "{:.0} MB/s", speed / 1e6),
             Value::Rate(rate) => write!(f, "{rate:.0} /s"),
+            Value::Percent(percent) => write!(f, "{percent:.2} %"),
         }
     }
 }
@@ -184,6 +190,8 @@ mod tests {
                 .at_least_share(0.85)
                 .against(Value::Speed(1e9)),
             Row::new("plans", Value::Rate(9999.0)).at_least(Value::Rate(1e4)),
+            Row::new("read", Value::Bytes(16_384)).at_most(Value::Bytes(65_536)),
+            Row::new("part", Value::Percent(1.234)).at_most(Value::Percent(1.0)),
         ];
         let expected = "\
 | what    | measured |        target |        | reference | ratio |
@@ -193,6 +201,8 @@ mod tests {
 | nothing |    1.0 s |             - | -      |     0.0 s |     - |
 | writing | 850 MB/s | ratio >= 0.85 | met    | 1000 MB/s |  0.85 |
 | plans   |  9999 /s |   >= 10000 /s | MISSED |         - |     - |
+| read    |  16.4 kB |    <= 65.5 kB | met    |         - |     - |
+| part    |   1.23 % |     <= 1.00 % | MISSED |         - |     - |
 ";
         assert_eq!(print(&rows), expected);
     }

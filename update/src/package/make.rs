@@ -200,7 +200,11 @@ fn smaller(mut image: File, size: Bytes, scratch: &Path) -> io::Result<(Encoding
     }
 }
 
-fn compressor(out: File) -> io::Result<zstd::Encoder<'static, File>> {
+/// Compresses as the members of packages are.
+///
+/// # Errors
+/// zstd's.
+pub fn compressor<W: Write>(out: W) -> io::Result<zstd::Encoder<'static, W>> {
     let mut encoder = zstd::Encoder::new(out, LEVEL)?;
     encoder.window_log(WINDOW_LOG)?;
     Ok(encoder)
