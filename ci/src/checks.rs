@@ -1,10 +1,12 @@
 //! Checks of the sources: format, lints, unit tests, licences.
 
 use std::env;
+use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use vigie_disk::crash::STATES;
 
 use crate::context::Context;
 use crate::step::{Load, Step, skip};
@@ -76,12 +78,19 @@ fn unit(ctx: &Context) -> Result<()> {
     let mut command = cargo_command(ctx);
     command.args(["test", "--workspace", "--locked"]);
     command.envs(programs::test_environment()?);
-    process::run(
-        "unit tests",
-        &mut command,
-        &ctx.folder().join("output.log"),
-        LONG,
-    )
+    let log = ctx.folder().join("output.log");
+    process::run("unit tests", &mut command, &log, LONG)?;
+    let output = fs::read(&log).with_context(|| format!("reading {}", log.display()))?;
+    for line in states(&String::from_utf8_lossy(&output)) {
+        ctx.note(line);
+    }
+    Ok(())
+}
+
+/// What the tests say of the states of power cuts that they have looked at.
+fn states(output: &str) -> Vec<&str> {
+    let told = output.lines().filter(|line| line.starts_with(STATES));
+    told.collect()
 }
 
 /// The fuzz targets of `update`, from their corpus; a finding is kept there.
@@ -121,4 +130,16 @@ fn deny(ctx: &Context) -> Result<()> {
     // The advisory database is not fetched: the result depends on nothing but the sources.
     let words = ["deny", "--offline", "check", "licenses", "bans", "sources"];
     cargo(ctx, "cargo deny", &words, SHORT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_states_of_power_cuts_are_found_among_what_the_tests_print() {
+        // The other half prints past the harness; this is what then stands in the log.
+        let output = format!("running 2 tests\ntest one ... \n{STATES}12 of one\nok\n");
+        assert_eq!(states(&output), [format!("{STATES}12 of one")]);
+    }
 }

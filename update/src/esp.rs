@@ -213,6 +213,7 @@ mod tests {
             Ok(())
         })
         .unwrap();
+        crash::tell(states, "of writing the boot state");
         assert!(states >= 3);
         // The FAT sees the same file as before.
         let mut after = after;

@@ -165,7 +165,7 @@ fn no_cut_loses_what_is_kept() {
         crate::power_cut::inside(&new),
     );
     let (mut dead, mut alive, mut cut_short) = (0, 0, None);
-    crash::enumerate::<vigie_disk::Error>(&old, &log, |cut, disk| {
+    let states = crash::enumerate::<vigie_disk::Error>(&old, &log, |cut, disk| {
         let found = entry(disk, "data-1");
         assert_eq!(found.as_ref(), Some(&kept.1), "{cut:?} loses the partition");
         assert!(
@@ -194,7 +194,10 @@ fn no_cut_loses_what_is_kept() {
         Ok(())
     })
     .unwrap();
-    println!("{alive} bootable, {dead} not");
+    crash::tell(
+        states,
+        &format!("of an installation over recordings: {alive} start, {dead} do not"),
+    );
     assert!(dead > 50 && alive > 5);
 
     let mut disk = cut_short.unwrap();

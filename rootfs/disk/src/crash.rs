@@ -21,6 +21,8 @@
 //! with each other what they have in common, so that hundreds of MB of writes
 //! cost little for each.
 
+use std::io::Write;
+
 use crate::device::record::Operation;
 use crate::device::{BlockDevice, MemoryDevice};
 use crate::error::Result;
@@ -44,6 +46,16 @@ pub enum Cut {
     Alone(usize),
     /// The flushed ones of this disk alone; all of the first `n` on the others.
     Behind(usize),
+}
+
+/// How [`tell`] begins its line.
+pub const STATES: &str = "states of power cuts: ";
+
+/// Prints how many states a test has looked at, past what the test harness holds back: a run that
+/// passes shall show what it has tried.
+pub fn tell(states: usize, of: &str) {
+    // A line of its own, whatever the harness was writing. Nobody may be there to read it.
+    let _ = writeln!(std::io::stdout(), "\n{STATES}{states} {of}");
 }
 
 /// Calls `look` for each state that a power cut during `log` may leave `before` in;

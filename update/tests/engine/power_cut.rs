@@ -60,7 +60,10 @@ fn c65_c66_no_cut_of_an_update_leaves_a_half_written_slot_to_be_started() {
             Ok(())
         })
         .unwrap();
-        println!("{name}: {states} states, {old} start the old version, {new} the new one");
+        crash::tell(
+            states,
+            &format!("of an update ({name}): {old} start the old version, {new} the new one"),
+        );
         assert!(old > 15 && new >= 1, "{name}");
     }
 }
@@ -78,7 +81,10 @@ fn c67_no_cut_of_marking_good_or_giving_up_loses_a_slot() {
         state.first = Slot::A;
         *state.slot_mut(Slot::B) = Default::default();
     };
-    for change in [&good as &dyn Fn(&mut BootState), &given_up] {
+    for (name, change) in [
+        ("marking good", &good as &dyn Fn(&mut BootState)),
+        ("giving up", &given_up),
+    ] {
         let mut disks = before.clone().map(recorders());
         let mut after = state.clone();
         change(&mut after);
@@ -96,6 +102,7 @@ fn c67_no_cut_of_marking_good_or_giving_up_loses_a_slot() {
             Ok(())
         })
         .unwrap();
+        crash::tell(states, &format!("of {name}"));
         assert!(states >= 3);
     }
 }
