@@ -65,8 +65,8 @@ impl Base {
             boot: device(Role::Boot)?,
         };
         let sink = Sink::Slot(&mut images);
-        member::unpack(&header, &mut input, None, sink, &mut |_| {})?;
-        member::read_back(&header, &mut images, &mut |_| {})?;
+        let unpacked = member::unpack(&header, &mut input, None, sink, &mut |_| {})?;
+        member::read_back(&header, &mut images, unpacked.written.as_ref(), &mut |_| {})?;
         Ok(Self {
             header,
             system: file(Role::System),

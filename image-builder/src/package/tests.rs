@@ -141,7 +141,7 @@ fn apply(
     let mut slots = slots(Bytes::mib(2));
     let sink = Sink::Slot(&mut slots);
     member::unpack(&header, &mut input, base, sink, &mut |_| {}).unwrap();
-    member::read_back(&header, &mut slots, &mut |_| {}).unwrap();
+    member::read_back(&header, &mut slots, None, &mut |_| {}).unwrap();
     (header, slots)
 }
 

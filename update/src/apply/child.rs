@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, BufReader};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -13,8 +14,8 @@ use vigie_disk::{Bytes, FileDevice, SectorSize};
 use super::frame::{self, Frame, Kind};
 use super::sandbox;
 use crate::package::envelope::Envelope;
-use crate::package::member::{self, Sink, Slots};
-use crate::package::{Header, PackageError};
+use crate::package::member::{self, Sink, Slots, Unpacked};
+use crate::package::{Header, PackageError, chunks};
 
 /// How often it tells how far it is.
 const TELL: Duration = Duration::from_millis(100);
@@ -69,7 +70,7 @@ pub fn run() -> io::Result<()> {
     };
     let package = package.ok_or_else(|| io::Error::other("no package came"))?;
     match unwrap(&mut socket, File::from(package)) {
-        Ok(Some(manifest)) => frame::send(&mut socket, Kind::Manifest, &manifest, &[]),
+        Ok(Some(unpacked)) => tell(&mut socket, &unpacked),
         Ok(None) => Ok(()),
         Err(error) => {
             let wrong = Wrong {
@@ -81,8 +82,16 @@ pub fn run() -> io::Result<()> {
     }
 }
 
-/// The manifest's text, or nothing where the updater wants no more.
-fn unwrap(socket: &mut UnixStream, package: File) -> Result<Option<Vec<u8>>, PackageError> {
+fn tell(socket: &mut UnixStream, unpacked: &Unpacked) -> io::Result<()> {
+    if let Some(written) = &unpacked.written {
+        let [system, boot] = [written.system, written.boot].map(u32::to_le_bytes);
+        frame::send(socket, Kind::Written, &[system, boot].concat(), &[])?;
+    }
+    frame::send(socket, Kind::Manifest, &unpacked.manifest.to_text()?, &[])
+}
+
+/// What was unpacked, or nothing where the updater wants no more.
+fn unwrap(socket: &mut UnixStream, package: File) -> Result<Option<Unpacked>, PackageError> {
     let mut package = BufReader::with_capacity(HEAD_BUFFER, package);
     let envelope = Envelope::read(&mut package)?;
     let head = Envelope::encode(&envelope.signatures, &envelope.signed);
@@ -105,8 +114,11 @@ fn unwrap(socket: &mut UnixStream, package: File) -> Result<Option<Vec<u8>>, Pac
             let _ = frame::send(socket, Kind::Done, &done.get().to_le_bytes(), &[]);
         }
     };
-    let manifest = member::unpack(&header, &mut package, base.as_ref(), sink, note)?;
-    Ok(manifest.to_text().ok())
+    let (chunks, feeder) = chunks::channel();
+    let body = header.clone();
+    // It is not waited for: this process tells what is wrong and ends, although more may come.
+    thread::spawn(move || feeder.run(&body, &mut package));
+    member::unpack_chunks(&header, chunks, base.as_ref(), sink, note).map(Some)
 }
 
 fn devices(

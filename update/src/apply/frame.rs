@@ -32,6 +32,9 @@ pub enum Kind {
     Manifest = 5,
     /// From the child: what went wrong.
     Wrong = 6,
+    /// From the child: CRC-32 of what it wrote into system and boot, four bytes each, little
+    /// endian. It comes before the manifest.
+    Written = 7,
 }
 
 impl TryFrom<u8> for Kind {
@@ -45,6 +48,7 @@ impl TryFrom<u8> for Kind {
             Self::Done,
             Self::Manifest,
             Self::Wrong,
+            Self::Written,
         ];
         kinds
             .into_iter()

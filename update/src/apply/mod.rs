@@ -26,6 +26,7 @@ use crate::esp::EspError;
 use crate::machine::Machine;
 use crate::package::envelope::Envelope;
 use crate::package::manifest::Role;
+use crate::package::member::Unpacked;
 use crate::package::{Header, Keyring, Manifest, PackageError, member};
 use crate::policy::{Refusal, Standing, judge};
 use crate::slot::Slot;
@@ -149,7 +150,7 @@ pub trait Unpacker {
         base: Option<&OpenSlot>,
         slot: Option<&mut OpenSlot>,
         note: &mut dyn FnMut(Bytes),
-    ) -> Result<Manifest, PackageError>;
+    ) -> Result<Unpacked, PackageError>;
 }
 
 /// A step that takes its time.
@@ -228,11 +229,12 @@ pub fn apply(
     let state = disable(context.running, target)?;
     let total = header.total();
     let note = &mut |done| progress(Phase::Write, done, total);
-    let manifest = unpacker.unpack(header, base.as_ref(), Some(&mut slot), note)?;
+    let unpacked = unpacker.unpack(header, base.as_ref(), Some(&mut slot), note)?;
     let note = &mut |done| progress(Phase::ReadBack, done, total);
-    member::read_back(header, &mut slot.devices, note)?;
+    let written = unpacked.written.as_ref();
+    member::read_back(header, &mut slot.devices, written, note)?;
     flip(state, other, target)?;
-    Ok(manifest)
+    Ok(unpacked.manifest)
 }
 
 fn check_base(

@@ -16,6 +16,7 @@ use super::frame::{self, Kind};
 use super::target::OpenSlot;
 use crate::package::envelope::Envelope;
 use crate::package::manifest::Role;
+use crate::package::member::{Slots, Unpacked};
 use crate::package::{Header, Manifest, PackageError};
 
 /// The account of the unpacking process; it owns nothing.
@@ -110,7 +111,7 @@ impl Unpacker for Sandboxed {
         base: Option<&OpenSlot>,
         slot: Option<&mut OpenSlot>,
         note: &mut dyn FnMut(Bytes),
-    ) -> Result<Manifest, PackageError> {
+    ) -> Result<Unpacked, PackageError> {
         let slot = slot.as_deref();
         let go = Go {
             target: slot.map(facts).unwrap_or_default(),
@@ -125,11 +126,21 @@ impl Unpacker for Sandboxed {
         if frame::send(&mut self.socket, Kind::Go, &text, &descriptors).is_err() {
             return Err(self.died());
         }
+        let mut written = None;
         loop {
             let frame = self.receive()?;
             match (frame.kind, <[u8; 8]>::try_from(&frame.bytes[..])) {
                 (Kind::Done, Ok(done)) => note(Bytes::new(u64::from_le_bytes(done))),
-                (Kind::Manifest, _) => return Manifest::parse(&frame.bytes),
+                (Kind::Written, Ok([s0, s1, s2, s3, boot @ ..])) => {
+                    written = Some(Slots {
+                        system: u32::from_le_bytes([s0, s1, s2, s3]),
+                        boot: u32::from_le_bytes(boot),
+                    });
+                }
+                (Kind::Manifest, _) => {
+                    let manifest = Manifest::parse(&frame.bytes)?;
+                    return Ok(Unpacked { manifest, written });
+                }
                 _ => return Err(self.died()),
             }
         }

@@ -37,7 +37,7 @@ pub fn check(
     let opened = apply::open(&mut unpacker, &this.keys)?;
     let total = opened.header.total();
     let note = &mut |done: Bytes| progress.tell(Phase::Check, done, total);
-    let manifest = unpacker.unpack(&opened.header, None, None, note)?;
+    let manifest = unpacker.unpack(&opened.header, None, None, note)?.manifest;
     progress.finish();
     let context = this
         .context(false)

@@ -65,6 +65,19 @@ pub enum PackageError {
     /// The signed content contradicts itself: the maker is at fault, not the way here.
     #[error("the package was made wrongly: {0}")]
     Content(String),
+    /// What it unpacks to, every chunk of it authentic, is not what its header says: the maker is at
+    /// fault, not the disk.
+    #[error(
+        "the package was made wrongly: its {image} image has the sha256 {found}, its header says {expected}"
+    )]
+    Image {
+        /// Which image.
+        image: &'static str,
+        /// Digest of what was unpacked.
+        found: String,
+        /// Digest in the header.
+        expected: String,
+    },
     /// A delta package for another version.
     #[error(
         "this package holds only the changes since {base}, and this system's {image} image is not that one; \
@@ -118,6 +131,14 @@ impl PackageError {
                 "des octets suivent la fin du paquet (octet {length}) ; copiez-le de nouveau"
             ),
             Self::Content(why) => format!("le paquet a été mal fabriqué : {why}"),
+            Self::Image {
+                image,
+                found,
+                expected,
+            } => format!(
+                "le paquet a été mal fabriqué : son image {image} a le sha256 {found}, son en-tête dit \
+                 {expected}"
+            ),
             Self::Base { base, image } => format!(
                 "ce paquet ne contient que les changements depuis {base}, et l'image {image} de ce \
                  système n'est pas celle-là ; prenez le paquet complet"

@@ -7,7 +7,7 @@ use vigie_disk::Bytes;
 use vigie_disk::device::BlockDevice;
 
 use super::body;
-use super::chunks;
+use super::chunks::{self, Chunks};
 use super::delta::Patched;
 use super::error::PackageError;
 use super::header::{Base, Header, ImageDigest};
@@ -19,7 +19,8 @@ const WINDOW_LOG: u32 = 23;
 /// What is read from a delta's stream at once.
 const STREAM_BUFFER: usize = 64 << 10;
 
-/// The devices of one slot.
+/// The devices of one slot, or something of each.
+#[derive(Clone, Copy, Debug)]
 pub struct Slots<D> {
     /// The system partition.
     pub system: D,
@@ -75,6 +76,15 @@ pub enum Sink<'a> {
     Nowhere,
 }
 
+/// What came out of a body.
+#[derive(Clone, Debug)]
+pub struct Unpacked {
+    /// Its manifest.
+    pub manifest: Manifest,
+    /// CRC-32 of what was written; none where nothing was.
+    pub written: Option<Slots<u32>>,
+}
+
 /// Unpacks an authenticated package's body: `input` stands at its first byte.
 ///
 /// Every chunk is hashed before it is unpacked. The devices are neither flushed nor read back:
@@ -82,40 +92,59 @@ pub enum Sink<'a> {
 /// [`Header::total`].
 ///
 /// # Errors
-/// What is wrong with the package; a device that refuses.
+/// What is wrong with the package; a device that refuses. It is answered only when a read of
+/// `input` that is under way has ended: [`unpack_chunks`] is for those who cannot wait.
 pub fn unpack(
     header: &Header,
     input: &mut (dyn Read + Send),
     base: Option<&Slots<Box<dyn BlockDevice>>>,
-    mut sink: Sink<'_>,
+    sink: Sink<'_>,
     note: &mut dyn FnMut(Bytes),
-) -> Result<Manifest, PackageError> {
+) -> Result<Unpacked, PackageError> {
     let (chunks, feeder) = chunks::channel();
     thread::scope(|scope| {
         scope.spawn(move || feeder.run(header, input));
-        let mut before = Bytes::ZERO;
-        body::walk(chunks, |manifest, index, member| {
-            let member_of = &manifest.members[index];
-            check_member(header, member_of)?;
-            let image = header.image(member_of.role);
-            let note = &mut |done| note(before + done);
-            if let Sink::Slot(slots) = &mut sink {
-                let base = base.zip(header.base.as_ref()).map(|(devices, base)| {
-                    let role = member_of.role;
-                    (&**devices.of(role), base.image(role).size)
-                });
-                let target = slots.of_mut(member_of.role);
-                write(member_of, member, image.size, base, target, note)?;
-            } else {
-                // Reading it proves the chunks; what it would become is for the slot to show.
-                std::io::copy(member, &mut std::io::sink())
-                    .map_err(|error| PackageError::from_io(error, &member_of.name))?;
-                note(image.size);
-            }
-            before += image.size;
-            Ok(())
-        })
+        unpack_chunks(header, chunks, base, sink, note)
     })
+}
+
+/// As [`unpack`], from chunks that a thread of the caller reads.
+///
+/// # Errors
+/// What is wrong with the package, as soon as it is known; a device that refuses.
+pub fn unpack_chunks(
+    header: &Header,
+    chunks: Chunks,
+    base: Option<&Slots<Box<dyn BlockDevice>>>,
+    mut sink: Sink<'_>,
+    note: &mut dyn FnMut(Bytes),
+) -> Result<Unpacked, PackageError> {
+    let mut before = Bytes::ZERO;
+    let mut written = Slots { system: 0, boot: 0 };
+    let manifest = body::walk(chunks, |manifest, index, member| {
+        let member_of = &manifest.members[index];
+        check_member(header, member_of)?;
+        let image = header.image(member_of.role);
+        let note = &mut |done| note(before + done);
+        if let Sink::Slot(slots) = &mut sink {
+            let base = base.zip(header.base.as_ref()).map(|(devices, base)| {
+                let role = member_of.role;
+                (&**devices.of(role), base.image(role).size)
+            });
+            let target = slots.of_mut(member_of.role);
+            *written.of_mut(member_of.role) =
+                write(member_of, member, image.size, base, target, note)?;
+        } else {
+            // Reading it proves the chunks; what it would become is for the slot to show.
+            std::io::copy(member, &mut std::io::sink())
+                .map_err(|error| PackageError::from_io(error, &member_of.name))?;
+            note(image.size);
+        }
+        before += image.size;
+        Ok(())
+    })?;
+    let written = matches!(sink, Sink::Slot(_)).then_some(written);
+    Ok(Unpacked { manifest, written })
 }
 
 /// What of a member can be held against the header before it is unpacked.
@@ -141,13 +170,12 @@ fn write(
     base: Option<(&dyn BlockDevice, Bytes)>,
     target: &mut dyn BlockDevice,
     note: &mut dyn FnMut(Bytes),
-) -> Result<(), PackageError> {
-    let mut rest = match member_of.encoding {
+) -> Result<u32, PackageError> {
+    let (written, mut rest) = match member_of.encoding {
         Encoding::Plain => return copy(member, size, target, note),
         Encoding::Zstd => {
             let mut frame = zstd_reader(member)?;
-            copy(&mut frame, size, target, note)?;
-            frame.finish()
+            (copy(&mut frame, size, target, note)?, frame.finish())
         }
         Encoding::Delta => {
             let Some((base, length)) = base else {
@@ -155,12 +183,13 @@ fn write(
             };
             let mut stream = BufReader::with_capacity(STREAM_BUFFER, zstd_reader(member)?);
             let mut image = Patched::new(&mut stream, base, length);
-            copy(&mut image, size, target, note)?;
-            stream.into_inner().finish()
+            let written = copy(&mut image, size, target, note)?;
+            (written, stream.into_inner().finish())
         }
     };
     // The decoder may have taken more from the member than its frame.
-    body::expect_end(&mut rest, &member_of.name)
+    body::expect_end(&mut rest, &member_of.name)?;
+    Ok(written)
 }
 
 /// Exactly one frame, with a bounded window.
@@ -178,13 +207,13 @@ fn copy(
     size: Bytes,
     target: &mut dyn BlockDevice,
     note: &mut dyn FnMut(Bytes),
-) -> Result<(), PackageError> {
-    writer::copy_image(image, size, target, note).map_err(|error| match error {
+) -> Result<u32, PackageError> {
+    let written = writer::copy_image(image, size, target, note).map_err(|error| match error {
         WriteError::Source { source, .. } => PackageError::from_io(source, "an image in it"),
         other => PackageError::Write(other),
     })?;
     match image.read(&mut [0]) {
-        Ok(0) => Ok(()),
+        Ok(0) => Ok(written),
         Ok(_) => Err(PackageError::content(
             "an image in it is longer than its header says",
         )),
@@ -214,13 +243,15 @@ pub fn check_base(header: &Header, base: &Slots<Box<dyn BlockDevice>>) -> Result
     Ok(())
 }
 
-/// Flushes a written slot and compares it with the signed header, image by image.
+/// Flushes a written slot and compares it with the signed header, image by image. `written` is
+/// what [`unpack`] says of it: it only tells who is to blame where they differ.
 ///
 /// # Errors
-/// It does not hold what was signed.
+/// It does not hold what was signed: the maker of the package, or the disk.
 pub fn read_back(
     header: &Header,
     slots: &mut Slots<Box<dyn BlockDevice>>,
+    written: Option<&Slots<u32>>,
     note: &mut dyn FnMut(Bytes),
 ) -> Result<(), PackageError> {
     for role in Role::ALL {
@@ -230,10 +261,24 @@ pub fn read_back(
     for role in Role::ALL {
         let image = header.image(role);
         let note = &mut |done| note(before + done);
-        writer::check_image(slots.of_mut(role), image.size, &image.sha256, None, note)?;
+        let written = written.map(|written| *written.of(role));
+        writer::check_image(slots.of_mut(role), image.size, &image.sha256, written, note)
+            .map_err(|error| blame(error, role))?;
         before += image.size;
     }
     Ok(())
+}
+
+/// Every chunk was authenticated: an image that is wrong was wrong before it was signed.
+fn blame(error: WriteError, role: Role) -> PackageError {
+    match error {
+        WriteError::WrongImage { found, expected } => PackageError::Image {
+            image: role.name(),
+            found,
+            expected,
+        },
+        other => other.into(),
+    }
 }
 
 /// Reads a package up to its body without looking at it.

@@ -137,8 +137,8 @@ fn c57_a_file_that_changes_after_it_was_listed() {
         (&file).rewind().unwrap();
         let mut unpacker = Sandboxed::start(Path::new(PROGRAM), &file, None).unwrap();
         let opened = apply::open(&mut unpacker, &keys())?;
-        let manifest = unpacker.unpack(&opened.header, None, None, &mut |_| ());
-        manifest.map(|_| opened.header.version.to_string())
+        let unpacked = unpacker.unpack(&opened.header, None, None, &mut |_| ());
+        unpacked.map(|_| opened.header.version.to_string())
     };
     let write_at = |at: usize, new: &[u8]| {
         let file = File::options().write(true).open(&path).unwrap();

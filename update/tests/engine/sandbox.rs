@@ -1,17 +1,23 @@
 //! The unpacking process as it runs on an appliance.
 
 use std::fs::File;
-use std::io::Seek;
+use std::io::{Read, Seek, Write};
+use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
+use vigie_disk::device::BlockDevice;
 use vigie_disk::{Bytes, FileDevice, SectorSize};
 use vigie_update::apply::sandboxed::Sandboxed;
 use vigie_update::apply::target::{OpenSlot, Target};
 use vigie_update::apply::{self, ApplyError, Unpacker};
+use vigie_update::package::Header;
 use vigie_update::package::member::Slots;
 use vigie_update::{BootState, Slot};
 
-use crate::support::{ROOM, context, file, holds, images, keys, package};
+use crate::support::{ROOM, context, file, holds, images, keys, package, package_with};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_vigie-update");
 
@@ -19,6 +25,34 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_vigie-update");
 struct Files {
     folder: tempfile::TempDir,
     state: BootState,
+    /// The disk loses a bit of what is written to it.
+    failing: bool,
+}
+
+/// A disk that reads one bit differently from how it was written.
+struct Failing(FileDevice);
+
+impl BlockDevice for Failing {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+    fn size(&self) -> Bytes {
+        self.0.size()
+    }
+    fn sector_size(&self) -> SectorSize {
+        self.0.sector_size()
+    }
+    fn read_at(&self, offset: Bytes, buffer: &mut [u8]) -> vigie_disk::Result<()> {
+        self.0.read_at(offset, buffer)?;
+        buffer[buffer.len() / 2] ^= 4;
+        Ok(())
+    }
+    fn write_at(&mut self, offset: Bytes, data: &[u8]) -> vigie_disk::Result<()> {
+        self.0.write_at(offset, data)
+    }
+    fn flush(&mut self) -> vigie_disk::Result<()> {
+        self.0.flush()
+    }
 }
 
 impl Files {
@@ -41,7 +75,11 @@ impl Files {
         }
         let mut state = BootState::default();
         state.mark_good(Slot::A);
-        Self { folder, state }
+        Self {
+            folder,
+            state,
+            failing: false,
+        }
     }
 
     fn device(&self, name: &str) -> FileDevice {
@@ -66,7 +104,11 @@ impl Target for Files {
         };
         Ok(OpenSlot {
             devices: Slots {
-                system: Box::new(system),
+                system: if self.failing {
+                    Box::new(Failing(system))
+                } else {
+                    Box::new(system)
+                },
                 boot: Box::new(boot),
             },
             files: Some(files),
@@ -149,6 +191,64 @@ fn what_is_wrong_is_told_in_both_languages_through_the_socket() {
         assert!(error.french().contains(french), "{}", error.french());
         assert!(!files.state.slot(Slot::B).good && files.state.first == Slot::A);
     }
+}
+
+#[test]
+fn the_maker_is_blamed_for_an_image_that_is_not_as_its_header_says() {
+    let dir = tempfile::tempdir().unwrap();
+    for role in ["system", "boot"] {
+        let wrong = |header: &mut Header| match role {
+            "system" => header.system.sha256[5] ^= 1,
+            _ => header.boot.sha256[5] ^= 1,
+        };
+        let package = package_with(wrong, dir.path());
+        let mut files = Files::new();
+        let error = update(&mut files, &package).unwrap_err();
+        assert!(error.is_refusal(), "{error}");
+        let words = error.to_string();
+        assert!(words.contains("was made wrongly"), "{words}");
+        assert!(words.contains(role) && words.contains("sha256"), "{words}");
+        assert!(error.french().contains("mal fabriqué"), "{error}");
+        assert!(!files.state.slot(Slot::B).good && files.state.first == Slot::A);
+    }
+}
+
+#[test]
+fn the_disk_is_blamed_for_what_it_reads_back_differently() {
+    let dir = tempfile::tempdir().unwrap();
+    file(dir.path(), "package", &package(2, None));
+    let mut files = Files::new();
+    files.failing = true;
+    let package = File::open(dir.path().join("package")).unwrap();
+    let error = update(&mut files, &package).unwrap_err();
+    assert!(!error.is_refusal(), "{error}");
+    assert!(error.to_string().contains("the disk is failing"), "{error}");
+}
+
+#[test]
+fn a_refusal_does_not_wait_for_the_rest_of_a_slow_package() {
+    let dir = tempfile::tempdir().unwrap();
+    // What is wrong stands in the first chunk of five.
+    let wrong = |header: &mut Header| header.system.size += Bytes::new(512);
+    let mut package = package_with(wrong, dir.path());
+    let mut bytes = Vec::new();
+    package.read_to_end(&mut bytes).unwrap();
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let slow = thread::spawn(move || {
+        // The head and the first chunk; then nothing comes, and nothing ends.
+        writer.write_all(&bytes[..(1 << 20) + (32 << 10)]).unwrap();
+        writer
+    });
+    let (answer, answered) = mpsc::channel();
+    thread::spawn(move || {
+        let package = File::from(OwnedFd::from(reader));
+        let error = update(&mut Files::new(), &package).unwrap_err();
+        let _ = answer.send(error.to_string());
+    });
+    let _open = slow.join().unwrap();
+    let words = answered.recv_timeout(Duration::from_secs(60));
+    let words = words.expect("no answer while the package is still coming");
+    assert!(words.contains("its header says"), "{words}");
 }
 
 #[test]

@@ -15,7 +15,7 @@ use vigie_update::esp::{self, GRUBENV};
 use vigie_update::machine::Machine;
 use vigie_update::package::envelope::Envelope;
 use vigie_update::package::make::{self, BaseImages, Recipe};
-use vigie_update::package::member::{self, Sink, Slots};
+use vigie_update::package::member::{self, Sink, Slots, Unpacked};
 use vigie_update::package::signature::{PublicKey, TrustedKey, sign};
 use vigie_update::package::{Header, Keyring, Manifest, PackageError};
 use vigie_update::policy::{Reached, Standing};
@@ -290,7 +290,7 @@ impl Unpacker for Direct {
         base: Option<&OpenSlot>,
         slot: Option<&mut OpenSlot>,
         note: &mut dyn FnMut(Bytes),
-    ) -> Result<Manifest, PackageError> {
+    ) -> Result<Unpacked, PackageError> {
         let sink = slot.map_or(Sink::Nowhere, |slot| Sink::Slot(&mut slot.devices));
         member::unpack(
             header,
@@ -351,7 +351,34 @@ pub fn file(dir: &Path, name: &str, bytes: &[u8]) -> std::fs::File {
 
 /// A package of two image files, as a file.
 pub fn package_of(images: &[std::path::PathBuf; 2], dir: &Path) -> std::fs::File {
-    let recipe = Recipe {
+    let recipe = recipe(images);
+    let mut unsigned = make::make(&recipe, dir).unwrap();
+    signed(&mut unsigned, dir)
+}
+
+/// A package of version 2 whose maker went wrong after the images were packed.
+pub fn package_with(wrong: impl FnOnce(&mut Header), dir: &Path) -> std::fs::File {
+    let (system, boot) = images(2);
+    let paths = [("system", system), ("boot", boot)].map(|(name, bytes)| {
+        file(dir, name, &bytes);
+        dir.join(name)
+    });
+    let mut unsigned = make::make(&recipe(&paths), dir).unwrap();
+    wrong(&mut unsigned.header);
+    signed(&mut unsigned, dir)
+}
+
+fn signed(unsigned: &mut make::Unsigned, dir: &Path) -> std::fs::File {
+    let signature = sign(&key(), &unsigned.header.encode());
+    let path = dir.join("package");
+    unsigned
+        .write(&[signature], &mut std::fs::File::create(&path).unwrap())
+        .unwrap();
+    std::fs::File::open(path).unwrap()
+}
+
+fn recipe(images: &[std::path::PathBuf; 2]) -> Recipe<'_> {
+    Recipe {
         product: "vigie".into(),
         arch: "amd64".into(),
         hardware: vec!["any".into()],
@@ -363,12 +390,5 @@ pub fn package_of(images: &[std::path::PathBuf; 2], dir: &Path) -> std::fs::File
         system: &images[0],
         boot: &images[1],
         base: None,
-    };
-    let mut unsigned = make::make(&recipe, dir).unwrap();
-    let signature = sign(&key(), &unsigned.header.encode());
-    let path = dir.join("package");
-    unsigned
-        .write(&[signature], &mut std::fs::File::create(&path).unwrap())
-        .unwrap();
-    std::fs::File::open(path).unwrap()
+    }
 }

@@ -69,8 +69,8 @@ pub fn apply_trusting(
     if let Some(base) = base {
         check_base(&header, base)?;
     }
-    unpack(&header, &mut input, base, Sink::Slot(slot), &mut |_| {})?;
-    read_back(&header, slot, &mut |_| {})?;
+    let unpacked = unpack(&header, &mut input, base, Sink::Slot(slot), &mut |_| {})?;
+    read_back(&header, slot, unpacked.written.as_ref(), &mut |_| {})?;
     Ok(header)
 }
 

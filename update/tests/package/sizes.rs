@@ -152,7 +152,7 @@ fn c13_every_byte_of_an_image_of_more_than_4_gib_is_hashed() {
     let package = zeros_by_zstd(sized(length, sha256), length);
     let mut slot = slot(length, 512);
     let header = unpacked(&package, &mut slot).unwrap();
-    read_back(&header, &mut slot, &mut |_| {}).unwrap();
+    read_back(&header, &mut slot, None, &mut |_| {}).unwrap();
 }
 
 #[test]

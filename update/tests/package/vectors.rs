@@ -12,7 +12,6 @@ use vigie_update::package::envelope::{Envelope, SignatureLine};
 use vigie_update::package::member::Slots;
 use vigie_update::package::signature::sign;
 use vigie_update::package::{Base, Header, Keyring, MAGIC, PackageError};
-use vigie_update::writer::WriteError;
 
 use crate::craft::{
     BOOT, CHUNK, Head, SYSTEM, Tar, copy, data, digest, good_entries, header, key, manifest,
@@ -64,9 +63,7 @@ impl Verdict {
             PackageError::Trailing { .. } => Self::Trailing,
             PackageError::Content(_) => Self::Content,
             PackageError::Base { .. } => Self::Base,
-            PackageError::Write(WriteError::ReadBack { .. } | WriteError::WrongImage { .. }) => {
-                Self::Image
-            }
+            PackageError::Image { .. } => Self::Image,
             other => panic!("{other}"),
         }
     }
