@@ -24,6 +24,8 @@ pub const SIGNATURES_MAX: usize = 8;
 pub const SEPARATOR: &str = "---\n";
 /// What a signature line begins with.
 pub const SIGNATURE: &str = "signature ";
+/// Length of a signature line with its end, in bytes: the key's id, a space, Base64 of 64 bytes.
+pub const SIGNATURE_LENGTH: usize = SIGNATURE.len() + 16 + 1 + 88 + 1;
 
 /// A signature line.
 #[derive(Clone, Debug, PartialEq, Eq)]

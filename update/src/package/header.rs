@@ -8,7 +8,8 @@ use std::fmt;
 
 use vigie_disk::Bytes;
 
-use super::envelope::COMMENT_MAX;
+use super::MAGIC;
+use super::envelope::{COMMENT_MAX, SEPARATOR, SIGNATURE_LENGTH, SIGNATURES_MAX};
 use super::error::PackageError;
 use crate::version::Version;
 use crate::writer::Sha;
@@ -17,6 +18,15 @@ use crate::writer::Sha;
 pub const CHUNK_SMALL: u32 = 1 << 20;
 /// The other size, for bodies of which the digests of small chunks would not fit a header.
 pub const CHUNK_LARGE: u32 = 4 << 20;
+/// Bytes of the comment that are kept for signatures and for the header's lines but the digests.
+const LINES: usize = 4096;
+/// Most digests that a header holds, a line of 65 bytes each.
+const DIGESTS: u64 = (COMMENT_MAX as u64 - LINES as u64) / 65;
+/// Longest header in bytes, the digests left out, so that it fits with every signature there may be.
+pub const LINES_MAX: usize =
+    LINES - MAGIC.len() - SEPARATOR.len() - SIGNATURES_MAX * SIGNATURE_LENGTH;
+/// Longest body in bytes whose digests fit: 3.6 GB.
+pub const BODY_MAX: u64 = DIGESTS * CHUNK_LARGE as u64;
 /// The hardware of a package that fits every machine.
 pub const ANY_HARDWARE: &str = "any";
 
@@ -118,7 +128,6 @@ impl Header {
     /// The chunk size for a body: the small one while its digests fit a header with room to spare.
     #[must_use]
     pub const fn chunk_for(body: u64) -> u32 {
-        const DIGESTS: u64 = (COMMENT_MAX as u64 - 4096) / 65;
         if body <= DIGESTS * CHUNK_SMALL as u64 {
             CHUNK_SMALL
         } else {

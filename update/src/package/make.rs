@@ -12,7 +12,7 @@ use vigie_disk::Bytes;
 
 use super::delta;
 use super::envelope::{Envelope, SignatureLine};
-use super::header::{Base, Header, ImageDigest};
+use super::header::{BODY_MAX, Base, Header, ImageDigest, LINES_MAX};
 use super::manifest::{Encoding, FORMAT, MANIFEST, Manifest, Member, Role};
 use crate::version::Version;
 use crate::writer::Sha;
@@ -86,10 +86,14 @@ impl Unsigned {
 /// Makes a package without signatures. Temporary files lie in `scratch`.
 ///
 /// # Errors
-/// Images that cannot be read; a full disk.
+/// What would not fit a header that readers take, told as soon as it is known; images that cannot
+/// be read; a full disk.
 pub fn make(recipe: &Recipe<'_>, scratch: &Path) -> io::Result<Unsigned> {
+    lines_fit(recipe)?;
     let system = Source::new(recipe, Role::System, scratch)?;
+    body_fits(system.member.size.get())?;
     let boot = Source::new(recipe, Role::Boot, scratch)?;
+    body_fits((system.member.size + boot.member.size).get())?;
     let manifest = Manifest {
         format: FORMAT,
         changelog: recipe.changelog.clone(),
@@ -100,17 +104,11 @@ pub fn make(recipe: &Recipe<'_>, scratch: &Path) -> io::Result<Unsigned> {
     let (system_digest, boot_digest) = (system.image, boot.image);
     write_body(&text, [system, boot], recipe.build_time, &mut body)?;
     let length = body.length;
+    body_fits(length)?;
     let (body, small) = body.finish()?;
     let mut body = body.into_inner().map_err(|error| error.into_error())?;
     let chunk = Header::chunk_for(length);
     let header = Header {
-        product: recipe.product.clone(),
-        arch: recipe.arch.clone(),
-        hardware: recipe.hardware.clone(),
-        version: recipe.version,
-        min_from: recipe.min_from,
-        security_epoch: recipe.security_epoch,
-        build_time: recipe.build_time,
         base: recipe.base.as_ref().map(base).transpose()?,
         system: system_digest,
         boot: boot_digest,
@@ -122,8 +120,64 @@ pub fn make(recipe: &Recipe<'_>, scratch: &Path) -> io::Result<Unsigned> {
             body.seek(SeekFrom::Start(0))?;
             digests(&mut body, chunk)?
         },
+        ..blank_header(recipe)
     };
     Ok(Unsigned { header, body })
+}
+
+/// A header with all that a recipe says, and the longest lines for what only the images tell.
+fn blank_header(recipe: &Recipe<'_>) -> Header {
+    let longest = ImageDigest {
+        size: Bytes::new(u64::MAX),
+        sha256: [0; 32],
+    };
+    Header {
+        product: recipe.product.clone(),
+        arch: recipe.arch.clone(),
+        hardware: recipe.hardware.clone(),
+        version: recipe.version,
+        min_from: recipe.min_from,
+        security_epoch: recipe.security_epoch,
+        build_time: recipe.build_time,
+        base: recipe.base.as_ref().map(|images| Base {
+            version: images.version,
+            system: longest,
+            boot: longest,
+        }),
+        system: longest,
+        boot: longest,
+        body: u64::MAX,
+        chunk: u32::MAX,
+        chunks: Vec::new(),
+    }
+}
+
+/// Refuses a recipe whose header would be too long with any body.
+fn lines_fit(recipe: &Recipe<'_>) -> io::Result<()> {
+    let length = blank_header(recipe).encode().len();
+    if length <= LINES_MAX {
+        return Ok(());
+    }
+    Err(too_large(format!(
+        "the package's header would have {length} bytes without its digests, at most {LINES_MAX} fit: \
+         name fewer kinds of hardware"
+    )))
+}
+
+/// Refuses a body, or so much of one, whose digests do not fit a header.
+fn body_fits(length: u64) -> io::Result<()> {
+    if length <= BODY_MAX {
+        return Ok(());
+    }
+    Err(too_large(format!(
+        "the images take {} in a package, at most {} fit: make smaller images",
+        Bytes::new(length),
+        Bytes::new(BODY_MAX)
+    )))
+}
+
+fn too_large(why: String) -> io::Error {
+    io::Error::new(io::ErrorKind::FileTooLarge, why)
 }
 
 fn base(images: &BaseImages<'_>) -> io::Result<Base> {
@@ -337,5 +391,53 @@ impl Write for Hashing {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::package::envelope::{COMMENT_MAX, SIGNATURE_LENGTH, SIGNATURES_MAX};
+    use crate::package::signature::sign;
+    use ed25519_dalek::SigningKey;
+
+    #[test]
+    fn the_largest_body_fits_a_header_with_every_signature() {
+        let path = Path::new("image");
+        let mut recipe = Recipe {
+            product: "vigie".into(),
+            arch: "amd64".into(),
+            hardware: vec!["x".into()],
+            version: Version([1, 0, 0, 0]),
+            min_from: Version([1, 0, 0, 0]),
+            security_epoch: 0,
+            build_time: 0,
+            changelog: BTreeMap::new(),
+            system: path,
+            boot: path,
+            base: None,
+        };
+        let room = LINES_MAX - blank_header(&recipe).encode().len();
+        recipe.hardware = vec!["x".repeat(1 + room)];
+        lines_fit(&recipe).unwrap();
+        let mut header = blank_header(&recipe);
+        header.chunk = Header::chunk_for(BODY_MAX);
+        header.chunks = vec![[0; 32]; BODY_MAX.div_ceil(u64::from(header.chunk)) as usize];
+        let signature = sign(&SigningKey::from_bytes(&[1; 32]), b"");
+        assert_eq!(signature.to_string().len() + 1, SIGNATURE_LENGTH);
+        let signatures = vec![signature; SIGNATURES_MAX];
+        let head = Envelope::encode(&signatures, &header.encode());
+        Envelope::read(&mut &head[..]).unwrap();
+        // There is hardly room for more.
+        assert!(head.len() + 2 * 65 > COMMENT_MAX);
+        recipe.hardware[0].push('x');
+        lines_fit(&recipe).unwrap_err();
+    }
+
+    #[test]
+    fn a_body_whose_digests_do_not_fit_is_refused_with_the_limit() {
+        body_fits(BODY_MAX).unwrap();
+        let words = body_fits(BODY_MAX + 1).unwrap_err().to_string();
+        assert!(words.contains(&Bytes::new(BODY_MAX).to_string()), "{words}");
     }
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use vigie_disk::device::BlockDevice;
 use vigie_disk::{Bytes, SectorSize};
+use vigie_update::package::make::{Recipe, make};
 use vigie_update::package::member::{Sink, Slots, read_back, unpack};
 use vigie_update::package::{Header, ImageDigest, PackageError};
 
@@ -239,4 +240,38 @@ fn c15_bombs_are_refused_at_once() {
         "{:?}",
         started.elapsed()
     );
+}
+
+/// Makes a package for machines of many kinds out of images that are not there.
+fn for_hardware(kinds: usize) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let (system, boot) = (folder.path().join("system"), folder.path().join("boot"));
+    let header = header(&SMALL, &SMALL);
+    let recipe = Recipe {
+        product: header.product,
+        arch: header.arch,
+        hardware: (0..kinds)
+            .map(|kind| format!("recorder-{kind:04}"))
+            .collect(),
+        version: header.version,
+        min_from: header.min_from,
+        security_epoch: header.security_epoch,
+        build_time: header.build_time,
+        changelog: Default::default(),
+        system: &system,
+        boot: &boot,
+        base: None,
+    };
+    make(&recipe, folder.path()).unwrap_err().to_string()
+}
+
+#[test]
+fn a_header_that_no_reader_takes_is_refused_before_the_images_are_opened() {
+    let words = for_hardware(5000);
+    assert!(
+        words.contains("header") && words.contains("3148"),
+        "{words}"
+    );
+    let words = for_hardware(100);
+    assert!(!words.contains("header"), "{words}");
 }
