@@ -42,7 +42,7 @@ pub fn run(ctx: &Context) -> Result<Vec<Row>> {
     let ours = Ours::compile(ctx)?;
     let peers = Peers::prepare(ctx)?;
     let images = Images::large(ctx)?;
-    let package = ctx.folder().join("full.tgz");
+    let package = images.folder.join("full.tgz");
     let (mut rows, bundle) = making(&ours, &peers, &images, &package)?;
     let (more, applied) = applying(&ours, &peers, &images, &package)?;
     rows.extend(more);
@@ -59,6 +59,8 @@ pub fn run(ctx: &Context) -> Result<Vec<Row>> {
         .against(beyond(&bundle, images.length()?)?),
     );
     rows.push(refusals(&ours, &images)?);
+    images.remove()?;
+    peers.remove()?;
     rows.extend(delta(ctx, &ours)?);
     Ok(rows)
 }
@@ -204,6 +206,8 @@ fn delta(ctx: &Context, ours: &Ours) -> Result<Vec<Row>> {
     let part = fs::metadata(&delta)?.len() as f64 / fs::metadata(&full)?.len() as f64;
     let length = images.length()? as f64;
     let speed = |seconds| Value::Speed(length / middle(seconds));
+    images.remove()?;
+    base.remove()?;
     Ok(vec![
         Row::new(
             "delta of one changed service: part of the full package",

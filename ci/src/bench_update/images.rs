@@ -84,6 +84,12 @@ impl Images {
         Ok(self.lengths()?.iter().map(|(_, length)| length).sum())
     }
 
+    /// Removes them, and what was made beside them: it is much.
+    pub fn remove(&self) -> Result<()> {
+        let folder = &self.folder;
+        fs::remove_dir_all(folder).with_context(|| format!("removing {}", folder.display()))
+    }
+
     /// Demands that the files of a slot begin with them: who writes nothing is quickest.
     pub fn are_in(&self, slot: &Path) -> Result<()> {
         for name in Self::NAMES {

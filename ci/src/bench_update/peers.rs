@@ -46,6 +46,12 @@ impl Peers {
         Ok(peers)
     }
 
+    /// Removes what they have made: it is much.
+    pub fn remove(self) -> Result<()> {
+        let folder = &self.folder;
+        fs::remove_dir_all(folder).with_context(|| format!("removing {}", folder.display()))
+    }
+
     fn certify(&self) -> Result<()> {
         let mut openssl = self.openssl()?;
         openssl.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes"]);
