@@ -1,6 +1,6 @@
 //! `install.toml`: what the person who installs wants.
 //!
-//! The sections `system`, `network`, `time` and `access` are those of the
+//! The sections `system`, `network`, `time`, `access` and `update` are those of the
 //! settings document, the same types; they become the first document.
 
 mod finish;
@@ -8,7 +8,7 @@ mod group;
 
 use serde::{Deserialize, Serialize};
 use vigie_disk::Bytes;
-use vigie_settings::{Access, Network, Settings, System, Time, Volume, read_toml};
+use vigie_settings::{Access, Network, Settings, System, Time, Update, Volume, read_toml};
 
 pub use finish::{Action, Finish, SendReport};
 pub use group::{Bus, Group, Keep, Selector};
@@ -44,6 +44,9 @@ pub struct Answers {
     /// Who may log in.
     #[serde(default)]
     pub access: Access,
+    /// Where updates come from by themselves.
+    #[serde(default, skip_serializing_if = "Update::is_default")]
+    pub update: Update,
     /// What to do afterwards.
     #[serde(default)]
     pub finish: Finish,
@@ -147,8 +150,8 @@ impl Answers {
         let given = self.settings(Vec::new()) != Settings::default();
         if self.target.keep == Keep::DataAndState && given {
             return Err(
-                "target.keep: the settings stay, so the sections system, network, time and access \
-                 would have no effect; leave them out, or keep only \"data\""
+                "target.keep: the settings stay, so the sections system, network, time, access \
+                 and update would have no effect; leave them out, or keep only \"data\""
                     .to_owned(),
             );
         }
@@ -170,6 +173,7 @@ impl Answers {
             network: self.network.clone(),
             time: self.time.clone(),
             access: self.access.clone(),
+            update: self.update.clone(),
             volumes,
             ..Settings::default()
         }

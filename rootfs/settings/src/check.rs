@@ -4,7 +4,9 @@
 
 use std::fmt;
 
-use crate::document::{Addressing, Interface, Network, Settings, VERSION, Volume};
+use crate::document::{
+    Addressing, Automatic, Interface, Network, Settings, Update, VERSION, Volume,
+};
 
 /// One thing wrong with a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +45,7 @@ impl Settings {
             ));
         }
         self.network.problems("network", &mut found);
+        update_problems(&self.update, &mut found);
         volume_problems(&self.volumes, &mut found);
         if found.is_empty() {
             Ok(())
@@ -150,6 +153,33 @@ fn role_problems(
     }
 }
 
+fn update_problems(update: &Update, found: &mut Vec<Problem>) {
+    let mut add = |field: &str, text: &str| {
+        found.push(problem(&format!("update.{field}"), text.to_owned()));
+    };
+    if update.source.is_some() && update.hawkbit.is_some() {
+        add("hawkbit", "stands beside source; give one of the two");
+    }
+    if update.automatic == Automatic::Download && !update.pulls() {
+        add(
+            "automatic",
+            "is \"download\", but no server is named; give source or hawkbit",
+        );
+    }
+    if update.ca.is_some() && !update.pulls() {
+        add(
+            "ca",
+            "is for a server, but none is named; give source or hawkbit",
+        );
+    }
+    if update.window.is_some() && update.automatic != Automatic::Install {
+        add(
+            "window",
+            "is for automatic = \"install\" alone; give that too, or leave it out",
+        );
+    }
+}
+
 fn volume_problems(volumes: &[Volume], found: &mut Vec<Problem>) {
     for (i, volume) in volumes.iter().enumerate() {
         let earlier = &volumes[..i];
@@ -250,6 +280,21 @@ mod tests {
                     "{port}address = \"10.0.0.2/24\"\n[network.enterprise]\naddress = \"10.0.0.3/16\""
                 ),
                 vec!["network.cameras.address"],
+            ),
+            ("[update]\nautomatic = \"install\"".into(), vec![]),
+            (
+                "[update]\nautomatic = \"download\"\nca = \"-----BEGIN CERTIFICATE-----\\n-----END CERTIFICATE-----\""
+                    .into(),
+                vec!["update.automatic", "update.ca"],
+            ),
+            (
+                "[update]\nsource = \"https://a.example/\"\nwindow = \"02:00-04:00\"".into(),
+                vec!["update.window"],
+            ),
+            (
+                "[update]\nsource = \"https://a.example/\"\n[update.hawkbit]\nurl = \"https://b.example/\"\ntenant = \"DEFAULT\"\ntoken = \"0123456789\""
+                    .into(),
+                vec!["update.hawkbit"],
             ),
             (volume(1, 1) + &volume(2, 2), vec![]),
             (volume(1, 1) + &volume(2, 1), vec!["volumes[1].mount"]),

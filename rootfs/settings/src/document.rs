@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::values::{
-    Cidr, FsUuid, Host, HostName, InterfaceName, Keymap, Language, MacAddress, MountPoint,
-    PasswordHash, SshKey, TimeZone, VolumeName,
+    Certificates, Cidr, FsUuid, Host, HostName, HttpsUrl, InterfaceName, Keymap, Language,
+    MacAddress, MountPoint, PasswordHash, PathName, SshKey, TimeZone, Token, VolumeName, Window,
 };
 
 /// The version of the document's form that this program writes and reads.
@@ -30,6 +30,9 @@ pub struct Settings {
     /// Who may log in.
     #[serde(default)]
     pub access: Access,
+    /// Where updates come from by themselves.
+    #[serde(default, skip_serializing_if = "Update::is_default")]
+    pub update: Update,
     /// Data volumes to mount; one that is absent does not stop the boot.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub volumes: Vec<Volume>,
@@ -43,6 +46,7 @@ impl Default for Settings {
             network: Network::default(),
             time: Time::default(),
             access: Access::default(),
+            update: Update::default(),
             volumes: Vec::new(),
         }
     }
@@ -160,6 +164,90 @@ impl Access {
     pub fn service_is_open(&self) -> bool {
         self.service_password_hash.is_some() || !self.service_ssh_keys.is_empty()
     }
+}
+
+/// `[update]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct Update {
+    /// Folder on a server that has packages and their signed index; absent means that none is
+    /// asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<HttpsUrl>,
+    /// The authorities that the server's certificate must be by; default those of the image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca: Option<Certificates>,
+    /// What happens without being asked for.
+    pub automatic: Automatic,
+    /// When an automatic update may be installed and the appliance restarted; default at any time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
+    /// The highest major version that the licence allows; absent means that none is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub licence_major: Option<u32>,
+    /// A fleet server that speaks hawkBit's device API; not together with `source`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hawkbit: Option<Hawkbit>,
+}
+
+impl Update {
+    /// Whether nothing was asked for.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether a server is asked for updates.
+    #[must_use]
+    pub fn pulls(&self) -> bool {
+        self.source.is_some() || self.hawkbit.is_some()
+    }
+}
+
+/// What is done with an update that was found, without being asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Automatic {
+    /// It is told of.
+    #[default]
+    No,
+    /// What the server offers is fetched; a person installs it.
+    Download,
+    /// It is fetched and installed, and so is what was sent by scp; never from a stick.
+    Install,
+}
+
+/// `[update.hawkbit]`: hawkBit's Direct Device Integration API, version 1.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Hawkbit {
+    /// The server.
+    pub url: HttpsUrl,
+    /// The tenant, usually `DEFAULT`.
+    pub tenant: PathName,
+    /// This appliance's id there; default its serial number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub controller: Option<PathName>,
+    /// The secret that the server knows it by.
+    pub token: Token,
+    /// Whose secret that is; default `target`.
+    #[serde(default)]
+    pub token_kind: TokenKind,
+}
+
+/// Whose secret a token is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum TokenKind {
+    /// This appliance's own.
+    #[default]
+    Target,
+    /// That of all appliances of the tenant.
+    Gateway,
 }
 
 /// One of `[[volumes]]`

@@ -22,10 +22,13 @@ pub mod store;
 pub mod values;
 
 pub use check::{Problem, Problems};
-pub use document::{Access, Addressing, Interface, Network, Settings, System, Time, Volume};
+pub use document::{
+    Access, Addressing, Automatic, Hawkbit, Interface, Network, Settings, System, Time, TokenKind,
+    Update, Volume,
+};
 pub use read::{ReadError, line_at, parse_tree, read_toml, read_tree};
 pub use store::{DocumentError, Loaded, Origin, SaveError, Store};
 pub use values::{
-    Cidr, FsUuid, Host, HostName, InterfaceName, Invalid, Keymap, Language, MacAddress, MountPoint,
-    PasswordHash, SshKey, TimeZone, VolumeName,
+    Certificates, Cidr, FsUuid, Host, HostName, HttpsUrl, InterfaceName, Invalid, Keymap, Language,
+    MacAddress, MountPoint, PasswordHash, PathName, SshKey, TimeZone, Token, VolumeName, Window,
 };

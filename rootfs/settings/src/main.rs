@@ -42,7 +42,7 @@ enum Command {
         #[arg(long, default_value = "/")]
         root: PathBuf,
     },
-    /// Print the settings in use as a document, without the password's hash.
+    /// Print the settings in use as a document, without secrets.
     Show {
         /// The root of the system.
         #[arg(long, default_value = "/")]
@@ -120,6 +120,12 @@ fn show(root: &Path) -> anyhow::Result<()> {
         ("root", access.root_password_hash.take().is_some()),
         ("service", access.service_password_hash.take().is_some()),
     ];
+    let token = settings.update.hawkbit.as_mut().map(|hawkbit| {
+        // Shown as a document that can still be read.
+        hawkbit.token = "(not-shown)".parse().map_err(anyhow::Error::from)?;
+        anyhow::Ok(())
+    });
+    token.transpose()?;
     print!(
         "{}",
         settings

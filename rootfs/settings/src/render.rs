@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use crate::document::{Access, Addressing, Interface, Settings, Volume};
+use crate::document::{Access, Addressing, Automatic, Interface, Settings, Update, Volume};
 use crate::values::{Keymap, PasswordHash, SshKey};
 
 /// One file of `/etc`.
@@ -43,6 +43,7 @@ pub fn render(settings: &Settings, shadow: &str) -> Vec<Entry> {
     entries.extend(network(settings));
     entries.extend(access(settings, shadow));
     entries.push(file("etc/fstab", fstab(&settings.volumes)));
+    entries.extend(update(&settings.update));
     entries
 }
 
@@ -247,6 +248,37 @@ fn shadow_with(
 fn shadow_line(account: &str, hash: Option<&PasswordHash>) -> String {
     let hash = hash.map_or("!*", PasswordHash::as_str);
     format!("{account}:{hash}:::::::\n")
+}
+
+/// Where `vigie-pull` has its settings, for root alone, as they may hold a secret: systemd hands
+/// them to it (`LoadCredential=`). The unit runs where this is.
+pub const PULL: &str = "etc/vigie/pull.toml";
+/// Where this is, updates are installed without being asked for.
+pub const AUTOMATIC: &str = "etc/vigie/auto-update";
+
+fn update(update: &Update) -> [Entry; 3] {
+    let pull = update.pulls().then(|| Update {
+        window: None,
+        licence_major: None,
+        ..update.clone()
+    });
+    let text = pull.and_then(|pull| toml::to_string(&pull).ok());
+    let kind = text.map_or(Kind::Absent, |text| Kind::File {
+        mode: 0o600,
+        content: format!("{HEADER}{text}"),
+    });
+    let automatic = update.automatic == Automatic::Install;
+    [
+        Entry { path: PULL, kind },
+        // A fleet server says how often it wants to be asked; the program keeps to it.
+        file_if(
+            "etc/systemd/system/vigie-pull.timer.d/10-vigie.conf",
+            update.hawkbit.is_some().then(|| {
+                format!("{HEADER}[Timer]\nRandomizedDelaySec=1min\nOnUnitInactiveSec=5min\n")
+            }),
+        ),
+        file_if(AUTOMATIC, automatic.then(|| HEADER.to_owned())),
+    ]
 }
 
 /// The option that carries a volume's name to programs which may not read the settings; mount

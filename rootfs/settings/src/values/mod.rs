@@ -8,11 +8,13 @@ mod net;
 #[cfg(feature = "schema")]
 mod schema;
 mod system;
+mod update;
 mod volume;
 
 pub use access::{PasswordHash, SshKey};
 pub use net::{Cidr, Host, InterfaceName, MacAddress};
 pub use system::{HostName, Keymap, Language, TimeZone};
+pub use update::{Certificates, HttpsUrl, PathName, Token, Window};
 pub use volume::{FsUuid, MountPoint, VolumeName};
 
 /// Why a text is not the value that it should be.

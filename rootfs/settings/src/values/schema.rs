@@ -6,7 +6,8 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::{
-    Cidr, Host, HostName, InterfaceName, Keymap, MacAddress, PasswordHash, SshKey, TimeZone,
+    Certificates, Cidr, Host, HostName, HttpsUrl, InterfaceName, Keymap, MacAddress, PasswordHash,
+    PathName, SshKey, TimeZone, Token, Window,
 };
 
 macro_rules! text_schema {
@@ -57,6 +58,16 @@ text_schema! {
         "A password's hash as mkpasswd prints it: $y$… (yescrypt), $6$…, $5$… or $2b$….";
     SshKey: r"^(ssh|ecdsa|sk)-[a-z0-9@.-]+ AAAA[A-Za-z0-9+/=]+( .*)?$",
         "One line of a .pub file: type, key, comment; no options.";
+    HttpsUrl: r"^https://[A-Za-z0-9\[][A-Za-z0-9.:\[\]-]*/([^?# ]*/)?$",
+        "A folder on an HTTPS server, with a slash at the end.";
+    Certificates: r"-----BEGIN CERTIFICATE-----",
+        "Certificates in PEM, 16 KiB at most.";
+    Window: r"^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$",
+        "A local time of day of 30 minutes or more, such as 02:00-04:00.";
+    PathName: r"^[A-Za-z0-9_:-][A-Za-z0-9_.:-]{0,127}$",
+        "A name that may stand in a URL.";
+    Token: r"^[!-~]{8,256}$",
+        "What the device shows to its server.";
 }
 
 #[cfg(test)]
@@ -108,5 +119,20 @@ mod tests {
             "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ2zKQ1mBpgkPzT0zQ7yUj1QvG0wYcWm8zZ3dQ5nqk7P a b";
         accepts::<SshKey>(&[key]);
         refuses::<SshKey>(&["", "ssh-ed25519", "command=\"x\" ssh-ed25519 AAAA"]);
+        accepts::<HttpsUrl>(&["https://a.example/", "https://[fd00::5]:8443/a/b/"]);
+        refuses::<HttpsUrl>(&[
+            "",
+            "http://a.example/",
+            "https://a.example",
+            "https://u@a.example/",
+        ]);
+        accepts::<Certificates>(&["-----BEGIN CERTIFICATE-----\nAA\n-----END CERTIFICATE-----\n"]);
+        refuses::<Certificates>(&["", "AA"]);
+        accepts::<Window>(&["02:00-04:00", "23:30-01:00"]);
+        refuses::<Window>(&["", "2:00-4:00", "24:00-01:00"]);
+        accepts::<PathName>(&["DEFAULT", "nvr-01:a_b.c"]);
+        refuses::<PathName>(&["", ".", "a/b"]);
+        accepts::<Token>(&["0123456789abcdef"]);
+        refuses::<Token>(&["", "short", "with a space"]);
     }
 }
