@@ -1,8 +1,8 @@
-"""A second reader of update packages, written from update/FORMAT.md alone.
+"""A second reader of update packages and their indexes, written from update/FORMAT.md alone.
 
-    python3 package_verify.py KEYS.toml PACKAGE...
+    python3 package_verify.py KEYS.toml PACKAGE|FILE.index...
 
-Prints a line for each package: its path, "good" or the step that refuses it, and why. It unpacks no
+Prints a line for each file: its path, "good" or the step that refuses it, and why. It unpacks no
 zstd: only images in plain members are compared. Standard library only; clear, not fast.
 """
 import base64, hashlib, json, re, sys, zlib
@@ -52,28 +52,33 @@ def strictly_signed(key, message, signature):
     base = decoded((4 * pow(5, -1, P) % P).to_bytes(32, "little"))
     return not small and s < L and encoded(add(times(s, base), times(L - k, decoded(key)))) == r
 
+PACKAGE, INDEX = b"vigie-package 1\n", b"vigie-index 1\n"
+
 # The steps, in the order of the document.
-def envelope(file):
-    demand(file.read(10) == bytes.fromhex("1f8b0810 00000000 00ff"), "foreign", "not a package's head")
-    comment, nul, _ = file.read(60_001).partition(b"\0")
-    demand(nul, "foreign", "the comment does not end")
-    form = rb"vigie-package 1\n((?:signature [0-9a-f]{16} [A-Za-z0-9+/]{86}==\n){0,8})---\n([\x01-\x7f]*)"
+def taken_apart(domain, comment):
+    form = domain + rb"((?:signature [0-9a-f]{16} [A-Za-z0-9+/]{86}==\n){0,8})---\n([\x01-\x7f]*)"
     match = re.fullmatch(form, comment)
     demand(match, "foreign", "the comment is not of the form")
-    file.seek(10 + len(comment) + 1)
     lines = [line.decode().split(" ") for line in match[1].splitlines()]
     signatures = [(id, base64.b64decode(value)) for _, id, value in lines]
     unused = [line for line, (_, value) in zip(lines, signatures) if base64.b64encode(value).decode() != line[2]]
     demand(not unused, "foreign", "another spelling of Base64")
     return signatures, match[2]
 
-def trusted(keys, signatures, signed):
+def envelope(file):
+    demand(file.read(10) == bytes.fromhex("1f8b0810 00000000 00ff"), "foreign", "not a package's head")
+    comment, nul, _ = file.read(60_001).partition(b"\0")
+    demand(nul, "foreign", "the comment does not end")
+    file.seek(10 + len(comment) + 1)
+    return taken_apart(PACKAGE, comment)
+
+def trusted(keys, domain, signatures, signed):
     revoked = re.findall('"([0-9a-f]{16})"', "".join(re.findall(r"^revoked = \[.*\]", keys, re.M)))
     listed = [base64.b64decode(key) for key in re.findall('^public = "(.*)"', keys, re.M)]
     by_id = {hashlib.sha256(key).hexdigest()[:16]: key for key in listed}
     good = {id for id, _ in signatures if id in by_id and id not in revoked}
     for id, signature in signatures:
-        fine = id not in good or strictly_signed(by_id[id], b"vigie-package 1\n" + signed, signature)
+        fine = id not in good or strictly_signed(by_id[id], domain + signed, signature)
         demand(fine, "untrusted", f"the signature of {id} is wrong")
     enough = max(1, int(re.search(r"^threshold = (\d+)", keys, re.M)[1]))
     demand(len(good) >= enough, "untrusted", f"{len(good)} of {enough} signatures")
@@ -179,11 +184,32 @@ def body(fields, pieces):
     demand(not tar.rest and not any(pieces), "content", "bytes behind the end of the tar")
     demand(not wrong, "image", f"{wrong} is not the image of the header")
 
+ENTRY = (f"package {VERSION} {VERSION} {NUMBER} (?:-|{VERSION}) {WORD}(?:,{WORD})* ([1-9][0-9]*) {SHA} "
+         r"([A-Za-z0-9_-][A-Za-z0-9._-]{0,95}\.tgz)")
+
+def index(keys, text):
+    demand(len(text) <= 60_000, "foreign", "too long")
+    signatures, signed = taken_apart(INDEX, text)
+    trusted(keys, INDEX, signatures, signed)
+    demand(signed.endswith(b"\n"), "header", "no end of the last line")
+    lines = [line for line in signed.decode().split("\n")[:-1] if not line.startswith("x-")]
+    head = f"product {WORD}\narch {WORD}\nmade {NUMBER}\nserial {NUMBER}"
+    start = re.fullmatch(head, "\n".join(lines[:4]))
+    found = [re.fullmatch(ENTRY, line) for line in lines[4:]]
+    demand(start and all(found) and len(found) <= 256, "header", "a line that is none")
+    names, numbers = [entry[7] for entry in found], [*start.groups(), *(entry[5] for entry in found)]
+    small = [n for entry in found for n in f"{entry[1]}.{entry[2]}.{entry[3]}.{entry[4] or 0}".split(".")]
+    fits = all(int(n) < 2**64 for n in numbers) and all(int(n) < 2**32 for n in small)
+    demand(fits and names == sorted(set(names)), "header", "a number that is too large, or the order")
+    return "good", f"{len(found)} packages"
+
 def verdict(keys, path):
     try:
         with open(path, "rb") as file:
+            if path.endswith(".index"):
+                return index(keys, file.read(60_001))
             signatures, signed = envelope(file)
-            trusted(keys, signatures, signed)
+            trusted(keys, PACKAGE, signatures, signed)
             fields, *body_of = header(signed)
             body(fields, unpacked(file, *body_of))
             return "good", fields["version"][0]

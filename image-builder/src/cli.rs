@@ -101,6 +101,8 @@ enum Command {
     Keygen(update::KeygenArgs),
     /// Say what the header of a package says, and sign it where the key is
     Sign(update::SignArgs),
+    /// List the packages of a folder for machines that fetch them, and sign the list
+    Index(update::IndexArgs),
     /// Make a disk with the appliance installed on it, in a file
     Disk {
         /// The file; it must not exist yet
@@ -248,6 +250,7 @@ fn run(cli: &Cli, reporter: Reporter) -> Result<()> {
             build(&session, out.as_deref(), &order.order(key)).map(|_| ())
         }
         Command::Package(args) => update::package(args, &session),
+        Command::Index(args) => update::index(args, &session),
         Command::Keygen(_) | Command::Sign(_) => Ok(()),
         Command::Disk {
             out,

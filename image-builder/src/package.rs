@@ -4,11 +4,13 @@
 //! |---|---|
 //! | this | the package of a payload, and whoever signs it here |
 //! | [`base`] | an older package that a delta package builds on |
+//! | [`index`] | the signed list of packages that lie on a server |
 //! | [`offline`] | the bytes to sign, and signatures, as files that travel to the signer and back |
 //!
 //! The format is `update/FORMAT.md`; `vigie_update::package::make` writes it.
 
 pub mod base;
+pub mod index;
 pub mod offline;
 
 use std::collections::BTreeMap;

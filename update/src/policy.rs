@@ -34,6 +34,25 @@ pub struct Standing {
     pub reinstall: bool,
 }
 
+/// What a package asks of a machine, as its signers say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claims<'a> {
+    /// Product.
+    pub product: &'a str,
+    /// Debian's word for the processor.
+    pub arch: &'a str,
+    /// Kinds of machines that it is for.
+    pub hardware: &'a [String],
+    /// Version that it installs.
+    pub version: Version,
+    /// Lowest version that it may be applied on.
+    pub min_from: Version,
+    /// Its security epoch.
+    pub security_epoch: u32,
+    /// The one version that it may be applied on, when it holds only changes.
+    pub base: Option<Version>,
+}
+
 /// Why a package may not be applied here. The package is authentic.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "code")]
@@ -111,6 +130,18 @@ pub enum Refusal {
 /// # Errors
 /// Why it may not be applied.
 pub fn judge(header: &Header, machine: &Machine, standing: &Standing) -> Result<(), Refusal> {
+    judge_claims(&header.claims(), machine, standing)
+}
+
+/// Judges what a signed list says of a package.
+///
+/// # Errors
+/// Why it could not be applied.
+pub fn judge_claims(
+    header: &Claims<'_>,
+    machine: &Machine,
+    standing: &Standing,
+) -> Result<(), Refusal> {
     for_this_machine(header, machine)?;
     new_enough(header, machine, standing)?;
     on_this_version(header, machine)?;
@@ -125,16 +156,16 @@ pub fn judge(header: &Header, machine: &Machine, standing: &Standing) -> Result<
     Ok(())
 }
 
-fn for_this_machine(header: &Header, machine: &Machine) -> Result<(), Refusal> {
+fn for_this_machine(header: &Claims<'_>, machine: &Machine) -> Result<(), Refusal> {
     if header.product != machine.product {
         return Err(Refusal::Product {
-            package: header.product.clone(),
+            package: header.product.to_owned(),
             machine: machine.product.clone(),
         });
     }
     if header.arch != machine.arch {
         return Err(Refusal::Arch {
-            package: header.arch.clone(),
+            package: header.arch.to_owned(),
             machine: machine.arch.clone(),
         });
     }
@@ -148,7 +179,7 @@ fn for_this_machine(header: &Header, machine: &Machine) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn new_enough(header: &Header, machine: &Machine, standing: &Standing) -> Result<(), Refusal> {
+fn new_enough(header: &Claims<'_>, machine: &Machine, standing: &Standing) -> Result<(), Refusal> {
     let package = header.version;
     let reached = machine.version.max(standing.reached.version);
     let again = standing.reinstall && package == reached;
@@ -163,23 +194,20 @@ fn new_enough(header: &Header, machine: &Machine, standing: &Standing) -> Result
     Ok(())
 }
 
-fn on_this_version(header: &Header, machine: &Machine) -> Result<(), Refusal> {
+fn on_this_version(header: &Claims<'_>, machine: &Machine) -> Result<(), Refusal> {
     let running = machine.version;
     if running < header.min_from {
         let needed = header.min_from;
         return Err(Refusal::MinFrom { needed, running });
     }
-    match &header.base {
-        Some(base) if base.version != running => {
-            let needed = base.version;
-            Err(Refusal::Base { needed, running })
-        }
+    match header.base {
+        Some(needed) if needed != running => Err(Refusal::Base { needed, running }),
         _ => Ok(()),
     }
 }
 
 /// The one place that asks for a licence.
-fn licensed(header: &Header, standing: &Standing) -> Result<(), Refusal> {
+fn licensed(header: &Claims<'_>, standing: &Standing) -> Result<(), Refusal> {
     let package = header.version;
     match standing.licensed_major {
         Some(licensed) if package.major() > licensed => Err(Refusal::Licence { package, licensed }),

@@ -1,4 +1,4 @@
-//! The commands about update packages: `keygen`, `package`, `sign`.
+//! The commands about update packages: `keygen`, `package`, `sign`, `index`.
 
 use std::path::{Path, PathBuf};
 
@@ -8,9 +8,11 @@ use image_builder::keys;
 use image_builder::output;
 use image_builder::package;
 use image_builder::package::base::Base;
+use image_builder::package::index::publish;
 use image_builder::package::offline::{self, Attach, ToSign, UNSIGNED};
 use image_builder::progress::Reporter;
 use image_builder::session::Session;
+use vigie_update::index::NAME;
 use vigie_update::package::make::Unsigned;
 
 use super::{BuildArgs, say_file};
@@ -36,6 +38,22 @@ pub(super) struct SignArgs {
     /// The signatures; the file must not exist yet [default: the header's name and .sig]
     #[arg(long, value_name = "FILE", requires = "key")]
     out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct IndexArgs {
+    /// The folder with the packages, as it is served; it gets a file named index
+    folder: PathBuf,
+    /// Sign with this secret key (repeatable) [default: the development key, where the image has no
+    /// other]
+    #[arg(long, value_name = "FILE")]
+    key: Vec<PathBuf>,
+    /// A public key (FILE.pub) that older images trust and this one does not any more (repeatable)
+    #[arg(long, value_name = "FILE")]
+    old_key: Vec<PathBuf>,
+    /// Refuse to sign for an image that trusts a development key
+    #[arg(long)]
+    release: bool,
 }
 
 #[derive(Debug, Args)]
@@ -112,6 +130,31 @@ pub(super) fn sign(args: &SignArgs, reporter: Reporter) -> Result<()> {
     output::replace_file(&out, header.sign(&keys).as_bytes())?;
     reporter.say("signatures", &format!("{} signs that", out.display()));
     Ok(())
+}
+
+/// Lists the packages of a folder, signed.
+pub(super) fn index(args: &IndexArgs, session: &Session) -> Result<()> {
+    let trust = session.trust(args.release)?;
+    let signers = trust.signers(&args.key)?;
+    ensure!(
+        !signers.is_empty(),
+        "nobody signs the index: name the secret keys with --key"
+    );
+    let given = signers.iter().map(keys::given);
+    let known = trust.known(given.chain(keys::load_public(&args.old_key)?));
+    let definition = &session.definition;
+    let index = publish(definition, &args.folder, &signers, &trust.ring, &known)?;
+    let lines = index.packages.iter().map(|entry| {
+        let from = entry.base.map(|base| format!(" from {base}"));
+        let from = from.unwrap_or_default();
+        format!(
+            "\n{}{from}, {}, {} bytes",
+            entry.version, entry.name, entry.length
+        )
+    });
+    let said = format!("serial {}{}", index.serial, lines.collect::<String>());
+    session.reporter.say("index", &said);
+    say_file(session.reporter, &args.folder.join(NAME))
 }
 
 /// Makes a package, or puts signatures into one.

@@ -390,3 +390,54 @@ fn who_signs_reads_what_it_is() {
     std::fs::write(place.path("x"), vec![b'a'; 70_000]).unwrap();
     assert!(ToSign::read(&place.path("x")).is_err());
 }
+
+#[test]
+fn c07_c33_c50_an_index_lists_what_lies_there_and_its_serial_rises() {
+    use vigie_update::index::Index;
+
+    let place = Place::new();
+    let served = place.path("served");
+    std::fs::create_dir(&served).unwrap();
+    let publish = |seeds: &[u8]| {
+        let keys: Vec<_> = seeds.iter().map(|seed| secret(*seed)).collect();
+        let known = ring(&[1, 9], 1);
+        let definition = definition(place.0.path());
+        super::index::publish(&definition, &served, &keys, &ring(&[1], 1), &known)
+    };
+    assert!(publish(&[1]).unwrap().packages.is_empty());
+    let old = place.payload("0.1.0.0", &noise(90_000, 1), &[7; 30_000]);
+    let full = place.package(&old, None, &[1], "served/vigie-0.1.0.0-upd.tgz");
+    let base = place.base(&full, &ring(&[1], 1)).unwrap();
+    let new = place.payload("0.1.0.1", &noise(90_000, 2), &[8; 30_000]);
+    place.package(&new, Some(&base), &[1], "served/vigie-0.1.0.1-b.tgz");
+    std::fs::write(served.join("notes.txt"), "not a package").unwrap();
+    // A clock that went back since does not lower the serial.
+    let before = Index {
+        serial: 1 << 40,
+        ..publish(&[1]).unwrap()
+    };
+    std::fs::write(served.join("index"), before.seal(&[])).unwrap();
+    let made = publish(&[1]).unwrap();
+    assert_eq!(made.serial, (1 << 40) + 1);
+    let [first, second] = &made.packages[..] else {
+        panic!("{made:?}")
+    };
+    let bytes = std::fs::read(&full).unwrap();
+    let envelope = Envelope::read(&mut &bytes[..]).unwrap();
+    assert_eq!(first.id, hex::encode(Sha256::digest(&envelope.signed)));
+    assert_eq!((first.length, first.base), (bytes.len() as u64, None));
+    assert_eq!(second.base.unwrap().to_string(), "0.1.0.0");
+    let file = std::fs::read(served.join("index")).unwrap();
+    assert_eq!(Index::read(&file, &ring(&[1], 1)).unwrap(), made);
+
+    // Nothing is replaced where something is wrong.
+    assert!(publish(&[9]).is_err(), "a key that no machine trusts");
+    for damage in [bytes.len() - 1, bytes.len() / 2, 200] {
+        let mut damaged = bytes.clone();
+        damaged[damage] ^= 1;
+        std::fs::write(served.join("x.tgz"), &damaged).unwrap();
+        let error = format!("{:#}", publish(&[1]).unwrap_err());
+        assert!(error.contains("x.tgz"), "{error}");
+    }
+    assert_eq!(std::fs::read(served.join("index")).unwrap(), file);
+}

@@ -82,35 +82,12 @@ impl Envelope {
     /// # Errors
     /// Whatever is not a list of signatures, a separator and signed bytes.
     pub fn parse(comment: &[u8]) -> Result<Self, PackageError> {
-        let foreign = PackageError::Foreign;
-        let Ok(text) = std::str::from_utf8(comment) else {
-            return Err(foreign("its comment is not text"));
-        };
-        if !text.is_ascii() {
-            return Err(foreign("its comment is not ASCII"));
-        }
-        let Some(mut rest) = text.strip_prefix(MAGIC) else {
-            return Err(foreign(
-                "its comment does not begin with \"vigie-package 1\"",
-            ));
-        };
-        let mut signatures = Vec::new();
-        while let Some(line) = rest.strip_prefix(SIGNATURE) {
-            let (line, after) = line
-                .split_once('\n')
-                .ok_or(foreign("a signature line has no end"))?;
-            if signatures.len() == SIGNATURES_MAX {
-                return Err(foreign("it has more than 8 signatures"));
-            }
-            signatures.push(signature(line).ok_or(foreign("a signature line is malformed"))?);
-            rest = after;
-        }
-        let signed = rest
-            .strip_prefix(SEPARATOR)
-            .ok_or(foreign("no \"---\" follows its signatures"))?;
+        let begin = "its comment does not begin with \"vigie-package 1\"";
+        let (signatures, signed) =
+            split(MAGIC, comment).map_err(|why| PackageError::Foreign(why.unwrap_or(begin)))?;
         Ok(Self {
             signatures,
-            signed: signed.as_bytes().to_vec(),
+            signed,
             length: (GZIP_HEAD.len() + comment.len() + 1) as u64,
         })
     }
@@ -119,15 +96,52 @@ impl Envelope {
     #[must_use]
     pub fn encode(signatures: &[SignatureLine], signed: &[u8]) -> Vec<u8> {
         let mut bytes = GZIP_HEAD.to_vec();
-        bytes.extend(MAGIC.as_bytes());
-        for line in signatures {
-            bytes.extend(format!("{line}\n").as_bytes());
-        }
-        bytes.extend(SEPARATOR.as_bytes());
-        bytes.extend(signed);
+        bytes.extend(join(MAGIC, signatures, signed));
         bytes.push(0);
         bytes
     }
+}
+
+/// Takes signed text of any domain apart: its signatures, and the bytes that were signed. Nothing
+/// is authenticated yet.
+///
+/// # Errors
+/// What is wrong; nothing where it does not begin with its domain.
+pub(crate) fn split(
+    domain: &str,
+    text: &[u8],
+) -> Result<(Vec<SignatureLine>, Vec<u8>), Option<&'static str>> {
+    let text = std::str::from_utf8(text).map_err(|_| Some("its comment is not text"))?;
+    if !text.is_ascii() {
+        return Err(Some("its comment is not ASCII"));
+    }
+    let mut rest = text.strip_prefix(domain).ok_or(None)?;
+    let mut signatures = Vec::new();
+    while let Some(line) = rest.strip_prefix(SIGNATURE) {
+        let (line, after) = line
+            .split_once('\n')
+            .ok_or(Some("a signature line has no end"))?;
+        if signatures.len() == SIGNATURES_MAX {
+            return Err(Some("it has more than 8 signatures"));
+        }
+        signatures.push(signature(line).ok_or(Some("a signature line is malformed"))?);
+        rest = after;
+    }
+    let signed = rest
+        .strip_prefix(SEPARATOR)
+        .ok_or(Some("no \"---\" follows its signatures"))?;
+    Ok((signatures, signed.as_bytes().to_vec()))
+}
+
+/// The reverse of [`split`].
+pub(crate) fn join(domain: &str, signatures: &[SignatureLine], signed: &[u8]) -> Vec<u8> {
+    let mut bytes = domain.as_bytes().to_vec();
+    for line in signatures {
+        bytes.extend(format!("{line}\n").as_bytes());
+    }
+    bytes.extend(SEPARATOR.as_bytes());
+    bytes.extend(signed);
+    bytes
 }
 
 fn signature(line: &str) -> Option<SignatureLine> {

@@ -11,6 +11,7 @@ use vigie_disk::Bytes;
 use super::MAGIC;
 use super::envelope::{COMMENT_MAX, SEPARATOR, SIGNATURE_LENGTH, SIGNATURES_MAX};
 use super::error::PackageError;
+use crate::policy::Claims;
 use crate::version::Version;
 use crate::writer::Sha;
 
@@ -135,6 +136,20 @@ impl Header {
         }
     }
 
+    /// What it asks of a machine.
+    #[must_use]
+    pub fn claims(&self) -> Claims<'_> {
+        Claims {
+            product: &self.product,
+            arch: &self.arch,
+            hardware: &self.hardware,
+            version: self.version,
+            min_from: self.min_from,
+            security_epoch: self.security_epoch,
+            base: self.base.as_ref().map(|base| base.version),
+        }
+    }
+
     /// Bytes of both images.
     #[must_use]
     pub fn total(&self) -> Bytes {
@@ -181,13 +196,13 @@ impl fmt::Display for ImageDigest {
 }
 
 /// The lines that are left, and where they are.
-struct Lines<'a> {
+pub(crate) struct Lines<'a> {
     rest: std::iter::Peekable<std::iter::Enumerate<std::str::SplitTerminator<'a, char>>>,
     last: usize,
 }
 
 impl<'a> Lines<'a> {
-    fn new(signed: &'a [u8]) -> Result<Self, PackageError> {
+    pub(crate) fn new(signed: &'a [u8]) -> Result<Self, PackageError> {
         let text = std::str::from_utf8(signed)
             .ok()
             .filter(|text| text.ends_with('\n'))
@@ -197,7 +212,7 @@ impl<'a> Lines<'a> {
     }
 
     /// The next line that is not to be skipped.
-    fn peek(&mut self) -> Option<&'a str> {
+    pub(crate) fn peek(&mut self) -> Option<&'a str> {
         while self
             .rest
             .next_if(|(_, line)| line.starts_with("x-"))
@@ -213,7 +228,7 @@ impl<'a> Lines<'a> {
         Some(line)
     }
 
-    fn field<T>(
+    pub(crate) fn field<T>(
         &mut self,
         name: &str,
         read: impl FnOnce(&str) -> Result<T, String>,
@@ -259,7 +274,7 @@ pub fn is_word(text: &str) -> bool {
     (1..=32).contains(&text.len()) && text.bytes().all(plain)
 }
 
-fn word(text: &str) -> Result<String, String> {
+pub(crate) fn word(text: &str) -> Result<String, String> {
     if is_word(text) {
         Ok(text.to_owned())
     } else {
@@ -267,16 +282,16 @@ fn word(text: &str) -> Result<String, String> {
     }
 }
 
-fn hardware(text: &str) -> Result<Vec<String>, String> {
+pub(crate) fn hardware(text: &str) -> Result<Vec<String>, String> {
     text.split(',').map(word).collect()
 }
 
-fn version(text: &str) -> Result<Version, String> {
+pub(crate) fn version(text: &str) -> Result<Version, String> {
     text.parse::<Version>().map_err(|error| error.to_string())
 }
 
 /// A number in its one spelling.
-fn number<N: std::str::FromStr + fmt::Display>(text: &str) -> Result<N, String> {
+pub(crate) fn number<N: std::str::FromStr + fmt::Display>(text: &str) -> Result<N, String> {
     let number = text.parse::<N>().ok();
     number
         .filter(|number| number.to_string() == text)
@@ -291,7 +306,7 @@ fn chunk_size(text: &str) -> Result<u32, String> {
     })
 }
 
-fn digest(text: &str) -> Result<Sha, String> {
+pub(crate) fn digest(text: &str) -> Result<Sha, String> {
     let wrong = || format!("\"{text:.70}\" is no SHA-256 in lower case");
     let lower = text.bytes().all(|byte| !byte.is_ascii_uppercase());
     let mut digest = [0; 32];

@@ -188,14 +188,27 @@ impl Keyring {
     /// # Errors
     /// Too few; a wrong one; no key at all.
     pub fn verify(&self, envelope: &Envelope) -> Result<BTreeSet<KeyId>, PackageError> {
+        self.verify_in(MAGIC, &envelope.signatures, &envelope.signed)
+    }
+
+    /// The same for what was signed in any domain.
+    ///
+    /// # Errors
+    /// Too few; a wrong one; no key at all.
+    pub(crate) fn verify_in(
+        &self,
+        domain: &str,
+        signatures: &[SignatureLine],
+        signed: &[u8],
+    ) -> Result<BTreeSet<KeyId>, PackageError> {
         if self.usable().next().is_none() {
             return Err(PackageError::NoKeys);
         }
-        let message = message(&envelope.signed);
+        let message = message_in(domain, signed);
         let mut good = BTreeSet::new();
         let mut notes = Vec::new();
         let needed = self.threshold.max(1);
-        for SignatureLine { key: id, bytes } in &envelope.signatures {
+        for SignatureLine { key: id, bytes } in signatures {
             if self.revoked.contains(id) {
                 notes.push(format!("the key {id} is revoked"));
                 continue;
@@ -219,7 +232,7 @@ impl Keyring {
         if good.len() >= needed {
             return Ok(good);
         }
-        if envelope.signatures.is_empty() {
+        if signatures.is_empty() {
             notes.push("it is not signed".to_owned());
         }
         if notes.is_empty() {
@@ -236,16 +249,25 @@ impl Keyring {
 /// Signs the signed bytes of a header.
 #[must_use]
 pub fn sign(secret: &SigningKey, signed: &[u8]) -> SignatureLine {
+    sign_in(MAGIC, secret, signed)
+}
+
+/// Signs in any domain.
+pub(crate) fn sign_in(domain: &str, secret: &SigningKey, signed: &[u8]) -> SignatureLine {
     SignatureLine {
         key: PublicKey::of(secret).id(),
-        bytes: secret.sign(&message(signed)).to_bytes(),
+        bytes: secret.sign(&message_in(domain, signed)).to_bytes(),
     }
 }
 
 /// What is signed: the bytes after a domain, so that no signature over anything else fits.
 #[must_use]
 pub fn message(signed: &[u8]) -> Vec<u8> {
-    [MAGIC.as_bytes(), signed].concat()
+    message_in(MAGIC, signed)
+}
+
+fn message_in(domain: &str, signed: &[u8]) -> Vec<u8> {
+    [domain.as_bytes(), signed].concat()
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 mod compressed;
 mod container;
 mod craft;
+mod index;
 mod judge;
 mod memory;
 mod second_reader;

@@ -79,6 +79,27 @@ fn c31_a_second_reader_says_the_same_of_every_vector() {
     }
 }
 
+#[test]
+fn c31_a_second_reader_says_the_same_of_every_index() {
+    let table = std::fs::read_to_string(crate::index::folder().join("table.txt")).unwrap();
+    let rows: Vec<(&str, &str)> = table
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| line.split_once(' ').unwrap())
+        .collect();
+    let Some(reader) = second_reader() else {
+        return;
+    };
+    let files: Vec<PathBuf> = rows
+        .iter()
+        .map(|(name, _)| crate::index::folder().join(format!("{name}.index")))
+        .collect();
+    let words = verdicts(reader, &folder().join("keys-one.toml"), &files);
+    for ((name, verdict), word) in rows.iter().zip(words) {
+        assert_eq!(word, verdict.trim().split(' ').next().unwrap(), "{name}");
+    }
+}
+
 /// Packages that differ from a good one in a byte, validly signed: here of the signed header,
 /// there of the tar.
 fn changed() -> Vec<Vec<u8>> {
