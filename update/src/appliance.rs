@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use vigie_disk::sysfs::Sysfs;
+use vigie_settings::Store;
 
 use crate::apply::Context;
 use crate::apply::target::{Appliance, Target};
@@ -55,7 +56,7 @@ impl This {
             machine: Machine::load(root)?,
             keys,
             folder,
-            licensed_major: None,
+            licensed_major: settings(root).licence_major,
         })
     }
 
@@ -74,6 +75,12 @@ impl This {
     }
 }
 
+/// What the settings say of updates; the defaults where they cannot be read.
+#[must_use]
+pub fn settings(root: &Path) -> vigie_settings::Update {
+    Store::of_system(root).load().settings.update
+}
+
 fn standing(this: &This, state: &BootState, reinstall: bool) -> Standing {
     let waiting = fate::waiting(state, this.slot).then(|| {
         let held = fate::facts(&this.folder);
@@ -86,5 +93,20 @@ fn standing(this: &This, state: &BootState, reinstall: bool) -> Standing {
         waiting,
         licensed_major: this.licensed_major,
         reinstall,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_licence_is_that_of_the_settings() {
+        let root = tempfile::tempdir().unwrap();
+        assert_eq!(settings(root.path()).licence_major, None);
+        let text = "version = 1\n[update]\nlicence_major = 3\n";
+        let document = vigie_settings::Settings::from_text(text).unwrap();
+        Store::of_system(root.path()).save(&document).unwrap();
+        assert_eq!(settings(root.path()).licence_major, Some(3));
     }
 }

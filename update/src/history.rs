@@ -1,6 +1,7 @@
 //! What was updated when, by whom, through which door, and what became of it: a line of JSON
 //! each, on the state volume, so that it survives going back to the old slot.
 
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -151,6 +152,22 @@ pub fn open_installation(records: &[Record]) -> Option<&Record> {
     (last.outcome == Outcome::Installed).then_some(last)
 }
 
+/// Versions that are not taken again by themselves: they came back, or a person took them back,
+/// the last time that they were installed. A person may still install them.
+#[must_use]
+pub fn not_again(records: &[Record]) -> BTreeSet<Version> {
+    let mut versions = BTreeSet::new();
+    for record in records {
+        let Some(version) = record.to else { continue };
+        match record.outcome {
+            Outcome::Returned | Outcome::Cancelled => versions.insert(version),
+            Outcome::Good => versions.remove(&version),
+            _ => false,
+        };
+    }
+    versions
+}
+
 fn read_bounded(path: &Path) -> io::Result<String> {
     let mut bytes = Vec::new();
     File::open(path)?.take(2 * LIMIT).read_to_end(&mut bytes)?;
@@ -193,6 +210,30 @@ mod tests {
         assert_eq!(after.last().unwrap().outcome, Outcome::Returned);
         std::fs::write(&path, [0xff, 0xfe, b'\n']).unwrap();
         assert!(load(dir.path()).is_empty());
+    }
+
+    #[test]
+    fn c84_what_came_back_is_not_taken_again() {
+        use Outcome::{Cancelled, Failed, Good, Installed, Refused, Returned};
+        for (outcomes, again) in [
+            (&[][..], true),
+            (&[Installed], true),
+            (&[Refused, Failed], true),
+            (&[Installed, Returned], false),
+            (&[Installed, Cancelled], false),
+            // Installed by a person after all: how that ends decides.
+            (&[Installed, Returned, Installed], false),
+            (&[Installed, Returned, Installed, Good], true),
+            (&[Installed, Good, Returned], false),
+        ] {
+            let records: Vec<Record> = outcomes.iter().map(|o| record(*o, 2)).collect();
+            let version = Version([2, 0, 0, 0]);
+            assert_eq!(
+                !not_again(&records).contains(&version),
+                again,
+                "{outcomes:?}"
+            );
+        }
     }
 
     #[test]

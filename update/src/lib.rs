@@ -7,6 +7,10 @@
 //! - [`writer`]: an image into a slot, read back;
 //! - [`media`]: which sticks and discs are mounted to be looked at;
 //! - [`running`]: what this boot is;
+//! - [`index`]: what a server offers, signed;
+//! - [`situation`]: what the account that fetches packages may know;
+//! - [`pulled`]: what came of a question to a server;
+//! - [`automatic`]: what is installed without being asked for;
 //! - [`doors`]: what lies where packages come in, and who may ask for what.
 //!
 //! Invariants:
@@ -17,6 +21,7 @@
 
 pub mod appliance;
 pub mod apply;
+pub mod automatic;
 pub mod boot_state;
 pub mod choice;
 pub mod commands;
@@ -24,13 +29,16 @@ pub mod doors;
 pub mod esp;
 pub mod fate;
 pub mod history;
+pub mod index;
 pub mod machine;
 pub mod media;
 pub mod package;
 pub mod policy;
 pub mod progress;
+pub mod pulled;
 pub mod reached;
 pub mod running;
+pub mod situation;
 pub mod slot;
 pub mod status;
 pub mod version;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::package::signature::{KEYS, Keyring};
 use crate::version::Version;
@@ -12,7 +12,7 @@ use crate::version::Version;
 pub const OS_RELEASE: &str = "/usr/lib/os-release";
 
 /// The running system's own description.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
     /// Product.
     pub product: String,

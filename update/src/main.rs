@@ -12,7 +12,9 @@ use vigie_update::appliance::This;
 use vigie_update::apply::{ApplyError, child};
 use vigie_update::commands::apply::{ApplyArguments, Asked, Order, PROGRAM};
 use vigie_update::commands::serve::restart;
-use vigie_update::commands::{self, apply, list, open_package, password, serve, show, slots};
+use vigie_update::commands::{
+    self, apply, automatic, check, list, open_package, password, serve, show, slots,
+};
 use vigie_update::doors::login::Gate;
 use vigie_update::fate::FateError;
 use vigie_update::history::{Door, Outcome};
@@ -63,6 +65,18 @@ enum Command {
         #[arg(long, default_value = "en")]
         language: String,
     },
+    /// Asks the server of the settings what it offers, and says what this machine makes of it.
+    Check {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Installs what came by itself and restarts, where the settings say so. Run by
+    /// vigie-auto-update.service.
+    Auto,
+    /// Writes what the account that fetches packages may know. Run by vigie-pull@.service.
+    #[command(hide = true)]
+    Situation,
     /// Writes a package into the other slot, which the next start will try.
     Apply(ApplyArguments),
     /// Goes back to the other slot, or takes back what was installed and not yet started.
@@ -147,6 +161,9 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Verify { file, json } => return verify(&file, json),
         Command::Show { file, language } => show_package(&file, &language)?,
         Command::List { json, language } => list::run(json, &language)?,
+        Command::Check { json } => check::run(json)?,
+        Command::Auto => automatic::run()?,
+        Command::Situation => automatic::tell_situation()?,
         Command::Apply(arguments) => return apply_package(&arguments),
         Command::Rollback { restart: now, who } => rollback(now, who)?,
         Command::History { json } => slots::history(json)?,

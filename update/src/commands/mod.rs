@@ -1,6 +1,8 @@
 //! What the command line does, a file each.
 
 pub mod apply;
+pub mod automatic;
+pub mod check;
 pub mod list;
 pub mod password;
 pub mod serve;

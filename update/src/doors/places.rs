@@ -20,6 +20,10 @@ use crate::machine::below;
 pub const WEB: &str = "/var/lib/vigie/web/upload";
 /// Where scp and sftp of the service account write.
 pub const SCP: &str = "/var/lib/vigie/service/update";
+/// Where `vigie-pull` puts what it fetched from the signed index of a server.
+pub const HTTPS: &str = "/var/lib/vigie/pull/https";
+/// Where it puts what a fleet server had for this machine.
+pub const FLEET: &str = "/var/lib/vigie/pull/fleet";
 /// Below this, each stick or disc has a folder of its own.
 pub const MEDIA: &str = "/run/vigie/media";
 /// A folder on a stick or disc that is looked into beside its root.
@@ -61,6 +65,8 @@ pub fn places(root: &Path) -> Vec<Place> {
     let mut all = vec![
         place(below(root, WEB), Door::Web),
         place(below(root, SCP), Door::Scp),
+        place(below(root, HTTPS), Door::Https),
+        place(below(root, FLEET), Door::Fleet),
     ];
     let media = std::fs::read_dir(below(root, MEDIA));
     let mut media: Vec<PathBuf> = media
@@ -249,6 +255,8 @@ mod tests {
             [
                 "Web var/lib/vigie/web/upload",
                 "Scp var/lib/vigie/service/update",
+                "Https var/lib/vigie/pull/https",
+                "Fleet var/lib/vigie/pull/fleet",
                 "Usb run/vigie/media/a",
                 "Usb run/vigie/media/a/update",
                 "Usb run/vigie/media/b",

@@ -1,0 +1,106 @@
+//! `vigie-update auto` and `situation`: what is done without a person, on the running machine.
+
+use std::io::Seek;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use jiff::Zoned;
+use vigie_machine::Machine as Hardware;
+use vigie_settings::{Automatic, Update};
+
+use super::apply::{self, Order};
+use super::list;
+use super::serve::restart;
+use crate::appliance::{This, settings};
+use crate::apply::ApplyError;
+use crate::automatic::{Step, WHO, next};
+use crate::doors::found::Found;
+use crate::history;
+use crate::progress::Progress;
+use crate::reached::Floor;
+use crate::situation::{self, Situation};
+
+/// Packages that are tried in one run.
+const TRIES: usize = 4;
+
+/// Installs the best package that came by itself, and restarts, where the settings say so.
+///
+/// # Errors
+/// This is no installed appliance; the restart was refused. A package that is refused is none: the
+/// next is tried.
+pub fn run() -> Result<()> {
+    let settings = settings(Path::new("/"));
+    if settings.automatic != Automatic::Install {
+        println!("updates are not installed without being asked for (automatic = \"install\")");
+        return Ok(());
+    }
+    for _ in 0..TRIES {
+        let mut this = This::load()?;
+        let (found, files): (Vec<Found>, Vec<_>) = list::scan(&this)?.into_iter().unzip();
+        let waiting = this.context(false)?.standing.waiting.is_some();
+        let records = history::load(&this.folder);
+        match next(&found, &records, waiting, in_window(&settings)) {
+            Step::Nothing => return Ok(()),
+            Step::Later => {
+                println!("an update is ready; it waits for its time of day");
+                return Ok(());
+            }
+            Step::Restart => return restart(),
+            Step::Apply(chosen) => {
+                let at = found.iter().position(|one| one.id == chosen.id);
+                let file = at.and_then(|at| files.into_iter().nth(at));
+                let mut package = file.context("the list of packages has changed")?;
+                package.rewind().context("reading the package anew")?;
+                let order = Order {
+                    package,
+                    door: chosen.door,
+                    who: Some(WHO.to_owned()),
+                    reinstall: false,
+                };
+                match apply::run(&mut this, order, &mut Progress::new(false)) {
+                    Ok(applied) => println!("{}", apply::success(&applied, false)),
+                    Err(ApplyError::Busy(who)) => {
+                        println!("another update is under way ({who})");
+                        return Ok(());
+                    }
+                    Err(error) => eprintln!("{}", apply::failure(&error, false)),
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether this is a time of day at which the settings let the machine restart.
+fn in_window(settings: &Update) -> bool {
+    let now = Zoned::now();
+    let minute = u16::from(now.hour().unsigned_abs()) * 60 + u16::from(now.minute().unsigned_abs());
+    settings
+        .window
+        .as_ref()
+        .is_none_or(|window| window.contains(minute))
+}
+
+/// Writes what the account that fetches packages may know.
+///
+/// # Errors
+/// This is no installed appliance; the folder in memory cannot be written.
+pub fn tell_situation() -> Result<()> {
+    let this = This::load()?;
+    let standing = this.context(false)?.standing;
+    let (not_again, fates) = situation::of_history(&history::load(&this.folder));
+    let floor = Floor::load(&this.folder);
+    let told = Situation {
+        reached: floor.reached.version,
+        reached_epoch: floor.reached.security_epoch,
+        waiting: standing.waiting,
+        licensed_major: this.licensed_major,
+        revoked: floor.revoked,
+        not_again,
+        fates,
+        serial: Hardware::this().dmi.serial,
+        machine: this.machine,
+    };
+    told.save(Path::new(situation::FOLDER))
+        .with_context(|| format!("writing {}/{}", situation::FOLDER, situation::FILE))
+}

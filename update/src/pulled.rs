@@ -1,0 +1,143 @@
+//! What the last question to a server gave, as `vigie-pull` leaves it for people. It is written by
+//! an account that has a network, so it is only ever shown.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags, open};
+use serde::{Deserialize, Serialize};
+
+use crate::version::Version;
+
+/// The folder of the account.
+pub const FOLDER: &str = "/var/lib/vigie/pull";
+/// The file's name.
+pub const FILE: &str = "report.json";
+const MAX: u64 = 16 << 10;
+const WORDS_MAX: usize = 1000;
+
+/// How it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    /// There is nothing newer.
+    UpToDate,
+    /// There is a package that this machine would take.
+    Offered,
+    /// It is here, complete.
+    Fetched,
+    /// There is something newer, and this machine does not take it.
+    Refused,
+    /// The server could not be asked, or what it said is not believed.
+    Failed,
+}
+
+/// The report.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// When, in seconds since 1970, by this machine's clock.
+    pub time: u64,
+    /// How it ended.
+    pub answer: Answer,
+    /// The version that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<Version>,
+    /// When the index was made, in seconds since 1970, by its maker's clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub made: Option<u64>,
+    /// Why, or what to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl Report {
+    /// Reads the report in a folder that another account owns: no link is followed, and what could
+    /// do something to a screen is left out.
+    ///
+    /// # Errors
+    /// There is none, or it cannot be read.
+    pub fn load(folder: &Path) -> io::Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = File::from(open(folder.join(FILE), flags, Mode::empty())?);
+        if !file.metadata()?.is_file() {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        let mut text = String::new();
+        file.take(MAX).read_to_string(&mut text)?;
+        let mut report: Self = serde_json::from_str(&text)?;
+        if let Some(reason) = &mut report.reason {
+            let plain = reason.chars().filter(|c| !c.is_control());
+            *reason = plain.take(WORDS_MAX).collect();
+        }
+        Ok(report)
+    }
+
+    /// For a person. `now` is in seconds since 1970.
+    #[must_use]
+    pub fn words(&self, now: u64) -> String {
+        let version = self.version.map_or("?".to_owned(), |v| v.to_string());
+        let mut words = match self.answer {
+            Answer::UpToDate => "the server has nothing newer".to_owned(),
+            Answer::Offered => format!("the server offers version {version}"),
+            Answer::Fetched => format!("version {version} is here (vigie-update list)"),
+            Answer::Refused => {
+                format!("the server has version {version}, which this machine does not take")
+            }
+            Answer::Failed => "the server was asked in vain".to_owned(),
+        };
+        if let Some(reason) = &self.reason {
+            words.push_str(&format!(": {reason}"));
+        }
+        // Whoever holds back the server's news shows an old list: only a person can judge that.
+        if let Some(days) = self.made.and_then(|made| now.checked_sub(made)) {
+            words.push_str(&format!("\nits list was made {} days ago", days / 86_400));
+        }
+        words
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report() -> Report {
+        Report {
+            time: 1_763_900_000,
+            answer: Answer::Refused,
+            version: Some("2.0.0.0".parse().unwrap()),
+            made: Some(1_763_800_000),
+            reason: Some("no licence".into()),
+        }
+    }
+
+    #[test]
+    fn c58_a_report_is_read_as_what_a_stranger_wrote() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(FILE);
+        let put = |text: &str| std::fs::write(&path, text).unwrap();
+        let mut hostile = report();
+        hostile.reason = Some(format!("\u{1b}[2Jx{}", "y".repeat(5000)));
+        put(&serde_json::to_string(&hostile).unwrap());
+        let reason = Report::load(dir.path()).unwrap().reason.unwrap();
+        assert!(reason.starts_with("[2Jxy") && reason.len() == WORDS_MAX);
+        put(&" ".repeat(1 << 20));
+        assert!(Report::load(dir.path()).is_err());
+        put("{}");
+        assert!(Report::load(dir.path()).is_err());
+        std::fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("/proc/self/environ", &path).unwrap();
+        assert!(Report::load(dir.path()).is_err());
+    }
+
+    #[test]
+    fn words_say_how_old_the_list_is() {
+        assert_eq!(
+            report().words(1_763_800_000 + 3 * 86_400 + 5),
+            "the server has version 2.0.0.0, which this machine does not take: no licence\n\
+             its list was made 3 days ago"
+        );
+        // A clock before that says nothing of it.
+        assert!(!report().words(0).contains("days"));
+    }
+}

@@ -1,0 +1,174 @@
+//! What the account that fetches packages may know of this machine.
+//!
+//! It has a network and so is told what it needs and no more: root writes this file before each
+//! run of `vigie-pull`; nothing in it is a secret, and nothing that the account says is believed.
+
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::history::{self, Outcome, Record};
+use crate::machine::Machine;
+use crate::package::signature::KeyId;
+use crate::policy::{Reached, Standing};
+use crate::version::Version;
+
+/// Folder of the file: root's, in memory.
+pub const FOLDER: &str = "/run/vigie";
+/// Its name.
+pub const FILE: &str = "pull-situation.json";
+/// Longest reason that is handed on, in characters.
+const REASON_MAX: usize = 400;
+
+/// How things stand, for whoever chooses what to fetch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Situation {
+    /// What this machine is.
+    pub machine: Machine,
+    /// Highest version that was ever marked good here.
+    pub reached: Version,
+    /// Highest security epoch that was.
+    pub reached_epoch: u32,
+    /// The version that is installed and waits for a restart.
+    pub waiting: Option<Version>,
+    /// The highest major version that the licence allows.
+    pub licensed_major: Option<u32>,
+    /// Keys that were ever revoked here, beside those of the image's list.
+    pub revoked: BTreeSet<KeyId>,
+    /// Versions that came back from here.
+    pub not_again: BTreeSet<Version>,
+    /// What became of packages, the last of each.
+    pub fates: Vec<Fate>,
+    /// The machine's serial number.
+    pub serial: Option<String>,
+}
+
+/// What became of a package.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fate {
+    /// SHA-256 of its signed header.
+    pub package: String,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Why, for what did not end well.
+    pub reason: Option<String>,
+}
+
+impl Situation {
+    /// As a package is judged: what is not confirmed yet may still be fetched for.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        Standing {
+            reached: Reached {
+                version: self.reached,
+                security_epoch: self.reached_epoch,
+            },
+            confirmed: true,
+            waiting: self.waiting,
+            licensed_major: self.licensed_major,
+            reinstall: false,
+        }
+    }
+
+    /// Puts the file into its place, readable by everybody.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn save(&self, folder: &Path) -> io::Result<()> {
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(serde_json::to_string(self)?.as_bytes())?;
+        let everybody = std::fs::Permissions::from_mode(0o644);
+        file.as_file().set_permissions(everybody)?;
+        file.persist(folder.join(FILE))?;
+        Ok(())
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// It is not there, or not as it was written.
+    pub fn load(folder: &Path) -> io::Result<Self> {
+        let text = std::fs::read_to_string(folder.join(FILE))?;
+        Ok(serde_json::from_str(&text)?)
+    }
+}
+
+/// The last thing that became of each package.
+#[must_use]
+pub fn fates(records: &[Record]) -> Vec<Fate> {
+    let mut fates: Vec<Fate> = Vec::new();
+    for record in records {
+        let Some(package) = &record.package else {
+            continue;
+        };
+        fates.retain(|fate| fate.package != *package);
+        let reason = record.reason.as_ref();
+        fates.push(Fate {
+            package: package.clone(),
+            outcome: record.outcome,
+            reason: reason.map(|reason| reason.chars().take(REASON_MAX).collect()),
+        });
+    }
+    fates
+}
+
+/// The parts of it that the history tells.
+#[must_use]
+pub fn of_history(records: &[Record]) -> (BTreeSet<Version>, Vec<Fate>) {
+    (history::not_again(records), fates(records))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_of_each_package_is_told() {
+        let record = |package: &str, outcome| Record {
+            package: Some(package.to_owned()),
+            reason: Some("because ".repeat(100)),
+            to: Some(Version([2, 0, 0, 0])),
+            ..Record::now(outcome, Version::default())
+        };
+        let records = [
+            record("a", Outcome::Installed),
+            record("b", Outcome::Refused),
+            record("a", Outcome::Returned),
+        ];
+        let (not_again, fates) = of_history(&records);
+        let told: Vec<_> = fates.iter().map(|f| (&*f.package, f.outcome)).collect();
+        assert_eq!(told, [("b", Outcome::Refused), ("a", Outcome::Returned)]);
+        assert_eq!(fates[0].reason.as_ref().unwrap().len(), REASON_MAX);
+        assert_eq!(not_again.len(), 1);
+    }
+
+    #[test]
+    fn everybody_may_read_what_is_saved() {
+        let dir = tempfile::tempdir().unwrap();
+        let situation = Situation {
+            machine: Machine {
+                product: "vigie".into(),
+                arch: "amd64".into(),
+                hardware: "any".into(),
+                version: "1.2.0.0".parse().unwrap(),
+                security_epoch: 1,
+            },
+            reached: "1.3.0.0".parse().unwrap(),
+            reached_epoch: 2,
+            waiting: None,
+            licensed_major: Some(4),
+            revoked: BTreeSet::new(),
+            not_again: BTreeSet::new(),
+            fates: Vec::new(),
+            serial: Some("X1".into()),
+        };
+        situation.save(dir.path()).unwrap();
+        let mode = std::fs::metadata(dir.path().join(FILE)).unwrap();
+        assert_eq!(mode.permissions().mode() & 0o777, 0o644);
+        assert_eq!(Situation::load(dir.path()).unwrap(), situation);
+        assert_eq!(situation.standing().reached.security_epoch, 2);
+    }
+}
