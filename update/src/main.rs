@@ -67,6 +67,9 @@ enum Command {
     },
     /// Asks the server of the settings what it offers, and says what this machine makes of it.
     Check {
+        /// Fetch what it offers, so that it can be installed.
+        #[arg(long)]
+        fetch: bool,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -161,7 +164,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Verify { file, json } => return verify(&file, json),
         Command::Show { file, language } => show_package(&file, &language)?,
         Command::List { json, language } => list::run(json, &language)?,
-        Command::Check { json } => check::run(json)?,
+        Command::Check { fetch, json } => check::run(json, fetch)?,
         Command::Auto => automatic::run()?,
         Command::Situation => automatic::tell_situation()?,
         Command::Apply(arguments) => return apply_package(&arguments),

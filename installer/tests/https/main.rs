@@ -3,11 +3,9 @@
 // clippy.toml allows this in tests, but does not know that all of this file is one.
 #![allow(clippy::unwrap_used)]
 
-mod server;
-
 use std::time::Duration;
 
-use server::{Certificate, Server, answer};
+use https_test_server::{Certificate, Server, answer};
 use sha2::{Digest, Sha256};
 use vigie_installer::https::Client;
 use vigie_installer::https::patience::Time;
@@ -35,6 +33,11 @@ impl Time for Quick {
     fn pause(&mut self, length: Duration) {
         self.0 += length;
     }
+}
+
+/// A client that trusts the server's authority alone.
+fn client(server: &Server) -> Client {
+    Client::trusting_only(server.authority().as_bytes()).unwrap()
 }
 
 fn order(url: &str, proof: &str) -> Order {
@@ -66,7 +69,7 @@ fn answers_are_fetched_and_proved() {
         "/install.toml?site=2" => answer(200, ANSWERS),
         _ => answer(404, ""),
     });
-    let client = server.client();
+    let client = client(&server);
     for path in ["/install.toml", "/moved"] {
         let found = get(&by_digest(&server.url(path), ANSWERS), &client);
         assert_eq!(found, (Ok(ANSWERS.to_owned()), 0));
@@ -108,7 +111,7 @@ fn what_would_never_work_is_not_tried_again() {
         ("/circle", "not https, or in a circle"),
         ("/absent", "the server answers 404"),
     ] {
-        let (found, told) = get(&by_digest(&server.url(path), ""), &server.client());
+        let (found, told) = get(&by_digest(&server.url(path), ""), &client(&server));
         let error = found.unwrap_err();
         assert!(error.contains(says), "{path}: {error}");
         assert!(error.contains(path), "{path}: {error}");
@@ -120,7 +123,7 @@ fn what_would_never_work_is_not_tried_again() {
         &format!("vigie.answers-sha256={digest}"),
     );
     assert!(
-        get(&latin, &server.client())
+        get(&latin, &client(&server))
             .0
             .unwrap_err()
             .contains("not text in UTF-8")
@@ -135,9 +138,9 @@ fn what_may_pass_is_tried_again() {
         _ => answer(200, ANSWERS),
     });
     let url = server.url("/install.toml");
-    let found = get(&by_digest(&url, ANSWERS), &server.client());
+    let found = get(&by_digest(&url, ANSWERS), &client(&server));
     assert_eq!(found, (Ok(ANSWERS.to_owned()), 2));
-    let client = server.client();
+    let client = client(&server);
     drop(server);
     let (found, told) = get(&by_digest(&url, ANSWERS), &client);
     let error = found.unwrap_err();
@@ -169,14 +172,14 @@ fn certificates_are_checked_and_a_wrong_clock_is_named() {
         ),
     ] {
         let server = serve(certificate);
-        let (found, told) = get(&by_digest(&server.url("/x"), ANSWERS), &server.client());
+        let (found, told) = get(&by_digest(&server.url("/x"), ANSWERS), &client(&server));
         let error = found.unwrap_err();
         assert!(error.contains(says), "{error}");
         assert_eq!(told > 0, again, "{error}");
     }
     // An authority that nobody trusts: another server's.
     let (one, other) = (serve(Certificate::Good), serve(Certificate::Good));
-    let (found, told) = get(&by_digest(&one.url("/x"), ANSWERS), &other.client());
+    let (found, told) = get(&by_digest(&one.url("/x"), ANSWERS), &client(&other));
     assert!(found.unwrap_err().contains("certificate is not accepted"));
     assert_eq!(told, 0);
     // The system's authorities do not know it either.
@@ -233,7 +236,7 @@ fn post(server: &Server, path: &str) -> (Result<(), String>, usize) {
     let sent = send(
         &server.url(path),
         "{\"result\":\"installed\"}",
-        &|| Ok(server.client()),
+        &|| Ok(client(&server)),
         &mut Quick::default(),
         &mut |_: &Text| told += 1,
     );

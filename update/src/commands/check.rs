@@ -10,22 +10,25 @@ use crate::appliance::settings;
 use crate::pulled::{FOLDER, Report};
 
 /// Asks under its own account: this program speaks to no network.
-const UNIT: &str = "vigie-pull@check.service";
+const CHECK: &str = "vigie-pull@check.service";
+/// The same, and fetches what is offered.
+const FETCH: &str = "vigie-pull@fetch.service";
 
-/// Has the server asked, and prints what came of it.
+/// Has the server asked, and perhaps what it offers fetched; prints what came of it.
 ///
 /// # Errors
 /// The settings name no server; the program that asks could not run.
-pub fn run(json: bool) -> Result<()> {
+pub fn run(json: bool, fetch: bool) -> Result<()> {
     ensure!(
         settings(Path::new("/")).pulls(),
         "the settings name no server to ask; give [update] source"
     );
-    let status = Command::new("systemctl").args(["start", UNIT]).status();
+    let unit = if fetch { FETCH } else { CHECK };
+    let status = Command::new("systemctl").args(["start", unit]).status();
     let status = status.context("having systemd ask the server")?;
     ensure!(
         status.success(),
-        "{UNIT} failed; see `journalctl -u {UNIT}`"
+        "{unit} failed; see `journalctl -u {unit}`"
     );
     let report = Report::load(Path::new(FOLDER)).context("reading what came of it")?;
     if json {

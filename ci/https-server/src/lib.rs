@@ -1,67 +1,122 @@
-//! A small HTTPS server with a certificate of its own authority: one request a connection.
+//! A small HTTPS server with a certificate of its own authority, for tests: one request a
+//! connection. What it answers is scripted, lies and broken connections included.
+
+// Where a test cannot go on, it panics.
+#![allow(clippy::unwrap_used)]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
-use vigie_installer::https::Client;
 
 /// What is wrong with the server's certificate.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub enum Certificate {
+    /// Nothing.
     Good,
+    /// It is too old.
     Expired,
+    /// It is too new.
     NotYetValid,
+    /// It is for another host.
     OfAnotherHost,
 }
 
 /// A request.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Request {
     /// How many came before.
     pub number: usize,
+    /// The request line and the headers.
     pub head: String,
+    /// The body.
     pub body: Vec<u8>,
 }
 
 impl Request {
     /// Path and query.
+    #[must_use]
     pub fn path(&self) -> &str {
         self.head.split(' ').nth(1).unwrap()
     }
+
+    /// A header's value, by its name in lower case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        let found = lines.find(|(found, _)| found.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value)
+    }
 }
 
+/// What is answered.
+#[derive(Debug)]
 pub struct Answer {
     status: u16,
     headers: String,
     body: Vec<u8>,
+    length: Option<u64>,
+    chunked: bool,
+    pause: Duration,
 }
 
+/// An honest answer.
+#[must_use]
 pub fn answer(status: u16, body: &str) -> Answer {
     Answer {
         status,
         headers: String::new(),
         body: body.as_bytes().to_vec(),
+        length: None,
+        chunked: false,
+        pause: Duration::ZERO,
     }
 }
 
 impl Answer {
+    /// With a header more.
+    #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.headers += &format!("{name}: {value}\r\n");
         self
     }
 
+    /// With this body.
+    #[must_use]
     pub fn with_body(mut self, body: Vec<u8>) -> Self {
         self.body = body;
         self
     }
+
+    /// Says that its body has this length; where it has not, the connection ends.
+    #[must_use]
+    pub fn claiming(mut self, length: u64) -> Self {
+        self.length = Some(length);
+        self
+    }
+
+    /// Does not say how long its body is.
+    #[must_use]
+    pub fn of_unknown_length(mut self) -> Self {
+        self.chunked = true;
+        self
+    }
+
+    /// Holds the connection open for so long when its body is sent.
+    #[must_use]
+    pub fn then_silent(mut self, pause: Duration) -> Self {
+        self.pause = pause;
+        self
+    }
 }
 
+/// The server; it stops when it is dropped.
 pub struct Server {
     address: SocketAddr,
     authority: String,
@@ -71,6 +126,7 @@ pub struct Server {
 }
 
 impl Server {
+    /// Starts on a free port of the loopback interface.
     pub fn start(
         certificate: Certificate,
         handle: impl Fn(&Request) -> Answer + Send + 'static,
@@ -99,15 +155,20 @@ impl Server {
         }
     }
 
+    /// The address of a path on it.
+    #[must_use]
     pub fn url(&self, path: &str) -> String {
         format!("https://{}{path}", self.address)
     }
 
-    /// A client that trusts this server's authority.
-    pub fn client(&self) -> Client {
-        Client::trusting_only(self.authority.as_bytes()).unwrap()
+    /// Its authority's certificate, in PEM.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        &self.authority
     }
 
+    /// All requests so far.
+    #[must_use]
     pub fn requests(&self) -> Vec<Request> {
         self.requests.lock().unwrap().clone()
     }
@@ -176,15 +237,31 @@ fn serve(
         kept[number].clone()
     };
     let answer = handle(&request);
+    let length = match (answer.chunked, answer.length) {
+        (true, _) => "transfer-encoding: chunked".to_owned(),
+        (false, claimed) => {
+            let length = claimed.unwrap_or(answer.body.len() as u64);
+            format!("content-length: {length}")
+        }
+    };
     let head = format!(
-        "HTTP/1.1 {} X\r\ncontent-length: {}\r\nconnection: close\r\n{}\r\n",
-        answer.status,
-        answer.body.len(),
-        answer.headers
+        "HTTP/1.1 {} X\r\n{length}\r\nconnection: close\r\n{}\r\n",
+        answer.status, answer.headers
     );
     let stream = stream.get_mut();
     stream.write_all(head.as_bytes())?;
-    stream.write_all(&answer.body)?;
+    if answer.chunked {
+        for piece in answer.body.chunks(64 << 10) {
+            write!(stream, "{:x}\r\n", piece.len())?;
+            stream.write_all(piece)?;
+            stream.write_all(b"\r\n")?;
+        }
+        stream.write_all(b"0\r\n\r\n")?;
+    } else {
+        stream.write_all(&answer.body)?;
+    }
+    stream.flush()?;
+    std::thread::sleep(answer.pause);
     stream.conn.send_close_notify();
     stream.flush()
 }

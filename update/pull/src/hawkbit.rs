@@ -1,0 +1,402 @@
+//! A fleet server that speaks hawkBit's Direct Device Integration API, version 1
+//! (<https://eclipse.dev/hawkbit/apis/ddi_api/>).
+//!
+//! An action is closed with success only when the version that it brought was marked good, and with
+//! failure when it came back or was refused; until then it proceeds. What the server says of a
+//! package is not believed: which it is and whether it fits is what its own head says.
+
+mod messages;
+
+use std::io::BufReader;
+
+use reqwest::Url;
+use serde::{Deserialize, Serialize};
+use vigie_settings::{Hawkbit, TokenKind};
+use vigie_update::apply::authenticate;
+use vigie_update::history::Outcome;
+use vigie_update::index::choose::{Choice, choose};
+use vigie_update::index::{Entry, FileName, Index};
+use vigie_update::package::envelope::Envelope;
+use vigie_update::policy::Refusal;
+use vigie_update::pulled::{Answer, Report};
+use vigie_update::situation::Situation;
+
+use crate::fetch::{Wanted, fetch};
+use crate::http::{Trouble, is_same_server};
+use crate::part::{Head, read_head};
+use crate::store::Store;
+use crate::{Pull, now, plain, report};
+use messages::{Base, Cancel, Deployment, Feedback};
+
+/// Its folder of packages.
+pub const PACKAGES: &str = "fleet";
+const ACTION: &str = "action.json";
+const POLL: &str = "poll.json";
+/// Longest answer, in bytes.
+const ANSWER_MAX: usize = 256 << 10;
+/// Packages of one action that are looked at.
+const ARTIFACTS_MAX: usize = 16;
+/// What is kept to of the pause that the server asks for, in seconds.
+const SLEEP: std::ops::RangeInclusive<u64> = 30..=24 * 3600;
+const HAL: &str = "application/hal+json, application/json";
+
+/// The action that this machine works on, or did last.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Action {
+    /// The server's id of it.
+    id: String,
+    /// SHA-256 of the signed header of the package that was fetched for it.
+    package: Option<String>,
+    /// What the server was told last.
+    told: Option<Feedback>,
+}
+
+/// A package, and where it is.
+type Offer = (Entry, Url);
+
+/// When the server was asked, and how long it wants to be left alone, in seconds.
+#[derive(Debug, Serialize, Deserialize)]
+struct Poll {
+    asked: u64,
+    sleep: u64,
+}
+
+/// What the server is shown.
+#[must_use]
+pub fn authorization(hawkbit: &Hawkbit) -> String {
+    let kind = match hawkbit.token_kind {
+        TokenKind::Target => "TargetToken",
+        TokenKind::Gateway => "GatewayToken",
+    };
+    format!("{kind} {}", hawkbit.token)
+}
+
+/// Whether the server wants to be asked again. After a clock was set it is asked.
+#[must_use]
+pub fn is_due(store: &Store) -> bool {
+    let poll: Option<Poll> = store.recall(POLL);
+    poll.is_none_or(|poll| {
+        let since = now().checked_sub(poll.asked);
+        since.is_none_or(|since| since >= poll.sleep.clamp(*SLEEP.start(), *SLEEP.end()))
+    })
+}
+
+/// Asks, tells what became of the last action, and fetches for the next.
+///
+/// # Errors
+/// The server, or a package that could not be fetched.
+pub fn run(pull: &Pull<'_>, hawkbit: &Hawkbit) -> Result<Report, Trouble> {
+    let mut fleet = Fleet::new(pull, hawkbit)?;
+    let base: Base = fleet.get(&fleet.base.clone())?;
+    let sleep = base.sleep().unwrap_or(300);
+    let asked = now();
+    pull.store.note(POLL, &Poll { asked, sleep })?;
+    fleet.tell_fate()?;
+    if let Some(link) = base.cancel() {
+        return fleet.cancel(link);
+    }
+    match base.deployment() {
+        Some(link) => fleet.deploy(link),
+        None => Ok(report(Answer::UpToDate)),
+    }
+}
+
+struct Fleet<'a> {
+    pull: &'a Pull<'a>,
+    base: Url,
+    action: Action,
+}
+
+impl<'a> Fleet<'a> {
+    fn new(pull: &'a Pull<'a>, hawkbit: &Hawkbit) -> Result<Self, Trouble> {
+        let controller = match (&hawkbit.controller, &pull.situation.serial) {
+            (Some(controller), _) => controller.to_string(),
+            (None, Some(serial)) => serial.clone(),
+            (None, None) => {
+                let text = "this machine has no serial number; give [update.hawkbit] controller";
+                return Err(Trouble::lasting(text));
+            }
+        };
+        let wrong = |why: String| Trouble::lasting(format!("{}: {why}", hawkbit.url));
+        let url: Url = hawkbit
+            .url
+            .as_str()
+            .parse()
+            .map_err(|error| wrong(format!("{error}")))?;
+        let mut base = url.clone();
+        base.path_segments_mut()
+            .map_err(|()| wrong("no address of a server".to_owned()))?
+            .pop_if_empty()
+            .extend([hawkbit.tenant.as_str(), "controller", "v1", &controller]);
+        let action = pull.store.recall(ACTION).unwrap_or_default();
+        Ok(Self { pull, base, action })
+    }
+
+    fn get<T: serde::de::DeserializeOwned>(&self, url: &Url) -> Result<T, Trouble> {
+        let bytes = self.pull.client.short(url, ANSWER_MAX, HAL)?;
+        serde_json::from_slice(&bytes).map_err(|error| {
+            Trouble::passing(format!(
+                "{} says what is not understood: {error}",
+                url.path()
+            ))
+        })
+    }
+
+    /// An address that the server names, where it is on the server itself.
+    fn own(&self, link: &str) -> Result<Url, Trouble> {
+        let url = self.base.join(link).ok();
+        url.filter(|url| is_same_server(&self.base, url))
+            .ok_or_else(|| {
+                Trouble::lasting(
+                    "the fleet server names an address that is not its own; it must be \
+                              reached by HTTPS under the one name of the settings",
+                )
+            })
+    }
+
+    /// Tells the server something of an action, once.
+    fn tell(&mut self, resource: &str, feedback: Feedback) -> Result<(), Trouble> {
+        if self.action.told.as_ref() == Some(&feedback) {
+            return Ok(());
+        }
+        let mut url = self.base.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.extend([resource, &self.action.id, "feedback"]);
+        }
+        let time = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S").to_string();
+        self.pull
+            .client
+            .tell(&url, feedback.json(&self.action.id, &time))?;
+        self.action.told = Some(feedback);
+        self.pull.store.note(ACTION, &self.action)
+    }
+
+    /// Tells what became of the package that was fetched for the action.
+    fn tell_fate(&mut self) -> Result<(), Trouble> {
+        let closed = self.action.told.as_ref().is_some_and(Feedback::is_closed);
+        match fate(&self.action, self.pull.situation) {
+            Some(feedback) if !closed => self.tell("deploymentBase", feedback),
+            _ => Ok(()),
+        }
+    }
+
+    /// The server takes an action back: possible until it is in its slot.
+    fn cancel(&mut self, link: &str) -> Result<Report, Trouble> {
+        let cancel: Cancel = self.get(&self.own(link)?)?;
+        let ours = cancel.stops() == self.action.id;
+        let installed =
+            ours && fate(&self.action, self.pull.situation).is_some_and(|fate| !fate.is_refusal());
+        let answer = if installed {
+            Feedback::rejected("it is installed already")
+        } else {
+            self.pull
+                .store
+                .packages(PACKAGES)?
+                .clear()
+                .map_err(|error| Trouble::disk("removing a package", &error))?;
+            Feedback::success("taken back before it was installed")
+        };
+        // The confirmation is about the cancellation, which has an id of its own.
+        let own = std::mem::replace(
+            &mut self.action,
+            Action {
+                id: cancel.id,
+                ..Action::default()
+            },
+        );
+        self.tell("cancelAction", answer)?;
+        if installed {
+            self.action = own;
+            self.pull.store.note(ACTION, &self.action)?;
+        }
+        Ok(report(Answer::UpToDate))
+    }
+
+    fn deploy(&mut self, link: &str) -> Result<Report, Trouble> {
+        let deployment: Deployment = self.get(&self.own(link)?)?;
+        if self.action.id != deployment.id {
+            self.action = Action {
+                id: deployment.id.clone(),
+                ..Action::default()
+            };
+        }
+        if self.action.told.as_ref().is_some_and(Feedback::is_closed) {
+            return Ok(report(Answer::UpToDate));
+        }
+        let (offers, reason) = self.offers(&deployment)?;
+        if offers.is_empty() {
+            let reason = reason.unwrap_or_else(|| "it holds no update package (.tgz)".to_owned());
+            self.tell("deploymentBase", Feedback::failure(&reason))?;
+            let reason = Some(reason);
+            return Ok(Report {
+                reason,
+                ..report(Answer::Refused)
+            });
+        }
+        self.choose(&deployment, &offers)
+    }
+
+    fn choose(&mut self, deployment: &Deployment, offers: &[Offer]) -> Result<Report, Trouble> {
+        let situation = self.pull.situation;
+        let index = Index {
+            product: situation.machine.product.clone(),
+            arch: situation.machine.arch.clone(),
+            made: 0,
+            serial: 0,
+            packages: offers.iter().map(|(entry, _)| entry.clone()).collect(),
+        };
+        let choice = choose(
+            &index,
+            &situation.machine,
+            &situation.standing(),
+            &situation.not_again,
+        );
+        match choice {
+            Choice::Take(entry) => self.take(deployment, entry, offers),
+            Choice::Refused(entry, refusal @ Refusal::Waiting { .. }) => {
+                let waits = Feedback::proceeding(&refusal.to_string());
+                self.tell("deploymentBase", waits)?;
+                Ok(refused(entry, &refusal.to_string()))
+            }
+            Choice::Refused(entry, refusal) => {
+                let reason = refusal.to_string();
+                self.tell("deploymentBase", Feedback::failure(&reason))?;
+                Ok(refused(entry, &reason))
+            }
+            Choice::CameBack(entry) => {
+                let reason = "this version was installed here and came back, or was taken back";
+                self.tell("deploymentBase", Feedback::failure(reason))?;
+                Ok(refused(entry, reason))
+            }
+            Choice::Nothing => self.nothing_newer(offers),
+        }
+    }
+
+    fn nothing_newer(&mut self, offers: &[Offer]) -> Result<Report, Trouble> {
+        let situation = self.pull.situation;
+        let running = situation.machine.version;
+        let runs = offers.iter().any(|(entry, _)| entry.version == running);
+        let feedback = if !runs {
+            Feedback::failure("this machine has already reached a version that is not lower")
+        } else if situation.reached >= running {
+            Feedback::success("this version runs here and was found good")
+        } else {
+            Feedback::proceeding("this version runs here and is not confirmed yet")
+        };
+        self.tell("deploymentBase", feedback)?;
+        Ok(report(Answer::UpToDate))
+    }
+
+    fn take(
+        &mut self,
+        deployment: &Deployment,
+        entry: &Entry,
+        offers: &[Offer],
+    ) -> Result<Report, Trouble> {
+        let told = |answer| Report {
+            version: Some(entry.version),
+            ..report(answer)
+        };
+        if !self.pull.fetch || deployment.is_not_to_be_fetched() {
+            return Ok(told(Answer::Offered));
+        }
+        let url = offers
+            .iter()
+            .find(|(one, _)| one == entry)
+            .map(|(_, url)| url);
+        let url = url.ok_or_else(|| Trouble::passing("the offers have changed"))?;
+        self.tell("deploymentBase", Feedback::download())?;
+        self.action.package = Some(entry.id.clone());
+        let wanted = Wanted {
+            url: url.clone(),
+            name: entry.name.to_string(),
+            length: entry.length,
+        };
+        let packages = self.pull.store.packages(PACKAGES)?;
+        let (keys, situation) = (self.pull.keys, self.pull.situation);
+        let accept = |envelope: &Envelope| plain::accept(envelope, &entry.id, keys, situation);
+        let fetched = fetch(self.pull.client, &wanted, &packages, &packages, &accept);
+        if let Err(trouble) = fetched {
+            if !trouble.passing {
+                self.tell("deploymentBase", Feedback::failure(&trouble.text))?;
+            }
+            return Err(trouble);
+        }
+        self.tell("deploymentBase", Feedback::downloaded())?;
+        Ok(told(Answer::Fetched))
+    }
+
+    /// The packages of an action that are authentic and for this product, by their own heads; and
+    /// why one is not.
+    fn offers(&self, deployment: &Deployment) -> Result<(Vec<Offer>, Option<String>), Trouble> {
+        let mut offers = Vec::new();
+        let mut reason = None;
+        let artifacts = deployment.artifacts().filter_map(|artifact| {
+            let name: FileName = artifact.filename.parse().ok()?;
+            Some((name, artifact.size, artifact.link()?))
+        });
+        for (name, size, link) in artifacts.take(ARTIFACTS_MAX) {
+            let url = self.own(link)?;
+            match self.head(&url, name, size)? {
+                Ok(entry) => offers.push((entry, url)),
+                Err(why) => reason = Some(why),
+            }
+        }
+        Ok((offers, reason))
+    }
+
+    fn head(&self, url: &Url, name: FileName, size: u64) -> Result<Result<Entry, String>, Trouble> {
+        let answer = self.pull.client.from(url, 0, None)?;
+        let envelope = match read_head(&mut BufReader::new(answer)) {
+            Ok(envelope) => envelope,
+            Err(Head::Broken(error)) => return Err(crate::http::broken(url, &error)),
+            Err(Head::Wrong(why)) => return Ok(Err(why)),
+        };
+        let opened = match authenticate(&envelope, self.pull.keys) {
+            Ok(opened) => opened,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        let (header, machine) = (&opened.header, &self.pull.situation.machine);
+        if (&header.product, &header.arch) != (&machine.product, &machine.arch) {
+            let why = format!(
+                "it is for {} on {}, this machine is a {} on {}",
+                header.product, header.arch, machine.product, machine.arch
+            );
+            return Ok(Err(why));
+        }
+        Ok(Ok(Entry::of(header, &opened.id, size, name)))
+    }
+}
+
+fn refused(entry: &Entry, reason: &str) -> Report {
+    Report {
+        version: Some(entry.version),
+        reason: Some(reason.to_owned()),
+        ..report(Answer::Refused)
+    }
+}
+
+/// What became of an action's package, as the server is told it; nothing while it only lies here.
+fn fate(action: &Action, situation: &Situation) -> Option<Feedback> {
+    let package = action.package.as_ref()?;
+    let fate = situation
+        .fates
+        .iter()
+        .find(|fate| fate.package == *package)?;
+    let why = |words: &str| match &fate.reason {
+        Some(reason) => format!("{words}: {reason}"),
+        None => words.to_owned(),
+    };
+    Some(match fate.outcome {
+        Outcome::Installed => Feedback::proceeding("installed; it waits for a restart"),
+        Outcome::Good => Feedback::success("it has come up well"),
+        Outcome::Returned => Feedback::failure(&why("it did not come up, the version before runs")),
+        Outcome::Refused => Feedback::failure(&why("refused")),
+        Outcome::Failed => Feedback::failure(&why("it could not be written")),
+        Outcome::Rollback => Feedback::failure("a person went back to the version before"),
+        Outcome::Cancelled => Feedback::failure("a person took it back before it was started"),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+use std::collections::BTreeSet;
+
+use vigie_update::machine::Machine;
+use vigie_update::situation::Fate;
+
+use super::*;
+
+fn base(text: &str) -> Base {
+    serde_json::from_str(text).unwrap()
+}
+
+#[test]
+fn pauses_are_read_as_they_are_written() {
+    for (sleep, expected) in [
+        ("00:05:00", Some(300)),
+        ("12:30:05", Some(45_005)),
+        ("00:00:00", Some(0)),
+        ("5", None),
+        ("00:60:00", None),
+        ("-1:00:00", None),
+        ("99999999999999999999:00:00", None),
+        ("PT5M", None),
+    ] {
+        let text = format!("{{\"config\":{{\"polling\":{{\"sleep\":\"{sleep}\"}}}}}}");
+        assert_eq!(base(&text).sleep(), expected, "{sleep}");
+    }
+    assert_eq!(base("{}").sleep(), None);
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::new(dir.path());
+    assert!(is_due(&store));
+    for (ago, sleep, due) in [
+        (0, 0, false),
+        (29, 0, false),
+        (31, 0, true),
+        (86_000, u64::MAX, false),
+        (86_401, u64::MAX, true),
+    ] {
+        let asked = now() - ago;
+        store.note(POLL, &Poll { asked, sleep }).unwrap();
+        assert_eq!(is_due(&store), due, "{ago} {sleep}");
+    }
+    // A clock that was set back must not silence a machine.
+    let asked = now() + 1_000_000;
+    store.note(POLL, &Poll { asked, sleep: 30 }).unwrap();
+    assert!(is_due(&store));
+}
+
+#[test]
+fn c77_c78_c84_success_is_told_only_of_what_was_marked_good() {
+    let action = Action {
+        id: "8".into(),
+        package: Some("a".into()),
+        told: None,
+    };
+    let told = |outcomes: &[Outcome]| {
+        let situation = Situation {
+            machine: Machine {
+                product: "vigie".into(),
+                arch: "amd64".into(),
+                hardware: "any".into(),
+                version: "1.2.0.0".parse().unwrap(),
+                security_epoch: 1,
+            },
+            reached: "1.2.0.0".parse().unwrap(),
+            reached_epoch: 1,
+            waiting: None,
+            licensed_major: None,
+            revoked: BTreeSet::new(),
+            not_again: BTreeSet::new(),
+            fates: outcomes
+                .iter()
+                .map(|outcome| Fate {
+                    package: "a".into(),
+                    outcome: *outcome,
+                    reason: Some("why".into()),
+                })
+                .collect(),
+            serial: None,
+        };
+        let feedback = fate(&action, &situation)?;
+        let json: serde_json::Value =
+            serde_json::from_str(&feedback.json("8", "20140511T121314")).unwrap();
+        let status = &json["status"];
+        Some(format!(
+            "{} {}",
+            status["execution"].as_str().unwrap(),
+            status["result"]["finished"].as_str().unwrap()
+        ))
+    };
+    for (outcomes, expected) in [
+        (&[][..], None),
+        (&[Outcome::Installed], Some("proceeding none")),
+        (&[Outcome::Good], Some("closed success")),
+        (&[Outcome::Returned], Some("closed failure")),
+        (&[Outcome::Refused], Some("closed failure")),
+        (&[Outcome::Failed], Some("closed failure")),
+        (&[Outcome::Cancelled], Some("closed failure")),
+    ] {
+        assert_eq!(told(outcomes).as_deref(), expected, "{outcomes:?}");
+    }
+}

@@ -1,0 +1,77 @@
+//! Asks a server what it has for this machine, and fetches it.
+//!
+//! | module | is |
+//! |---|---|
+//! | [`http`] | HTTPS and nothing else |
+//! | [`part`] | a package that is half there: only chunks that were checked |
+//! | [`fetch`] | the rest of it |
+//! | [`store`] | the folder, and what is remembered in it |
+//! | [`plain`] | the signed index of a plain web server |
+//! | [`hawkbit`] | a fleet server that speaks hawkBit's device API |
+//!
+//! It runs as an account of its own that may do nothing but this: what it leaves is authenticated
+//! again by whoever installs it.
+
+pub mod fetch;
+pub mod hawkbit;
+pub mod http;
+pub mod part;
+pub mod plain;
+pub mod store;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use vigie_settings::Update;
+use vigie_update::package::Keyring;
+use vigie_update::pulled::{Answer, Report};
+use vigie_update::situation::Situation;
+
+use http::{Client, Trouble};
+use store::Store;
+
+/// What a run needs to know.
+#[derive(Debug)]
+pub struct Pull<'a> {
+    /// What the settings say.
+    pub settings: &'a Update,
+    /// How it stands with this machine.
+    pub situation: &'a Situation,
+    /// Whose packages it takes.
+    pub keys: &'a Keyring,
+    /// Its own folder.
+    pub store: &'a Store,
+    /// How it speaks to the server.
+    pub client: &'a Client,
+    /// Whether a package that is offered is fetched.
+    pub fetch: bool,
+}
+
+/// Asks the server of the settings, and fetches what it has where that is wanted.
+///
+/// # Errors
+/// What keeps it from asking or fetching.
+pub fn run(pull: &Pull<'_>) -> Result<Report, Trouble> {
+    match &pull.settings.hawkbit {
+        Some(hawkbit) => hawkbit::run(pull, hawkbit),
+        None => plain::run(pull),
+    }
+}
+
+/// Seconds since 1970, by this machine's clock.
+#[must_use]
+pub fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
+}
+
+/// A report of now.
+#[must_use]
+pub fn report(answer: Answer) -> Report {
+    Report {
+        time: now(),
+        answer,
+        version: None,
+        made: None,
+        reason: None,
+    }
+}

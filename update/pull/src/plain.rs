@@ -1,0 +1,123 @@
+//! A plain web server: a signed index, and packages beside it.
+
+use reqwest::Url;
+use vigie_update::apply::{Opened, authenticate};
+use vigie_update::index::choose::{Choice, choose};
+use vigie_update::index::{Entry, INDEX_MAX, Index, IndexError, NAME};
+use vigie_update::package::Keyring;
+use vigie_update::package::envelope::Envelope;
+use vigie_update::policy::judge;
+use vigie_update::pulled::{Answer, Report};
+use vigie_update::situation::Situation;
+
+use crate::fetch::{Wanted, fetch};
+use crate::http::Trouble;
+use crate::{Pull, report};
+
+/// Its folder of packages.
+pub const PACKAGES: &str = "https";
+
+/// Reads the index, chooses, fetches.
+///
+/// # Errors
+/// The server, its index, the package.
+pub fn run(pull: &Pull<'_>) -> Result<Report, Trouble> {
+    let source = pull.settings.source.as_ref();
+    let source = source.ok_or_else(|| Trouble::lasting("the settings name no server"))?;
+    let folder = source.as_str().parse::<Url>();
+    let folder = folder.map_err(|error| Trouble::lasting(format!("{source}: {error}")))?;
+    let index = read_index(pull, &folder)?;
+    let situation = pull.situation;
+    let choice = choose(
+        &index,
+        &situation.machine,
+        &situation.standing(),
+        &situation.not_again,
+    );
+    let mut told = match choice {
+        Choice::Nothing => report(Answer::UpToDate),
+        Choice::CameBack(entry) => {
+            let mut told = refused(entry);
+            let again = "it was installed here and came back, or was taken back; install it by \
+                         hand, or wait for another";
+            told.reason = Some(again.to_owned());
+            told
+        }
+        Choice::Refused(entry, refusal) => Report {
+            reason: Some(refusal.to_string()),
+            ..refused(entry)
+        },
+        Choice::Take(entry) => Report {
+            version: Some(entry.version),
+            ..report(offer(pull, &folder, entry)?)
+        },
+    };
+    told.made = Some(index.made);
+    Ok(told)
+}
+
+fn refused(entry: &Entry) -> Report {
+    Report {
+        version: Some(entry.version),
+        ..report(Answer::Refused)
+    }
+}
+
+/// The index, where it is not older than what was seen. Its serial counts once all else is checked.
+fn read_index(pull: &Pull<'_>, folder: &Url) -> Result<Index, Trouble> {
+    let url = beside(folder, NAME)?;
+    let bytes = pull.client.short(&url, INDEX_MAX, "*/*")?;
+    let wrong = |error: IndexError| Trouble::lasting(error.to_string());
+    let index = Index::read(&bytes, pull.keys).map_err(wrong)?;
+    let seen = pull.store.serial(folder.as_str());
+    let serial = index.serial;
+    if serial < seen {
+        return Err(wrong(IndexError::Older { serial, seen }));
+    }
+    // That of another product says nothing of ours.
+    let machine = &pull.situation.machine;
+    let ours = index.product == machine.product && index.arch == machine.arch;
+    if ours && serial > seen {
+        pull.store.keep_serial(folder.as_str(), serial)?;
+    }
+    Ok(index)
+}
+
+fn beside(folder: &Url, name: &str) -> Result<Url, Trouble> {
+    let url = folder.join(name);
+    url.map_err(|error| Trouble::lasting(format!("{folder}{name}: {error}")))
+}
+
+fn offer(pull: &Pull<'_>, folder: &Url, entry: &Entry) -> Result<Answer, Trouble> {
+    if !pull.fetch {
+        return Ok(Answer::Offered);
+    }
+    let wanted = Wanted {
+        url: beside(folder, entry.name.as_str())?,
+        name: entry.name.to_string(),
+        length: entry.length,
+    };
+    let packages = pull.store.packages(PACKAGES)?;
+    let accept = |envelope: &Envelope| accept(envelope, &entry.id, pull.keys, pull.situation);
+    fetch(pull.client, &wanted, &packages, &packages, &accept)?;
+    Ok(Answer::Fetched)
+}
+
+/// Authenticates a head, and judges it as the installer of it will.
+///
+/// # Errors
+/// Why it is not taken.
+pub fn accept(
+    envelope: &Envelope,
+    id: &str,
+    keys: &Keyring,
+    situation: &Situation,
+) -> Result<Opened, String> {
+    let opened = authenticate(envelope, keys).map_err(|error| error.to_string())?;
+    if opened.id != id {
+        return Err("the server has another package than the one that is listed".to_owned());
+    }
+    judge(&opened.header, &situation.machine, &situation.standing())
+        .map_err(|refusal| refusal.to_string())?;
+    Ok(opened)
+}

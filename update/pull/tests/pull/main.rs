@@ -1,0 +1,9 @@
+//! Against a scripted HTTPS server on the loopback.
+
+// clippy.toml allows this in tests, but does not know that all of this file is one.
+#![allow(clippy::unwrap_used)]
+
+mod download;
+mod fleet;
+mod index;
+mod support;
