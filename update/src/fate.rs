@@ -157,7 +157,12 @@ pub fn give_up(
     go_to_other(&mut state, slot);
     target.save(&state)?;
     let back_to = facts(folder).get(&slot.other()).map(|facts| facts.version);
+    let records = history::load(folder);
+    let installed = history::open_installation(&records).filter(|r| r.slot == Some(slot));
     let record = Record {
+        door: installed.and_then(|installed| installed.door),
+        who: installed.and_then(|installed| installed.who.clone()),
+        package: installed.and_then(|installed| installed.package.clone()),
         to: Some(machine.version),
         slot: Some(slot),
         reason: Some(reason.to_owned()),
@@ -203,9 +208,12 @@ pub fn rollback(
         Outcome::Rollback
     };
     target.save(&state)?;
+    let records = history::load(folder);
+    let installed = history::open_installation(&records).filter(|r| r.slot == Some(other));
     let record = Record {
         door: Some(door),
         who,
+        package: installed.and_then(|installed| installed.package.clone()),
         to: facts(folder).get(&other).map(|facts| facts.version),
         slot: Some(other),
         ..Record::now(outcome, machine.version)
@@ -347,6 +355,26 @@ mod tests {
                 assert!(history::load(dir.path()).is_empty());
             }
         }
+    }
+
+    #[test]
+    fn c78_c84_what_was_given_up_is_told_by_its_package() {
+        let dir = tempfile::tempdir().unwrap();
+        let record = Record {
+            package: Some("ab12".into()),
+            to: Some(Version([2, 0, 0, 0])),
+            slot: Some(Slot::B),
+            door: Some(Door::Fleet),
+            who: Some("automatic".into()),
+            ..Record::now(Outcome::Installed, Version([1, 0, 0, 0]))
+        };
+        history::append(dir.path(), &record).unwrap();
+        let mut disk = state(Slot::B, (true, 3), (false, 2));
+        assert!(give_up(&mut disk, Slot::B, &machine(2, 0), dir.path(), "no answer").unwrap());
+        let last = history::load(dir.path()).pop().unwrap();
+        assert_eq!(last.package.as_deref(), Some("ab12"));
+        assert_eq!(last.door, Some(Door::Fleet));
+        assert_eq!(last.who.as_deref(), Some("automatic"));
     }
 
     #[test]
