@@ -236,7 +236,7 @@ fn post(server: &Server, path: &str) -> (Result<(), String>, usize) {
     let sent = send(
         &server.url(path),
         "{\"result\":\"installed\"}",
-        &|| Ok(client(&server)),
+        &|| Ok(client(server)),
         &mut Quick::default(),
         &mut |_: &Text| told += 1,
     );
