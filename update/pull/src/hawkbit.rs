@@ -38,6 +38,8 @@ const ANSWER_MAX: usize = 256 << 10;
 const ARTIFACTS_MAX: usize = 16;
 /// What is kept to of the pause that the server asks for, in seconds.
 const SLEEP: std::ops::RangeInclusive<u64> = 30..=24 * 3600;
+/// The longest pause while an action is open, and the pause where the server asks for none.
+const OPEN: u64 = 300;
 const HAL: &str = "application/hal+json, application/json";
 
 /// The action that this machine works on, or did last.
@@ -53,6 +55,13 @@ struct Action {
 
 /// A package, and where it is.
 type Offer = (Entry, Url);
+
+impl Action {
+    /// Whether the server still waits to hear how it ends.
+    fn is_open(&self) -> bool {
+        self.package.is_some() && !self.told.as_ref().is_some_and(Feedback::is_closed)
+    }
+}
 
 /// When the server was asked, and how long it wants to be left alone, in seconds.
 #[derive(Debug, Serialize, Deserialize)]
@@ -71,13 +80,18 @@ pub fn authorization(hawkbit: &Hawkbit) -> String {
     format!("{kind} {}", hawkbit.token)
 }
 
-/// Whether the server wants to be asked again. After a clock was set it is asked.
+/// Whether the server wants to be asked again; while an action is open, it wants to hear of it.
+/// After a clock was set back it is asked.
 #[must_use]
 pub fn is_due(store: &Store) -> bool {
     let poll: Option<Poll> = store.recall(POLL);
+    let action: Option<Action> = store.recall(ACTION);
+    let open = action.is_some_and(|action| action.is_open());
     poll.is_none_or(|poll| {
+        let sleep = poll.sleep.clamp(*SLEEP.start(), *SLEEP.end());
+        let sleep = if open { sleep.min(OPEN) } else { sleep };
         let since = now().checked_sub(poll.asked);
-        since.is_none_or(|since| since >= poll.sleep.clamp(*SLEEP.start(), *SLEEP.end()))
+        since.is_none_or(|since| since >= sleep)
     })
 }
 
@@ -88,17 +102,15 @@ pub fn is_due(store: &Store) -> bool {
 pub fn run(pull: &Pull<'_>, hawkbit: &Hawkbit) -> Result<Report, Trouble> {
     let mut fleet = Fleet::new(pull, hawkbit)?;
     let base: Base = fleet.get(&fleet.base.clone())?;
-    let sleep = base.sleep().unwrap_or(300);
     let asked = now();
+    let told = fleet.work(&base);
+    // What has failed is tried again by whoever started us, not at the server's next turn.
+    let sleep = match &told {
+        Ok(_) => base.sleep().unwrap_or(OPEN),
+        Err(_) => 0,
+    };
     pull.store.note(POLL, &Poll { asked, sleep })?;
-    fleet.tell_fate()?;
-    if let Some(link) = base.cancel() {
-        return fleet.cancel(link);
-    }
-    match base.deployment() {
-        Some(link) => fleet.deploy(link),
-        None => Ok(report(Answer::UpToDate)),
-    }
+    told
 }
 
 struct Fleet<'a> {
@@ -130,6 +142,17 @@ impl<'a> Fleet<'a> {
             .extend([hawkbit.tenant.as_str(), "controller", "v1", &controller]);
         let action = pull.store.recall(ACTION).unwrap_or_default();
         Ok(Self { pull, base, action })
+    }
+
+    fn work(&mut self, base: &Base) -> Result<Report, Trouble> {
+        self.tell_fate()?;
+        if let Some(link) = base.cancel() {
+            return self.cancel(link);
+        }
+        match base.deployment() {
+            Some(link) => self.deploy(link),
+            None => Ok(report(Answer::UpToDate)),
+        }
     }
 
     fn get<T: serde::de::DeserializeOwned>(&self, url: &Url) -> Result<T, Trouble> {
@@ -164,18 +187,19 @@ impl<'a> Fleet<'a> {
             path.extend([resource, &self.action.id, "feedback"]);
         }
         let time = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S").to_string();
-        self.pull
-            .client
-            .tell(&url, feedback.json(&self.action.id, &time))?;
+        let message = feedback.json(&self.action.id, &time);
+        if !self.pull.client.tell(&url, message)? {
+            // It was closed or removed there: nobody will ever take it.
+            self.action.package = None;
+        }
         self.action.told = Some(feedback);
         self.pull.store.note(ACTION, &self.action)
     }
 
     /// Tells what became of the package that was fetched for the action.
     fn tell_fate(&mut self) -> Result<(), Trouble> {
-        let closed = self.action.told.as_ref().is_some_and(Feedback::is_closed);
         match fate(&self.action, self.pull.situation) {
-            Some(feedback) if !closed => self.tell("deploymentBase", feedback),
+            Some(feedback) if self.action.is_open() => self.tell("deploymentBase", feedback),
             _ => Ok(()),
         }
     }

@@ -142,14 +142,17 @@ impl Client {
         accepted(url, answer)
     }
 
-    /// Sends a JSON text.
+    /// Sends a JSON text; answers whether there still is somebody to take it (not 404, 410).
     ///
     /// # Errors
     /// The server.
-    pub fn tell(&self, url: &Url, json: String) -> Result<(), Trouble> {
+    pub fn tell(&self, url: &Url, json: String) -> Result<bool, Trouble> {
         let request = self.0.post(url.clone()).body(json);
-        let request = request.header("content-type", "application/json");
-        accepted(url, send(url, request)?).map(|_| ())
+        let answer = send(url, request.header("content-type", "application/json"))?;
+        if [StatusCode::NOT_FOUND, StatusCode::GONE].contains(&answer.status()) {
+            return Ok(false);
+        }
+        accepted(url, answer).map(|_| true)
     }
 }
 

@@ -39,6 +39,28 @@ fn pauses_are_read_as_they_are_written() {
         store.note(POLL, &Poll { asked, sleep }).unwrap();
         assert_eq!(is_due(&store), due, "{ago} {sleep}");
     }
+    // An open action is told of sooner.
+    let mut action = Action {
+        id: "8".into(),
+        package: Some("a".into()),
+        told: None,
+    };
+    let asked = now() - 301;
+    store
+        .note(
+            POLL,
+            &Poll {
+                asked,
+                sleep: 80_000,
+            },
+        )
+        .unwrap();
+    assert!(!is_due(&store));
+    store.note(ACTION, &action).unwrap();
+    assert!(is_due(&store));
+    action.told = Some(Feedback::success("well"));
+    store.note(ACTION, &action).unwrap();
+    assert!(!is_due(&store));
     // A clock that was set back must not silence a machine.
     let asked = now() + 1_000_000;
     store.note(POLL, &Poll { asked, sleep: 30 }).unwrap();

@@ -20,6 +20,8 @@ const ROOT: &str = "/DEFAULT/controller/v1/SN-1";
 struct Script {
     base: &'static str,
     package: Arc<Package>,
+    /// The status that feedback is answered by.
+    feedback: u16,
     /// Replacements in the recorded texts.
     changes: Vec<(String, String)>,
 }
@@ -34,6 +36,7 @@ impl Fleet {
         let script = Arc::new(Mutex::new(Script {
             base: include_str!("../hawkbit/base-deployment.json"),
             package: Arc::new(package),
+            feedback: 200,
             changes: Vec::new(),
         }));
         let shared = script.clone();
@@ -105,7 +108,7 @@ fn reply(request: &Request, script: &Script) -> Answer {
             recorded(include_str!("../hawkbit/deployment.json"))
         }
         Some("/cancelAction/11") => recorded(include_str!("../hawkbit/cancel.json")),
-        Some(feedback) if feedback.ends_with("/feedback") => answer(200, ""),
+        Some(feedback) if feedback.ends_with("/feedback") => answer(script.feedback, ""),
         Some(file) if file.ends_with("/artifacts/vigie-1.3.0.0-upd.tgz") => {
             serve(request, &script.package.bytes, "\"1\"")
         }
@@ -250,6 +253,27 @@ fn a_cancellation_is_honoured_until_it_is_installed() {
             );
         }
     }
+}
+
+#[test]
+fn an_action_that_the_server_has_forgotten_is_left() {
+    let package = package("1.3.0.0", CHUNK);
+    let id = package.id.clone();
+    let (fleet, mut seen) = (Fleet::new(package), 0);
+    let mut machine = Box::new();
+    fleet.ask(&machine).unwrap();
+    fleet.told(&mut seen);
+    fleet.base(include_str!("../hawkbit/base-idle.json"));
+    fate(&mut machine, &id, Outcome::Good);
+    // A server that is down hears of it later.
+    fleet.script.lock().unwrap().feedback = 503;
+    assert!(fleet.ask(&machine).unwrap_err().passing);
+    assert_eq!(fleet.told(&mut seen).len(), 1);
+    fleet.script.lock().unwrap().feedback = 410;
+    fleet.ask(&machine).unwrap();
+    assert_eq!(fleet.told(&mut seen).len(), 1);
+    fleet.ask(&machine).unwrap();
+    assert!(fleet.told(&mut seen).is_empty());
 }
 
 #[test]

@@ -7,3 +7,4 @@ mod download;
 mod fleet;
 mod index;
 mod support;
+mod units;
