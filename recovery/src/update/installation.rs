@@ -71,7 +71,7 @@ impl Opened {
             machine,
             keys,
             folder,
-            licensed_major: None,
+            licensed_major: settings.update.licence_major,
         };
         Ok(Self {
             this,

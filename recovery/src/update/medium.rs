@@ -13,6 +13,7 @@ use vigie_update::machine::{Machine, OS_RELEASE, below, field};
 use vigie_update::package::envelope::Envelope;
 use vigie_update::package::header::{CHUNK_SMALL, ImageDigest};
 use vigie_update::package::manifest::{FORMAT, Role};
+use vigie_update::package::member::{Slots, Unpacked};
 use vigie_update::package::{Header, Manifest, PackageError};
 use vigie_update::writer;
 
@@ -86,10 +87,11 @@ impl Unpacker for Medium {
         _base: Option<&OpenSlot>,
         slot: Option<&mut OpenSlot>,
         note: &mut dyn FnMut(Bytes),
-    ) -> Result<Manifest, PackageError> {
+    ) -> Result<Unpacked, PackageError> {
         let Some(slot) = slot else {
-            return Ok(empty());
+            return Ok(unpacked(None));
         };
+        let mut written = Slots { system: 0, boot: 0 };
         let mut before = Bytes::ZERO;
         for (role, member) in [
             (Role::System, payload::Role::System),
@@ -102,17 +104,19 @@ impl Unpacker for Medium {
                 french: format!("lecture du support : {error:#}"),
             })?;
             let note = &mut |done| note(before + done);
-            writer::copy_image(&mut reader, size, slot.devices.of_mut(role), note)?;
+            *written.of_mut(role) =
+                writer::copy_image(&mut reader, size, slot.devices.of_mut(role), note)?;
             before += size;
         }
-        Ok(empty())
+        Ok(unpacked(Some(written)))
     }
 }
 
-fn empty() -> Manifest {
-    Manifest {
+fn unpacked(written: Option<Slots<u32>>) -> Unpacked {
+    let manifest = Manifest {
         format: FORMAT,
         changelog: Default::default(),
         members: Vec::new(),
-    }
+    };
+    Unpacked { manifest, written }
 }

@@ -8,7 +8,7 @@ use jiff::Zoned;
 use vigie_machine::Machine as Hardware;
 use vigie_settings::{Automatic, Update};
 
-use super::apply::{self, Order};
+use super::apply::{self, Asked, Order, PROGRAM};
 use super::list;
 use super::serve::restart;
 use crate::appliance::{This, settings};
@@ -51,13 +51,14 @@ pub fn run() -> Result<()> {
                 let file = at.and_then(|at| files.into_iter().nth(at));
                 let mut package = file.context("the list of packages has changed")?;
                 package.rewind().context("reading the package anew")?;
-                let order = Order {
-                    package,
+                let asked = Asked {
                     door: chosen.door,
                     who: Some(WHO.to_owned()),
                     reinstall: false,
                 };
-                match apply::run(&mut this, order, &mut Progress::new(false)) {
+                let order = Order { package, asked };
+                let mut progress = Progress::new(false);
+                match apply::run(&mut this, Path::new(PROGRAM), &order, &mut progress) {
                     Ok(applied) => println!("{}", apply::success(&applied, false)),
                     Err(ApplyError::Busy(who)) => {
                         println!("another update is under way ({who})");

@@ -26,9 +26,9 @@ use vigie_update::history::{Door, Outcome, Record};
 use vigie_update::machine::Machine;
 use vigie_update::package::envelope::Envelope;
 use vigie_update::package::make::{self, Recipe};
-use vigie_update::package::member::{self, Sink};
+use vigie_update::package::member::{self, Sink, Unpacked};
 use vigie_update::package::signature::{PublicKey, TrustedKey, sign};
-use vigie_update::package::{Header, Keyring, Manifest, PackageError};
+use vigie_update::package::{Header, Keyring, PackageError};
 use vigie_update::policy::{Reached, Refusal, Standing, judge};
 use vigie_update::progress::Progress;
 use vigie_update::{Slot, Version};
@@ -103,7 +103,7 @@ impl Unpacker for Direct {
         _: Option<&OpenSlot>,
         _: Option<&mut OpenSlot>,
         note: &mut dyn FnMut(Bytes),
-    ) -> Result<Manifest, PackageError> {
+    ) -> Result<Unpacked, PackageError> {
         member::unpack(header, &mut self.0, None, Sink::Nowhere, note)
     }
 }
