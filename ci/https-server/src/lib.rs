@@ -161,6 +161,12 @@ impl Server {
         format!("https://{}{path}", self.address)
     }
 
+    /// Its port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
     /// Its authority's certificate, in PEM.
     #[must_use]
     pub fn authority(&self) -> &str {
@@ -189,11 +195,13 @@ fn identity(certificate: Certificate) -> (String, Arc<ServerConfig>) {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-    let host = match certificate {
-        Certificate::OfAnotherHost => "other.example",
-        _ => "127.0.0.1",
+    let hosts = match certificate {
+        Certificate::OfAnotherHost => &["other.example"][..],
+        // The second is how guests of QEMU's user network call the host.
+        _ => &["127.0.0.1", "10.0.2.2"],
     };
-    let mut params = CertificateParams::new(vec![host.to_owned()]).unwrap();
+    let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
+    let mut params = CertificateParams::new(hosts).unwrap();
     match certificate {
         Certificate::Expired => params.not_after = date_time_ymd(2001, 1, 1),
         Certificate::NotYetValid => params.not_before = date_time_ymd(2998, 1, 1),
