@@ -22,7 +22,9 @@ pub mod store;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use vigie_settings::Update;
+use vigie_update::apply::authenticate;
 use vigie_update::package::Keyring;
+use vigie_update::package::envelope::Envelope;
 use vigie_update::pulled::{Answer, Report};
 use vigie_update::situation::Situation;
 
@@ -51,10 +53,25 @@ pub struct Pull<'a> {
 /// # Errors
 /// What keeps it from asking or fetching.
 pub fn run(pull: &Pull<'_>) -> Result<Report, Trouble> {
+    tidy(pull)?;
     match &pull.settings.hawkbit {
         Some(hawkbit) => hawkbit::run(pull, hawkbit),
         None => plain::run(pull),
     }
+}
+
+/// Removes what was installed in the meantime, or overtaken: it only takes room.
+fn tidy(pull: &Pull<'_>) -> Result<(), Trouble> {
+    let reached = pull.situation.reached.max(pull.situation.machine.version);
+    let overtaken = |envelope: &Envelope| {
+        let opened = authenticate(envelope, pull.keys);
+        opened.is_ok_and(|opened| opened.header.version <= reached)
+    };
+    for name in [plain::PACKAGES, hawkbit::PACKAGES] {
+        let removed = pull.store.packages(name)?.remove_where(&overtaken);
+        removed.map_err(|error| Trouble::disk("removing an old package", &error))?;
+    }
+    Ok(())
 }
 
 /// Seconds since 1970, by this machine's clock.

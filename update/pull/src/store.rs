@@ -184,6 +184,24 @@ impl Folder {
         Ok(())
     }
 
+    /// Removes complete packages by what their heads say.
+    ///
+    /// # Errors
+    /// The folder cannot be read or written.
+    pub fn remove_where(&self, unwanted: &dyn Fn(&Envelope) -> bool) -> io::Result<()> {
+        for entry in std::fs::read_dir(&self.0)? {
+            let path = entry?.path();
+            let complete = path.extension().is_some_and(|extension| extension == "tgz");
+            if complete {
+                let head = Envelope::read(&mut BufReader::new(File::open(&path)?));
+                if head.is_ok_and(|envelope| unwanted(&envelope)) {
+                    std::fs::remove_file(&path)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Removes everything.
     ///
     /// # Errors

@@ -66,6 +66,22 @@ fn a_package_is_fetched_once() {
 }
 
 #[test]
+fn c72_what_was_installed_takes_no_room_any_more() {
+    let package = Arc::new(package("1.3.0.0", CHUNK));
+    let server = server(&package, |request, _, package| {
+        serve(request, &package.bytes, "\"1\"")
+    });
+    let mut machine = Box::new();
+    machine.ask(&server).unwrap();
+    machine.fetch = false;
+    machine.ask(&server).unwrap();
+    assert_eq!(left(&machine), [package.name()], "it waits for a person");
+    machine.situation.reached = package.header.version;
+    assert_eq!(machine.ask(&server).unwrap().answer, Told::UpToDate);
+    assert!(left(&machine).is_empty());
+}
+
+#[test]
 fn c05_c60_cut_anywhere_it_is_taken_up_where_it_was() {
     let package = Arc::new(package("1.3.0.0", 4 * CHUNK + 77));
     // At each edge of a chunk and around it, and within the head: the server cuts each answer.
