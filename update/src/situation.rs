@@ -42,7 +42,7 @@ pub struct Situation {
     pub not_again: BTreeSet<Version>,
     /// What became of packages, the last of each.
     pub fates: Vec<Fate>,
-    /// The machine's serial number.
+    /// The machine's serial number, where a fleet server knows it by that.
     pub serial: Option<String>,
 }
 
