@@ -12,6 +12,7 @@ mod boot_state;
 mod delta;
 mod engine;
 mod envelope;
+mod index;
 mod manifest;
 mod mutate;
 mod tar;
