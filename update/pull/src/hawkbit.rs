@@ -244,7 +244,9 @@ impl<'a> Fleet<'a> {
                 ..Action::default()
             };
         }
-        if self.action.told.as_ref().is_some_and(Feedback::is_closed) {
+        // What was told is not told again: a server keeps only so many messages of an action.
+        let settled = fate(&self.action, self.pull.situation).is_some();
+        if settled || self.action.told.as_ref().is_some_and(Feedback::is_closed) {
             return Ok(report(Answer::UpToDate));
         }
         let (offers, reason) = self.offers(&deployment)?;
@@ -329,8 +331,6 @@ impl<'a> Fleet<'a> {
             .find(|(one, _)| one == entry)
             .map(|(_, url)| url);
         let url = url.ok_or_else(|| Trouble::passing("the offers have changed"))?;
-        self.tell("deploymentBase", Feedback::download())?;
-        self.action.package = Some(entry.id.clone());
         let wanted = Wanted {
             url: url.clone(),
             name: entry.name.to_string(),
@@ -339,6 +339,12 @@ impl<'a> Fleet<'a> {
         let packages = self.pull.store.packages(PACKAGES)?;
         let (keys, situation) = (self.pull.keys, self.pull.situation);
         let accept = |envelope: &Envelope| plain::accept(envelope, &entry.id, keys, situation);
+        let here = packages.has(&wanted.name, wanted.length, &accept);
+        if here && self.action.package.as_ref() == Some(&entry.id) {
+            return Ok(told(Answer::Fetched));
+        }
+        self.tell("deploymentBase", Feedback::download())?;
+        self.action.package = Some(entry.id.clone());
         let fetched = fetch(self.pull.client, &wanted, &packages, &packages, &accept);
         if let Err(trouble) = fetched {
             if !trouble.passing {

@@ -147,15 +147,19 @@ fn c77_c78_an_action_is_closed_by_what_became_of_its_package() {
         );
         let file = machine.folder.path().join("fleet/vigie-1.3.0.0-upd.tgz");
         assert!(std::fs::read(file).unwrap() == bytes);
+        // It lies there until its time of day; the server is not told so again and again.
+        assert_eq!(fleet.ask(&machine).unwrap().answer, Told::Fetched);
+        assert!(fleet.told(&mut seen).is_empty());
         // Installed, and not confirmed: nothing is claimed.
         fate(&mut machine, &id, Outcome::Installed);
         machine.situation.waiting = Some("1.3.0.0".parse().unwrap());
         fleet.ask(&machine).unwrap();
-        let told = fleet.told(&mut seen);
-        assert!(
-            !told.is_empty() && told.iter().all(|t| t.ends_with("proceeding none")),
-            "{told:?}"
+        assert_eq!(
+            fleet.told(&mut seen),
+            [format!("{deployment} proceeding none")]
         );
+        fleet.ask(&machine).unwrap();
+        assert!(fleet.told(&mut seen).is_empty());
         machine.situation.waiting = None;
         fate(&mut machine, &id, outcome);
         if outcome == Outcome::Good {
