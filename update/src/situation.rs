@@ -51,6 +51,8 @@ pub struct Situation {
 pub struct Fate {
     /// SHA-256 of its signed header.
     pub package: String,
+    /// When, in seconds since 1970, by this machine's clock: tells one time from the next.
+    pub time: u64,
     /// What became of it.
     pub outcome: Outcome,
     /// Why, for what did not end well.
@@ -108,6 +110,7 @@ pub fn fates(records: &[Record]) -> Vec<Fate> {
         let reason = record.reason.as_ref();
         fates.push(Fate {
             package: package.clone(),
+            time: record.time,
             outcome: record.outcome,
             reason: reason.map(|reason| reason.chars().take(REASON_MAX).collect()),
         });

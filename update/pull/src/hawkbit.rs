@@ -19,7 +19,7 @@ use vigie_update::index::{Entry, FileName, Index};
 use vigie_update::package::envelope::Envelope;
 use vigie_update::policy::Refusal;
 use vigie_update::pulled::{Answer, Report};
-use vigie_update::situation::Situation;
+use vigie_update::situation::{Fate, Situation};
 
 use crate::fetch::{Wanted, fetch};
 use crate::http::{Trouble, is_same_server};
@@ -49,6 +49,8 @@ struct Action {
     id: String,
     /// SHA-256 of the signed header of the package that was fetched for it.
     package: Option<String>,
+    /// What had become of that package before: it says nothing of this action.
+    before: Option<Fate>,
     /// What the server was told last.
     told: Option<Feedback>,
 }
@@ -345,6 +347,7 @@ impl<'a> Fleet<'a> {
         }
         self.tell("deploymentBase", Feedback::download())?;
         self.action.package = Some(entry.id.clone());
+        self.action.before = last_fate(&entry.id, situation).cloned();
         let fetched = fetch(self.pull.client, &wanted, &packages, &packages, &accept);
         if let Err(trouble) = fetched {
             if !trouble.passing {
@@ -406,13 +409,17 @@ fn refused(entry: &Entry, reason: &str) -> Report {
     }
 }
 
+fn last_fate<'a>(package: &str, situation: &'a Situation) -> Option<&'a Fate> {
+    let mut fates = situation.fates.iter();
+    fates.find(|fate| fate.package == *package)
+}
+
 /// What became of an action's package, as the server is told it; nothing while it only lies here.
 fn fate(action: &Action, situation: &Situation) -> Option<Feedback> {
-    let package = action.package.as_ref()?;
-    let fate = situation
-        .fates
-        .iter()
-        .find(|fate| fate.package == *package)?;
+    let fate = last_fate(action.package.as_ref()?, situation)?;
+    if action.before.as_ref() == Some(fate) {
+        return None;
+    }
     let why = |words: &str| match &fate.reason {
         Some(reason) => format!("{words}: {reason}"),
         None => words.to_owned(),

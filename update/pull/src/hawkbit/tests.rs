@@ -43,6 +43,7 @@ fn pauses_are_read_as_they_are_written() {
     let mut action = Action {
         id: "8".into(),
         package: Some("a".into()),
+        before: None,
         told: None,
     };
     let asked = now() - 301;
@@ -72,6 +73,7 @@ fn c77_c78_c84_success_is_told_only_of_what_was_marked_good() {
     let action = Action {
         id: "8".into(),
         package: Some("a".into()),
+        before: None,
         told: None,
     };
     let told = |outcomes: &[Outcome]| {
@@ -93,6 +95,7 @@ fn c77_c78_c84_success_is_told_only_of_what_was_marked_good() {
                 .iter()
                 .map(|outcome| Fate {
                     package: "a".into(),
+                    time: 7,
                     outcome: *outcome,
                     reason: Some("why".into()),
                 })

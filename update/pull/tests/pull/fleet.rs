@@ -117,8 +117,14 @@ fn reply(request: &Request, script: &Script) -> Answer {
 }
 
 fn fate(machine: &mut Box, package: &str, outcome: Outcome) {
+    let time = machine
+        .situation
+        .fates
+        .first()
+        .map_or(1, |fate| fate.time + 1);
     machine.situation.fates = vec![Fate {
         package: package.to_owned(),
+        time,
         outcome,
         reason: None,
     }];
@@ -257,6 +263,26 @@ fn a_cancellation_is_honoured_until_it_is_installed() {
             );
         }
     }
+}
+
+#[test]
+fn what_became_of_a_package_before_says_nothing_of_a_new_action() {
+    let package = package("1.3.0.0", CHUNK);
+    let id = package.id.clone();
+    let (fleet, mut seen) = (Fleet::new(package), 0);
+    let mut machine = Box::new();
+    fate(&mut machine, &id, Outcome::Refused);
+    fleet.ask(&machine).unwrap();
+    fleet.ask(&machine).unwrap();
+    let told = fleet.told(&mut seen);
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[1].ends_with("downloaded none"));
+    fate(&mut machine, &id, Outcome::Refused);
+    fleet.ask(&machine).unwrap();
+    assert_eq!(
+        fleet.told(&mut seen),
+        ["/deploymentBase/8/feedback closed failure"]
+    );
 }
 
 #[test]
