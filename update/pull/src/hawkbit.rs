@@ -5,6 +5,7 @@
 //! failure when it came back or was refused; until then it proceeds. What the server says of a
 //! package is not believed: which it is and whether it fits is what its own head says.
 
+mod action;
 mod messages;
 
 use std::io::BufReader;
@@ -13,19 +14,18 @@ use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use vigie_settings::{Hawkbit, TokenKind};
 use vigie_update::apply::authenticate;
-use vigie_update::history::Outcome;
 use vigie_update::index::choose::{Choice, choose};
 use vigie_update::index::{Entry, FileName, Index};
 use vigie_update::package::envelope::Envelope;
 use vigie_update::policy::Refusal;
 use vigie_update::pulled::{Answer, Report};
-use vigie_update::situation::{Fate, Situation};
 
 use crate::fetch::{Wanted, fetch};
 use crate::http::{Trouble, is_same_server};
 use crate::part::{Head, read_head};
 use crate::store::Store;
 use crate::{Pull, now, plain, report};
+use action::{Action, fate, last_fate};
 use messages::{Base, Cancel, Deployment, Feedback};
 
 /// Its folder of packages.
@@ -42,28 +42,8 @@ const SLEEP: std::ops::RangeInclusive<u64> = 30..=24 * 3600;
 const OPEN: u64 = 300;
 const HAL: &str = "application/hal+json, application/json";
 
-/// The action that this machine works on, or did last.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Action {
-    /// The server's id of it.
-    id: String,
-    /// SHA-256 of the signed header of the package that was fetched for it.
-    package: Option<String>,
-    /// What had become of that package before: it says nothing of this action.
-    before: Option<Fate>,
-    /// What the server was told last.
-    told: Option<Feedback>,
-}
-
 /// A package, and where it is.
 type Offer = (Entry, Url);
-
-impl Action {
-    /// Whether the server still waits to hear how it ends.
-    fn is_open(&self) -> bool {
-        self.package.is_some() && !self.told.as_ref().is_some_and(Feedback::is_closed)
-    }
-}
 
 /// When the server was asked, and how long it wants to be left alone, in seconds.
 #[derive(Debug, Serialize, Deserialize)]
@@ -407,32 +387,6 @@ fn refused(entry: &Entry, reason: &str) -> Report {
         reason: Some(reason.to_owned()),
         ..report(Answer::Refused)
     }
-}
-
-fn last_fate<'a>(package: &str, situation: &'a Situation) -> Option<&'a Fate> {
-    let mut fates = situation.fates.iter();
-    fates.find(|fate| fate.package == *package)
-}
-
-/// What became of an action's package, as the server is told it; nothing while it only lies here.
-fn fate(action: &Action, situation: &Situation) -> Option<Feedback> {
-    let fate = last_fate(action.package.as_ref()?, situation)?;
-    if action.before.as_ref() == Some(fate) {
-        return None;
-    }
-    let why = |words: &str| match &fate.reason {
-        Some(reason) => format!("{words}: {reason}"),
-        None => words.to_owned(),
-    };
-    Some(match fate.outcome {
-        Outcome::Installed => Feedback::proceeding("installed; it waits for a restart"),
-        Outcome::Good => Feedback::success("it has come up well"),
-        Outcome::Returned => Feedback::failure(&why("it did not come up, the version before runs")),
-        Outcome::Refused => Feedback::failure(&why("refused")),
-        Outcome::Failed => Feedback::failure(&why("it could not be written")),
-        Outcome::Rollback => Feedback::failure("a person went back to the version before"),
-        Outcome::Cancelled => Feedback::failure("a person took it back before it was started"),
-    })
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 use std::collections::BTreeSet;
 
+use vigie_update::history::Outcome;
 use vigie_update::machine::Machine;
-use vigie_update::situation::Fate;
+use vigie_update::situation::{Fate, Situation};
 
 use super::*;
 
