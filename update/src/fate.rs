@@ -84,11 +84,11 @@ fn in_folder(folder: &Path, source: io::Error) -> FateError {
     FateError::Folder { folder, source }
 }
 
-fn note(folder: &Path, record: &Record) -> Result<(), FateError> {
-    history::append(folder, record).map_err(|source| in_folder(folder, source))
-}
-
 /// The running system has come up healthy. Says what the history was told.
+///
+/// # Errors
+/// The boot state: nothing was changed that counts. The state volume: the slot is good all the
+/// same, and the next start tells the floor and the history again.
 pub fn mark_good(
     target: &mut dyn Target,
     slot: Slot,
@@ -137,12 +137,13 @@ fn settle(slot: Slot, machine: &Machine, folder: &Path) -> Result<Option<Outcome
         reason: (!came_up).then(|| reason.to_owned()),
         ..Record::now(outcome, machine.version)
     };
-    note(folder, &record)?;
+    history::append(folder, &record).map_err(|source| in_folder(folder, source))?;
     Ok(Some(outcome))
 }
 
 /// The running system is not healthy. Where it was never good and the other one was, the next
-/// start is the other's, and this says so; else nothing is changed.
+/// start is the other's, and this says so; else nothing is changed. A state volume that refuses the
+/// record hinders nothing: it may be why the system is not healthy.
 pub fn give_up(
     target: &mut dyn Target,
     slot: Slot,
@@ -168,7 +169,7 @@ pub fn give_up(
         reason: Some(reason.to_owned()),
         ..Record::now(Outcome::Returned, back_to.unwrap_or_default())
     };
-    note(folder, &record)?;
+    history::tell(folder, &record);
     Ok(true)
 }
 
@@ -218,7 +219,7 @@ pub fn rollback(
         slot: Some(other),
         ..Record::now(outcome, machine.version)
     };
-    note(folder, &record)?;
+    history::tell(folder, &record);
     Ok(outcome)
 }
 
@@ -375,6 +376,86 @@ mod tests {
         assert_eq!(last.package.as_deref(), Some("ab12"));
         assert_eq!(last.door, Some(Door::Fleet));
         assert_eq!(last.who.as_deref(), Some("automatic"));
+    }
+
+    /// A folder that cannot be made: it would lie in a file. As a state volume that is read-only,
+    /// without room or not there, it refuses everything.
+    fn no_folder() -> (tempfile::NamedTempFile, std::path::PathBuf) {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let folder = file.path().join("update");
+        (file, folder)
+    }
+
+    #[test]
+    fn c73_c90_a_state_volume_that_refuses_keeps_no_machine_from_going_back() {
+        let (_file, folder) = no_folder();
+        let mut sick = state(Slot::B, (true, 3), (false, 2));
+        assert!(give_up(&mut sick, Slot::B, &machine(2, 0), &folder, "no answer").unwrap());
+        assert_eq!((sick.0.first, sick.0.slot(Slot::B).tries), (Slot::A, 0));
+        let who = || (Door::Console, None);
+        let mut good = state(Slot::B, (true, 3), (true, 3));
+        let outcome = rollback(&mut good, Slot::B, &machine(2, 0), &folder, who()).unwrap();
+        assert_eq!((outcome, good.0.first), (Outcome::Rollback, Slot::A));
+        let mut waits = state(Slot::B, (true, 3), (false, TRIES));
+        let outcome = rollback(&mut waits, Slot::A, &machine(1, 0), &folder, who()).unwrap();
+        assert_eq!((outcome, waits.0.first), (Outcome::Cancelled, Slot::A));
+    }
+
+    #[test]
+    fn c73_c90_a_slot_is_good_whatever_the_state_volume_says_and_that_is_told() {
+        let (file, folder) = no_folder();
+        let mut disk = state(Slot::B, (true, 3), (false, 2));
+        let error = mark_good(&mut disk, Slot::B, &machine(2, 0), &no_keys(), &folder).unwrap_err();
+        assert!(disk.0.slot(Slot::B).good);
+        let words = error.to_string();
+        let named = words.contains(&file.path().display().to_string());
+        assert!(named && words.contains("check the state volume"), "{words}");
+    }
+
+    /// A disk whose boot state cannot be changed.
+    struct Stuck(BootState);
+
+    impl Target for Stuck {
+        fn load(&self) -> Result<BootState, ApplyError> {
+            Ok(self.0.clone())
+        }
+        fn save(&mut self, _: &BootState) -> Result<(), ApplyError> {
+            Err(ApplyError::BootState("it reads back differently".into()))
+        }
+        fn open(&mut self, _: Slot, _: bool) -> Result<OpenSlot, ApplyError> {
+            Err(ApplyError::Live)
+        }
+    }
+
+    #[test]
+    fn c82_marking_good_that_fails_says_so_and_raises_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        installed(dir.path(), Slot::B, 2);
+        let mut disk = Stuck(state(Slot::B, (true, 3), (false, 2)).0);
+        let told = mark_good(&mut disk, Slot::B, &machine(2, 1), &no_keys(), dir.path());
+        assert!(matches!(told, Err(FateError::State(_))), "{told:?}");
+        assert_eq!(Floor::load(dir.path()), Floor::default());
+        assert_eq!(history::load(dir.path()).len(), 1, "still open");
+    }
+
+    #[test]
+    fn c81_health_that_comes_and_goes_leaves_no_version_that_was_good_once() {
+        let dir = tempfile::tempdir().unwrap();
+        installed(dir.path(), Slot::B, 2);
+        let mut disk = state(Slot::B, (true, 3), (false, 2));
+        let good = |disk: &mut Memory| {
+            mark_good(disk, Slot::B, &machine(2, 0), &no_keys(), dir.path()).unwrap()
+        };
+        assert_eq!(good(&mut disk), Some(Outcome::Good));
+        let settled = disk.0.clone();
+        for _ in 0..5 {
+            let sick = give_up(&mut disk, Slot::B, &machine(2, 0), dir.path(), "no answer");
+            assert!(!sick.unwrap());
+            assert_eq!(good(&mut disk), None);
+            let next = crate::choice::choose(&disk.0, &Slot::BOTH);
+            assert_eq!((next.slot, &next.after), (Slot::B, &settled));
+        }
+        assert_eq!(history::load(dir.path()).len(), 2, "installed, good");
     }
 
     #[test]

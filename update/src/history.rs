@@ -134,6 +134,19 @@ pub fn append(folder: &Path, record: &Record) -> io::Result<()> {
     file.sync_all()
 }
 
+/// Appends a record of what has been done already. Where the state volume refuses, that is said to
+/// standard error and nothing more: it must not keep a machine from an update, nor from the way
+/// back.
+pub fn tell(folder: &Path, record: &Record) {
+    if let Err(error) = append(folder, record) {
+        let folder = folder.display();
+        eprintln!(
+            "vigie-update: the history in {folder} does not say what was done: {error}; \
+             check the state volume's space and health"
+        );
+    }
+}
+
 /// All records that can be read, the oldest first. A damaged line is passed over.
 #[must_use]
 pub fn load(folder: &Path) -> Vec<Record> {

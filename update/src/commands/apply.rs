@@ -100,13 +100,7 @@ pub fn from<U: Unpacker>(
         };
         record.reason = Some(error.to_string());
     }
-    if let Err(error) = history::append(&this.folder, &record) {
-        // The slot is as it is; a full state volume must not keep an update from a machine.
-        eprintln!(
-            "vigie-update: the history in {}: {error}",
-            this.folder.display()
-        );
-    }
+    history::tell(&this.folder, &record);
     result
 }
 
