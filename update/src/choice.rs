@@ -121,4 +121,187 @@ mod tests {
             );
         }
     }
+
+    /// All states that can be written, each with its words in [`state`]'s form.
+    fn all_states() -> impl Iterator<Item = BootState> {
+        let slots = || {
+            [false, true]
+                .into_iter()
+                .flat_map(|good| (0..=TRIES).map(move |tries| SlotState { good, tries }))
+        };
+        let pairs = move || slots().flat_map(move |a| slots().map(move |b| [a, b]));
+        Slot::BOTH.into_iter().flat_map(move |first| {
+            pairs().map(move |pair| {
+                let mut state = BootState::default();
+                state.first = first;
+                for (slot, of) in Slot::BOTH.into_iter().zip(pair) {
+                    *state.slot_mut(slot) = of;
+                }
+                state
+            })
+        })
+    }
+
+    /// Starts until nothing is left to try but what has been tried.
+    const ROUNDS: usize = 2 * TRIES as usize + 1;
+
+    /// The machine is cut off at each of many starts, before the count was written or after it.
+    /// Whatever is good stays so, and whatever is there gets its turn.
+    #[test]
+    fn c68_no_number_of_power_cuts_in_a_row_uses_up_both_slots() {
+        for present in [&Slot::BOTH[..], &Slot::BOTH[..1], &Slot::BOTH[1..]] {
+            for before in all_states() {
+                let is_there = |slot: &Slot| present.contains(slot);
+                let untouched = |slot: Slot| before.slot(slot) == SlotState::default();
+                if Slot::BOTH
+                    .into_iter()
+                    .any(|slot| !is_there(&slot) && !untouched(slot))
+                {
+                    continue;
+                }
+                let mut state = before.clone();
+                for cut in 0..50_u32 {
+                    let choice = choose(&state, present);
+                    assert!(is_there(&choice.slot), "{before:?}: cut {cut}");
+                    // One cut of three comes before the sector is written.
+                    if cut % 3 > 0 {
+                        state = choice.after;
+                    }
+                    for slot in Slot::BOTH {
+                        assert_eq!(state.slot(slot).good, before.slot(slot).good);
+                    }
+                }
+                let mut tried = Vec::new();
+                for _ in 0..ROUNDS {
+                    let choice = choose(&state, present);
+                    tried.push(choice.slot);
+                    state = choice.after;
+                }
+                let is_good = |slot: &Slot| before.slot(*slot).good;
+                match tried.last() {
+                    Some(last) if Slot::BOTH.iter().any(is_good) => assert!(is_good(last)),
+                    _ => assert!(
+                        present.iter().all(|slot| tried.contains(slot)),
+                        "{before:?}"
+                    ),
+                }
+            }
+        }
+    }
+
+    /// Twelve starts of a machine with both slots, none of which becomes good.
+    fn starts(block: &[u8]) -> Vec<Slot> {
+        let mut state = BootState::decode(block);
+        let mut start = || {
+            let choice = choose(&state, &Slot::BOTH);
+            state = choice.after;
+            choice.slot
+        };
+        (0..12).map(|_| start()).collect()
+    }
+
+    #[test]
+    fn c85_a_torn_boot_state_starts_what_was_good() {
+        let running = state("ab 1.3 0.0");
+        let installed = state("ba 1.3 0.3");
+        let tried = state("ba 1.3 0.1");
+        let good = state("ba 1.3 1.3");
+        for (old, new) in [
+            (&running, &installed),
+            (&installed, &tried),
+            (&tried, &good),
+            (&good, &running),
+        ] {
+            let (old, new) = (old.encode(), new.encode());
+            for at in 0..old.len() {
+                for (left, right) in [(&old, &new), (&new, &old)] {
+                    let torn = [&left[..at], &right[at..]].concat();
+                    let last = starts(&torn)[11];
+                    let is_good = [&old, &new]
+                        .iter()
+                        .any(|whole| BootState::decode(&whole[..]).slot(last).good);
+                    assert!(is_good, "torn at {at}: {last}");
+                }
+            }
+        }
+    }
+
+    proptest::proptest! {
+        /// Without GRUB's first line it is as after an installation, and both slots get their turn;
+        /// with it, what stands there may say anything, and one of the slots is started.
+        #[test]
+        fn c85_a_random_boot_state_starts_something(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..1200)) {
+            let seen = starts(&bytes);
+            proptest::prop_assert!(Slot::BOTH.iter().all(|slot| seen.contains(slot)));
+            let headed = [&b"# GRUB Environment Block\n"[..], &bytes].concat();
+            let first = starts(&headed)[0];
+            proptest::prop_assert!(Slot::BOTH.contains(&first));
+        }
+    }
+
+    const MENU: &str = include_str!("../../rootfs/grub/disk.cfg");
+
+    /// The rule in GRUB's words as a shell function: the two languages differ in how a variable is
+    /// set and a function begins. `save_env` writes nothing, and a kernel is there where we say so.
+    fn menu_as_shell() -> String {
+        let part = |from: &str, to: &str| {
+            let start = MENU.find(from).unwrap();
+            let length = MENU[start..].find(to).unwrap();
+            MENU[start..start + length].to_owned()
+        };
+        let rule = part("set slot=\n", "# The processor's");
+        let count = part(
+            "function count {",
+            "if [ \"$slot\" = \"b\" ]; then set default",
+        );
+        let shell = (rule + &count + "count \"$slot\"\n")
+            .replace("function consider", "consider()")
+            .replace("function choose", "choose()")
+            .replace("function count", "count()")
+            .replace("set ", "")
+            .replace("[ -f ($disk,gpt3)/vmlinuz ]", "[ -n \"$has_a\" ]")
+            .replace("[ -f ($disk,gpt4)/vmlinuz ]", "[ -n \"$has_b\" ]");
+        format!("save_env() {{ true; }}\nstart() {{\n{shell}echo \"$slot $a_tries $b_tries\"\n}}\n")
+    }
+
+    #[test]
+    fn c68_c85_grubs_menu_and_this_rule_are_the_same() {
+        let mut script = menu_as_shell();
+        let mut expected = Vec::new();
+        for present in [&Slot::BOTH[..], &Slot::BOTH[..1], &Slot::BOTH[1..]] {
+            for state in all_states() {
+                let [a, b] = Slot::BOTH.map(|slot| state.slot(slot));
+                let [first, second] = state.order();
+                let has = |slot| if present.contains(&slot) { "1" } else { "" };
+                script += &format!(
+                    "order={first}{second} a_good={} a_tries={} b_good={} b_tries={} has_a={} has_b={} left=; start\n",
+                    u8::from(a.good),
+                    a.tries,
+                    u8::from(b.good),
+                    b.tries,
+                    has(Slot::A),
+                    has(Slot::B),
+                );
+                let Choice { slot, after, .. } = choose(&state, present);
+                expected.push(format!(
+                    "{slot} {} {}",
+                    after.slot(Slot::A).tries,
+                    after.slot(Slot::B).tries
+                ));
+            }
+        }
+        // The file is gone, or nothing in it can be read: as if all were empty.
+        script += "order= a_good= a_tries= b_good= b_tries= has_a=1 has_b=1 left=; start\n";
+        expected.push("a 2 3".to_owned());
+        let output = std::process::Command::new("sh")
+            .args(["-c", &script])
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(said.lines().collect::<Vec<_>>(), expected);
+        // A slot that the state praises and that has no kernel: the menu goes on to the other one.
+        let other = "set default=1; set fallback=0; else set default=0; set fallback=1; fi";
+        assert!(MENU.contains(other));
+    }
 }
