@@ -185,6 +185,7 @@ fn place(located: &Located, at: usize) -> Bytes {
 mod tests {
     use super::*;
     use crate::slot::Slot;
+    use vigie_disk::device::faulty::{Fault, Faulty, Kind};
     use vigie_disk::device::{Cursor, record::Recorder};
     use vigie_disk::{MemoryDevice, SectorSize, crash, fat};
 
@@ -273,6 +274,27 @@ mod tests {
             let running: Running = serde_json::from_str(&json).unwrap();
             let others: Vec<PathBuf> = others.iter().map(PathBuf::from).collect();
             assert_eq!(other_disks(&running, &sysfs), others, "{disk} {state}");
+        }
+    }
+
+    #[test]
+    fn c82_a_disk_that_lies_about_writing_the_boot_state_is_found_out() {
+        let old = BootState::default();
+        let mut good = old.clone();
+        good.mark_good(Slot::A);
+        for (fault, lies) in [
+            (Fault::DropsWrite(0), true),
+            (Fault::Fails(Some(Kind::Write), 0), false),
+            (Fault::Fails(Some(Kind::Flush), 0), false),
+        ] {
+            let mut disk = Faulty::new(esp(&old.encode()), [fault]);
+            let error = save(&mut disk, &good).unwrap_err();
+            assert_eq!(matches!(error, EspError::ReadBack { .. }), lies, "{error}");
+            // Beside a disk that is sound: that one is written, and the other one told.
+            let sound = Faulty::new(esp(&old.encode()), []);
+            let mut disks = [Faulty::new(esp(&old.encode()), [fault]), sound];
+            assert_eq!(save_on_all(disks.iter_mut().map(Ok), &good).len(), 1);
+            assert_eq!(load(&disks[1]).unwrap(), good);
         }
     }
 

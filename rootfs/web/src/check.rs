@@ -87,4 +87,22 @@ mod tests {
             assert_eq!(body(answer).is_ok(), good, "{answer}");
         }
     }
+
+    #[test]
+    fn c79_a_version_that_starts_without_its_disks_is_good_all_the_same() {
+        use crate::health::{Health, Status};
+        let mut facts = crate::health::tests::facts();
+        let well = Health::of(&facts, Ok(vec![]));
+        assert_eq!(well.status, Status::Ok);
+        for volume in &mut facts.volumes {
+            volume.space = None;
+        }
+        let gone = Health::of(&facts, Ok(vec!["srv-data\\x2d1.mount".to_owned()]));
+        assert_eq!(gone.status, Status::Degraded);
+        for health in [well, gone] {
+            let json = serde_json::to_string(&health).unwrap();
+            let answer = format!("HTTP/1.1 200 OK\r\n\r\n{json}");
+            assert_eq!(body(&answer).unwrap(), json);
+        }
+    }
 }

@@ -160,8 +160,35 @@ fn told(head: &Head, verdict: Result<(), ApplyError>) -> Verdict {
 /// # Errors
 /// It refuses.
 pub fn restart() -> Result<()> {
-    let status = Command::new("systemctl").arg("reboot").status();
+    let status = restart_command().status();
     let status = status.context("asking systemd for a restart")?;
     anyhow::ensure!(status.success(), "systemd refuses to restart: {status}");
     Ok(())
+}
+
+/// Through the firmware, never by kexec: what is tried must be what starts after a power cut too.
+fn restart_command() -> Command {
+    let mut systemctl = Command::new("systemctl");
+    systemctl.arg("reboot");
+    systemctl
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// systemd's reboot goes by kexec where a kernel was loaded for it: so nothing in the image
+    /// loads one, and the kernel refuses to.
+    #[test]
+    fn c83_a_restart_goes_through_the_firmware() {
+        let command = restart_command();
+        assert_eq!(command.get_program(), "systemctl");
+        assert_eq!(command.get_args().collect::<Vec<_>>(), ["reboot"]);
+        let packages = include_str!("../../../rootfs/packages.lock");
+        assert!(packages.contains("systemd"), "not the list that was meant");
+        assert!(!packages.contains("kexec"));
+        let sysctl = include_str!("../../../rootfs/overlay/usr/lib/sysctl.d/60-vigie.conf");
+        let off = |line: &str| line == "kernel.kexec_load_disabled = 1";
+        assert!(sysctl.lines().any(off));
+    }
 }

@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn c01_c02_c03_c10_c11_c32_c42_other_bytes_are_refused_early() {
+    fn c01_c02_c03_c10_c11_c32_c42_c43_other_bytes_are_refused_early() {
         let good = Envelope::encode(&[line(1)], b"x\n");
         let mut flags = good.clone();
         flags[3] |= 0x08; // FNAME

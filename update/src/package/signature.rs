@@ -330,6 +330,34 @@ mod tests {
         assert!(ring(&[1, 2], 1).verify(&second).is_err());
     }
 
+    /// Machines of three releases: before the bridge (key 1), the bridge (1 and 2), after it (2).
+    #[test]
+    fn c41_a_key_is_replaced_by_way_of_the_bridge_and_not_past_it() {
+        let (old, bridge, new) = (ring(&[1], 1), ring(&[1, 2], 1), ring(&[2], 1));
+        let unknown = format!("{} is not known here", PublicKey::of(&secret(2)).id());
+        for (machine, signed_by, taken) in [
+            // The way: the bridge is signed with both, what follows it with the new key alone.
+            (&old, &[1, 2][..], true),
+            (&bridge, &[2], true),
+            (&new, &[2], true),
+            // Past the bridge: the old list does not know who signed.
+            (&old, &[2], false),
+            // And back: what the old key alone signed is nothing to a machine after the bridge.
+            (&new, &[1], false),
+            (&new, &[1, 2], true),
+        ] {
+            let result = machine.verify(&envelope(signed_by, b"header"));
+            assert_eq!(result.is_ok(), taken, "{signed_by:?} {result:?}");
+            if let (Err(error), [2]) = (&result, signed_by) {
+                assert!(error.to_string().contains(&unknown), "{error}");
+            }
+        }
+        // A threshold that is raised takes the same way: the bridge lists all, then it is 2.
+        let (listed, raised) = (ring(&[1, 2], 1), ring(&[1, 2], 2));
+        assert!(listed.verify(&envelope(&[1, 2], b"header")).is_ok());
+        assert!(raised.verify(&envelope(&[1], b"header")).is_err());
+    }
+
     #[test]
     fn signatures_of_other_domains_do_not_fit() {
         let mut plain = envelope(&[1], b"header");

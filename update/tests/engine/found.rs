@@ -121,6 +121,30 @@ fn c07_c33_c46_verdicts_in_both_languages_and_in_order() {
     assert_eq!(ids.len(), found.len());
 }
 
+/// The header says what a package is; the name only lets it be looked at.
+#[test]
+fn c49_a_file_name_is_not_trusted() {
+    let dir = tempfile::tempdir().unwrap();
+    put(dir.path(), "vigie-9.9.9.9-upd.tgz", &package(1, None));
+    put(dir.path(), "vigie-0.0.0.1-upd.tgz", &package(2, None));
+    let found = scan(dir.path());
+    let told = found.iter().map(|(found, _)| {
+        let version = found.version.unwrap().to_string();
+        (&*found.name, version, found.state)
+    });
+    assert_eq!(
+        told.collect::<Vec<_>>(),
+        [
+            ("vigie-0.0.0.1-upd.tgz", "2.0.0.0".to_owned(), State::Ready),
+            (
+                "vigie-9.9.9.9-upd.tgz",
+                "1.0.0.0".to_owned(),
+                State::Refused
+            ),
+        ]
+    );
+}
+
 /// The listed descriptor is what is applied, and every byte of it is checked while it is read:
 /// whatever is done to the file after it was listed is either without effect or found out.
 #[test]

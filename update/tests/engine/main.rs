@@ -3,6 +3,7 @@
 // clippy.toml allows this in tests, but does not know that all of this is one.
 #![allow(clippy::unwrap_used)]
 
+mod bystanders;
 mod faults;
 mod found;
 mod power_cut;
