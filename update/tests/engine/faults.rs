@@ -115,6 +115,35 @@ fn c69_c70_c71_c75_a_failing_slot_is_told_and_not_started() {
     }
 }
 
+/// The disk fails at every one of its writes in turn: at the first, at half, at the last.
+#[test]
+fn c69_no_write_may_fail_unnoticed() {
+    let package = package(2, None);
+    for role in [0, 1] {
+        let mut failed = 0;
+        loop {
+            let mut number = 0;
+            let mut disks = Disks::new(None).map(|disk: MemoryDevice| {
+                number += 1;
+                let fault = Fault::Fails(Some(Kind::Write), failed);
+                let faults = if number == 4 + role {
+                    vec![fault]
+                } else {
+                    Vec::new()
+                };
+                Faulty::new(disk, faults)
+            });
+            if update(&mut Direct::new(&package), &mut disks).is_ok() {
+                break;
+            }
+            unharmed(&disks, &format!("write {failed} of {role}"));
+            failed += 1;
+        }
+        println!("{failed} writes of {role} failed in turn");
+        assert!(failed > 1);
+    }
+}
+
 #[test]
 fn c74_an_image_that_does_not_fit_is_refused_before_anything_changes() {
     let package = package(2, None);
