@@ -143,7 +143,7 @@ fn settle(slot: Slot, machine: &Machine, folder: &Path) -> Result<Option<Outcome
 
 /// The running system is not healthy. Where it was never good and the other one was, the next
 /// start is the other's, and this says so; else nothing is changed. A state volume that refuses the
-/// record hinders nothing: it may be why the system is not healthy.
+/// record hinders nothing, nor does another disk of a RAID: they may be why it is not healthy.
 pub fn give_up(
     target: &mut dyn Target,
     slot: Slot,
@@ -156,7 +156,13 @@ pub fn give_up(
         return Ok(false);
     }
     go_to_other(&mut state, slot);
-    target.save(&state)?;
+    if let Err(error) = target.save(&state) {
+        // The started disk, written last, is the one that most likely starts again.
+        if target.load()? != state {
+            return Err(error.into());
+        }
+        eprintln!("vigie-update: {error}; going back all the same");
+    }
     let back_to = facts(folder).get(&slot.other()).map(|facts| facts.version);
     let records = history::load(folder);
     let installed = history::open_installation(&records).filter(|r| r.slot == Some(slot));
@@ -425,6 +431,35 @@ mod tests {
         fn open(&mut self, _: Slot, _: bool) -> Result<OpenSlot, ApplyError> {
             Err(ApplyError::Live)
         }
+    }
+
+    /// The started disk is written, the one beside it is not.
+    struct OneOfTwo(Memory);
+
+    impl Target for OneOfTwo {
+        fn load(&self) -> Result<BootState, ApplyError> {
+            self.0.load()
+        }
+        fn save(&mut self, state: &BootState) -> Result<(), ApplyError> {
+            self.0.save(state)?;
+            Err(ApplyError::BootState("/dev/vdb: it is failing".into()))
+        }
+        fn open(&mut self, _: Slot, _: bool) -> Result<OpenSlot, ApplyError> {
+            Err(ApplyError::Live)
+        }
+    }
+
+    #[test]
+    fn c75_c78_a_failing_disk_of_two_keeps_no_machine_from_going_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut disks = OneOfTwo(state(Slot::B, (true, 3), (false, 2)));
+        let went = give_up(&mut disks, Slot::B, &machine(2, 0), dir.path(), "no answer");
+        assert!(went.unwrap());
+        assert_eq!(history::load(dir.path()).len(), 1);
+        // Where the started disk refuses as well, a restart would lead here again.
+        let mut stuck = Stuck(state(Slot::B, (true, 3), (false, 2)).0);
+        let went = give_up(&mut stuck, Slot::B, &machine(2, 0), dir.path(), "no answer");
+        assert!(matches!(went, Err(FateError::State(_))), "{went:?}");
     }
 
     #[test]
