@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context as _, Result, ensure};
 use https_test_server::{Answer, Certificate, Request, Server, answer};
 
-use super::scenario;
-use super::update::{Appliance, NEXT, Package};
+use super::update::{Appliance, NEXT, Package, RESTART};
+use super::{READY_INSTALLED, scenario};
 use crate::builds::builder;
 use crate::context::Context;
 use crate::process;
@@ -43,7 +43,12 @@ fn run(ctx: &Context) -> Result<()> {
     });
     let appliance = Appliance::boot(ctx)?;
     appliance.up.blame(configure(ctx, &appliance, &server))?;
-    appliance.restart_into("a", ctx.image()?.version.as_str())?;
+    // The slot stays the same, so `/health` alone could be that of before.
+    let before = appliance.up.vm.mark();
+    let _ = appliance.says("systemctl reboot");
+    let vm = &appliance.up.vm;
+    vm.wait_line_after(before, READY_INSTALLED, RESTART)?;
+    appliance.wait_for("a", ctx.image()?.version.as_str())?;
     appliance.says("systemctl start vigie-mark-good.service")?;
     // What comes after is done by itself; the unit may be ended by the restart that it leads to.
     let _ = appliance.says("systemctl start --no-block vigie-pull@timer.service");
