@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context as _, Result, ensure};
 use https_test_server::{Answer, Certificate, Request, Server, answer};
 
+use super::scenario;
 use super::update::{Appliance, NEXT, Package, RESTART};
-use super::{READY_INSTALLED, scenario};
 use crate::builds::builder;
 use crate::context::Context;
 use crate::process;
@@ -43,11 +43,11 @@ fn run(ctx: &Context) -> Result<()> {
     });
     let appliance = Appliance::boot(ctx)?;
     appliance.up.blame(configure(ctx, &appliance, &server))?;
-    // The slot stays the same, so `/health` alone could be that of before.
+    // The slot stays the same, so `/health` alone could be that of before; GRUB is not.
     let before = appliance.up.vm.mark();
     let _ = appliance.says("systemctl reboot");
     let vm = &appliance.up.vm;
-    vm.wait_line_after(before, READY_INSTALLED, RESTART)?;
+    vm.wait_line_after(before, "Vigie: slot a", RESTART)?;
     appliance.wait_for("a", ctx.image()?.version.as_str())?;
     appliance.says("systemctl start vigie-mark-good.service")?;
     // What comes after is done by itself; the unit may be ended by the restart that it leads to.

@@ -30,6 +30,12 @@ fn units_name_what_is_there() {
     let state = pulled::FOLDER.strip_prefix("/var/lib/").unwrap();
     has(&service, &format!("StateDirectory={state}"));
     has(&service, "OnSuccess=vigie-auto-update.service");
+    has(&service, "Requires=vigie-situation.service");
+    let situation = unit("vigie-situation.service");
+    has(&situation, &format!("ConditionPathExists=/{PULL}"));
+    // The filter of a unit's devices holds for its `+` lines as well.
+    has(&situation, "DeviceAllow=block-* r");
+    assert!(!service.contains("=+"), "{service}");
     has(&unit("vigie-pull.timer"), "Unit=vigie-pull@timer.service");
     for name in ["vigie-auto-update.service", "vigie-auto-update.timer"] {
         has(&unit(name), &format!("ConditionPathExists=/{AUTOMATIC}"));
