@@ -14,9 +14,11 @@ use vigie_disk::device::BlockDevice;
 /// A sha256 digest.
 pub type Sha = [u8; 32];
 
+/// What is read, written or hashed at once.
 const CHUNK: usize = 1 << 20;
-/// What is copied at once.
-const PIECE: usize = 256 << 10;
+/// How often the disk is told to begin with what was written. Left to itself the kernel keeps all
+/// in memory until the flush: the disk idles meanwhile, and then the bar stands still.
+const BEGIN_EVERY: Bytes = Bytes::mib(8);
 
 /// Why an image did not get into its slot.
 #[derive(Debug, thiserror::Error)]
@@ -98,10 +100,10 @@ pub fn copy_image(
         });
     }
     let mut crc = crc32fast::Hasher::new();
-    let mut piece = vec![0; PIECE.min(length.get() as usize)];
-    let mut at = Bytes::ZERO;
+    let mut piece = vec![0; CHUNK.min(length.get() as usize)];
+    let (mut at, mut begun) = (Bytes::ZERO, Bytes::ZERO);
     while at < length {
-        let step = (PIECE as u64).min((length - at).get()) as usize;
+        let step = (CHUNK as u64).min((length - at).get()) as usize;
         let piece = &mut piece[..step];
         image
             .read_exact(piece)
@@ -112,6 +114,10 @@ pub fn copy_image(
         crc.update(piece);
         target.write_at(at, piece)?;
         at += Bytes::new(step as u64);
+        if at - begun >= BEGIN_EVERY {
+            target.forget_cached(begun, at - begun);
+            begun = at;
+        }
         note(at);
     }
     Ok(crc.finalize())

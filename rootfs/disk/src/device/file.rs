@@ -102,7 +102,8 @@ pub(super) fn io_error(
     }
 }
 
-/// Drops clean pages of a range. Advice: nothing depends on it but the worth of a read-back.
+/// Drops clean pages of a range and begins to write out the others (Linux, mm/fadvise.c).
+/// Advice: nothing depends on it but the worth of a read-back, and time.
 fn forget(file: &File, offset: Bytes, length: Bytes) {
     if let Some(length) = std::num::NonZeroU64::new(length.get()) {
         let _ = fadvise(file, offset.get(), Some(length), Advice::DontNeed);

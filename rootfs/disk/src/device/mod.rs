@@ -64,8 +64,9 @@ pub trait BlockDevice: Send + Sync {
     /// Returns when everything written so far would survive a power cut.
     fn flush(&mut self) -> Result<()>;
 
-    /// Makes the next reads of a flushed range come from the disk and not from
-    /// memory, where the device can do that: for reading back what was written.
+    /// Forgets a range that memory holds, where the device can do that: what was
+    /// flushed is read from the disk the next time, for reading back what was
+    /// written; what was not begins to be written out, without waiting for it.
     fn forget_cached(&self, _offset: Bytes, _length: Bytes) {}
 }
 
