@@ -1,4 +1,4 @@
-//! `ci/package_verify.py`, written from FORMAT.md alone, must say what our reader says.
+//! `ci/second-reader`, written from FORMAT.md alone, must say what our reader says.
 //!
 //! Its Python is one of the locked tools: VIGIE_TOOLS_DIR names their tree (ci sets it).
 
@@ -13,8 +13,8 @@ use crate::judge::{judge, verify};
 use crate::memory::{made, noise};
 use crate::vectors::{Verdict, folder};
 
-/// The script; nothing, with a printed line, where there is no Python for it.
-fn second_reader() -> Option<Command> {
+/// One of its scripts; nothing, with a printed line, where there is no Python for it.
+fn second_reader(script: &str) -> Option<Command> {
     let tree = PathBuf::from(std::env::var_os("VIGIE_TOOLS_DIR").unwrap_or_default());
     let python = tree.join("usr/bin/python3.13");
     if !python.exists() {
@@ -30,7 +30,7 @@ fn second_reader() -> Option<Command> {
         .args([&python, &python])
         // No site packages, nothing compiled left behind.
         .args(["-S", "-s", "-B"])
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../ci/package_verify.py"))
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../ci/second-reader").join(script))
         .env_clear()
         .env("LC_ALL", "C.UTF-8");
     Some(command)
@@ -64,7 +64,7 @@ fn c31_a_second_reader_says_the_same_of_every_vector() {
         .collect();
     assert!(rows.len() > 60);
     for keys in ["one", "two", "revoked"] {
-        let Some(reader) = second_reader() else {
+        let Some(reader) = second_reader("package_verify.py") else {
             return;
         };
         let rows: Vec<_> = rows.iter().filter(|row| row[1] == keys).collect();
@@ -87,7 +87,7 @@ fn c31_a_second_reader_says_the_same_of_every_index() {
         .filter(|line| !line.starts_with('#'))
         .map(|line| line.split_once(' ').unwrap())
         .collect();
-    let Some(reader) = second_reader() else {
+    let Some(reader) = second_reader("index_verify.py") else {
         return;
     };
     let files: Vec<PathBuf> = rows
@@ -152,7 +152,7 @@ fn changed() -> Vec<Vec<u8>> {
 
 #[test]
 fn c31_a_second_reader_says_the_same_of_changed_packages_and_of_ours() {
-    let Some(reader) = second_reader() else {
+    let Some(reader) = second_reader("package_verify.py") else {
         return;
     };
     let scratch = tempfile::tempdir().unwrap();
