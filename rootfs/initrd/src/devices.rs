@@ -101,6 +101,20 @@ impl Devices {
         }
     }
 
+    /// Waits until something holds, looking again at each of the kernel's events;
+    /// false where the time is over first.
+    pub fn wait_until(&mut self, limit: Duration, mut holds: impl FnMut() -> bool) -> bool {
+        let start = Instant::now();
+        while !holds() {
+            let left = limit.saturating_sub(start.elapsed());
+            match self.next(left) {
+                News::Timeout => return holds(),
+                News::Event(_) | News::Lost => {}
+            }
+        }
+        true
+    }
+
     /// Asks for the module of a new device; gives the name of a block device.
     fn take(&self, event: Uevent) -> Option<String> {
         let name = event.devname.clone().filter(|_| event.is_new_block());

@@ -100,6 +100,12 @@ impl Loader {
         self.modules.wishes_over.store(true, Ordering::Relaxed);
     }
 
+    /// Loads now what a device asks for, where that is the driver of a watchdog
+    /// or of a chip that has one, also when wishes are over. Whether it is.
+    pub fn need_for_watchdog(&self, modalias: &str) -> bool {
+        self.modules.load_for_watchdog(modalias)
+    }
+
     /// Loads nothing more, before the initramfs is emptied.
     pub fn stop(&self) {
         let _ = fs::write(KERNEL_MODPROBE, SYSTEM_MODPROBE);
@@ -193,9 +199,21 @@ impl Modules {
         !found.is_empty()
     }
 
+    fn load_for_watchdog(&self, modalias: &str) -> bool {
+        let mut found = self.index.lookup(modalias);
+        found.retain(|id| self.index.is_for_watchdog(*id) && self.is_allowed(*id));
+        for part in found.iter().flat_map(|id| self.index.order(*id)) {
+            self.loaded[part].get_or_init(|| self.insert(part));
+        }
+        !found.is_empty()
+    }
+
+    fn is_allowed(&self, id: Id) -> bool {
+        !self.blacklist.contains(self.index.name(id))
+    }
+
     fn load_for_device(&self, found: &[Id]) {
-        let allowed = |id: &&Id| !self.blacklist.contains(self.index.name(**id));
-        for id in found.iter().filter(allowed) {
+        for id in found.iter().filter(|id| self.is_allowed(**id)) {
             for part in self.index.order(*id) {
                 if self.wishes_over.load(Ordering::Relaxed) {
                     return;

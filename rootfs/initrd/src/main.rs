@@ -9,7 +9,8 @@
 //! 5. opens the root device under dm-verity;
 //! 6. mounts the system image, the state volume on /var, the overlay on /etc;
 //! 7. writes the machine id and `/run/vigie/boot.json`;
-//! 8. frees the initramfs, makes the system image the root, applies the
+//! 8. sees that the machine's watchdog has its driver;
+//! 9. frees the initramfs, makes the system image the root, applies the
 //!    settings, becomes systemd.
 //!
 //! Nothing here sleeps: what is waited for is an event of the kernel. A step
@@ -28,6 +29,7 @@ mod root;
 mod state;
 mod sys;
 mod verity;
+mod watchdog;
 mod writable;
 
 use std::fs;
@@ -68,6 +70,7 @@ fn boot() -> Result<std::convert::Infallible, Trouble> {
     let root = root::find(&request, &loader, &mut devices)?;
     loader.stop_wishes();
     mount_system(&request, &loader, &root)?;
+    watchdog::wait_for_driver(&loader, &mut devices);
     loader.stop();
     handover::hand_over()
 }

@@ -35,6 +35,12 @@ pub struct Index {
 
 const PREFIX: usize = 3;
 
+/// Where the kernel keeps the drivers of watchdogs.
+const WATCHDOGS: &str = "kernel/drivers/watchdog/";
+/// Intel's, in which the watchdog (iTCO_wdt) is a device of its own that their
+/// drivers make appear: of older chips (LPC), of newer ones (SMBus).
+const CHIPS_WITH_WATCHDOG: [&str; 2] = ["lpc_ich", "i2c_i801"];
+
 #[derive(Debug)]
 struct Module {
     name: String,
@@ -76,6 +82,11 @@ impl Index {
     /// The module's file, below `/lib/modules/VERSION/`.
     pub fn path(&self, id: Id) -> &str {
         &self.modules[id].path
+    }
+
+    /// Whether this is the driver of a watchdog, or of a chip that has one in it.
+    pub fn is_for_watchdog(&self, id: Id) -> bool {
+        self.path(id).starts_with(WATCHDOGS) || CHIPS_WITH_WATCHDOG.contains(&self.name(id))
     }
 
     /// Whether the kernel has this one built in.
@@ -362,6 +373,25 @@ mod tests {
             let got = index.order(id);
             let got: Vec<_> = got.into_iter().map(|id| index.name(id)).collect();
             assert_eq!(got, want, "{name}");
+        }
+    }
+
+    #[test]
+    fn watchdogs() {
+        let files = [
+            ("kernel/drivers/watchdog/i6300esb.ko.xz", true),
+            ("kernel/drivers/mfd/lpc_ich.ko", true),
+            ("kernel/drivers/i2c/busses/i2c-i801.ko", true),
+            ("kernel/drivers/i2c/busses/i2c-piix4.ko", false),
+            ("kernel/drivers/ata/ahci.ko", false),
+        ];
+        let dep = files.iter().map(|(path, _)| format!("{path}:\n")).collect();
+        let index = Index::parse(&Texts {
+            dep,
+            ..Texts::default()
+        });
+        for (id, (path, want)) in files.iter().enumerate() {
+            assert_eq!(index.is_for_watchdog(id), *want, "{path}");
         }
     }
 
