@@ -22,6 +22,7 @@ mod update_cut;
 mod update_doors;
 mod update_medium;
 mod update_pull;
+mod update_raid;
 mod update_scp;
 mod update_sick;
 mod update_stick;
@@ -77,6 +78,7 @@ pub fn steps() -> Vec<Step> {
     steps.push(update_doors::step());
     steps.push(update_medium::step());
     steps.push(update_pull::step());
+    steps.push(update_raid::step());
     steps.extend(update_sick::steps());
     steps.push(update_scp::step());
     steps.push(update_stick::step());

@@ -15,7 +15,7 @@ use crate::vm::images::{self, DiskFile};
 
 const GB: u64 = 1_000_000_000;
 /// Serial numbers of the mirror's disks.
-const MIRROR: [&str; 2] = ["VIGIE-R1-A", "VIGIE-R1-B"];
+pub(super) const MIRROR: [&str; 2] = ["VIGIE-R1-A", "VIGIE-R1-B"];
 /// Size of each; the second is a little larger, as two makes of one size are.
 const MIRROR_BYTES: [u64; 2] = [12 * GB, 12 * GB + (3 << 20)];
 /// Serial number and size of the system disk beside the disks for recordings.
@@ -63,7 +63,8 @@ fn file(ctx: &Context, serial: &str, bytes: u64) -> Result<DiskFile> {
     })
 }
 
-fn mirror(ctx: &Context) -> Result<()> {
+/// Installs onto two mirrored disks.
+pub(super) fn install_mirror(ctx: &Context) -> Result<Vec<DiskFile>> {
     let mut files = Vec::new();
     for (serial, bytes) in MIRROR.iter().zip(MIRROR_BYTES) {
         files.push(file(ctx, serial, bytes)?);
@@ -86,6 +87,11 @@ fn mirror(ctx: &Context) -> Result<()> {
     for file in &files {
         table::check(ctx, file, 512)?;
     }
+    Ok(files)
+}
+
+fn mirror(ctx: &Context) -> Result<()> {
+    let files = install_mirror(ctx)?;
     let cases: [(&str, Firmware, &[usize]); 4] = [
         ("whole-bios", Firmware::Bios, &[0, 1]),
         ("first-pulled-uefi", Firmware::Uefi, &[1]),
@@ -106,7 +112,12 @@ fn mirror(ctx: &Context) -> Result<()> {
 }
 
 /// The disks that are present, each over an overlay: every case begins with the same disks.
-fn attach(ctx: &Context, case: &str, files: &[DiskFile], present: &[usize]) -> Result<Vec<Disk>> {
+pub(super) fn attach(
+    ctx: &Context,
+    case: &str,
+    files: &[DiskFile],
+    present: &[usize],
+) -> Result<Vec<Disk>> {
     let over = |&index: &usize| {
         let overlay = ctx.folder().join(format!("{case}-{index}.qcow2"));
         images::overlay(ctx.programs()?, &files[index].path, &overlay)?;

@@ -188,6 +188,8 @@ pub(super) struct Appliance<'a> {
     pub ctx: &'a Context,
     /// The machine.
     pub up: Up,
+    /// What opens it.
+    pub key: ssh::Key,
 }
 
 impl<'a> Appliance<'a> {
@@ -195,12 +197,13 @@ impl<'a> Appliance<'a> {
     pub fn boot(ctx: &'a Context) -> Result<Appliance<'a>> {
         let disk = Disk::new(disk::overlay(ctx, ctx.installed_disk()?)?, Bus::Virtio).qcow2();
         let up = boot::boot(ctx, "vm", Firmware::Bios, &[disk], Expect::Ok)?;
-        Ok(Appliance { ctx, up })
+        let key = ssh::Key::of_install(ctx);
+        Ok(Appliance { ctx, up, key })
     }
 
     /// What a command says.
     pub fn says(&self, command: &str) -> Result<String> {
-        ssh::Key::of_install(self.ctx).says(self.ctx, &self.up.vm, command)
+        self.key.says(self.ctx, &self.up.vm, command)
     }
 
     /// What a command says to a file on its standard input.
@@ -235,7 +238,7 @@ impl<'a> Appliance<'a> {
     }
 
     fn client(&self, command: &str) -> Result<Command> {
-        ssh::Key::of_install(self.ctx).client(self.ctx, &self.up.vm, command)
+        self.key.client(self.ctx, &self.up.vm, command)
     }
 
     /// Restarts it, and waits until a version runs from a slot.
@@ -247,10 +250,15 @@ impl<'a> Appliance<'a> {
 
     /// Waits until a version runs from a slot and is well.
     pub fn wait_for(&self, slot: &str, version: &str) -> Result<()> {
+        self.wait_for_status("ok", slot, version)
+    }
+
+    /// The same with another status.
+    pub fn wait_for_status(&self, status: &str, slot: &str, version: &str) -> Result<()> {
         let there = |response: &Response| {
             let health: Value = response.json().unwrap_or_default();
             let is = |field: &str, value: &str| health[field] == value;
-            is("status", "ok") && is("slot", slot) && is("version", version)
+            is("status", status) && is("slot", slot) && is("version", version)
         };
         self.up.vm.wait_http(WEB, "/health", RESTART, there)?;
         let seconds = self.up.vm.now().as_secs_f64();

@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use vigie_update::boot_state::TRIES;
 
 use super::update::{Appliance, Package, RESTART};
-use super::{boot, disk, scenario};
+use super::{boot, disk, scenario, ssh};
 use crate::context::Context;
 use crate::step::Step;
 use crate::vm::command::{Bus, Disk, Firmware};
@@ -69,5 +69,6 @@ fn start(ctx: &Context) -> Result<Appliance<'_>> {
     Ok(Appliance {
         ctx,
         up: boot::Up { vm, health },
+        key: ssh::Key::of_install(ctx),
     })
 }

@@ -30,7 +30,11 @@ fn second_reader(script: &str) -> Option<Command> {
         .args([&python, &python])
         // No site packages, nothing compiled left behind.
         .args(["-S", "-s", "-B"])
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../ci/second-reader").join(script))
+        .arg(
+            Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("../ci/second-reader")
+                .join(script),
+        )
         .env_clear()
         .env("LC_ALL", "C.UTF-8");
     Some(command)
