@@ -1,9 +1,11 @@
 //! What is installed without being asked for: a pure function of what lies there, what became of
 //! earlier updates, and the time.
 //!
-//! Only packages that came by scp, from a server or from a fleet server; never from a stick, which
-//! a passer-by can plug in, nor from the web page, where a person is about to decide. Never a
-//! version again that came back, and never one package without end.
+//! Only packages that came by scp, from a server or, where it consents, from a fleet server; never
+//! from a stick, which a passer-by can plug in, nor from the web page, where a person is about to
+//! decide. Never a version again that came back, and never one package without end.
+
+use vigie_settings::Window;
 
 use crate::doors::found::{Found, State};
 use crate::history::{self, Door, Outcome, Record};
@@ -26,15 +28,30 @@ pub enum Step<'a> {
     Restart,
 }
 
-/// The next step. `waiting` says whether a version is installed and not started, `in_window`
-/// whether the settings let the machine restart now.
+/// How it stands when the next step is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Now<'a> {
+    /// A version is installed and not started.
+    pub waiting: bool,
+    /// The settings let the machine restart now ([`is_time`]).
+    pub in_window: bool,
+    /// The package, by the SHA-256 of its signed header, that a fleet server lets be installed now.
+    pub consent: Option<&'a str>,
+}
+
+/// Whether the settings let the machine restart. `minute` is the local time, since midnight. By a
+/// clock that is not set nobody knows what time of day it is: a time of day is waited for then.
 #[must_use]
-pub fn next<'a>(
-    found: &'a [Found],
-    records: &[Record],
-    waiting: bool,
-    in_window: bool,
-) -> Step<'a> {
+pub fn is_time(window: Option<&Window>, minute: u16, clock_is_set: bool) -> bool {
+    window.is_none_or(|window| clock_is_set && window.contains(minute))
+}
+
+/// The next step.
+#[must_use]
+pub fn next<'a>(found: &'a [Found], records: &[Record], now: Now<'_>) -> Step<'a> {
+    let Now {
+        waiting, in_window, ..
+    } = now;
     if waiting {
         // What a person installed, a person starts.
         let open = history::open_installation(records);
@@ -45,7 +62,7 @@ pub fn next<'a>(
             (false, _) => Step::Nothing,
         };
     }
-    match best(found, records) {
+    match best(found, records, now.consent) {
         None => Step::Nothing,
         Some(_) if !in_window => Step::Later,
         Some(found) => Step::Apply(found),
@@ -53,15 +70,20 @@ pub fn next<'a>(
 }
 
 /// The highest version; of one version the changes to what runs rather than the whole.
-fn best<'a>(found: &'a [Found], records: &[Record]) -> Option<&'a Found> {
+fn best<'a>(found: &'a [Found], records: &[Record], consent: Option<&str>) -> Option<&'a Found> {
     let not_again = history::not_again(records);
+    let may = |found: &Found| match found.door {
+        Door::Scp | Door::Https => true,
+        Door::Fleet => consent.is_some() && found.package.as_deref() == consent,
+        _ => false,
+    };
     let wanted = |found: &&Found| {
-        matches!(found.door, Door::Scp | Door::Https | Door::Fleet)
+        may(found)
             && found.state == State::Ready
             && found
                 .version
                 .is_some_and(|version| !not_again.contains(&version))
-            && attempts(found, records) < ATTEMPTS
+            && attempts(found.package.as_ref(), records) < ATTEMPTS
     };
     let rank = |found: &&Found| {
         let shorter = std::cmp::Reverse(found.size);
@@ -70,14 +92,25 @@ fn best<'a>(found: &'a [Found], records: &[Record]) -> Option<&'a Found> {
     found.iter().filter(wanted).max_by_key(rank)
 }
 
-fn attempts(found: &Found, records: &[Record]) -> usize {
+fn attempts(package: Option<&String>, records: &[Record]) -> usize {
     let ours = |record: &&Record| {
-        record.package.is_some()
-            && record.package == found.package
+        package.is_some()
+            && record.package.as_ref() == package
             && record.who.as_deref() == Some(WHO)
-            && matches!(record.outcome, Outcome::Refused | Outcome::Failed)
+            && has_failed(record)
     };
     records.iter().filter(ours).count()
+}
+
+fn has_failed(record: &Record) -> bool {
+    matches!(record.outcome, Outcome::Refused | Outcome::Failed)
+}
+
+/// Whether a package that failed by this record is tried again, where packages are installed
+/// without being asked for.
+#[must_use]
+pub fn is_tried_again(record: &Record, records: &[Record]) -> bool {
+    has_failed(record) && attempts(record.package.as_ref(), records) < ATTEMPTS
 }
 
 #[cfg(test)]
@@ -114,8 +147,14 @@ mod tests {
         }
     }
 
+    const IN_WINDOW: Now<'_> = Now {
+        waiting: false,
+        in_window: true,
+        consent: Some("3 false"),
+    };
+
     fn apply(found: &[Found], records: &[Record]) -> String {
-        match next(found, records, false, true) {
+        match next(found, records, IN_WINDOW) {
             Step::Apply(found) => found.id.clone(),
             Step::Nothing => "-".to_owned(),
             other => panic!("{other:?}"),
@@ -196,8 +235,118 @@ mod tests {
             (&theirs, true, true, Step::Nothing),
             (&theirs, true, false, Step::Nothing),
         ] {
-            assert_eq!(next(&all, records, waiting, in_window), expected);
+            let now = Now {
+                waiting,
+                in_window,
+                consent: None,
+            };
+            assert_eq!(next(&all, records, now), expected);
         }
-        assert_eq!(next(&[], &[], false, false), Step::Nothing);
+        let outside = Now {
+            in_window: false,
+            ..IN_WINDOW
+        };
+        assert_eq!(next(&[], &[], outside), Step::Nothing);
+    }
+
+    #[test]
+    fn a_fleet_server_is_asked_for_its_consent() {
+        let all = [found(Door::Fleet, 3, false), found(Door::Scp, 2, false)];
+        for (consent, expected) in [
+            (Some("3 false"), &all[0]),
+            (Some("2 false"), &all[1]),
+            (Some("4 false"), &all[1]),
+            (None, &all[1]),
+        ] {
+            let now = Now {
+                consent,
+                ..IN_WINDOW
+            };
+            assert_eq!(next(&all, &[], now), Step::Apply(expected), "{consent:?}");
+        }
+        let nameless = [Found {
+            package: None,
+            ..found(Door::Fleet, 3, false)
+        }];
+        let now = Now {
+            consent: None,
+            ..IN_WINDOW
+        };
+        assert_eq!(next(&nameless, &[], now), Step::Nothing);
+    }
+
+    /// Local times, as a window of the settings has them.
+    fn minute(time: &str) -> u16 {
+        let (hours, minutes) = time.split_once(':').unwrap();
+        hours.parse::<u16>().unwrap() * 60 + minutes.parse::<u16>().unwrap()
+    }
+
+    #[test]
+    fn a_time_of_day_is_waited_for_and_a_clock_that_is_not_set_has_none() {
+        for (window, time, clock_is_set, expected) in [
+            (None, "12:00", true, true),
+            (None, "00:00", false, true),
+            (Some("02:00-04:00"), "01:59", true, false),
+            (Some("02:00-04:00"), "02:00", true, true),
+            (Some("02:00-04:00"), "03:59", true, true),
+            (Some("02:00-04:00"), "04:00", true, false),
+            (Some("02:00-04:00"), "03:00", false, false),
+            // Across midnight.
+            (Some("23:30-01:00"), "23:29", true, false),
+            (Some("23:30-01:00"), "23:30", true, true),
+            (Some("23:30-01:00"), "23:59", true, true),
+            (Some("23:30-01:00"), "00:00", true, true),
+            (Some("23:30-01:00"), "00:59", true, true),
+            (Some("23:30-01:00"), "01:00", true, false),
+            (Some("23:30-01:00"), "12:00", true, false),
+            (Some("23:30-01:00"), "00:00", false, false),
+            // All of the day but a part of the night.
+            (Some("05:00-04:00"), "04:30", true, false),
+            (Some("05:00-04:00"), "00:00", true, true),
+        ] {
+            let window: Option<Window> = window.map(|text| text.parse().unwrap());
+            let found = is_time(window.as_ref(), minute(time), clock_is_set);
+            assert_eq!(found, expected, "{window:?} {time} {clock_is_set}");
+        }
+    }
+
+    /// One night: what the timer finds at each time, and what is done.
+    #[test]
+    fn a_window_begins_and_ends_while_something_goes_on() {
+        let window: Window = "23:30-01:00".parse().unwrap();
+        let arriving = |number| Found {
+            state: State::Arriving,
+            ..found(Door::Https, number, false)
+        };
+        let ready = |number| found(Door::Https, number, false);
+        let ours = [record(Outcome::Installed, 2, WHO)];
+        for (time, found, records, waiting, expected) in [
+            // It begins while a package is fetched; another that is there does not wait for it.
+            ("23:30", vec![arriving(3)], &[][..], false, "nothing"),
+            ("23:45", vec![arriving(3), ready(2)], &[], false, "apply 2"),
+            // The package is complete within the window, and after midnight.
+            ("00:15", vec![ready(3)], &[], false, "apply 3"),
+            // It is complete too late: the next night.
+            ("01:00", vec![ready(3)], &[], false, "later"),
+            ("12:00", vec![ready(3)], &[], false, "later"),
+            ("23:30", vec![ready(3)], &[], false, "apply 3"),
+            // It was written when the window ended: not restarted in the middle of the day.
+            ("00:59", vec![ready(2)], &ours, true, "restart"),
+            ("01:00", vec![ready(2)], &ours, true, "later"),
+            ("23:30", vec![ready(2)], &ours, true, "restart"),
+        ] {
+            let now = Now {
+                waiting,
+                in_window: is_time(Some(&window), minute(time), true),
+                consent: None,
+            };
+            let done = match next(&found, records, now) {
+                Step::Nothing => "nothing".to_owned(),
+                Step::Later => "later".to_owned(),
+                Step::Restart => "restart".to_owned(),
+                Step::Apply(found) => format!("apply {}", found.version.unwrap().0[0]),
+            };
+            assert_eq!(done, expected, "{time}");
+        }
     }
 }

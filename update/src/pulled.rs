@@ -1,5 +1,6 @@
-//! What the last question to a server gave, as `vigie-pull` leaves it for people. It is written by
-//! an account that has a network, so it is only ever shown.
+//! What the last question to a server gave, as `vigie-pull` leaves it. It is written by an account
+//! that has a network: a report is only ever shown, and a consent only ever lets something be done
+//! that the settings ask for and that is judged again.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -12,8 +13,10 @@ use crate::version::Version;
 
 /// The folder of the account.
 pub const FOLDER: &str = "/var/lib/vigie/pull";
-/// The file's name.
+/// The report's name.
 pub const FILE: &str = "report.json";
+/// The consent's name.
+pub const CONSENT: &str = "consent.json";
 const MAX: u64 = 16 << 10;
 const WORDS_MAX: usize = 1000;
 
@@ -29,6 +32,8 @@ pub enum Answer {
     Fetched,
     /// There is something newer, and this machine does not take it.
     Refused,
+    /// There is an update that a person has to confirm on the server first.
+    Unconfirmed,
     /// The server could not be asked, or what it said is not believed.
     Failed,
 }
@@ -58,14 +63,7 @@ impl Report {
     /// # Errors
     /// There is none, or it cannot be read.
     pub fn load(folder: &Path) -> io::Result<Self> {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = File::from(open(folder.join(FILE), flags, Mode::empty())?);
-        if !file.metadata()?.is_file() {
-            return Err(io::ErrorKind::InvalidData.into());
-        }
-        let mut text = String::new();
-        file.take(MAX).read_to_string(&mut text)?;
-        let mut report: Self = serde_json::from_str(&text)?;
+        let mut report: Self = serde_json::from_str(&read(&folder.join(FILE))?)?;
         if let Some(reason) = &mut report.reason {
             let plain = reason.chars().filter(|c| !c.is_control());
             *reason = plain.take(WORDS_MAX).collect();
@@ -84,6 +82,9 @@ impl Report {
             Answer::Refused => {
                 format!("the server has version {version}, which this machine does not take")
             }
+            Answer::Unconfirmed => {
+                "the server has an update that must be confirmed there first".to_owned()
+            }
             Answer::Failed => "the server was asked in vain".to_owned(),
         };
         if let Some(reason) = &self.reason {
@@ -95,6 +96,48 @@ impl Report {
         }
         words
     }
+}
+
+/// What a fleet server lets be installed without a person: without one, nothing that came from it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Consent {
+    /// SHA-256 of the package's signed header.
+    pub package: String,
+    /// Since when, in seconds since 1970, by this machine's clock.
+    pub from: u64,
+    /// Until when, where the server has a maintenance window: it has to say so anew.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<u64>,
+}
+
+impl Consent {
+    /// Reads the consent in a folder that another account owns.
+    ///
+    /// # Errors
+    /// There is none, or it cannot be read.
+    pub fn load(folder: &Path) -> io::Result<Self> {
+        Ok(serde_json::from_str(&read(&folder.join(CONSENT))?)?)
+    }
+
+    /// Whether it holds at a time, in seconds since 1970. A clock that was set back ends one that
+    /// has an end.
+    #[must_use]
+    pub fn holds(&self, now: u64) -> bool {
+        self.until
+            .is_none_or(|until| (self.from..until).contains(&now))
+    }
+}
+
+/// Reads a short file of another account: no link is followed.
+fn read(path: &Path) -> io::Result<String> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(open(path, flags, Mode::empty())?);
+    if !file.metadata()?.is_file() {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    let mut text = String::new();
+    file.take(MAX).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 #[cfg(test)]
@@ -128,6 +171,28 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         std::os::unix::fs::symlink("/proc/self/environ", &path).unwrap();
         assert!(Report::load(dir.path()).is_err());
+        std::os::unix::fs::symlink(&path, dir.path().join(CONSENT)).unwrap();
+        assert!(Consent::load(dir.path()).is_err());
+    }
+
+    #[test]
+    fn a_consent_of_a_maintenance_window_ends() {
+        for (from, until, now, holds) in [
+            (100, None, 0, true),
+            (100, None, u64::MAX, true),
+            (100, Some(700), 99, false),
+            (100, Some(700), 100, true),
+            (100, Some(700), 699, true),
+            (100, Some(700), 700, false),
+        ] {
+            let package = "a".to_owned();
+            let consent = Consent {
+                package,
+                from,
+                until,
+            };
+            assert_eq!(consent.holds(now), holds, "{consent:?} at {now}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::automatic;
 use crate::history::{self, Outcome, Record};
 use crate::machine::Machine;
 use crate::package::signature::KeyId;
@@ -42,8 +43,11 @@ pub struct Situation {
     pub not_again: BTreeSet<Version>,
     /// What became of packages, the last of each.
     pub fates: Vec<Fate>,
-    /// The machine's serial number, where a fleet server knows it by that.
+    /// The machine's serial number, for a fleet server.
     pub serial: Option<String>,
+    /// An installation is under way.
+    #[serde(default)]
+    pub busy: bool,
 }
 
 /// What became of a package.
@@ -57,6 +61,9 @@ pub struct Fate {
     pub outcome: Outcome,
     /// Why, for what did not end well.
     pub reason: Option<String>,
+    /// It did not end well, and is tried again without being asked for.
+    #[serde(default)]
+    pub again: bool,
 }
 
 impl Situation {
@@ -98,9 +105,10 @@ impl Situation {
     }
 }
 
-/// The last thing that became of each package.
+/// The last thing that became of each package. `installs` says whether packages are installed
+/// without being asked for.
 #[must_use]
-pub fn fates(records: &[Record]) -> Vec<Fate> {
+pub fn fates(records: &[Record], installs: bool) -> Vec<Fate> {
     let mut fates: Vec<Fate> = Vec::new();
     for record in records {
         let Some(package) = &record.package else {
@@ -113,6 +121,7 @@ pub fn fates(records: &[Record]) -> Vec<Fate> {
             time: record.time,
             outcome: record.outcome,
             reason: reason.map(|reason| reason.chars().take(REASON_MAX).collect()),
+            again: installs && automatic::is_tried_again(record, records),
         });
     }
     fates
@@ -120,8 +129,8 @@ pub fn fates(records: &[Record]) -> Vec<Fate> {
 
 /// The parts of it that the history tells.
 #[must_use]
-pub fn of_history(records: &[Record]) -> (BTreeSet<Version>, Vec<Fate>) {
-    (history::not_again(records), fates(records))
+pub fn of_history(records: &[Record], installs: bool) -> (BTreeSet<Version>, Vec<Fate>) {
+    (history::not_again(records), fates(records, installs))
 }
 
 #[cfg(test)]
@@ -141,11 +150,34 @@ mod tests {
             record("b", Outcome::Refused),
             record("a", Outcome::Returned),
         ];
-        let (not_again, fates) = of_history(&records);
+        let (not_again, fates) = of_history(&records, true);
         let told: Vec<_> = fates.iter().map(|f| (&*f.package, f.outcome)).collect();
         assert_eq!(told, [("b", Outcome::Refused), ("a", Outcome::Returned)]);
         assert_eq!(fates[0].reason.as_ref().unwrap().len(), REASON_MAX);
         assert_eq!(not_again.len(), 1);
+    }
+
+    #[test]
+    fn what_is_tried_again_has_not_failed_yet() {
+        use Outcome::{Failed, Good, Installed, Refused, Returned};
+        for (outcomes, installs, again) in [
+            (&[Failed][..], true, true),
+            (&[Failed], false, false),
+            (&[Refused, Failed], true, true),
+            (&[Failed, Refused, Failed], true, false),
+            (&[Failed, Installed], true, false),
+            (&[Failed, Installed, Good], true, false),
+            (&[Failed, Installed, Returned], true, false),
+        ] {
+            let record = |outcome: &Outcome| Record {
+                package: Some("a".to_owned()),
+                who: Some(automatic::WHO.to_owned()),
+                ..Record::now(*outcome, Version::default())
+            };
+            let records: Vec<Record> = outcomes.iter().map(record).collect();
+            let fates = fates(&records, installs);
+            assert_eq!(fates[0].again, again, "{outcomes:?} {installs}");
+        }
     }
 
     #[test]
@@ -167,6 +199,7 @@ mod tests {
             not_again: BTreeSet::new(),
             fates: Vec::new(),
             serial: Some("X1".into()),
+            busy: true,
         };
         situation.save(dir.path()).unwrap();
         let mode = std::fs::metadata(dir.path().join(FILE)).unwrap();

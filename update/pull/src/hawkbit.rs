@@ -2,8 +2,10 @@
 //! (<https://eclipse.dev/hawkbit/apis/ddi_api/>).
 //!
 //! An action is closed with success only when the version that it brought was marked good, and with
-//! failure when it came back or was refused; until then it proceeds. What the server says of a
-//! package is not believed: which it is and whether it fits is what its own head says.
+//! failure when it came back or was refused for good; until then it proceeds, also where a download
+//! broke. What the server says of a package is not believed: which it is and whether it fits is what
+//! its own head says. What it says of the time is: nothing is installed without a person until it
+//! consents ([`Consent`]).
 
 mod action;
 mod messages;
@@ -18,15 +20,15 @@ use vigie_update::index::choose::{Choice, choose};
 use vigie_update::index::{Entry, FileName, Index};
 use vigie_update::package::envelope::Envelope;
 use vigie_update::policy::Refusal;
-use vigie_update::pulled::{Answer, Report};
+use vigie_update::pulled::{Answer, CONSENT, Consent, Report};
 
 use crate::fetch::{Wanted, fetch};
 use crate::http::{Trouble, is_same_server};
 use crate::part::{Head, read_head};
 use crate::store::Store;
 use crate::{Pull, now, plain, report};
-use action::{Action, fate, last_fate};
-use messages::{Base, Cancel, Deployment, Feedback};
+use action::{Action, fate, is_installed, is_settled, last_fate};
+use messages::{Base, Cancel, Deployment, Feedback, Leave, attributes};
 
 /// Its folder of packages.
 pub const PACKAGES: &str = "fleet";
@@ -40,6 +42,9 @@ const ARTIFACTS_MAX: usize = 16;
 const SLEEP: std::ops::RangeInclusive<u64> = 30..=24 * 3600;
 /// The longest pause while an action is open, and the pause where the server asks for none.
 const OPEN: u64 = 300;
+/// How long a maintenance window is taken to be open once the server has said so, in seconds: two
+/// questions.
+const WINDOW: u64 = 2 * OPEN;
 const HAL: &str = "application/hal+json, application/json";
 
 /// A package, and where it is.
@@ -86,6 +91,7 @@ pub fn run(pull: &Pull<'_>, hawkbit: &Hawkbit) -> Result<Report, Trouble> {
     let base: Base = fleet.get(&fleet.base.clone())?;
     let asked = now();
     let told = fleet.work(&base);
+    let told = fleet.introduce(&base, told);
     // What has failed is tried again by whoever started us, not at the server's next turn.
     let sleep = match &told {
         Ok(_) => base.sleep().unwrap_or(OPEN),
@@ -129,12 +135,36 @@ impl<'a> Fleet<'a> {
     fn work(&mut self, base: &Base) -> Result<Report, Trouble> {
         self.tell_fate()?;
         if let Some(link) = base.cancel() {
+            self.pull.store.forget(CONSENT)?;
             return self.cancel(link);
         }
-        match base.deployment() {
-            Some(link) => self.deploy(link),
-            None => Ok(report(Answer::UpToDate)),
+        if let Some(link) = base.deployment() {
+            return self.deploy(link);
         }
+        // What the server does not want any more is not installed without a person.
+        self.pull.store.forget(CONSENT)?;
+        Ok(report(if base.waits_for_confirmation() {
+            Answer::Unconfirmed
+        } else {
+            Answer::UpToDate
+        }))
+    }
+
+    /// Tells the server what this machine is, where it asks. That hinders no update.
+    fn introduce(&self, base: &Base, told: Result<Report, Trouble>) -> Result<Report, Trouble> {
+        let Some(link) = base.config_data() else {
+            return told;
+        };
+        let given = self.own(link).and_then(|url| {
+            let what = attributes(self.pull.situation);
+            self.pull.client.put(&url, what)
+        });
+        let mut told = told?;
+        if let (Err(trouble), None) = (given, &told.reason) {
+            let text = format!("telling it what this machine is: {trouble}");
+            told.reason = Some(text);
+        }
+        Ok(told)
     }
 
     fn get<T: serde::de::DeserializeOwned>(&self, url: &Url) -> Result<T, Trouble> {
@@ -160,17 +190,11 @@ impl<'a> Fleet<'a> {
     }
 
     /// Tells the server something of an action, once.
-    fn tell(&mut self, resource: &str, feedback: Feedback) -> Result<(), Trouble> {
+    fn tell(&mut self, feedback: Feedback) -> Result<(), Trouble> {
         if self.action.told.as_ref() == Some(&feedback) {
             return Ok(());
         }
-        let mut url = self.base.clone();
-        if let Ok(mut path) = url.path_segments_mut() {
-            path.extend([resource, &self.action.id, "feedback"]);
-        }
-        let time = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S").to_string();
-        let message = feedback.json(&self.action.id, &time);
-        if !self.pull.client.tell(&url, message)? {
+        if !self.post("deploymentBase", &self.action.id, &feedback)? {
             // It was closed or removed there: nobody will ever take it.
             self.action.package = None;
         }
@@ -178,44 +202,69 @@ impl<'a> Fleet<'a> {
         self.pull.store.note(ACTION, &self.action)
     }
 
+    /// Sends a feedback; answers whether there still is somebody to take it.
+    fn post(&self, resource: &str, id: &str, feedback: &Feedback) -> Result<bool, Trouble> {
+        let mut url = self.base.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.extend([resource, id, "feedback"]);
+        }
+        let time = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S").to_string();
+        self.pull.client.tell(&url, feedback.json(id, &time))
+    }
+
+    /// Tells the server what keeps an action from going on for now. What keeps us from telling is
+    /// most often the same trouble: the caller has it either way.
+    fn told_of(&mut self, trouble: Trouble) -> Trouble {
+        let _ = self.tell(Feedback::proceeding(&trouble.text));
+        trouble
+    }
+
     /// Tells what became of the package that was fetched for the action.
     fn tell_fate(&mut self) -> Result<(), Trouble> {
         match fate(&self.action, self.pull.situation) {
-            Some(feedback) if self.action.is_open() => self.tell("deploymentBase", feedback),
+            Some(feedback) if self.action.is_open() => self.tell(feedback),
             _ => Ok(()),
         }
     }
 
-    /// The server takes an action back: possible until it is in its slot.
+    /// The server takes an action back: possible until an installation of it has begun. Its package
+    /// is removed first; that none was begun before is seen at the next question.
     fn cancel(&mut self, link: &str) -> Result<Report, Trouble> {
         let cancel: Cancel = self.get(&self.own(link)?)?;
-        let ours = cancel.stops() == self.action.id;
-        let installed =
-            ours && fate(&self.action, self.pull.situation).is_some_and(|fate| !fate.is_refusal());
-        let answer = if installed {
+        let situation = self.pull.situation;
+        let ours = cancel.stops() == self.action.id && self.action.package.is_some();
+        let answered = self.action.answered.as_ref();
+        let is_first = answered.is_none_or(|(id, _)| *id != cancel.id);
+        let answer = if ours && is_installed(&self.action, situation) {
             Feedback::rejected("it is installed already")
         } else {
-            self.pull
-                .store
-                .packages(PACKAGES)?
-                .clear()
-                .map_err(|error| Trouble::disk("removing a package", &error))?;
-            Feedback::success("taken back before it was installed")
+            let packages = self.pull.store.packages(PACKAGES)?;
+            let removed = packages.clear();
+            removed.map_err(|error| Trouble::disk("removing a package", &error))?;
+            if ours && (is_first || situation.busy) {
+                Feedback::proceeding("the package is removed; its installation may have begun")
+            } else {
+                Feedback::success("taken back before it was installed")
+            }
         };
-        // The confirmation is about the cancellation, which has an id of its own.
-        let own = std::mem::replace(
-            &mut self.action,
-            Action {
-                id: cancel.id,
-                ..Action::default()
-            },
-        );
-        self.tell("cancelAction", answer)?;
-        if installed {
-            self.action = own;
-            self.pull.store.note(ACTION, &self.action)?;
-        }
+        self.answer(cancel.id, answer)?;
         Ok(report(Answer::UpToDate))
+    }
+
+    /// Answers a cancellation, once.
+    fn answer(&mut self, id: String, feedback: Feedback) -> Result<(), Trouble> {
+        let answered = Some((id, feedback));
+        if self.action.answered == answered {
+            return Ok(());
+        }
+        if let Some((id, feedback)) = &answered {
+            self.post("cancelAction", id, feedback)?;
+            if feedback.is_closed() {
+                self.action.package = None;
+            }
+        }
+        self.action.answered = answered;
+        self.pull.store.note(ACTION, &self.action)
     }
 
     fn deploy(&mut self, link: &str) -> Result<Report, Trouble> {
@@ -227,14 +276,16 @@ impl<'a> Fleet<'a> {
             };
         }
         // What was told is not told again: a server keeps only so many messages of an action.
-        let settled = fate(&self.action, self.pull.situation).is_some();
+        let settled = is_settled(&self.action, self.pull.situation);
         if settled || self.action.told.as_ref().is_some_and(Feedback::is_closed) {
             return Ok(report(Answer::UpToDate));
         }
-        let (offers, reason) = self.offers(&deployment)?;
+        self.action.answered = None;
+        let offers = self.offers(&deployment);
+        let (offers, reason) = offers.map_err(|trouble| self.told_of(trouble))?;
         if offers.is_empty() {
             let reason = reason.unwrap_or_else(|| "it holds no update package (.tgz)".to_owned());
-            self.tell("deploymentBase", Feedback::failure(&reason))?;
+            self.tell(Feedback::failure(&reason))?;
             let reason = Some(reason);
             return Ok(Report {
                 reason,
@@ -263,17 +314,17 @@ impl<'a> Fleet<'a> {
             Choice::Take(entry) => self.take(deployment, entry, offers),
             Choice::Refused(entry, refusal @ Refusal::Waiting { .. }) => {
                 let waits = Feedback::proceeding(&refusal.to_string());
-                self.tell("deploymentBase", waits)?;
+                self.tell(waits)?;
                 Ok(refused(entry, &refusal.to_string()))
             }
             Choice::Refused(entry, refusal) => {
                 let reason = refusal.to_string();
-                self.tell("deploymentBase", Feedback::failure(&reason))?;
+                self.tell(Feedback::failure(&reason))?;
                 Ok(refused(entry, &reason))
             }
             Choice::CameBack(entry) => {
                 let reason = "this version was installed here and came back, or was taken back";
-                self.tell("deploymentBase", Feedback::failure(reason))?;
+                self.tell(Feedback::failure(reason))?;
                 Ok(refused(entry, reason))
             }
             Choice::Nothing => self.nothing_newer(offers),
@@ -291,7 +342,7 @@ impl<'a> Fleet<'a> {
         } else {
             Feedback::proceeding("this version runs here and is not confirmed yet")
         };
-        self.tell("deploymentBase", feedback)?;
+        self.tell(feedback)?;
         Ok(report(Answer::UpToDate))
     }
 
@@ -301,8 +352,12 @@ impl<'a> Fleet<'a> {
         entry: &Entry,
         offers: &[Offer],
     ) -> Result<Report, Trouble> {
+        let leave = deployment.leave();
+        self.consent(leave, entry)?;
         let told = |answer| Report {
             version: Some(entry.version),
+            reason: (leave == Leave::No)
+                .then(|| "the server does not let it be installed yet".to_owned()),
             ..report(answer)
         };
         if !self.pull.fetch || deployment.is_not_to_be_fetched() {
@@ -325,37 +380,52 @@ impl<'a> Fleet<'a> {
         if here && self.action.package.as_ref() == Some(&entry.id) {
             return Ok(told(Answer::Fetched));
         }
-        self.tell("deploymentBase", Feedback::download())?;
-        self.action.package = Some(entry.id.clone());
-        self.action.before = last_fate(&entry.id, situation).cloned();
-        let fetched = fetch(self.pull.client, &wanted, &packages, &packages, &accept);
-        if let Err(trouble) = fetched {
-            if !trouble.passing {
-                self.tell("deploymentBase", Feedback::failure(&trouble.text))?;
-            }
-            return Err(trouble);
+        if self.action.package.as_ref() != Some(&entry.id) {
+            self.tell(Feedback::download())?;
+            self.action.package = Some(entry.id.clone());
+            self.action.before = last_fate(&entry.id, situation).cloned();
         }
-        self.tell("deploymentBase", Feedback::downloaded())?;
+        let fetched = fetch(self.pull.client, &wanted, &packages, &packages, &accept);
+        fetched.map_err(|trouble| self.told_of(trouble))?;
+        self.tell(Feedback::downloaded())?;
         Ok(told(Answer::Fetched))
     }
 
+    /// Notes whether the server lets a package be installed, for whoever installs without a person.
+    fn consent(&self, leave: Leave, entry: &Entry) -> Result<(), Trouble> {
+        let from = now();
+        let until = match leave {
+            Leave::No => return self.pull.store.forget(CONSENT),
+            Leave::Always => None,
+            Leave::InWindow => Some(from + WINDOW),
+        };
+        let package = entry.id.clone();
+        let consent = Consent {
+            package,
+            from,
+            until,
+        };
+        self.pull.store.note(CONSENT, &consent)
+    }
+
     /// The packages of an action that are authentic and for this product, by their own heads; and
-    /// why one is not.
+    /// why the others are not.
     fn offers(&self, deployment: &Deployment) -> Result<(Vec<Offer>, Option<String>), Trouble> {
         let mut offers = Vec::new();
-        let mut reason = None;
+        let mut reasons = Vec::new();
         let artifacts = deployment.artifacts().filter_map(|artifact| {
             let name: FileName = artifact.filename.parse().ok()?;
             Some((name, artifact.size, artifact.link()?))
         });
         for (name, size, link) in artifacts.take(ARTIFACTS_MAX) {
             let url = self.own(link)?;
-            match self.head(&url, name, size)? {
+            match self.head(&url, name.clone(), size)? {
                 Ok(entry) => offers.push((entry, url)),
-                Err(why) => reason = Some(why),
+                Err(why) => reasons.push(format!("{name}: {why}")),
             }
         }
-        Ok((offers, reason))
+        let reasons = reasons.join("; ");
+        Ok((offers, (!reasons.is_empty()).then_some(reasons)))
     }
 
     fn head(&self, url: &Url, name: FileName, size: u64) -> Result<Result<Entry, String>, Trouble> {

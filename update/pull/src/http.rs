@@ -147,12 +147,20 @@ impl Client {
     /// # Errors
     /// The server.
     pub fn tell(&self, url: &Url, json: String) -> Result<bool, Trouble> {
-        let request = self.0.post(url.clone()).body(json);
-        let answer = send(url, request.header("content-type", "application/json"))?;
+        let answer = send(url, with_json(self.0.post(url.clone()), json))?;
         if [StatusCode::NOT_FOUND, StatusCode::GONE].contains(&answer.status()) {
             return Ok(false);
         }
         accepted(url, answer).map(|_| true)
+    }
+
+    /// Puts a JSON text into its place.
+    ///
+    /// # Errors
+    /// The server.
+    pub fn put(&self, url: &Url, json: String) -> Result<(), Trouble> {
+        let answer = send(url, with_json(self.0.put(url.clone()), json))?;
+        accepted(url, answer).map(drop)
     }
 }
 
@@ -185,6 +193,12 @@ fn shown(url: &Url) -> String {
         port.unwrap_or_default(),
         url.path()
     )
+}
+
+fn with_json(request: RequestBuilder, json: String) -> RequestBuilder {
+    request
+        .header("content-type", "application/json")
+        .body(json)
 }
 
 fn send(url: &Url, request: RequestBuilder) -> Result<Response, Trouble> {

@@ -86,6 +86,19 @@ impl Store {
         self.note(FILE, report)
     }
 
+    /// Forgets what is remembered under a name.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn forget(&self, name: &str) -> Result<(), Trouble> {
+        match std::fs::remove_file(self.folder.join(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(Trouble::disk("forgetting what was seen", &error))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// What is remembered under a name; nothing where that is damaged.
     #[must_use]
     pub fn recall<T: DeserializeOwned>(&self, name: &str) -> Option<T> {

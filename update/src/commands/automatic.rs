@@ -2,6 +2,7 @@
 
 use std::io::Seek;
 use std::path::Path;
+use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 use jiff::Zoned;
@@ -13,10 +14,13 @@ use super::list;
 use super::serve::restart;
 use crate::appliance::{This, settings};
 use crate::apply::ApplyError;
-use crate::automatic::{Step, WHO, next};
+use crate::apply::lock::{self, LOCK};
+use crate::automatic::{Now, Step, WHO, is_time, next};
 use crate::doors::found::Found;
 use crate::history;
+use crate::machine::OS_RELEASE;
 use crate::progress::Progress;
+use crate::pulled::{self, Consent};
 use crate::reached::Floor;
 use crate::situation::{self, Situation};
 
@@ -39,10 +43,20 @@ pub fn run() -> Result<()> {
         let (found, files): (Vec<Found>, Vec<_>) = list::scan(&this)?.into_iter().unzip();
         let waiting = this.context(false)?.standing.waiting.is_some();
         let records = history::load(&this.folder);
-        match next(&found, &records, waiting, in_window(&settings)) {
+        let clock_is_set = clock_is_set();
+        let consent = consent();
+        let now = Now {
+            waiting,
+            in_window: is_time(settings.window.as_ref(), minute(), clock_is_set),
+            consent: consent.as_deref(),
+        };
+        match next(&found, &records, now) {
             Step::Nothing => return Ok(()),
             Step::Later => {
                 println!("an update is ready; it waits for its time of day");
+                if !clock_is_set {
+                    println!("the clock is not set; set it, or name a time server in [time]");
+                }
                 return Ok(());
             }
             Step::Restart => return restart(),
@@ -72,14 +86,26 @@ pub fn run() -> Result<()> {
     Ok(())
 }
 
-/// Whether this is a time of day at which the settings let the machine restart.
-fn in_window(settings: &Update) -> bool {
+/// The local time, in minutes since midnight.
+fn minute() -> u16 {
     let now = Zoned::now();
-    let minute = u16::from(now.hour().unsigned_abs()) * 60 + u16::from(now.minute().unsigned_abs());
-    settings
-        .window
-        .as_ref()
-        .is_none_or(|window| window.contains(minute))
+    u16::from(now.hour().unsigned_abs()) * 60 + u16::from(now.minute().unsigned_abs())
+}
+
+/// Whether the clock may be right. All files of an image carry the time when it was made: before
+/// that it cannot run. A battery that is flat shows so until a time server was reached.
+fn clock_is_set() -> bool {
+    let made = std::fs::metadata(OS_RELEASE).and_then(|about| about.modified());
+    made.is_ok_and(|made| SystemTime::now() >= made)
+}
+
+/// The package that a fleet server lets be installed now.
+fn consent() -> Option<String> {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let consent = Consent::load(Path::new(pulled::FOLDER)).ok()?;
+    consent
+        .holds(now.map_or(0, |now| now.as_secs()))
+        .then_some(consent.package)
 }
 
 /// Writes what the account that fetches packages may know.
@@ -89,7 +115,9 @@ fn in_window(settings: &Update) -> bool {
 pub fn tell_situation() -> Result<()> {
     let this = This::load()?;
     let standing = this.context(false)?.standing;
-    let (not_again, fates) = situation::of_history(&history::load(&this.folder));
+    let settings = settings(Path::new("/"));
+    let installs = settings.automatic == Automatic::Install;
+    let (not_again, fates) = situation::of_history(&history::load(&this.folder), installs);
     let floor = Floor::load(&this.folder);
     let told = Situation {
         reached: floor.reached.version,
@@ -99,17 +127,17 @@ pub fn tell_situation() -> Result<()> {
         revoked: floor.revoked,
         not_again,
         fates,
-        serial: serial(&settings(Path::new("/"))),
+        serial: serial(&settings),
+        busy: lock::holder(Path::new(LOCK)).is_some(),
         machine: this.machine,
     };
     told.save(Path::new(situation::FOLDER))
         .with_context(|| format!("writing {}/{}", situation::FOLDER, situation::FILE))
 }
 
-/// The serial number, where it is what a fleet server knows this machine by: the kernel shows it to
-/// root alone, and so it is handed on only where it is needed.
+/// The serial number, where a fleet server is told it: the kernel shows it to root alone, and so it
+/// is handed on only where it is needed.
 fn serial(settings: &Update) -> Option<String> {
-    let fleet = settings.hawkbit.as_ref()?;
-    let asked = fleet.controller.is_none();
-    asked.then(|| Hardware::this().dmi.serial).flatten()
+    settings.hawkbit.as_ref()?;
+    Hardware::this().dmi.serial
 }

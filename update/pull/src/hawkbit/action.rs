@@ -17,6 +17,9 @@ pub struct Action {
     pub before: Option<Fate>,
     /// What the server was told last.
     pub told: Option<Feedback>,
+    /// The cancellation that was answered last, by its id, and the answer.
+    #[serde(default)]
+    pub answered: Option<(String, Feedback)>,
 }
 
 impl Action {
@@ -24,6 +27,24 @@ impl Action {
     pub fn is_open(&self) -> bool {
         self.package.is_some() && !self.told.as_ref().is_some_and(Feedback::is_closed)
     }
+}
+
+/// What became of an action's package since it was fetched.
+fn news<'a>(action: &Action, situation: &'a Situation) -> Option<&'a Fate> {
+    let fate = last_fate(action.package.as_ref()?, situation)?;
+    let at = |fate: &Fate| (fate.time, fate.outcome);
+    (action.before.as_ref().map(at) != Some(at(fate))).then_some(fate)
+}
+
+/// Whether nothing more is to be done for an action.
+pub fn is_settled(action: &Action, situation: &Situation) -> bool {
+    news(action, situation).is_some_and(|fate| !fate.again)
+}
+
+/// Whether an action's package is in its slot.
+pub fn is_installed(action: &Action, situation: &Situation) -> bool {
+    let news = news(action, situation);
+    news.is_some_and(|fate| matches!(fate.outcome, Outcome::Installed | Outcome::Good))
 }
 
 /// The last thing that became of a package.
@@ -34,14 +55,15 @@ pub fn last_fate<'a>(package: &str, situation: &'a Situation) -> Option<&'a Fate
 
 /// What became of an action's package, as the server is told it; nothing while it only lies here.
 pub fn fate(action: &Action, situation: &Situation) -> Option<Feedback> {
-    let fate = last_fate(action.package.as_ref()?, situation)?;
-    if action.before.as_ref() == Some(fate) {
-        return None;
-    }
+    let fate = news(action, situation)?;
     let why = |words: &str| match &fate.reason {
         Some(reason) => format!("{words}: {reason}"),
         None => words.to_owned(),
     };
+    if fate.again {
+        let words = "it could not be installed, which is tried again";
+        return Some(Feedback::proceeding(&why(words)));
+    }
     Some(match fate.outcome {
         Outcome::Installed => Feedback::proceeding("installed; it waits for a restart"),
         Outcome::Good => Feedback::success("it has come up well"),

@@ -1,7 +1,13 @@
 //! The messages of the API, as far as they are used. Unknown fields are for other devices.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use vigie_update::situation::Situation;
+
+/// Longest value of an attribute, in characters; a server refuses more.
+const ATTRIBUTE_MAX: usize = 128;
 
 #[derive(Debug, Deserialize)]
 struct Link {
@@ -32,6 +38,8 @@ struct Polling {
 struct Links {
     deployment_base: Option<Link>,
     cancel_action: Option<Link>,
+    confirmation_base: Option<Link>,
+    config_data: Option<Link>,
 }
 
 impl Base {
@@ -55,6 +63,16 @@ impl Base {
     /// Where the cancellation is.
     pub fn cancel(&self) -> Option<&str> {
         self.links.cancel_action.as_ref().map(|link| &*link.href)
+    }
+
+    /// Whether an action waits for somebody to confirm it.
+    pub fn waits_for_confirmation(&self) -> bool {
+        self.links.confirmation_base.is_some()
+    }
+
+    /// Where the server wants to be told what this machine is.
+    pub fn config_data(&self) -> Option<&str> {
+        self.links.config_data.as_ref().map(|link| &*link.href)
     }
 }
 
@@ -89,9 +107,13 @@ pub struct Deployment {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Order {
     #[serde(default)]
     download: String,
+    #[serde(default)]
+    update: String,
+    maintenance_window: Option<String>,
     #[serde(default)]
     chunks: Vec<Chunk>,
 }
@@ -114,15 +136,31 @@ pub struct Artifact {
 }
 
 #[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 struct ArtifactLinks {
     download: Option<Link>,
+    download_http: Option<Link>,
 }
 
 impl Artifact {
-    /// Where it is by HTTPS; `download-http` is plain HTTP.
+    /// Where it is. By its default properties a server has `download-http` alone, which then has
+    /// the scheme of the question; whether that is HTTPS is for the caller to see.
     pub fn link(&self) -> Option<&str> {
-        self.links.download.as_ref().map(|link| &*link.href)
+        let links = &self.links;
+        let link = links.download.as_ref().or(links.download_http.as_ref());
+        link.map(|link| &*link.href)
     }
+}
+
+/// Whether the server lets a package be installed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leave {
+    /// Not now.
+    No,
+    /// Whenever the machine likes.
+    Always,
+    /// Now: its maintenance window is open.
+    InWindow,
 }
 
 impl Deployment {
@@ -138,6 +176,38 @@ impl Deployment {
     pub fn is_not_to_be_fetched(&self) -> bool {
         self.deployment.download == "skip"
     }
+
+    /// Whether the server lets it be installed now. What is not understood is no leave.
+    pub fn leave(&self) -> Leave {
+        let Order {
+            update,
+            maintenance_window: window,
+            ..
+        } = &self.deployment;
+        match (update.as_str(), window.as_deref()) {
+            ("attempt" | "forced", None) => Leave::Always,
+            ("attempt" | "forced", Some("available")) => Leave::InWindow,
+            _ => Leave::No,
+        }
+    }
+}
+
+/// What this machine is, for the server's list (`configData`); what a person may see of it.
+pub fn attributes(situation: &Situation) -> String {
+    let machine = &situation.machine;
+    let version = machine.version.to_string();
+    let texts = [
+        ("product", Some(&machine.product)),
+        ("version", Some(&version)),
+        ("arch", Some(&machine.arch)),
+        ("hardware", Some(&machine.hardware)),
+        ("serial", situation.serial.as_ref()),
+    ];
+    let data: BTreeMap<&str, String> = texts
+        .into_iter()
+        .filter_map(|(name, text)| Some((name, text?.chars().take(ATTRIBUTE_MAX).collect())))
+        .collect();
+    json!({"mode": "merge", "data": data}).to_string()
 }
 
 /// What the server is told of an action.
@@ -190,11 +260,6 @@ impl Feedback {
     /// Whether the action has ended by it.
     pub fn is_closed(&self) -> bool {
         self.execution == "closed"
-    }
-
-    /// Whether nothing of the action is left on this machine.
-    pub fn is_refusal(&self) -> bool {
-        self.is_closed() && self.finished == "failure"
     }
 
     /// The message. `time` is that of this machine, in UTC, as 20140511T121314.

@@ -46,6 +46,7 @@ fn pauses_are_read_as_they_are_written() {
         package: Some("a".into()),
         before: None,
         told: None,
+        answered: None,
     };
     let asked = now() - 301;
     store
@@ -76,8 +77,9 @@ fn c77_c78_c84_success_is_told_only_of_what_was_marked_good() {
         package: Some("a".into()),
         before: None,
         told: None,
+        answered: None,
     };
-    let told = |outcomes: &[Outcome]| {
+    let told = |outcomes: &[Outcome], again: &bool| {
         let situation = Situation {
             machine: Machine {
                 product: "vigie".into(),
@@ -99,9 +101,11 @@ fn c77_c78_c84_success_is_told_only_of_what_was_marked_good() {
                     time: 7,
                     outcome: *outcome,
                     reason: Some("why".into()),
+                    again: *again,
                 })
                 .collect(),
             serial: None,
+            busy: false,
         };
         let feedback = fate(&action, &situation)?;
         let json: serde_json::Value =
@@ -113,15 +117,18 @@ fn c77_c78_c84_success_is_told_only_of_what_was_marked_good() {
             status["result"]["finished"].as_str().unwrap()
         ))
     };
-    for (outcomes, expected) in [
-        (&[][..], None),
-        (&[Outcome::Installed], Some("proceeding none")),
-        (&[Outcome::Good], Some("closed success")),
-        (&[Outcome::Returned], Some("closed failure")),
-        (&[Outcome::Refused], Some("closed failure")),
-        (&[Outcome::Failed], Some("closed failure")),
-        (&[Outcome::Cancelled], Some("closed failure")),
+    for (outcomes, again, expected) in [
+        (&[][..], false, None),
+        (&[Outcome::Installed], false, Some("proceeding none")),
+        (&[Outcome::Good], false, Some("closed success")),
+        (&[Outcome::Returned], false, Some("closed failure")),
+        (&[Outcome::Refused], false, Some("closed failure")),
+        (&[Outcome::Refused], true, Some("proceeding none")),
+        (&[Outcome::Failed], false, Some("closed failure")),
+        (&[Outcome::Failed], true, Some("proceeding none")),
+        (&[Outcome::Cancelled], false, Some("closed failure")),
     ] {
-        assert_eq!(told(outcomes).as_deref(), expected, "{outcomes:?}");
+        let found = told(outcomes, &again);
+        assert_eq!(found.as_deref(), expected, "{outcomes:?} {again}");
     }
 }

@@ -160,6 +160,7 @@ impl Box {
                 not_again: BTreeSet::new(),
                 fates: Vec::new(),
                 serial: Some("SN-1".into()),
+                busy: false,
             },
             folder: tempfile::tempdir().unwrap(),
             patience: Patience {
