@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags, open};
+use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
 use serde::{Deserialize, Serialize};
 
 use crate::version::Version;
@@ -15,6 +15,8 @@ use crate::version::Version;
 pub const FOLDER: &str = "/var/lib/vigie/pull";
 /// The report's name.
 pub const FILE: &str = "report.json";
+/// Held while a server is asked or a package is fetched.
+pub const LOCK: &str = "lock";
 /// The consent's name.
 pub const CONSENT: &str = "consent.json";
 const MAX: u64 = 16 << 10;
@@ -128,13 +130,25 @@ impl Consent {
     }
 }
 
-/// Reads a short file of another account: no link is followed.
-fn read(path: &Path) -> io::Result<String> {
+/// Whether a server is being asked, or a package fetched.
+#[must_use]
+pub fn is_busy(folder: &Path) -> bool {
+    open_plain(&folder.join(LOCK))
+        .is_ok_and(|file| flock(&file, FlockOperation::NonBlockingLockShared).is_err())
+}
+
+/// Opens a file of another account: no link is followed.
+fn open_plain(path: &Path) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = File::from(open(path, flags, Mode::empty())?);
     if !file.metadata()?.is_file() {
         return Err(io::ErrorKind::InvalidData.into());
     }
+    Ok(file)
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    let file = open_plain(path)?;
     let mut text = String::new();
     file.take(MAX).read_to_string(&mut text)?;
     Ok(text)
@@ -173,6 +187,18 @@ mod tests {
         assert!(Report::load(dir.path()).is_err());
         std::os::unix::fs::symlink(&path, dir.path().join(CONSENT)).unwrap();
         assert!(Consent::load(dir.path()).is_err());
+    }
+
+    #[test]
+    fn a_run_that_goes_on_is_seen() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(!is_busy(dir.path()));
+        let held = File::create(dir.path().join(LOCK)).unwrap();
+        assert!(!is_busy(dir.path()));
+        flock(&held, FlockOperation::LockExclusive).unwrap();
+        assert!(is_busy(dir.path()));
+        drop(held);
+        assert!(!is_busy(dir.path()));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod admin;
 mod arrays;
+mod asking;
 mod check;
 mod facts;
 mod health;
@@ -23,6 +24,7 @@ mod tls;
 mod units;
 mod update_messages;
 mod update_page;
+mod update_server;
 mod updater;
 mod upload;
 

@@ -44,6 +44,16 @@ pub struct UpdateMessages {
     pub look_again: &'static str,
     pub doors: [(&'static str, &'static str); 7],
 
+    pub server: &'static str,
+    pub ask: &'static str,
+    pub asking: &'static str,
+    pub never_asked: &'static str,
+    pub asked: &'static str,
+    /// With `{days}`.
+    pub list_made: &'static str,
+    /// With `{version}`.
+    pub answers: [(&'static str, &'static str); 6],
+
     pub upload: &'static str,
     pub upload_note: &'static str,
     pub upload_file: &'static str,
@@ -121,6 +131,29 @@ static EN: UpdateMessages = UpdateMessages {
         ("https", "fetched"),
         ("fleet", "fleet server"),
     ],
+    server: "Update server",
+    ask: "Check for updates now",
+    asking: "The server is being asked, or a package is being fetched.",
+    never_asked: "It has not been asked yet.",
+    asked: "Asked",
+    list_made: "its list was made {days} days before",
+    answers: [
+        ("up-to-date", "The server has nothing newer."),
+        ("offered", "The server offers version {version}."),
+        (
+            "fetched",
+            "Version {version} was fetched; it is listed above.",
+        ),
+        (
+            "refused",
+            "The server has version {version}, which this machine does not take.",
+        ),
+        (
+            "unconfirmed",
+            "The server has an update that must be confirmed there first.",
+        ),
+        ("failed", "The server was asked in vain."),
+    ],
     upload: "Send a package",
     upload_note: "A file vigie-…-upd.tgz. It is checked first and changes nothing until you install it.",
     upload_file: "Package file",
@@ -188,6 +221,29 @@ static FR: UpdateMessages = UpdateMessages {
         ("medium", "support"),
         ("https", "téléchargé"),
         ("fleet", "serveur de parc"),
+    ],
+    server: "Serveur de mises à jour",
+    ask: "Chercher une mise à jour",
+    asking: "Le serveur est interrogé, ou un paquet est en cours de téléchargement.",
+    never_asked: "Il n’a pas encore été interrogé.",
+    asked: "Interrogé le",
+    list_made: "sa liste avait été faite {days} jours avant",
+    answers: [
+        ("up-to-date", "Le serveur n’a rien de plus récent."),
+        ("offered", "Le serveur propose la version {version}."),
+        (
+            "fetched",
+            "La version {version} a été téléchargée ; elle est dans la liste ci-dessus.",
+        ),
+        (
+            "refused",
+            "Le serveur a la version {version}, que cet appareil n’accepte pas.",
+        ),
+        (
+            "unconfirmed",
+            "Le serveur a une mise à jour qui doit d’abord y être confirmée.",
+        ),
+        ("failed", "Le serveur n’a pas pu répondre utilement."),
     ],
     upload: "Envoyer un paquet",
     upload_note: "Un fichier vigie-…-upd.tgz. Il est d’abord vérifié et ne change rien tant que vous ne l’installez pas.",

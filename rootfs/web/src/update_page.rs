@@ -4,11 +4,13 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use crate::asking::Asked;
 use crate::job::Job;
 use crate::language::Language;
 use crate::messages::Messages;
 use crate::page::{STYLE, escape, size};
 use crate::update_messages::{UpdateMessages, worded};
+use crate::update_server;
 use crate::updater::Failure;
 
 /// The whole script of the update page; the security policy admits it by its digest.
@@ -26,6 +28,7 @@ pub struct View<'a> {
     pub found: Result<Vec<Value>, Failure>,
     pub history: Vec<Value>,
     pub job: Option<Job>,
+    pub asked: Asked,
 }
 
 impl View<'_> {
@@ -44,6 +47,9 @@ pub fn update(view: &View<'_>) -> String {
     }
     job(&mut body, view, m);
     packages(&mut body, view, m);
+    if let Ok(status) = &view.status {
+        update_server::section(&mut body, view, m, &status["server"]);
+    }
     upload(&mut body, m);
     history(&mut body, view, m);
     let end = format!("<script>{SCRIPT}</script>\n");
@@ -51,6 +57,7 @@ pub fn update(view: &View<'_>) -> String {
         Some(job) if job.is_running() => {
             "<noscript><meta http-equiv=\"refresh\" content=\"3\"></noscript>\n"
         }
+        _ if view.asked.running => "<meta http-equiv=\"refresh\" content=\"3\">\n",
         _ => "",
     };
     let out = form(view, "/logout", m.log_out, "");
@@ -117,7 +124,7 @@ fn frame(
 }
 
 /// A button that changes something.
-fn form(view: &View<'_>, action: &str, label: &str, more: &str) -> String {
+pub fn form(view: &View<'_>, action: &str, label: &str, more: &str) -> String {
     format!(
         "<form method=\"post\" action=\"{action}\"><input type=\"hidden\" name=\"csrf\" \
          value=\"{}\">{more}<button>{label}</button></form>\n",
@@ -125,7 +132,7 @@ fn form(view: &View<'_>, action: &str, label: &str, more: &str) -> String {
     )
 }
 
-fn warning(body: &mut String, text: &str) {
+pub fn warning(body: &mut String, text: &str) {
     let _ = writeln!(
         body,
         "<p class=\"verdict degraded\" role=\"alert\">{}</p>",
@@ -141,7 +148,7 @@ fn good(body: &mut String, text: &str) {
     );
 }
 
-fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+pub fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value[key].as_str().unwrap_or_default()
 }
 
@@ -349,7 +356,7 @@ fn history(body: &mut String, view: &View<'_>, m: &UpdateMessages) {
 }
 
 /// Seconds since 1970 as a date; the time zone is nowhere that this service reads.
-fn date(seconds: i64) -> String {
+pub fn date(seconds: i64) -> String {
     let Ok(time) = time::OffsetDateTime::from_unix_timestamp(seconds) else {
         return String::new();
     };
@@ -392,6 +399,10 @@ mod tests {
             status: Ok(json!({
                 "version": "1.0.0.0", "slot": "a", "next": "a", "busy": "Console, <b>",
                 "slots": {"b": {"good": true}}, "holds": {"b": {"version": "0.9.0.0"}},
+                "server": {"busy": false, "report": {
+                    "time": 1_700_000_000, "answer": "refused", "version": "<b>3",
+                    "made": 1_699_000_000, "reason": "no licence <b>",
+                }},
             })),
             found: Ok(vec![
                 found("ready", "usb", ""),
@@ -404,6 +415,7 @@ mod tests {
                 record("returned", Some("it hung <b>")),
             ],
             job: None,
+            asked: Asked::default(),
         }
     }
 
@@ -474,6 +486,59 @@ mod tests {
             }
         }
         assert!(running.contains("id=\"job\"") && running.contains("http-equiv"));
+    }
+
+    #[test]
+    fn the_server_is_asked_where_there_is_one() {
+        let page = |language, server: Value, asked: &Asked| {
+            let mut view = view(language);
+            if let Ok(status) = &mut view.status {
+                status["server"] = server;
+            }
+            view.asked = asked.clone();
+            update(&view)
+        };
+        let idle = Asked::default();
+        let running = Asked {
+            running: true,
+            ..Asked::default()
+        };
+        let failed = Asked {
+            failure: Some(Failure::new("no <b>", "non <b>")),
+            ..Asked::default()
+        };
+        let report = |answer| json!({"report": {"answer": answer, "version": "2.1.0.0"}});
+        let button = "action=\"/update/ask\"";
+        let (en, fr) = (Language::En, Language::Fr);
+        for (language, server, asked, is_button, words) in [
+            (en, json!({}), &idle, true, "Check for updates now"),
+            (fr, json!({}), &idle, true, "Chercher une mise à jour"),
+            (en, json!({}), &idle, true, "has not been asked"),
+            (en, json!({}), &failed, true, "no &lt;b&gt;"),
+            (fr, json!({}), &failed, true, "non &lt;b&gt;"),
+            (en, json!({}), &running, false, "is being asked"),
+            (en, json!({"busy": true}), &idle, false, "is being asked"),
+            (en, report("offered"), &idle, true, "offers version 2.1.0.0"),
+            (
+                fr,
+                report("offered"),
+                &idle,
+                true,
+                "propose la version 2.1.0.0",
+            ),
+            (en, report("up-to-date"), &idle, true, "nothing newer"),
+            (en, report("fetched"), &idle, true, "2.1.0.0 was fetched"),
+            (en, report("unconfirmed"), &idle, true, "confirmed"),
+            (en, report("failed"), &idle, true, "in vain"),
+            (en, report("<b>"), &idle, true, "&lt;b&gt;"),
+        ] {
+            let page = page(language, server.clone(), asked);
+            assert_eq!(page.contains(button), is_button, "{server} {asked:?}");
+            assert!(page.contains(words), "{server} {asked:?}: {words}");
+            assert_eq!(page.contains("http-equiv"), asked.running);
+        }
+        let none = page(en, Value::Null, &idle);
+        assert!(!none.contains(button) && !none.contains("Update server"));
     }
 
     #[test]

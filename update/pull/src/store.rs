@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock, statvfs};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use vigie_update::package::envelope::Envelope;
-use vigie_update::pulled::{FILE, Report};
+use vigie_update::pulled::{FILE, LOCK, Report};
 
 use crate::http::Trouble;
 use crate::part::Accept;
@@ -45,7 +45,7 @@ impl Store {
     /// Another one is under way, or the folder cannot be written.
     pub fn lock(&self) -> Result<File, Trouble> {
         let disk = |error| Trouble::disk("locking the folder", &error);
-        let file = File::create(self.folder.join("lock")).map_err(disk)?;
+        let file = File::create(self.folder.join(LOCK)).map_err(disk)?;
         flock(&file, FlockOperation::NonBlockingLockExclusive)
             .map_err(|_| Trouble::passing("another run is under way; wait until it has ended"))?;
         Ok(file)

@@ -4,10 +4,11 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
 use crate::appliance::settings;
-use crate::pulled::{FOLDER, Report};
+use crate::doors::serve::Failure;
+use crate::pulled::{self, FOLDER, Report};
 
 /// Asks under its own account: this program speaks to no network.
 const CHECK: &str = "vigie-pull@check.service";
@@ -19,18 +20,7 @@ const FETCH: &str = "vigie-pull@fetch.service";
 /// # Errors
 /// The settings name no server; the program that asks could not run.
 pub fn run(json: bool, fetch: bool) -> Result<()> {
-    ensure!(
-        settings(Path::new("/")).pulls(),
-        "the settings name no server to ask; give [update] source"
-    );
-    let unit = if fetch { FETCH } else { CHECK };
-    let status = Command::new("systemctl").args(["start", unit]).status();
-    let status = status.context("having systemd ask the server")?;
-    ensure!(
-        status.success(),
-        "{unit} failed; see `journalctl -u {unit}`"
-    );
-    let report = Report::load(Path::new(FOLDER)).context("reading what came of it")?;
+    let report = ask(fetch).map_err(|failure| anyhow::anyhow!(failure.english))?;
     if json {
         println!("{}", serde_json::to_string(&report)?);
     } else {
@@ -38,4 +28,43 @@ pub fn run(json: bool, fetch: bool) -> Result<()> {
         println!("{}", report.words(now.map_or(0, |now| now.as_secs())));
     }
     Ok(())
+}
+
+/// Whether the settings name a server.
+#[must_use]
+pub fn is_possible() -> bool {
+    settings(Path::new("/")).pulls()
+}
+
+/// Has the server asked, and perhaps what it offers fetched.
+///
+/// # Errors
+/// The settings name no server; it is being asked already; the program that asks could not run.
+pub fn ask(fetch: bool) -> Result<Report, Failure> {
+    if !is_possible() {
+        return Err(Failure::refused(
+            "the settings name no server to ask; give [update] source",
+            "les réglages ne nomment aucun serveur ; donnez [update] source",
+        ));
+    }
+    if pulled::is_busy(Path::new(FOLDER)) {
+        return Err(Failure::refused(
+            "the server is being asked or a package is being fetched already; look again later",
+            "le serveur est déjà interrogé, ou un paquet en cours de téléchargement ; réessayez plus tard",
+        ));
+    }
+    let unit = if fetch { FETCH } else { CHECK };
+    let status = Command::new("systemctl").args(["start", unit]).status();
+    let status = status.context("having systemd ask the server")?;
+    if !status.success() {
+        return Err(Failure {
+            refused: false,
+            ..Failure::refused(
+                format!("{unit} failed; see `journalctl -u {unit}`"),
+                format!("{unit} a échoué ; voyez « journalctl -u {unit} »"),
+            )
+        });
+    }
+    let report = Report::load(Path::new(FOLDER)).context("reading what came of it");
+    Ok(report?)
 }

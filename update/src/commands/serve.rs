@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use super::apply::{self, Asked, Order, PROGRAM};
-use super::{list, show, slots};
+use super::{check, list, show, slots};
 use crate::appliance::This;
 use crate::apply::ApplyError;
 use crate::apply::lock::{self, LOCK};
@@ -24,6 +24,7 @@ use crate::history::{self, Door, Outcome, Record};
 use crate::machine::below;
 use crate::policy::{Refusal, judge};
 use crate::progress::Progress;
+use crate::pulled::{self, FOLDER, Report};
 use crate::reached;
 
 /// Answers the one request that comes through standard input, a connected socket.
@@ -49,6 +50,11 @@ impl Updater for Running {
     fn status(&mut self) -> Result<Value, Failure> {
         let mut status = serde_json::to_value(slots::status_now()?).map_err(anyhow::Error::from)?;
         status["busy"] = lock::holder(Path::new(LOCK)).into();
+        let folder = Path::new(FOLDER);
+        status["server"] = match check::is_possible() {
+            true => json!({"busy": pulled::is_busy(folder), "report": Report::load(folder).ok()}),
+            false => Value::Null,
+        };
         Ok(status)
     }
 
@@ -119,6 +125,10 @@ impl Updater for Running {
 
     fn restart(&mut self) -> Result<(), Failure> {
         Ok(restart()?)
+    }
+
+    fn ask(&mut self) -> Result<Report, Failure> {
+        check::ask(false)
     }
 
     fn login(&mut self, user: &str, password: &str, peer: &str) -> Answer {

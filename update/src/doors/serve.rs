@@ -19,6 +19,7 @@ use super::peer::Peer;
 use crate::apply::ApplyError;
 use crate::history::{Door, Outcome, Record};
 use crate::progress::{Progress, Shown};
+use crate::pulled::Report;
 
 /// Longest request in bytes, its newline included.
 const LONGEST: usize = 4096;
@@ -65,6 +66,8 @@ pub enum Request {
     },
     /// Restarts the machine: `restarting`.
     Restart {},
+    /// Asks the server of the settings what it has; nothing is fetched: an `asked`.
+    Ask {},
     /// Whether a password is right: `welcome`, or `refused` with a `code`.
     Login {
         /// The name.
@@ -176,6 +179,8 @@ pub trait Updater {
     fn rollback(&mut self, door: Door, who: Option<String>) -> Result<Outcome, Failure>;
     /// Restarts the machine.
     fn restart(&mut self) -> Result<(), Failure>;
+    /// Asks the server of the settings.
+    fn ask(&mut self) -> Result<Report, Failure>;
     /// Judges a password.
     fn login(&mut self, user: &str, password: &str, peer: &str) -> Answer;
 }
@@ -264,6 +269,7 @@ fn answer(
             told.send(&json!({"event": "restarting"}));
             updater.restart()?;
         }
+        Request::Ask {} => told.event("asked", &updater.ask()?),
         Request::Login {
             user,
             password,
@@ -365,6 +371,7 @@ mod tests {
     use vigie_disk::Bytes;
 
     use crate::apply::Phase;
+    use crate::pulled;
     use crate::version::Version;
 
     use super::*;
@@ -414,6 +421,16 @@ mod tests {
         fn restart(&mut self) -> Result<(), Failure> {
             self.asked.push("restart".into());
             Ok(())
+        }
+        fn ask(&mut self) -> Result<Report, Failure> {
+            self.asked.push("ask".into());
+            Ok(Report {
+                time: 7,
+                answer: pulled::Answer::Offered,
+                version: Some(Version([2, 0, 0, 0])),
+                made: None,
+                reason: None,
+            })
         }
         fn login(&mut self, user: &str, password: &str, peer: &str) -> Answer {
             self.asked
@@ -484,6 +501,12 @@ mod tests {
             ),
             (
                 Peer::Web,
+                r#"{"verb":"ask"}"#.into(),
+                Some("ask".into()),
+                "asked end",
+            ),
+            (
+                Peer::Web,
                 r#"{"verb":"login","user":"root","password":"right","peer":"10.0.0.1"}"#.into(),
                 Some("login root 5 10.0.0.1".into()),
                 "welcome end",
@@ -524,6 +547,7 @@ mod tests {
             (Peer::Web, b"{\"verb\":\"format\"}\n", "known"),
             (Peer::Web, b"{\"verb\":\"restart\",\"now\":1}\n", "known"),
             (Peer::Web, b"{\"verb\":\"apply\"}\n", "known"),
+            (Peer::Web, b"{\"verb\":\"ask\",\"url\":\"x\"}\n", "known"),
             (Peer::Web, b"\xff\n", "known"),
             (Peer::Web, long.as_bytes(), "too long"),
             (

@@ -22,6 +22,7 @@ use axum::routing::{get, post};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
+use crate::asking::Asking;
 use crate::job::Jobs;
 use crate::server::{Client, Options};
 use crate::session::{self, Session, Sessions};
@@ -42,6 +43,7 @@ pub struct Admin {
     sessions: Sessions,
     updater: Updater,
     jobs: Jobs,
+    asking: Asking,
     receiver: Receiver,
     logins: Semaphore,
     uploads: Semaphore,
@@ -59,6 +61,7 @@ impl Admin {
             },
             updater,
             jobs: Jobs::default(),
+            asking: Asking::default(),
             logins: Semaphore::new(LOGINS),
             uploads: Semaphore::new(UPLOADS),
         }
@@ -80,6 +83,7 @@ pub fn router(admin: Arc<Admin>) -> Router {
         .route("/update/install", post(update::install))
         .route("/update/rollback", post(update::rollback))
         .route("/update/restart", post(update::restart))
+        .route("/update/ask", post(update::ask))
         .route("/update/remove", post(update::remove))
         .route("/update/upload", post(upload::create).put(upload::whole))
         .route(

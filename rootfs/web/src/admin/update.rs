@@ -60,6 +60,7 @@ async fn show(
         found,
         history: history.unwrap_or_default(),
         job: admin.jobs.last(),
+        asked: admin.asking.now(),
     };
     html(update_page::update(&view), language)
 }
@@ -123,6 +124,19 @@ pub async fn restart(
         Ok(_) => html(update_page::restarting(language, &admin.hostname), language),
         Err(why) => show(&admin, &logged_in, &headers, Some(why)).await,
     }
+}
+
+/// `POST /update/ask`: what the server of the settings has.
+pub async fn ask(
+    State(admin): State<Arc<Admin>>,
+    logged_in: LoggedIn,
+    Form(form): Form<Plain>,
+) -> Response {
+    if !logged_in.knows(&form.csrf) {
+        return wrong_token();
+    }
+    admin.asking.ask(admin.updater.clone()).await;
+    Redirect::to("/update").into_response()
 }
 
 /// `POST /update/remove`: an uploaded package.

@@ -18,6 +18,7 @@ fn c64_without_a_session_nothing_is_seen_and_nothing_changes() {
         (Method::POST, "/update/install"),
         (Method::POST, "/update/rollback"),
         (Method::POST, "/update/restart"),
+        (Method::POST, "/update/ask"),
         (Method::POST, "/update/remove"),
         (Method::POST, "/logout"),
         (Method::POST, "/update/upload"),
@@ -62,6 +63,7 @@ fn c64_a_wrong_token_changes_nothing() {
             "/update/install",
             "/update/rollback",
             "/update/restart",
+            "/update/ask",
             "/update/remove",
             "/logout",
         ] {
@@ -197,6 +199,41 @@ fn without_tls_only_what_anybody_may_see() {
         .send()
         .unwrap();
     assert_eq!(answer.status(), 403);
+}
+
+#[test]
+fn the_server_is_asked_by_a_button_and_its_answer_shown() {
+    let web = Web::start(true);
+    let anne = Person::logged_in(&web);
+    let page = || anne.get("/update").text().unwrap();
+    let csrf = token(&page());
+    let ask = || anne.post("/update/ask", &[("csrf", &csrf)]);
+    assert!(page().contains("It has not been asked yet."));
+    let answer = ask();
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()["Location"]),
+        (303, &"/update".try_into().unwrap())
+    );
+    assert!(page().contains("The server offers version 2.5.0.0."));
+    web.world.lock().unwrap().mute = true;
+    ask();
+    assert!(page().contains("no server"));
+    web.world.lock().unwrap().mute = false;
+    // A server that is slow: the page says so, comes back by itself, and asks it once.
+    web.world.lock().unwrap().takes = Duration::from_secs(10);
+    assert_eq!(ask().status(), 303);
+    let slow = page();
+    assert!(
+        slow.contains("is being asked") && slow.contains("http-equiv"),
+        "{slow}"
+    );
+    assert!(!slow.contains("/update/ask"));
+    assert_eq!(ask().status(), 303);
+    while page().contains("is being asked") {
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    assert_eq!(web.done(), ["asked", "asked", "asked"]);
+    assert!(!page().contains("no server"));
 }
 
 #[test]

@@ -31,6 +31,7 @@ use vigie_update::package::signature::{PublicKey, TrustedKey, sign};
 use vigie_update::package::{Header, Keyring, PackageError};
 use vigie_update::policy::{Reached, Refusal, Standing, judge};
 use vigie_update::progress::Progress;
+use vigie_update::pulled::{self, Report};
 use vigie_update::{Slot, Version};
 
 pub const PASSWORD: &str = "dix lamas";
@@ -126,8 +127,12 @@ pub struct World {
     pub done: Vec<String>,
     pub waiting: Option<Version>,
     pub history: Vec<Record>,
-    /// An installation takes so long.
+    /// An installation, or a question to the server, takes so long.
     pub takes: Duration,
+    /// What the server said last.
+    pub report: Option<Report>,
+    /// The server cannot be asked.
+    pub mute: bool,
 }
 
 impl Fake {
@@ -183,13 +188,17 @@ impl Fake {
 
 impl Updater for Fake {
     fn status(&mut self) -> Result<Value, Failure> {
-        let waiting = self.world.lock().unwrap().waiting;
+        let (waiting, report) = {
+            let world = self.world.lock().unwrap();
+            (world.waiting, world.report.clone())
+        };
         Ok(json!({
             "mode": "installed", "version": "1.0.0.0", "slot": "a",
             "slots": {"first": "a", "a": {"good": true, "tries": 3}, "b": {"good": waiting.is_none(), "tries": 3}},
             "next": if waiting.is_some() { "b" } else { "a" },
             "holds": {"a": {"version": "1.0.0.0"}, "b": {"version": waiting.unwrap_or(Version([0, 9, 0, 0]))}},
             "waiting": waiting.is_some(), "busy": null,
+            "server": {"busy": false, "report": report},
         }))
     }
     fn history(&mut self) -> Vec<Record> {
@@ -250,6 +259,24 @@ impl Updater for Fake {
     fn restart(&mut self) -> Result<(), Failure> {
         self.world.lock().unwrap().done.push("restart".into());
         Ok(())
+    }
+    fn ask(&mut self) -> Result<Report, Failure> {
+        let takes = self.world.lock().unwrap().takes;
+        std::thread::sleep(takes);
+        let mut world = self.world.lock().unwrap();
+        world.done.push("asked".into());
+        if world.mute {
+            return Err(Failure::refused("no server", "pas de serveur"));
+        }
+        let report = Report {
+            time: 1_763_900_000,
+            answer: pulled::Answer::Offered,
+            version: Some(Version([2, 5, 0, 0])),
+            made: None,
+            reason: None,
+        };
+        world.report = Some(report.clone());
+        Ok(report)
     }
     fn login(&mut self, user: &str, password: &str, peer: &str) -> Answer {
         self.gate.ask(user, password, peer)

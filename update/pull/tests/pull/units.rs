@@ -11,7 +11,7 @@ fn overlay(name: &str) -> String {
     std::fs::read_to_string(path.join(name)).unwrap()
 }
 
-fn unit(name: &str) -> String {
+pub fn unit(name: &str) -> String {
     overlay(&format!("systemd/system/{name}"))
 }
 
@@ -30,6 +30,10 @@ fn units_name_what_is_there() {
     let state = pulled::FOLDER.strip_prefix("/var/lib/").unwrap();
     has(&service, &format!("StateDirectory={state}"));
     has(&service, "OnSuccess=vigie-auto-update.service");
+    has(
+        &unit("vigie-pull@check.service.d/10-short.conf"),
+        "TimeoutStartSec=3min",
+    );
     has(&service, "Requires=vigie-situation.service");
     let situation = unit("vigie-situation.service");
     has(&situation, &format!("ConditionPathExists=/{PULL}"));
