@@ -6,5 +6,6 @@
 mod download;
 mod fleet;
 mod index;
+mod memory;
 mod support;
 mod units;

@@ -56,6 +56,11 @@ pub fn package(version: &str, body: usize) -> Package {
 }
 
 pub fn package_of(product: &str, version: &str, body: usize, seed: u8) -> Package {
+    package_in(CHUNK, product, version, body, seed)
+}
+
+/// A package in chunks of so many bytes.
+pub fn package_in(chunk: usize, product: &str, version: &str, body: usize, seed: u8) -> Package {
     let body = noise(body, u32::from(seed));
     let image = ImageDigest {
         size: Bytes::new(4096),
@@ -73,9 +78,9 @@ pub fn package_of(product: &str, version: &str, body: usize, seed: u8) -> Packag
         system: image,
         boot: image,
         body: body.len() as u64,
-        chunk: CHUNK as u32,
+        chunk: chunk as u32,
         chunks: body
-            .chunks(CHUNK)
+            .chunks(chunk)
             .map(|c| Sha256::digest(c).into())
             .collect(),
     };
@@ -186,17 +191,18 @@ impl Box {
         server: &Server,
         trusted: &Server,
     ) -> Result<Report, Trouble> {
-        let text = format!(
-            "version = 1\n{}",
-            settings.replace("HOST/", &server.url("/"))
-        );
+        self.ask_at(settings, &server.url("/"), trusted.authority())
+    }
+
+    /// The same for a server of another process.
+    pub fn ask_at(&self, settings: &str, url: &str, authority: &str) -> Result<Report, Trouble> {
+        let text = format!("version = 1\n{}", settings.replace("HOST/", url));
         let settings: Update = Settings::from_text(&text).unwrap().update;
         let authorization = settings
             .hawkbit
             .as_ref()
             .map(vigie_pull::hawkbit::authorization);
-        let authority = Some(trusted.authority());
-        let client = Client::new(authority, authorization.as_deref(), self.patience)?;
+        let client = Client::new(Some(authority), authorization.as_deref(), self.patience)?;
         let told = run(&Pull {
             settings: &settings,
             situation: &self.situation,
