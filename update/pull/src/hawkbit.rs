@@ -8,6 +8,7 @@
 //! consents ([`Consent`]).
 
 mod action;
+mod cancel;
 mod messages;
 
 use std::io::BufReader;
@@ -27,8 +28,8 @@ use crate::http::{Trouble, is_same_server};
 use crate::part::{Head, read_head};
 use crate::store::Store;
 use crate::{Pull, now, plain, report};
-use action::{Action, fate, is_installed, is_settled, last_fate};
-use messages::{Base, Cancel, Deployment, Feedback, Leave, attributes};
+use action::{Action, fate, is_settled, last_fate};
+use messages::{Base, Deployment, Feedback, Leave, attributes};
 
 /// Its folder of packages.
 pub const PACKAGES: &str = "fleet";
@@ -225,46 +226,6 @@ impl<'a> Fleet<'a> {
             Some(feedback) if self.action.is_open() => self.tell(feedback),
             _ => Ok(()),
         }
-    }
-
-    /// The server takes an action back: possible until an installation of it has begun. Its package
-    /// is removed first; that none was begun before is seen at the next question.
-    fn cancel(&mut self, link: &str) -> Result<Report, Trouble> {
-        let cancel: Cancel = self.get(&self.own(link)?)?;
-        let situation = self.pull.situation;
-        let ours = cancel.stops() == self.action.id && self.action.package.is_some();
-        let answered = self.action.answered.as_ref();
-        let is_first = answered.is_none_or(|(id, _)| *id != cancel.id);
-        let answer = if ours && is_installed(&self.action, situation) {
-            Feedback::rejected("it is installed already")
-        } else {
-            let packages = self.pull.store.packages(PACKAGES)?;
-            let removed = packages.clear();
-            removed.map_err(|error| Trouble::disk("removing a package", &error))?;
-            if ours && (is_first || situation.busy) {
-                Feedback::proceeding("the package is removed; its installation may have begun")
-            } else {
-                Feedback::success("taken back before it was installed")
-            }
-        };
-        self.answer(cancel.id, answer)?;
-        Ok(report(Answer::UpToDate))
-    }
-
-    /// Answers a cancellation, once.
-    fn answer(&mut self, id: String, feedback: Feedback) -> Result<(), Trouble> {
-        let answered = Some((id, feedback));
-        if self.action.answered == answered {
-            return Ok(());
-        }
-        if let Some((id, feedback)) = &answered {
-            self.post("cancelAction", id, feedback)?;
-            if feedback.is_closed() {
-                self.action.package = None;
-            }
-        }
-        self.action.answered = answered;
-        self.pull.store.note(ACTION, &self.action)
     }
 
     fn deploy(&mut self, link: &str) -> Result<Report, Trouble> {
