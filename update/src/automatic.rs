@@ -133,6 +133,7 @@ mod tests {
             package: Some(format!("{number} {base}")),
             version: Some(version(number)),
             base: base.then(|| version(1)),
+            spent: false,
             reason: None,
             reason_fr: None,
         }

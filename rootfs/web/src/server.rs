@@ -134,7 +134,7 @@ fn listeners(listen: &Listen) -> Result<(TcpListener, TcpListener)> {
 
 async fn clean(admin: Arc<Admin>) {
     loop {
-        admin.clean();
+        admin.clean().await;
         tokio::time::sleep(CLEAN_EVERY).await;
     }
 }

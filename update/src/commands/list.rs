@@ -145,6 +145,7 @@ mod tests {
             package: None,
             version: Some("1.2.3.0".parse().unwrap()),
             base: None,
+            spent: false,
             reason: None,
             reason_fr: None,
         };

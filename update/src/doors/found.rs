@@ -63,6 +63,9 @@ pub struct Found {
     /// The version that it holds the changes to, for a delta package.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base: Option<Version>,
+    /// It is of no use any more: this version or a later one has come up well here.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub spent: bool,
     /// Why it is not ready, in English.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -132,6 +135,7 @@ fn describe(
         package: None,
         version: None,
         base: None,
+        spent: false,
         reason: None,
         reason_fr: None,
     };
@@ -142,6 +146,7 @@ fn describe(
             found.package = Some(id.clone());
             found.version = Some(header.version);
             found.base = header.base.as_ref().map(|base| base.version);
+            found.spent = header.version <= context.standing.reached.version;
             let verdict = judge(header, &context.machine, &context.standing);
             found.told(verdict.map_err(ApplyError::from).err(), State::Refused);
             found.completeness(head.length);

@@ -121,6 +121,33 @@ fn c07_c33_c46_verdicts_in_both_languages_and_in_order() {
     assert_eq!(ids.len(), found.len());
 }
 
+/// What a version that came up well has made useless, and nothing else: neither the version that
+/// runs and is not yet known to be good, nor a damaged file.
+#[test]
+fn c46_what_can_never_be_installed_again_is_spent() {
+    let dir = tempfile::tempdir().unwrap();
+    put(dir.path(), "one-upd.tgz", &package(1, None));
+    put(dir.path(), "two-upd.tgz", &package(2, None));
+    put(dir.path(), "three-upd.tgz", &package(3, None));
+    put(dir.path(), "noise-upd.tgz", b"nothing of ours");
+    let place = Place {
+        folder: dir.path().to_owned(),
+        door: Door::Web,
+    };
+    for (reached, expected) in [
+        (0, &[][..]),
+        (1, &["one-upd.tgz"]),
+        (2, &["two-upd.tgz", "one-upd.tgz"]),
+    ] {
+        let mut context = context();
+        context.standing.reached.version.0[0] = reached;
+        let found = found::scan(std::slice::from_ref(&place), &context, &mut read);
+        let spent = found.iter().filter(|(found, _)| found.spent);
+        let names: Vec<&str> = spent.map(|(found, _)| &*found.name).collect();
+        assert_eq!(names, expected, "{reached}");
+    }
+}
+
 /// The header says what a package is; the name only lets it be looked at.
 #[test]
 fn c49_a_file_name_is_not_trusted() {

@@ -20,6 +20,7 @@ use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use serde::Deserialize;
+use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use crate::asking::Asking;
@@ -67,9 +68,28 @@ impl Admin {
         }
     }
 
-    /// Removes what was abandoned.
-    pub fn clean(&self) {
+    /// Removes what was abandoned, and what has been installed.
+    pub async fn clean(&self) {
         self.receiver.store.clean();
+        if self.receiver.store.has_whole()
+            && let Ok(found) = self.updater.events(&json!({"verb": "list"})).await
+        {
+            self.without_spent(found);
+        }
+    }
+
+    /// Removes the uploads that the updater calls spent: their version, or a later one, has come up
+    /// well. Gives what is left of its list.
+    fn without_spent(&self, mut found: Vec<Value>) -> Vec<Value> {
+        found.retain(|found| {
+            let spent = found["spent"] == true && found["door"] == "web";
+            !(spent
+                && self
+                    .receiver
+                    .store
+                    .remove(found["name"].as_str().unwrap_or_default()))
+        });
+        found
     }
 }
 

@@ -57,7 +57,7 @@ async fn show(
         hostname: &admin.hostname,
         csrf: &logged_in.session.csrf,
         status: wrong.map_or(status, Err),
-        found,
+        found: found.map(|found| admin.without_spent(found)),
         history: history.unwrap_or_default(),
         job: admin.jobs.last(),
         asked: admin.asking.now(),

@@ -21,7 +21,7 @@ use super::{Admin, LoggedIn, wrong_token};
 use crate::server::Client;
 use crate::updater::Failure;
 use crate::upload::range::Part;
-use crate::upload::receive::{Received, Refused, Sent, linger};
+use crate::upload::receive::{Received, Refused, Sent, linger, no_room};
 use crate::upload::store::Name;
 
 const TOKEN: &str = "x-csrf-token";
@@ -64,23 +64,26 @@ pub async fn create(
     let Some(length) = length else {
         return wrong("Upload-Length is missing or no number");
     };
-    if length > admin.receiver.store.room() {
-        let why = Failure::new(
-            "there is not enough room on the state volume",
-            "il n’y a pas assez de place sur le volume d’état",
-        );
-        return no(StatusCode::INSUFFICIENT_STORAGE, &why);
-    }
-    match admin.receiver.store.create() {
+    match begin(&admin, length) {
         Ok(name) => {
             let location = format!("/update/upload/{}", name.as_str());
             (StatusCode::CREATED, [(header::LOCATION, location)]).into_response()
         }
-        Err(error) => {
-            eprintln!("vigie-web: beginning an upload: {error}");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        }
+        Err(no) => no,
     }
+}
+
+/// An empty upload that will have `length` bytes.
+#[expect(clippy::result_large_err, reason = "an answer, once a request")]
+fn begin(admin: &Admin, length: u64) -> Result<Name, Response> {
+    let begun = admin.receiver.store.create(length).map_err(|error| {
+        eprintln!("vigie-web: beginning an upload: {error}");
+        StatusCode::INTERNAL_SERVER_ERROR.into_response()
+    });
+    begun?.ok_or_else(|| {
+        let Refused { status, why } = no_room();
+        no(status, &why)
+    })
 }
 
 /// `HEAD …/NAME`
@@ -146,15 +149,7 @@ pub async fn whole(
 ) -> Response {
     let checked = match understood(&headers) {
         _ if !may(&logged_in, &headers) => Err(wrong_token()),
-        Ok(part) => admin
-            .receiver
-            .store
-            .create()
-            .map(|name| (name, part))
-            .map_err(|error| {
-                eprintln!("vigie-web: beginning an upload: {error}");
-                StatusCode::INTERNAL_SERVER_ERROR.into_response()
-            }),
+        Ok(part) => begin(&admin, part.total).map(|name| (name, part)),
         Err(no) => Err(no),
     };
     match checked {

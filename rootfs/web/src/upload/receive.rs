@@ -83,6 +83,15 @@ fn refused(status: StatusCode, english: &str, french: &str) -> Refused {
     }
 }
 
+/// It does not fit on the state volume.
+pub fn no_room() -> Refused {
+    refused(
+        StatusCode::INSUFFICIENT_STORAGE,
+        "there is not enough room on the state volume; remove packages that are not needed, or use a stick",
+        "il n’y a pas assez de place sur le volume d’état ; supprimez des paquets inutiles, ou prenez une clé USB",
+    )
+}
+
 fn disk(error: &io::Error) -> Refused {
     eprintln!("vigie-web: an upload could not be written: {error}");
     let status = match error.kind() {
@@ -201,11 +210,7 @@ impl Receiver {
         if bytes <= self.store.room() {
             return Ok(());
         }
-        Err(refused(
-            StatusCode::INSUFFICIENT_STORAGE,
-            "there is not enough room on the state volume; remove packages that are not needed, or use a stick",
-            "il n’y a pas assez de place sur le volume d’état ; supprimez des paquets inutiles, ou prenez une clé USB",
-        ))
+        Err(no_room())
     }
 
     async fn open(&self, sent: &Sent<'_>) -> io::Result<File> {

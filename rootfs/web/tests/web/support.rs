@@ -126,6 +126,8 @@ pub struct World {
     /// What was asked and done.
     pub done: Vec<String>,
     pub waiting: Option<Version>,
+    /// The highest version that came up well.
+    pub reached: Version,
     pub history: Vec<Record>,
     /// An installation, or a question to the server, takes so long.
     pub takes: Duration,
@@ -138,6 +140,7 @@ pub struct World {
 impl Fake {
     fn context(&self) -> Context {
         let version = Version([1, 0, 0, 0]);
+        let world = self.world.lock().unwrap();
         Context {
             machine: Machine {
                 product: "vigie".into(),
@@ -147,9 +150,12 @@ impl Fake {
                 security_epoch: 0,
             },
             standing: Standing {
-                reached: Reached::default(),
+                reached: Reached {
+                    version: world.reached,
+                    security_epoch: 0,
+                },
                 confirmed: true,
-                waiting: self.world.lock().unwrap().waiting,
+                waiting: world.waiting,
                 licensed_major: None,
                 reinstall: false,
             },

@@ -250,6 +250,38 @@ fn c59_two_connections_do_not_write_one_upload() {
     );
 }
 
+/// What came up well is not kept, whichever door asked for it; what waits to be installed is, and
+/// what another door brought is not the web interface's to delete.
+#[test]
+fn an_upload_goes_when_its_version_has_come_up_well() {
+    let web = Web::start(true);
+    let anne = Person::logged_in(&web);
+    for version in [2, 3] {
+        let sent = anne.put("/update/upload").body(package(version, 100_000));
+        assert_eq!(sent.send().unwrap().status(), 201);
+    }
+    let by_hand = "vigie-2.0.0.0-upd.tgz";
+    std::fs::write(web.uploads().join(by_hand), package(2, 100_000)).unwrap();
+    // In its slot, and not started yet: it may be taken back and asked for again.
+    web.world.lock().unwrap().waiting = Some(vigie_update::Version([2, 0, 0, 0]));
+    anne.get("/update");
+    assert_eq!(web.files(".tgz").len(), 3);
+    let mut world = web.world.lock().unwrap();
+    (world.waiting, world.reached) = (None, vigie_update::Version([2, 0, 0, 0]));
+    drop(world);
+    let page = anne.get("/update").text().unwrap();
+    let mut left = web.files(".tgz");
+    left.retain(|name| name != by_hand);
+    let [left] = &left[..] else {
+        panic!("{left:?}");
+    };
+    assert!(
+        page.contains("Install 3.0.0.0") && page.contains(left),
+        "{page}"
+    );
+    assert!(web.uploads().join(by_hand).exists());
+}
+
 /// Waits until the server has noticed that a connection is gone; where the upload goes on.
 fn settled(anne: &Person<'_>, path: &str) -> u64 {
     let mut last = anne.offset(path);
