@@ -55,6 +55,7 @@ fn update(ctx: &Context) -> Result<()> {
     let again = box_.refused(&package.path)?;
     ensure!(again.contains("waits for a restart"), "again: {again}");
     box_.restart_into("b", NEXT)?;
+    box_.up.blame(let_go_of_the_state_volume(&box_))?;
     box_.expect_history(&["installed", "good"])?;
     let floor = box_.says("vigie-update floor --json")?;
     ensure!(floor.contains(NEXT), "floor: {floor}");
@@ -68,6 +69,24 @@ fn update(ctx: &Context) -> Result<()> {
     box_.wait_for("a", ctx.image()?.version.as_str())?;
     box_.expect_history(&["rollback"])?;
     box_.up.vm.kill()
+}
+
+/// The system before ended without a volume that was still in use, and e2fsck found nothing to
+/// replay.
+fn let_go_of_the_state_volume(appliance: &Appliance<'_>) -> Result<()> {
+    let lines = appliance.up.vm.lines();
+    let busy = lines
+        .iter()
+        .find(|line| line.text.contains("Failed unmounting"));
+    ensure!(busy.is_none(), "at the end of the system: {busy:?}");
+    let boot: Value = serde_json::from_str(&appliance.says("cat /run/vigie/boot.json")?)?;
+    let check = &boot["state_check"];
+    let summary = check["summary"].as_str().unwrap_or_default();
+    ensure!(
+        check["exit"] == 0 && summary.contains("clean") && !summary.contains("recovering"),
+        "the state volume after a restart: {check}"
+    );
+    Ok(())
 }
 
 /// What is not to be taken is refused with its reason, and changes nothing.
