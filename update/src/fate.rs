@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::apply::ApplyError;
 use crate::apply::target::Target;
 use crate::boot_state::{BootState, SlotState};
-use crate::history::{self, Door, Outcome, Record};
+use crate::history::{self, Door, Outcome, Reason, Record};
 use crate::machine::Machine;
 use crate::package::Keyring;
 use crate::policy::Reached;
@@ -127,18 +127,31 @@ fn settle(slot: Slot, machine: &Machine, folder: &Path) -> Result<Option<Outcome
     } else {
         Outcome::Returned
     };
-    let reason = "it did not come up: it crashed, hung, or lost its power at each of its starts";
     let record = Record {
         door: installed.door,
         who: installed.who.clone(),
         to: installed.to,
         slot: installed.slot,
         package: installed.package.clone(),
-        reason: (!came_up).then(|| reason.to_owned()),
         ..Record::now(outcome, machine.version)
+    };
+    let record = if came_up {
+        record
+    } else {
+        record.because(no_start())
     };
     history::append(folder, &record).map_err(|source| in_folder(folder, source))?;
     Ok(Some(outcome))
+}
+
+fn no_start() -> Reason {
+    let english = "it did not come up: it crashed, hung, or lost its power at each of its starts";
+    let french =
+        "elle n'a pas démarré : panne, blocage ou coupure de courant à chacun de ses démarrages";
+    Reason {
+        english: english.to_owned(),
+        french: french.to_owned(),
+    }
 }
 
 /// The running system is not healthy. Where it was never good and the other one was, the next
@@ -149,7 +162,7 @@ pub fn give_up(
     slot: Slot,
     machine: &Machine,
     folder: &Path,
-    reason: &str,
+    reason: impl Into<Reason>,
 ) -> Result<bool, FateError> {
     let mut state = target.load()?;
     if state.slot(slot).good || !state.slot(slot.other()).good {
@@ -172,10 +185,9 @@ pub fn give_up(
         package: installed.and_then(|installed| installed.package.clone()),
         to: Some(machine.version),
         slot: Some(slot),
-        reason: Some(reason.to_owned()),
         ..Record::now(Outcome::Returned, back_to.unwrap_or_default())
     };
-    history::tell(folder, &record);
+    history::tell(folder, &record.because(reason));
     Ok(true)
 }
 
@@ -328,6 +340,7 @@ mod tests {
         assert_eq!(told, Some(Outcome::Returned));
         let last = history::load(dir.path()).pop().unwrap();
         assert!(last.reason.unwrap().contains("did not come up"));
+        assert!(last.reason_fr.unwrap().contains("n'a pas démarré"));
         assert_eq!(
             (last.to, last.door),
             (Some(Version([2, 0, 0, 0])), Some(Door::Web))

@@ -9,6 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+use crate::apply::ApplyError;
 use crate::reached;
 use crate::slot::Slot;
 use crate::version::Version;
@@ -84,6 +85,9 @@ pub struct Record {
     /// Why, for what did not end well.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The same in French; records of the first versions have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason_fr: Option<String>,
     /// How long it took, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds: Option<u64>,
@@ -104,7 +108,47 @@ impl Record {
             slot: None,
             package: None,
             reason: None,
+            reason_fr: None,
             seconds: None,
+        }
+    }
+
+    /// With a reason.
+    #[must_use]
+    pub fn because(self, reason: impl Into<Reason>) -> Self {
+        let Reason { english, french } = reason.into();
+        Self {
+            reason: Some(english),
+            reason_fr: Some(french),
+            ..self
+        }
+    }
+}
+
+/// Why something ended as it did, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// In English.
+    pub english: String,
+    /// In French.
+    pub french: String,
+}
+
+/// What somebody wrote is told to everybody as it was written.
+impl From<&str> for Reason {
+    fn from(written: &str) -> Self {
+        Self {
+            english: written.to_owned(),
+            french: written.to_owned(),
+        }
+    }
+}
+
+impl From<&ApplyError> for Reason {
+    fn from(error: &ApplyError) -> Self {
+        Self {
+            english: error.to_string(),
+            french: error.french(),
         }
     }
 }
@@ -194,9 +238,21 @@ mod tests {
     fn record(outcome: Outcome, to: u32) -> Record {
         Record {
             to: Some(Version([to, 0, 0, 0])),
-            reason: Some("because".into()),
-            ..Record::now(outcome, Version([1, 0, 0, 0]))
+            ..Record::now(outcome, Version([1, 0, 0, 0])).because("because")
         }
+    }
+
+    /// A version that knows one language wrote it, and one reads what a later version wrote.
+    #[test]
+    fn records_of_other_versions() {
+        let dir = tempfile::tempdir().unwrap();
+        let line = r#"{"time":7,"outcome":"returned","from":"1.0.0.0","reason":"it hung"}"#;
+        let later = r#"{"time":8,"outcome":"good","from":"1.0.0.0","colour":"green"}"#;
+        std::fs::write(dir.path().join(FILE), format!("{line}\n{later}\n")).unwrap();
+        let records = load(dir.path());
+        assert_eq!(records.len(), 2);
+        assert_eq!(records[0].reason.as_deref(), Some("it hung"));
+        assert_eq!(records[0].reason_fr, None);
     }
 
     #[test]

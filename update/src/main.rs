@@ -17,7 +17,7 @@ use vigie_update::commands::{
 };
 use vigie_update::doors::login::Gate;
 use vigie_update::fate::FateError;
-use vigie_update::history::{Door, Outcome};
+use vigie_update::history::{Door, Outcome, Reason};
 use vigie_update::media::place;
 use vigie_update::progress::Progress;
 
@@ -173,7 +173,8 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Floor { json } => slots::floor(json)?,
         Command::MarkGood => slots::mark_good()?,
         Command::GiveUp { reason } => {
-            if slots::give_up(&reason.unwrap_or_else(reason_of_systemd))? {
+            let reason = reason.map(|written| Reason::from(&*written));
+            if slots::give_up(reason.unwrap_or_else(reason_of_systemd))? {
                 restart()?;
             }
         }
@@ -267,10 +268,16 @@ fn rollback(now: bool, who: Option<String>) -> Result<()> {
 }
 
 /// What systemd says of the unit whose failure has started this (systemd.exec(5), `$MONITOR_…`).
-fn reason_of_systemd() -> String {
+fn reason_of_systemd() -> Reason {
     let said = |name| std::env::var(name).ok();
     match (said("MONITOR_UNIT"), said("MONITOR_SERVICE_RESULT")) {
-        (Some(unit), Some(result)) => format!("{unit} failed ({result})"),
-        _ => "it was not healthy in time".to_owned(),
+        (Some(unit), Some(result)) => Reason {
+            english: format!("{unit} failed ({result})"),
+            french: format!("{unit} a échoué ({result})"),
+        },
+        _ => Reason {
+            english: "it was not healthy in time".to_owned(),
+            french: "elle n'a pas donné signe de bonne santé à temps".to_owned(),
+        },
     }
 }

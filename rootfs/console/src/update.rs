@@ -33,6 +33,7 @@ struct Record {
     outcome: String,
     to: Option<String>,
     reason: Option<String>,
+    reason_fr: Option<String>,
 }
 
 /// The packages in the updater's answer; those that can be installed come first.
@@ -83,7 +84,9 @@ pub fn last(m: &Messages, json_lines: &str) -> Option<String> {
     let words = m.outcomes.iter().find(|(word, _)| *word == record.outcome);
     let words = words.map_or(record.outcome.as_str(), |(_, words)| words);
     let version = record.to.unwrap_or_default();
-    let reason = record.reason.map(|reason| format!(" ({reason})"));
+    let french = record.reason_fr.filter(|_| m.code == "fr");
+    let reason = french.or(record.reason);
+    let reason = reason.map(|reason| format!(" ({reason})"));
     Some(format!(
         "{}: {version} {words}{}",
         m.last_update,
@@ -126,5 +129,10 @@ garbage
             "Last update: 1.2.0.0 has not come up; this is the version before it (it hung)";
         assert_eq!(told.as_deref(), Some(expected));
         assert_eq!(last(m, ""), None);
+        // In the menu's language, where that was kept.
+        let m = Language::Fr.messages();
+        assert!(last(m, history).is_some_and(|told| told.ends_with("(it hung)")));
+        let history = r#"{"outcome":"returned","reason":"it hung","reason_fr":"elle s'est figée"}"#;
+        assert!(last(m, history).is_some_and(|told| told.ends_with("(elle s'est figée)")));
     }
 }

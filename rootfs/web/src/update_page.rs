@@ -155,7 +155,11 @@ pub fn text<'a>(value: &'a Value, key: &str) -> &'a str {
 fn localized(value: &Value, language: Language) -> &str {
     match language {
         Language::En => text(value, "reason"),
-        Language::Fr => text(value, "reason_fr"),
+        // What a version before wrote into the history has no French.
+        Language::Fr => match text(value, "reason_fr") {
+            "" => text(value, "reason"),
+            french => french,
+        },
     }
 }
 
@@ -205,7 +209,10 @@ fn last_outcome(body: &mut String, view: &View<'_>, m: &UpdateMessages) {
         "good" => good(body, &m.last_good.replace("{version}", version)),
         "returned" => {
             let words = m.last_returned.replace("{version}", version);
-            warning(body, &words.replace("{reason}", text(record, "reason")));
+            warning(
+                body,
+                &words.replace("{reason}", localized(record, view.language)),
+            );
         }
         _ => {}
     }
@@ -347,7 +354,8 @@ fn history(body: &mut String, view: &View<'_>, m: &UpdateMessages) {
         if let Some(who) = record["who"].as_str() {
             let _ = write!(line, ", {} {}", m.by, escape(who));
         }
-        if let Some(reason) = record["reason"].as_str() {
+        let reason = localized(record, view.language);
+        if !reason.is_empty() {
             let _ = write!(line, "<br><span class=\"note\">{}</span>", escape(reason));
         }
         let _ = writeln!(body, "<li>{line}</li>");
@@ -386,10 +394,11 @@ mod tests {
                 "reason": reason, "reason_fr": format!("{reason} (fr)"),
             })
         };
-        let record = |outcome: &str, reason: Option<&str>| {
+        let record = |outcome: &str, reason: &str, reason_fr: Option<&str>| {
             json!({
                 "time": 1_700_000_000, "outcome": outcome, "from": "1.0.0.0", "to": "2.0.0.0",
                 "door": "usb", "who": "<i>anne</i>", "reason": reason,
+                "reason_fr": reason_fr,
             })
         };
         View {
@@ -411,8 +420,8 @@ mod tests {
                 found("unreadable", "unheard-of", "damaged"),
             ]),
             history: vec![
-                record("refused", Some("older")),
-                record("returned", Some("it hung <b>")),
+                record("refused", "older", None),
+                record("returned", "it hung <b>", Some("elle s’est figée <b>")),
             ],
             job: None,
             asked: Asked::default(),

@@ -98,7 +98,7 @@ pub fn from<U: Unpacker>(
         } else {
             Outcome::Failed
         };
-        record.reason = Some(error.to_string());
+        record = record.because(error);
     }
     history::tell(&this.folder, &record);
     result

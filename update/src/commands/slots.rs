@@ -11,7 +11,7 @@ use crate::apply::lock::{self, LOCK};
 use crate::boot_state::BootState;
 use crate::esp;
 use crate::fate;
-use crate::history::{self, Door, Outcome, Record};
+use crate::history::{self, Door, Outcome, Reason, Record};
 use crate::machine::OS_RELEASE;
 use crate::reached::{self, Floor};
 use crate::running::{BOOT_JSON, Mode, Running};
@@ -83,17 +83,18 @@ fn is_live() -> Result<bool> {
 }
 
 /// The running slot is not healthy; says whether a restart leads to the other one.
-pub fn give_up(reason: &str) -> Result<bool> {
+pub fn give_up(reason: Reason) -> Result<bool> {
     let mut this = This::load()?;
     let slot = this.slot;
+    let told = reason.english.clone();
     let gone = fate::give_up(&mut this.target, slot, &this.machine, &this.folder, reason)?;
     if gone {
         println!(
-            "slot {slot} is given up: {reason}; the next start is slot {}",
+            "slot {slot} is given up: {told}; the next start is slot {}",
             slot.other()
         );
     } else {
-        println!("slot {slot} is not healthy ({reason}), and there is no better one to start");
+        println!("slot {slot} is not healthy ({told}), and there is no better one to start");
     }
     Ok(gone)
 }
