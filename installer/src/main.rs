@@ -8,7 +8,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use vigie_installer::messages;
 use vigie_installer::payload::ON_MEDIUM;
 use vigie_settings::Language;
 
@@ -17,7 +16,7 @@ use vigie_settings::Language;
 #[command(version, about)]
 struct Cli {
     /// Language of messages, "en" or "fr"; that of the environment where not given.
-    #[arg(long, global = true, value_parser = messages::parse_language)]
+    #[arg(long, global = true)]
     language: Option<Language>,
     #[command(subcommand)]
     command: Command,
@@ -81,7 +80,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let language = cli.language.unwrap_or_else(messages::from_environment);
+    let language = cli.language.unwrap_or_else(Language::from_environment);
     let outcome = match cli.command {
         Command::Run {
             answers,

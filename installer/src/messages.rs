@@ -121,29 +121,6 @@ impl Text {
     }
 }
 
-/// A language by its code, for command lines.
-pub fn parse_language(text: &str) -> Result<Language, String> {
-    match text {
-        "en" => Ok(Language::En),
-        "fr" => Ok(Language::Fr),
-        other => Err(format!(
-            "\"{other}\" is not a language; there are en and fr"
-        )),
-    }
-}
-
-/// The language of the environment: French where LC_ALL, LC_MESSAGES or LANG begin with "fr".
-pub fn from_environment() -> Language {
-    let set = ["LC_ALL", "LC_MESSAGES", "LANG"]
-        .iter()
-        .filter_map(|name| std::env::var(name).ok())
-        .find(|value| !value.is_empty());
-    match set {
-        Some(value) if value.starts_with("fr") => Language::Fr,
-        _ => Language::En,
-    }
-}
-
 /// Sections and keys joined by a point.
 fn joined(text: &str) -> BTreeMap<String, String> {
     let sections: BTreeMap<String, BTreeMap<String, String>> =

@@ -9,7 +9,6 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use vigie_disk::sysfs::Sysfs;
-use vigie_installer::messages;
 use vigie_recovery::update::{self, Source};
 use vigie_recovery::{volumes, words};
 use vigie_settings::Language;
@@ -22,7 +21,7 @@ use vigie_update::progress::Progress;
 #[command(version, about)]
 struct Cli {
     /// Language of messages, "en" or "fr"; that of the environment where not given.
-    #[arg(long, global = true, value_parser = messages::parse_language)]
+    #[arg(long, global = true)]
     language: Option<Language>,
     #[command(subcommand)]
     command: Command,
@@ -61,7 +60,7 @@ struct Update {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let language = cli.language.unwrap_or_else(messages::from_environment);
+    let language = cli.language.unwrap_or_else(Language::from_environment);
     let outcome = match cli.command {
         Command::Volumes { json } => list(json, language).map(|()| ExitCode::SUCCESS),
         Command::Update(arguments) => put(arguments, language),
@@ -95,7 +94,7 @@ fn put(arguments: Update, language: Language) -> Result<ExitCode> {
     let from = opened.version();
     let mut progress = Progress::new(json).in_french(language == Language::Fr);
     match update::run(&mut opened, &source, who, &mut progress) {
-        Ok(applied) if json => println!("{}", apply::success(&applied, true)),
+        Ok(applied) if json => println!("{}", apply::success_event(&applied)),
         Ok(applied) => println!("{}", words::after_update(&applied, from, language)),
         Err(error) => return Ok(refused(error, json, language)),
     }
@@ -122,7 +121,7 @@ fn refused(error: anyhow::Error, json: bool, language: Language) -> ExitCode {
         return ExitCode::FAILURE;
     };
     if json {
-        println!("{}", apply::failure(told, true));
+        println!("{}", apply::failure_event(told));
     } else if language == Language::Fr {
         eprintln!("vigie-recovery: {}", told.french());
     } else {

@@ -52,6 +52,26 @@ pub enum FateError {
     },
 }
 
+impl FateError {
+    /// The reason in French.
+    #[must_use]
+    pub fn french(&self) -> String {
+        match self {
+            Self::State(error) => error.french(),
+            Self::Folder { folder, source } => format!(
+                "écriture de {folder} : {source} ; vérifiez la place et l'état du volume d'état"
+            ),
+            Self::NothingThere { slot } => format!(
+                "l'emplacement {slot} n'a jamais bien démarré, il n'y a donc rien où revenir"
+            ),
+            Self::Unsafe { slot, version } => format!(
+                "l'emplacement {slot} contient {version}, faite avant la correction d'un problème \
+                 de sécurité que ce système a corrigé ; installez plutôt une version plus récente"
+            ),
+        }
+    }
+}
+
 /// What a slot holds, as far as it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SlotFacts {

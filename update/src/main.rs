@@ -8,12 +8,13 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
+use vigie_settings::Language;
 use vigie_update::appliance::This;
 use vigie_update::apply::{ApplyError, child};
 use vigie_update::commands::apply::{ApplyArguments, Asked, Order, PROGRAM};
 use vigie_update::commands::serve::restart;
 use vigie_update::commands::{
-    self, apply, automatic, check, list, open_package, password, serve, show, slots,
+    apply, automatic, check, list, open_package, password, serve, show, slots,
 };
 use vigie_update::doors::login::Gate;
 use vigie_update::fate::FateError;
@@ -28,6 +29,9 @@ const NOTHING_THERE: u8 = 4;
 #[derive(Parser)]
 #[command(version, about)]
 struct Cli {
+    /// Language of what people read, "en" or "fr"; that of the environment where not given.
+    #[arg(long, global = true)]
+    language: Option<Language>,
     #[command(subcommand)]
     command: Command,
 }
@@ -52,18 +56,12 @@ enum Command {
     Show {
         /// The package; - reads it from standard input.
         file: PathBuf,
-        /// Language of its list of changes.
-        #[arg(long, default_value = "en")]
-        language: String,
     },
     /// Lists the packages that lie in the folders for them and on plugged-in sticks and discs.
     List {
         /// Print JSON lines.
         #[arg(long)]
         json: bool,
-        /// Language of the reasons.
-        #[arg(long, default_value = "en")]
-        language: String,
     },
     /// Asks the server of the settings what it offers, and says what this machine makes of it.
     Check {
@@ -126,11 +124,7 @@ enum Command {
     },
     /// Asks for root's password; exits 0 when it is right. Run by the console menu.
     #[command(hide = true)]
-    AskPassword {
-        /// Language of the question.
-        #[arg(long, default_value = "en")]
-        language: String,
-    },
+    AskPassword,
     /// Answers one request from the socket on standard input; run by vigie-update@.service.
     #[command(hide = true)]
     Serve,
@@ -140,14 +134,26 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let command = Cli::parse().command;
-    match run(command) {
+    let cli = Cli::parse();
+    let language = cli.language.unwrap_or_else(Language::from_environment);
+    match run(cli.command, language) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("vigie-update: {error:#}");
+            eprintln!("vigie-update: {}", words(&error, language));
             ExitCode::from(exit_code(&error))
         }
     }
+}
+
+/// An error for a person; what has no French is told in English.
+fn words(error: &anyhow::Error, language: Language) -> String {
+    let french = match (error.downcast_ref(), error.downcast_ref()) {
+        _ if language == Language::En => None,
+        (Some(error), _) => Some(ApplyError::french(error)),
+        (_, Some(error)) => Some(FateError::french(error)),
+        _ => None,
+    };
+    french.unwrap_or_else(|| format!("{error:#}"))
 }
 
 fn exit_code(error: &anyhow::Error) -> u8 {
@@ -158,18 +164,18 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     }
 }
 
-fn run(command: Command) -> Result<ExitCode> {
+fn run(command: Command, language: Language) -> Result<ExitCode> {
     match command {
         Command::Status { json } => slots::status(json)?,
-        Command::Verify { file, json } => return verify(&file, json),
-        Command::Show { file, language } => show_package(&file, &language)?,
-        Command::List { json, language } => list::run(json, &language)?,
+        Command::Verify { file, json } => return verify(&file, json, language),
+        Command::Show { file } => show_package(&file, language)?,
+        Command::List { json } => list::run(json, language)?,
         Command::Check { fetch, json } => check::run(json, fetch)?,
         Command::Auto => automatic::run()?,
         Command::Situation => automatic::tell_situation()?,
-        Command::Apply(arguments) => return apply_package(&arguments),
-        Command::Rollback { restart: now, who } => rollback(now, who)?,
-        Command::History { json } => slots::history(json)?,
+        Command::Apply(arguments) => return apply_package(&arguments, language),
+        Command::Rollback { restart: now, who } => rollback(now, who, language)?,
+        Command::History { json } => slots::history(json, language)?,
         Command::Floor { json } => slots::floor(json)?,
         Command::MarkGood => slots::mark_good()?,
         Command::GiveUp { reason } => {
@@ -180,8 +186,8 @@ fn run(command: Command) -> Result<ExitCode> {
         }
         Command::MediaMount { name } => println!("{}", place::plugged_in(&name)?),
         Command::MediaUnmount { name } => place::pulled_out(&name)?,
-        Command::AskPassword { language } => {
-            if !password::run(&Gate::default(), &language)? {
+        Command::AskPassword => {
+            if !password::run(&Gate::default(), language)? {
                 return Ok(ExitCode::FAILURE);
             }
         }
@@ -191,14 +197,14 @@ fn run(command: Command) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn verify(file: &Path, json: bool) -> Result<ExitCode> {
+fn verify(file: &Path, json: bool, language: Language) -> Result<ExitCode> {
     let package = open_package(file)?;
     let this = This::load()?;
-    match show::check(&this, &package, &mut Progress::new(json)) {
+    match show::check(&this, &package, &mut progress(json, language)) {
         Ok(checked) if json => println!("{}", show::json(&checked)),
-        Ok(checked) => println!("{}", show::lines(&checked, "en").join("\n")),
+        Ok(checked) => println!("{}", show::lines(&checked, language).join("\n")),
         Err(error) if json => {
-            println!("{}", commands::apply::failure(&error, true));
+            println!("{}", apply::failure_event(&error));
             return Ok(ExitCode::from(exit_code(&error.into())));
         }
         Err(error) => return Err(error.into()),
@@ -206,14 +212,14 @@ fn verify(file: &Path, json: bool) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn show_package(file: &Path, language: &str) -> Result<()> {
+fn show_package(file: &Path, language: Language) -> Result<()> {
     let package = open_package(file)?;
-    let checked = show::check(&This::load()?, &package, &mut Progress::new(false))?;
+    let checked = show::check(&This::load()?, &package, &mut progress(false, language))?;
     println!("{}", show::lines(&checked, language).join("\n"));
     Ok(())
 }
 
-fn apply_package(arguments: &ApplyArguments) -> Result<ExitCode> {
+fn apply_package(arguments: &ApplyArguments, language: Language) -> Result<ExitCode> {
     let mut this = This::load()?;
     let (package, door) = match &arguments.id {
         Some(id) => {
@@ -237,33 +243,51 @@ fn apply_package(arguments: &ApplyArguments) -> Result<ExitCode> {
         reinstall: arguments.reinstall && door == Door::Console,
     };
     let order = Order { package, asked };
-    let mut progress = Progress::new(arguments.json);
+    let mut progress = progress(arguments.json, language);
     match apply::run(&mut this, Path::new(PROGRAM), &order, &mut progress) {
         Ok(applied) => {
-            println!("{}", apply::success(&applied, arguments.json));
+            if arguments.json {
+                println!("{}", apply::success_event(&applied));
+            } else {
+                println!("{}", apply::success(&applied, language));
+            }
             if arguments.restart {
                 restart()?;
             }
             Ok(ExitCode::SUCCESS)
         }
         Err(error) => {
-            let words = apply::failure(&error, arguments.json);
             if arguments.json {
-                println!("{words}");
+                println!("{}", apply::failure_event(&error));
             } else {
-                eprintln!("{words}");
+                eprintln!("{}", apply::failure(&error, language));
             }
             Ok(ExitCode::from(exit_code(&error.into())))
         }
     }
 }
 
-fn rollback(now: bool, who: Option<String>) -> Result<()> {
-    match slots::rollback(Door::Console, who)? {
-        Outcome::Cancelled => println!("what was installed is taken back; nothing changes"),
-        _ if now => restart()?,
-        _ => println!("the next start is the other slot; restart to use it (systemctl reboot)"),
+fn progress(json: bool, language: Language) -> Progress {
+    Progress::new(json).in_french(language == Language::Fr)
+}
+
+fn rollback(now: bool, who: Option<String>, language: Language) -> Result<()> {
+    let cancelled = slots::rollback(Door::Console, who)? == Outcome::Cancelled;
+    if now && !cancelled {
+        return restart();
     }
+    let words = match (cancelled, language) {
+        (true, Language::En) => "what was installed is taken back; nothing changes",
+        (true, Language::Fr) => "ce qui était installé est annulé ; rien ne change",
+        (false, Language::En) => {
+            "the next start is the other slot; restart to use it (systemctl reboot)"
+        }
+        (false, Language::Fr) => {
+            "le prochain démarrage est l'autre emplacement ; redémarrez pour l'utiliser \
+             (systemctl reboot)"
+        }
+    };
+    println!("{words}");
     Ok(())
 }
 

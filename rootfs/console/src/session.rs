@@ -268,7 +268,8 @@ impl<R: BufRead, W: Write, S: System> Session<R, W, S> {
             self.terminal.ask(m.press_enter)?;
             return Ok(None);
         }
-        if !self.ran(&[UPDATER, "apply", "--id", id, "--who", "root (console)"])? {
+        let apply = [UPDATER, "--language", m.code, "apply", "--id", id];
+        if !self.ran(&[&apply[..], &["--who", "root (console)"]].concat())? {
             self.terminal.ask(m.press_enter)?;
             return Ok(None);
         }
@@ -433,7 +434,7 @@ mod tests {
     #[test]
     fn what_is_started() {
         let password = "/usr/bin/vigie-update ask-password --language en";
-        let apply = "/usr/bin/vigie-update apply --id ab12 --who root (console)";
+        let apply = "/usr/bin/vigie-update --language en apply --id ab12 --who root (console)";
         let devices = "/usr/bin/vigie-install --language en devices";
         let screen = "/usr/bin/vigie-install --language en screen";
         for (mode, provision, typed, expected) in [

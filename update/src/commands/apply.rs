@@ -4,7 +4,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use serde_json::json;
+use serde_json::{Value, json};
+use vigie_settings::Language;
 
 use crate::appliance::This;
 use crate::apply::lock::{self, LOCK};
@@ -133,31 +134,48 @@ fn write(
     Ok(Applied { version, slot })
 }
 
-/// The words after a success.
+/// A success, for a person.
 #[must_use]
-pub fn success(applied: &Applied, json: bool) -> String {
+pub fn success(applied: &Applied, language: Language) -> String {
     let Applied { version, slot } = applied;
-    if json {
-        json!({"event": "installed", "version": version, "slot": slot}).to_string()
-    } else {
-        format!("version {version} is in slot {slot}; restart to use it (systemctl reboot)")
+    match language {
+        Language::En => {
+            format!("version {version} is in slot {slot}; restart to use it (systemctl reboot)")
+        }
+        Language::Fr => format!(
+            "la version {version} est dans l'emplacement {slot} ; redémarrez pour l'utiliser \
+             (systemctl reboot)"
+        ),
     }
 }
 
-/// The words after a failure.
+/// A success, for a program.
 #[must_use]
-pub fn failure(error: &ApplyError, json: bool) -> String {
+pub fn success_event(applied: &Applied) -> Value {
+    let Applied { version, slot } = applied;
+    json!({"event": "installed", "version": version, "slot": slot})
+}
+
+/// A failure, for a person.
+#[must_use]
+pub fn failure(error: &ApplyError, language: Language) -> String {
+    match (language, error.is_refusal()) {
+        (Language::En, true) => format!("vigie-update: refused: {error}"),
+        (Language::En, false) => format!("vigie-update: failed: {error}"),
+        (Language::Fr, true) => format!("vigie-update: refusé : {}", error.french()),
+        (Language::Fr, false) => format!("vigie-update: échec : {}", error.french()),
+    }
+}
+
+/// A failure, for a program.
+#[must_use]
+pub fn failure_event(error: &ApplyError) -> Value {
     let event = if error.is_refusal() {
         "refused"
     } else {
         "failed"
     };
-    if json {
-        json!({"event": event, "reason": error.to_string(), "reason_fr": error.french()})
-            .to_string()
-    } else {
-        format!("vigie-update: {event}: {error}")
-    }
+    json!({"event": event, "reason": error.to_string(), "reason_fr": error.french()})
 }
 
 /// A path, `-` or an id, and who asks.
@@ -184,4 +202,41 @@ pub struct ApplyArguments {
     /// Who asks, for the history.
     #[arg(long)]
     pub who: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_are_told_in_their_language_and_programs_in_none() {
+        let refused = ApplyError::Busy("web".into());
+        let failed = ApplyError::BootState("no room".into());
+        let words = |error: &ApplyError| [Language::En, Language::Fr].map(|l| failure(error, l));
+        assert_eq!(
+            words(&refused),
+            [
+                "vigie-update: refused: another update is under way (web); wait until it has ended",
+                "vigie-update: refusé : une autre mise à jour est en cours (web) ; attendez sa fin"
+            ]
+        );
+        assert_eq!(
+            words(&failed),
+            [
+                "vigie-update: failed: writing the boot state: no room",
+                "vigie-update: échec : écriture de l'état de démarrage : no room"
+            ]
+        );
+        let event = failure_event(&refused);
+        assert_eq!(event["event"], "refused");
+        assert_eq!(event["reason"], refused.to_string());
+        assert_eq!(event["reason_fr"], refused.french());
+        let applied = Applied {
+            version: Version([2, 0, 0, 0]),
+            slot: crate::Slot::B,
+        };
+        assert!(success(&applied, Language::Fr).starts_with("la version 2.0.0.0 est dans"));
+        let event = json!({"event": "installed", "version": "2.0.0.0", "slot": "b"});
+        assert_eq!(success_event(&applied), event);
+    }
 }

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use anyhow::{Context, Result};
 use jiff::Zoned;
 use vigie_machine::Machine as Hardware;
-use vigie_settings::{Automatic, Update};
+use vigie_settings::{Automatic, Language, Update};
 
 use super::apply::{self, Asked, Order, PROGRAM};
 use super::list;
@@ -73,12 +73,12 @@ pub fn run() -> Result<()> {
                 let order = Order { package, asked };
                 let mut progress = Progress::new(false);
                 match apply::run(&mut this, Path::new(PROGRAM), &order, &mut progress) {
-                    Ok(applied) => println!("{}", apply::success(&applied, false)),
+                    Ok(applied) => println!("{}", apply::success(&applied, Language::En)),
                     Err(ApplyError::Busy(who)) => {
                         println!("another update is under way ({who})");
                         return Ok(());
                     }
-                    Err(error) => eprintln!("{}", apply::failure(&error, false)),
+                    Err(error) => eprintln!("{}", apply::failure(&error, Language::En)),
                 }
             }
         }

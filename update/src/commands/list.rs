@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use vigie_disk::Bytes;
+use vigie_settings::Language;
 
 use super::apply::PROGRAM;
 use crate::appliance::This;
@@ -51,7 +52,7 @@ pub fn by_id(this: &This, id: &str) -> Result<Option<(Found, File)>> {
 ///
 /// # Errors
 /// This is no installed appliance.
-pub fn run(json: bool, language: &str) -> Result<()> {
+pub fn run(json: bool, language: Language) -> Result<()> {
     let all = scan(&This::load()?)?;
     for (found, _) in &all {
         if json {
@@ -75,9 +76,9 @@ struct Texts {
     since: &'static str,
 }
 
-const fn texts(language: &str) -> &'static Texts {
-    match language.as_bytes() {
-        b"fr" => &Texts {
+const fn texts(language: Language) -> &'static Texts {
+    match language {
+        Language::Fr => &Texts {
             nothing: "il n'y a aucun paquet de mise à jour ; branchez une clé USB, ou envoyez-en un \
                       par la page web ou par scp",
             ready: "prêt à installer",
@@ -86,7 +87,7 @@ const fn texts(language: &str) -> &'static Texts {
             unreadable: "inutilisable",
             since: "changements depuis",
         },
-        _ => &Texts {
+        Language::En => &Texts {
             nothing: "there is no update package; plug in a stick, or send one by the web page or scp",
             ready: "ready to install",
             arriving: "arriving",
@@ -99,7 +100,7 @@ const fn texts(language: &str) -> &'static Texts {
 
 /// A found file for a person: what and where, the verdict, the id.
 #[must_use]
-pub fn lines(found: &Found, language: &str) -> Vec<String> {
+pub fn lines(found: &Found, language: Language) -> Vec<String> {
     let texts = texts(language);
     let state = match found.state {
         State::Ready => texts.ready,
@@ -110,8 +111,8 @@ pub fn lines(found: &Found, language: &str) -> Vec<String> {
     let version = found.version.map_or("?".to_owned(), |v| v.to_string());
     let base = found.base.map(|base| format!(", {} {base}", texts.since));
     let reason = match language {
-        "fr" => &found.reason_fr,
-        _ => &found.reason,
+        Language::Fr => &found.reason_fr,
+        Language::En => &found.reason,
     };
     let reason = reason.as_ref().map(|reason| format!(": {reason}"));
     vec![
@@ -154,13 +155,13 @@ mod tests {
             "  ready to install",
             "  id ab12",
         ];
-        assert_eq!(lines(&found, "en"), expected);
+        assert_eq!(lines(&found, Language::En), expected);
         found.base = Some("1.2.0.0".parse().unwrap());
         found.state = State::Refused;
         found.reason = Some("why".into());
         found.reason_fr = Some("pourquoi".into());
-        assert_eq!(lines(&found, "en")[1], "  refused: why");
-        let french = lines(&found, "fr");
+        assert_eq!(lines(&found, Language::En)[1], "  refused: why");
+        let french = lines(&found, Language::Fr);
         assert!(french[0].ends_with("150 MB, changements depuis 1.2.0.0)"));
         assert_eq!(french[1], "  refusé: pourquoi");
     }

@@ -5,6 +5,7 @@ use std::io::{self, BufRead, Read, Write};
 
 use anyhow::{Context, Result};
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+use vigie_settings::Language;
 
 use crate::doors::login::{Answer, Gate, USER};
 
@@ -17,7 +18,7 @@ const LONGEST: u64 = 1024;
 ///
 /// # Errors
 /// The terminal failed.
-pub fn run(gate: &Gate, language: &str) -> Result<bool> {
+pub fn run(gate: &Gate, language: Language) -> Result<bool> {
     let answer = if gate.has_password() {
         let password = read(prompt(language)).context("reading the password")?;
         gate.ask(USER, &password, PEER)
@@ -28,14 +29,18 @@ pub fn run(gate: &Gate, language: &str) -> Result<bool> {
         return Ok(true);
     }
     let (_, english, french) = answer.words();
-    println!("{}", if language == "fr" { french } else { english });
+    let words = match language {
+        Language::En => english,
+        Language::Fr => french,
+    };
+    println!("{words}");
     Ok(false)
 }
 
-fn prompt(language: &str) -> &'static str {
+fn prompt(language: Language) -> &'static str {
     match language {
-        "fr" => "Mot de passe de root :",
-        _ => "Password of root:",
+        Language::En => "Password of root:",
+        Language::Fr => "Mot de passe de root :",
     }
 }
 

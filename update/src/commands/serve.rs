@@ -112,13 +112,17 @@ impl Updater for Running {
 
     fn rollback(&mut self, door: Door, who: Option<String>) -> Result<Outcome, Failure> {
         slots::rollback(door, who).map_err(|error| {
+            let fate: Option<&FateError> = error.downcast_ref();
+            let french = fate.map(FateError::french);
             let refused = matches!(
-                error.downcast_ref(),
+                fate,
                 Some(FateError::NothingThere { .. } | FateError::Unsafe { .. })
             );
+            let told = Failure::from(error);
             Failure {
                 refused,
-                ..error.into()
+                french: french.unwrap_or_else(|| told.french.clone()),
+                ..told
             }
         })
     }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use vigie_disk::Bytes;
+use vigie_settings::Language;
 
 use super::apply::PROGRAM;
 use crate::appliance::This;
@@ -89,34 +90,58 @@ pub fn json(checked: &Checked) -> Value {
 
 /// As lines for a person.
 #[must_use]
-pub fn lines(checked: &Checked, language: &str) -> Vec<String> {
+pub fn lines(checked: &Checked, language: Language) -> Vec<String> {
     let header = &checked.opened.header;
+    let mut lines = match language {
+        Language::En => english(header),
+        Language::Fr => french(header),
+    };
+    let changelog = &checked.manifest.changelog;
+    if let Some(text) = changelog
+        .get(language.code())
+        .or_else(|| changelog.get("en"))
+    {
+        lines.extend(text.lines().map(|line| format!("  {line}")));
+    }
+    lines.push(match (&checked.verdict, language) {
+        (Ok(()), Language::En) => "this machine takes it".to_owned(),
+        (Ok(()), Language::Fr) => "cette machine l'accepte".to_owned(),
+        (Err(refusal), Language::En) => format!("this machine does not take it: {refusal}"),
+        (Err(refusal), Language::Fr) => {
+            format!("cette machine ne l'accepte pas : {}", refusal.french())
+        }
+    });
+    lines
+}
+
+fn english(header: &Header) -> Vec<String> {
     let kind = match &header.base {
         None => "full package".to_owned(),
         Some(base) => format!("changes since {}", base.version),
     };
-    let mut lines = vec![
-        format!(
-            "{} {} for {}, {kind}",
-            header.product, header.version, header.arch
-        ),
+    let (product, version, arch) = (&header.product, header.version, &header.arch);
+    let (min_from, epoch) = (header.min_from, header.security_epoch);
+    let (system, boot) = (header.system.size, header.boot.size);
+    vec![
+        format!("{product} {version} for {arch}, {kind}"),
         format!("hardware: {}", header.hardware.join(", ")),
-        format!(
-            "from version {} on, security epoch {}",
-            header.min_from, header.security_epoch
-        ),
-        format!(
-            "system image {}, boot image {}",
-            header.system.size, header.boot.size
-        ),
-    ];
-    let changelog = &checked.manifest.changelog;
-    if let Some(text) = changelog.get(language).or_else(|| changelog.get("en")) {
-        lines.extend(text.lines().map(|line| format!("  {line}")));
-    }
-    lines.push(match &checked.verdict {
-        Ok(()) => "this machine takes it".to_owned(),
-        Err(refusal) => format!("this machine does not take it: {refusal}"),
-    });
-    lines
+        format!("from version {min_from} on, security epoch {epoch}"),
+        format!("system image {system}, boot image {boot}"),
+    ]
+}
+
+fn french(header: &Header) -> Vec<String> {
+    let kind = match &header.base {
+        None => "paquet complet".to_owned(),
+        Some(base) => format!("changements depuis {}", base.version),
+    };
+    let (product, version, arch) = (&header.product, header.version, &header.arch);
+    let (min_from, epoch) = (header.min_from, header.security_epoch);
+    let (system, boot) = (header.system.size, header.boot.size);
+    vec![
+        format!("{product} {version} pour {arch}, {kind}"),
+        format!("matériel : {}", header.hardware.join(", ")),
+        format!("à partir de la version {min_from}, époque de sécurité {epoch}"),
+        format!("image du système {system}, image de démarrage {boot}"),
+    ]
 }

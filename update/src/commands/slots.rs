@@ -3,8 +3,11 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde_json::json;
 use vigie_disk::sysfs::Sysfs;
+use vigie_settings::Language;
 
 use crate::appliance::This;
 use crate::apply::lock::{self, LOCK};
@@ -114,34 +117,84 @@ pub fn rollback(door: Door, who: Option<String>) -> Result<Outcome> {
 }
 
 /// All records.
-pub fn history(json: bool) -> Result<()> {
+pub fn history(json: bool, language: Language) -> Result<()> {
+    let zone = TimeZone::system();
     for record in history::load(&reached::folder(Path::new("/"))) {
         if json {
             println!("{}", serde_json::to_string(&record)?);
         } else {
-            println!("{}", line(&record));
+            println!("{}", line(&record, language, &zone));
         }
     }
     Ok(())
 }
 
-fn line(record: &Record) -> String {
-    let outcome = serde_json::to_value(record.outcome).unwrap_or_default();
-    let mut line = format!("{} {}", record.time, outcome.as_str().unwrap_or_default());
-    line.push_str(&format!(" {}", record.from));
+/// A record for a person: local time, what became of it, versions, door, who, why.
+fn line(record: &Record, language: Language, zone: &TimeZone) -> String {
+    let mut line = format!(
+        "{} {} {}",
+        date(record.time, zone),
+        outcome(record.outcome, language),
+        record.from
+    );
     if let Some(to) = record.to {
         line.push_str(&format!(" -> {to}"));
     }
     if let Some(door) = record.door {
-        line.push_str(&format!(", {door:?}").to_lowercase());
+        line.push_str(&format!(", {}", door.name()));
     }
+    let (by, reason) = match language {
+        Language::En => (" by ", record.reason.as_ref()),
+        Language::Fr => (
+            ", par ",
+            record.reason_fr.as_ref().or(record.reason.as_ref()),
+        ),
+    };
     if let Some(who) = &record.who {
-        line.push_str(&format!(" by {who}"));
+        line.push_str(by);
+        line.push_str(who);
     }
-    if let Some(reason) = &record.reason {
-        line.push_str(&format!(": {reason}"));
+    if let Some(reason) = reason {
+        line.push_str(if language == Language::Fr {
+            " : "
+        } else {
+            ": "
+        });
+        line.push_str(reason);
     }
     line
+}
+
+fn date(seconds: u64, zone: &TimeZone) -> String {
+    let time = i64::try_from(seconds).ok();
+    let time = time.and_then(|seconds| Timestamp::from_second(seconds).ok());
+    time.map_or_else(
+        || "?".to_owned(),
+        |time| {
+            time.to_zoned(zone.clone())
+                .strftime("%Y-%m-%d %H:%M")
+                .to_string()
+        },
+    )
+}
+
+const fn outcome(outcome: Outcome, language: Language) -> &'static str {
+    match (outcome, language) {
+        (Outcome::Refused, Language::En) => "refused",
+        (Outcome::Refused, Language::Fr) => "refusée",
+        (Outcome::Failed, Language::En) => "failed",
+        (Outcome::Failed, Language::Fr) => "échec",
+        (Outcome::Installed, Language::En) => "installed",
+        (Outcome::Installed, Language::Fr) => "installée",
+        (Outcome::Good, Language::En) => "good",
+        (Outcome::Good, Language::Fr) => "bonne",
+        (Outcome::Returned, Language::En) => "returned",
+        (Outcome::Returned, Language::Fr) => "revenue",
+        (Outcome::Rollback, Language::En) => "rollback",
+        (Outcome::Rollback, Language::Fr) => "retour demandé",
+        (Outcome::Cancelled, Language::En) => "cancelled",
+        (Outcome::Cancelled, Language::Fr) => "annulée",
+    }
 }
 
 /// The lowest version and epoch that are accepted.
@@ -167,4 +220,46 @@ pub fn floor(json: bool) -> Result<()> {
         );
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::history::Reason;
+    use crate::version::Version;
+
+    use super::*;
+
+    #[test]
+    fn records_for_people() {
+        let record = Record {
+            time: 1_700_000_000,
+            to: Some(Version([2, 0, 0, 0])),
+            door: Some(Door::Https),
+            who: Some("anne".into()),
+            ..Record::now(Outcome::Returned, Version([1, 0, 0, 0]))
+        };
+        let record = record.because(Reason {
+            english: "it hung".into(),
+            french: "elle s'est figée".into(),
+        });
+        let told = |record: &Record, language| line(record, language, &TimeZone::UTC);
+        assert_eq!(
+            told(&record, Language::En),
+            "2023-11-14 22:13 returned 1.0.0.0 -> 2.0.0.0, https by anne: it hung"
+        );
+        assert_eq!(
+            told(&record, Language::Fr),
+            "2023-11-14 22:13 revenue 1.0.0.0 -> 2.0.0.0, https, par anne : elle s'est figée"
+        );
+        let old = Record {
+            time: u64::MAX,
+            reason_fr: None,
+            ..record
+        };
+        let told = told(&old, Language::Fr);
+        assert!(
+            told.starts_with("? revenue") && told.ends_with(" : it hung"),
+            "{told}"
+        );
+    }
 }

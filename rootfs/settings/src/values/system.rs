@@ -1,5 +1,7 @@
 //! Host name, time zone, language, keyboard.
 
+use std::str::FromStr;
+
 use super::{Invalid, plain_debug, text_value};
 
 text_value!(
@@ -41,6 +43,41 @@ impl Language {
             Self::En => "en",
             Self::Fr => "fr",
         }
+    }
+
+    /// The language of this process's environment, see [`Language::of`].
+    #[must_use]
+    pub fn from_environment() -> Self {
+        Self::of(|name| std::env::var(name).ok())
+    }
+
+    /// The language that variables ask for, as gettext reads them: the first of `LANGUAGE`'s that
+    /// is spoken here (the settings write it), else that of `LC_ALL`, `LC_MESSAGES` or `LANG`; English
+    /// for all others.
+    #[must_use]
+    pub fn of(variable: impl Fn(&str) -> Option<String>) -> Self {
+        let set = |name| variable(name).filter(|value| !value.is_empty());
+        let wanted = set("LANGUAGE").and_then(|list| list.split(':').find_map(Self::of_locale));
+        let locale = || ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find_map(set);
+        wanted
+            .or_else(|| Self::of_locale(&locale()?))
+            .unwrap_or_default()
+    }
+
+    /// Of a locale such as `fr_CA.UTF-8`, where it is spoken here.
+    fn of_locale(locale: &str) -> Option<Self> {
+        locale.split(['_', '.', '@']).next()?.parse().ok()
+    }
+}
+
+/// By its code, for command lines.
+impl FromStr for Language {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let all = [Self::En, Self::Fr];
+        let found = all.into_iter().find(|language| language.code() == text);
+        found.ok_or_else(|| Invalid::new(text, "is not a language", "en, fr"))
     }
 }
 
@@ -128,6 +165,34 @@ fn check_keymap(text: &str) -> Result<(), Invalid> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn languages_of_the_environment() {
+        use Language::{En, Fr};
+        for (variables, expected) in [
+            (&[][..], En),
+            (&[("LANG", "fr_FR.UTF-8")], Fr),
+            (&[("LANG", "fr")], Fr),
+            (&[("LANG", "frisian")], En),
+            (&[("LANG", "de_DE.UTF-8")], En),
+            // What the settings write: there is no locale but C.UTF-8.
+            (&[("LANG", "C.UTF-8"), ("LANGUAGE", "fr")], Fr),
+            (&[("LANG", "fr_FR.UTF-8"), ("LANGUAGE", "en")], En),
+            (&[("LANGUAGE", "de:fr:en")], Fr),
+            (&[("LANG", "fr_FR.UTF-8"), ("LANGUAGE", "de")], Fr),
+            (&[("LANG", "fr_FR.UTF-8"), ("LC_ALL", "C")], En),
+            (&[("LANG", "fr_FR.UTF-8"), ("LC_ALL", "")], Fr),
+            (&[("LC_MESSAGES", "fr@x"), ("LANG", "en")], Fr),
+        ] {
+            let value = |name: &str| {
+                let found = variables.iter().find(|(variable, _)| *variable == name);
+                found.map(|(_, value)| (*value).to_owned())
+            };
+            assert_eq!(Language::of(value), expected, "{variables:?}");
+        }
+        assert_eq!("fr".parse::<Language>().ok(), Some(Fr));
+        assert!("FR".parse::<Language>().is_err());
+    }
 
     #[test]
     fn host_names() {
