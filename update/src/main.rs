@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 failed, 2 wrong use, 3 the package was refused and nothing was changed,
 //! 4 there is nothing to go back to.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -14,7 +15,7 @@ use vigie_update::apply::{ApplyError, child};
 use vigie_update::commands::apply::{ApplyArguments, Asked, Order, PROGRAM};
 use vigie_update::commands::serve::restart;
 use vigie_update::commands::{
-    apply, automatic, check, list, open_package, password, serve, show, slots,
+    apply, automatic, check, forget, list, open_package, password, serve, show, slots,
 };
 use vigie_update::doors::login::Gate;
 use vigie_update::fate::FateError;
@@ -62,6 +63,11 @@ enum Command {
         /// Print JSON lines.
         #[arg(long)]
         json: bool,
+    },
+    /// Deletes what somebody sent by scp or sftp, by the name that `list` shows.
+    Forget {
+        /// The file's name, without its folder.
+        name: OsString,
     },
     /// Asks the server of the settings what it offers, and says what this machine makes of it.
     Check {
@@ -170,6 +176,7 @@ fn run(command: Command, language: Language) -> Result<ExitCode> {
         Command::Verify { file, json } => return verify(&file, json, language),
         Command::Show { file } => show_package(&file, language)?,
         Command::List { json } => list::run(json, language)?,
+        Command::Forget { name } => println!("{}", forget::run(&name, language)?),
         Command::Check { fetch, json } => check::run(json, fetch)?,
         Command::Auto => automatic::run()?,
         Command::Situation => automatic::tell_situation()?,

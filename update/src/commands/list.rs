@@ -13,6 +13,7 @@ use crate::appliance::This;
 use crate::apply::sandboxed::{ACCOUNT, Sandboxed};
 use crate::doors::found::{self, Found, Head, State};
 use crate::doors::places::places;
+use crate::history::Door;
 use crate::package::PackageError;
 
 /// What lies in the folders of this machine, each with its opened file.
@@ -74,6 +75,8 @@ struct Texts {
     refused: &'static str,
     unreadable: &'static str,
     since: &'static str,
+    /// Behind the command that deletes it.
+    deletes: &'static str,
 }
 
 const fn texts(language: Language) -> &'static Texts {
@@ -86,6 +89,7 @@ const fn texts(language: Language) -> &'static Texts {
             refused: "refusé",
             unreadable: "inutilisable",
             since: "changements depuis",
+            deletes: "le supprime",
         },
         Language::En => &Texts {
             nothing: "there is no update package; plug in a stick, or send one by the web page or scp",
@@ -94,6 +98,7 @@ const fn texts(language: Language) -> &'static Texts {
             refused: "refused",
             unreadable: "not usable",
             since: "changes since",
+            deletes: "deletes it",
         },
     }
 }
@@ -115,7 +120,7 @@ pub fn lines(found: &Found, language: Language) -> Vec<String> {
         Language::En => &found.reason,
     };
     let reason = reason.as_ref().map(|reason| format!(": {reason}"));
-    vec![
+    let mut lines = vec![
         format!(
             "{version} ({}, {}, {}{})",
             found.door.name(),
@@ -125,13 +130,28 @@ pub fn lines(found: &Found, language: Language) -> Vec<String> {
         ),
         format!("  {state}{}", reason.unwrap_or_default()),
         format!("  id {}", found.id),
-    ]
+    ];
+    let of_no_use = matches!(found.state, State::Refused | State::Unreadable);
+    if found.door == Door::Scp && of_no_use {
+        let name = in_a_shell(&found.name);
+        lines.push(format!("  vigie-update forget {name} {}", texts.deletes));
+    }
+    lines
+}
+
+/// A name as a shell takes it for one word that is no option.
+fn in_a_shell(name: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._+-".contains(c);
+    let dashes = if name.starts_with('-') { "-- " } else { "" };
+    if name.chars().all(plain) {
+        format!("{dashes}{name}")
+    } else {
+        format!("{dashes}'{}'", name.replace('\'', r"'\''"))
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::history::Door;
-
     use super::*;
 
     #[test]
@@ -164,5 +184,18 @@ mod tests {
         let french = lines(&found, Language::Fr);
         assert!(french[0].ends_with("150 MB, changements depuis 1.2.0.0)"));
         assert_eq!(french[1], "  refusé: pourquoi");
+        assert_eq!(french.len(), 3, "what lies on a stick is not deleted");
+        found.door = Door::Scp;
+        for (name, shown) in [
+            ("a-upd.tgz", "a-upd.tgz"),
+            ("-f.tgz", "-- -f.tgz"),
+            ("my $(x) it's.tgz", r"'my $(x) it'\''s.tgz'"),
+        ] {
+            found.name = name.into();
+            let offered = format!("  vigie-update forget {shown} deletes it");
+            assert_eq!(lines(&found, Language::En)[3], offered);
+        }
+        found.state = State::Ready;
+        assert_eq!(lines(&found, Language::En).len(), 3);
     }
 }

@@ -3,6 +3,7 @@
 pub mod apply;
 pub mod automatic;
 pub mod check;
+pub mod forget;
 pub mod list;
 pub mod password;
 pub mod serve;

@@ -4,14 +4,15 @@
 //! read. So: nothing but regular files is opened, no link is followed, no more than a bounded
 //! number of names is read, and what is told of a file holds for the descriptor that was opened.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, openat, statat};
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, fsync, openat, statat, unlinkat};
 
 use crate::history::Door;
 use crate::machine::below;
@@ -88,8 +89,7 @@ pub fn places(root: &Path) -> Vec<Place> {
 /// that is not there, or is none, has no files.
 #[must_use]
 pub fn candidates(folder: &Path) -> Vec<Candidate> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let Ok(folder) = openat(CWD, folder, flags, Mode::empty()) else {
+    let Ok(folder) = open_folder(folder) else {
         return Vec::new();
     };
     let names = names(&folder);
@@ -106,7 +106,7 @@ fn names(folder: &OwnedFd) -> Vec<OsString> {
     // A stick that is pulled out meanwhile ends the list.
     let names = entries.take(NAMES).map_while(Result::ok);
     let mut names: Vec<OsString> = names
-        .map(|entry| OsString::from(std::ffi::OsStr::from_bytes(entry.file_name().to_bytes())))
+        .map(|entry| OsString::from(OsStr::from_bytes(entry.file_name().to_bytes())))
         .filter(|name| may_be_package(name.as_bytes()))
         .collect();
     let usual = |name: &OsString| name.as_bytes().ends_with(b"-upd.tgz");
@@ -147,10 +147,42 @@ const FLAGS: OFlags = OFlags::RDONLY
 /// Opens one file of a folder by a name that was checked to be one; neither may be a link.
 #[must_use]
 pub fn open_named(folder: &Path, name: &str) -> Option<Candidate> {
+    let folder = open_folder(folder).ok()?;
+    let name = OsStr::new(name);
+    is_plain(name).then(|| open(&folder, name.into())).flatten()
+}
+
+/// A folder that is none by a link.
+fn open_folder(folder: &Path) -> rustix::io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let folder = openat(CWD, folder, flags, Mode::empty()).ok()?;
-    let plain = !name.is_empty() && !name.contains('/') && name != "." && name != "..";
-    plain.then(|| open(&folder, name.into())).flatten()
+    openat(CWD, folder, flags, Mode::empty())
+}
+
+/// Whether a name is one of a folder's own: no path.
+fn is_plain(name: &OsStr) -> bool {
+    let bytes = name.as_bytes();
+    !bytes.contains(&b'/') && !matches!(bytes, b"" | b"." | b"..")
+}
+
+/// Deletes a regular file of a folder, by its name alone; neither may be a link.
+///
+/// # Errors
+/// The name is a path; there is no such file, or it is something else.
+pub fn delete(folder: &Path, name: &OsStr) -> io::Result<()> {
+    if !is_plain(name) {
+        let why = "this is no file's name; give the name alone, without its folder";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+    }
+    let folder = open_folder(folder)?;
+    let about = statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    if FileType::from_raw_mode(about.st_mode) != FileType::RegularFile {
+        let why = "this is no regular file, and is left alone";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+    }
+    // What lies there by now instead, a link too, is removed itself: unlink follows none.
+    unlinkat(&folder, name, AtFlags::empty())?;
+    fsync(&folder)?;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -188,6 +220,57 @@ mod tests {
             assert!(open_named(dir.path(), name).is_none(), "{name}");
         }
         assert_eq!(open_named(dir.path(), "secret").unwrap().size, 1);
+    }
+
+    #[test]
+    fn c58_a_name_deletes_a_file_of_its_folder_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("update");
+        let at = |name: &str| folder.join(name);
+        std::fs::create_dir_all(at("sub")).unwrap();
+        std::fs::write(dir.path().join("outside"), "x").unwrap();
+        std::fs::write(at("sub/inside"), "x").unwrap();
+        std::os::unix::fs::symlink(dir.path().join("outside"), at("link")).unwrap();
+        std::os::unix::fs::symlink(&folder, dir.path().join("way")).unwrap();
+        let absolute = dir.path().join("outside").display().to_string();
+        let before = paths_below(dir.path());
+        for name in [
+            "",
+            ".",
+            "..",
+            "/",
+            "../outside",
+            "sub/inside",
+            "sub",
+            "link",
+            "none",
+            "./a",
+            &absolute,
+            "x\0y",
+        ] {
+            delete(&folder, OsStr::new(name)).unwrap_err();
+        }
+        std::fs::write(at("a-upd.tgz"), "x").unwrap();
+        delete(&dir.path().join("way"), OsStr::new("a-upd.tgz")).unwrap_err();
+        // Also what is no package, and what is not valid text.
+        let odd = OsStr::from_bytes(b"-\xff \n");
+        std::fs::write(folder.join(odd), "x").unwrap();
+        for name in [OsStr::new("a-upd.tgz"), odd] {
+            delete(&folder, name).unwrap();
+            delete(&folder, name).unwrap_err();
+        }
+        assert_eq!(paths_below(dir.path()), before);
+    }
+
+    fn paths_below(folder: &Path) -> std::collections::BTreeSet<PathBuf> {
+        let mut paths = std::collections::BTreeSet::new();
+        for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            if entry.file_type().unwrap().is_dir() {
+                paths.extend(paths_below(&entry.path()));
+            }
+            paths.insert(entry.path());
+        }
+        paths
     }
 
     #[test]
