@@ -112,9 +112,11 @@ impl Browser {
         Ok(offset.to_str()?.parse()?)
     }
 
-    /// How far an installation is.
-    pub fn job(&self) -> Result<Value> {
-        Ok(serde_json::from_str(&self.page("/update/job")?)?)
+    /// How far an installation is; told when it is another than what was `seen`.
+    pub fn job(&self, seen: Option<&Value>) -> Result<Value> {
+        let after = seen.map(|seen| format!("?after={}", seen["revision"]));
+        let path = format!("/update/job{}", after.unwrap_or_default());
+        Ok(serde_json::from_str(&self.page(&path)?)?)
     }
 }
 

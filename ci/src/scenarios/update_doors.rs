@@ -1,7 +1,7 @@
 //! An update through the web pages and through the console's menu, of the real image.
 
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -15,6 +15,8 @@ use crate::vm::dialog::{Dialog, keys};
 
 /// A question on the console.
 const QUESTION: Duration = Duration::from_secs(120);
+/// A server notices that a connection is gone: it gives a slow one half a minute.
+const NOTICED: Duration = Duration::from_secs(60);
 /// Applying a package.
 const APPLYING: Duration = Duration::from_secs(600);
 
@@ -99,12 +101,16 @@ fn upload(browser: &Browser, bytes: &[u8]) -> Result<()> {
     let half = bytes.len() / 2;
     let broken = browser.send(&path, bytes, (65536, bytes.len()), (Some(&tag), half));
     ensure!(broken.is_err(), "half of it was taken as the whole");
-    // What had come may still be on its way to the disk.
-    let (mut before, mut offset) = (0, browser.offset(&path)?);
-    while offset != before {
-        std::thread::sleep(Duration::from_millis(500));
-        (before, offset) = (offset, browser.offset(&path)?);
+    // Until the server has noticed, nobody else may write. A byte of no named package, which is
+    // never taken, asks for that.
+    let begun = Instant::now();
+    while browser.send(&path, bytes, (1, 2), (None, 2))?.status() == 409 {
+        ensure!(
+            begun.elapsed() < NOTICED,
+            "the broken connection still writes"
+        );
     }
+    let offset = browser.offset(&path)?;
     ensure!((65537..=half).contains(&offset), "{offset} bytes have come");
     let total = bytes.len();
     let rest = browser.send(&path, bytes, (offset, total), (Some(&tag), total))?;
@@ -125,19 +131,16 @@ fn install(ctx: &Context, browser: &Browser) -> Result<()> {
     let id = id.1.split('"').next().unwrap_or_default();
     let pressed = browser.press("/update/install", Some(("id", id)))?;
     ensure!(pressed.status() == 303, "install: {}", pressed.status());
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     let mut seen = Vec::new();
-    loop {
-        let job = browser.job()?;
+    let mut job = browser.job(None)?;
+    while job["running"] == true {
         let percent = job["percent"].as_u64().unwrap_or_default();
         if seen.last() != Some(&percent) {
             seen.push(percent);
         }
-        if job["running"] == false {
-            break;
-        }
         ensure!(begun.elapsed() < APPLYING, "still under way: {job}");
-        std::thread::sleep(Duration::from_millis(500));
+        job = browser.job(Some(&job))?;
     }
     ctx.note(format!("percents seen by the web: {seen:?}"));
     let page = browser.page("/update")?;

@@ -1,8 +1,11 @@
 //! An installation that was asked for here: how far it is, and how it ended.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::time::timeout;
 
 use crate::language::Language;
 use crate::update_messages::UpdateMessages;
@@ -56,32 +59,66 @@ impl Job {
         })
     }
 
-    fn note(&mut self, event: &Value) {
-        if event["event"] == "progress" {
+    /// Whether an event tells how far it is.
+    fn note(&mut self, event: &Value) -> bool {
+        let progress = event["event"] == "progress";
+        if progress {
             self.phase = event["phase"].as_str().map(str::to_owned);
             self.done = event["done"].as_u64().unwrap_or_default();
             self.total = event["total"].as_u64().unwrap_or_default();
         }
+        progress
     }
 }
 
 /// The last job, if there was any. The updater itself sees to it that there is one at a time.
-#[derive(Clone, Default)]
-pub struct Jobs(Arc<Mutex<Option<Job>>>);
+#[derive(Clone)]
+pub struct Jobs(Arc<watch::Sender<Last>>);
+
+/// The last job, and how often it has changed since the service was started.
+#[derive(Clone, Debug, Default)]
+pub struct Last {
+    /// What can be asked for by who has seen it.
+    pub revision: u64,
+    /// None where there was none.
+    pub job: Option<Job>,
+}
+
+impl Default for Jobs {
+    fn default() -> Self {
+        Self(Arc::new(watch::Sender::new(Last::default())))
+    }
+}
 
 impl Jobs {
-    fn with<T>(&self, look: impl FnOnce(&mut Option<Job>) -> T) -> T {
-        look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Changes the job, where `change` says that it did.
+    fn change(&self, change: impl FnOnce(&mut Option<Job>) -> bool) -> bool {
+        self.0.send_if_modified(|last| {
+            let changed = change(&mut last.job);
+            last.revision += u64::from(changed);
+            changed
+        })
     }
 
     /// The last one.
     pub fn last(&self) -> Option<Job> {
-        self.with(|job| job.clone())
+        self.0.borrow().job.clone()
+    }
+
+    /// The last one, as soon as it is another than what was seen at `revision`, or as it is after
+    /// `patience`.
+    pub async fn after(&self, revision: u64, patience: Duration) -> Last {
+        let mut last = self.0.subscribe();
+        let changed = last.wait_for(|last| last.revision != revision);
+        if let Ok(Ok(last)) = timeout(patience, changed).await {
+            return last.clone();
+        }
+        self.0.borrow().clone()
     }
 
     /// Begins to apply a package; false where one is being applied.
     pub fn begin(&self, updater: Updater, id: String, who: String) -> bool {
-        let free = self.with(|job| {
+        let free = self.change(|job| {
             let free = !job.as_ref().is_some_and(Job::is_running);
             if free {
                 *job = Some(Job::default());
@@ -93,20 +130,38 @@ impl Jobs {
             tokio::spawn(async move {
                 let request = json!({"verb": "apply", "id": id, "who": who});
                 let tell = |event: Value| {
-                    jobs.with(|job| {
-                        if let Some(job) = job {
-                            job.note(&event);
-                        }
-                    });
+                    jobs.change(|job| job.as_mut().is_some_and(|job| job.note(&event)));
                 };
                 let outcome = updater.ask(&request, tell).await;
-                jobs.with(|job| {
-                    if let Some(job) = job {
-                        job.outcome = Some(outcome);
-                    }
+                jobs.change(|job| {
+                    let job = job.as_mut();
+                    job.map(|job| job.outcome = Some(outcome)).is_some()
                 });
             });
         }
         free
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_seen_a_job_is_told_when_it_changes() {
+        let jobs = Jobs::default();
+        let patience = Duration::from_secs(20);
+        let begun = tokio::time::Instant::now();
+        assert_eq!(jobs.after(0, patience).await.revision, 0);
+        assert_eq!(begun.elapsed(), patience);
+        // What was seen before this service was started is something else.
+        assert_eq!(jobs.after(7, patience).await.revision, 0);
+        let (told, ()) = tokio::join!(jobs.after(0, patience), async {
+            assert!(!jobs.change(|_| false));
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            jobs.change(|job| job.replace(Job::default()).is_none());
+        });
+        assert_eq!(begun.elapsed(), patience + Duration::from_secs(3));
+        assert!(told.revision == 1 && told.job.is_some_and(|job| job.is_running()));
     }
 }

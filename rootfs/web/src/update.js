@@ -6,16 +6,18 @@ const wait = (ms) => new Promise((done) => setTimeout(done, ms));
 // The installation that goes on.
 const job = document.getElementById("job");
 async function follow() {
+  let after = "";
   for (;;) {
-    await wait(1000);
     try {
-      const answer = await fetch("/update/job");
+      // Answered when there is something new.
+      const answer = await fetch("/update/job" + after);
       if (!answer.ok) break;
       const now = await answer.json();
       if (!now.running) break;
       document.getElementById("job-text").textContent = now.text + ": " + now.percent + " %";
       document.getElementById("job-bar").value = now.percent;
-    } catch { /* the connection may come back */ }
+      after = "?after=" + now.revision;
+    } catch { await wait(1000); /* the connection may come back */ }
   }
   location.replace("/update");
 }

@@ -1,8 +1,9 @@
 //! The update page and its buttons.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::extract::State;
+use axum::extract::{Extension, Query, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Form, Json};
@@ -11,8 +12,12 @@ use serde_json::{Value, json};
 
 use super::{Admin, LoggedIn, Plain, wrong_token};
 use crate::public::{html, language};
+use crate::server::Client;
 use crate::update_page::{self, View};
 use crate::updater::Failure;
+
+/// How long a question waits for a change of the installation; a change comes every half second.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The button of a package.
 #[derive(Deserialize)]
@@ -69,11 +74,34 @@ fn verb(verb: &str) -> Value {
     json!({ "verb": verb })
 }
 
-/// `GET /update/job`: how far an installation is.
-pub async fn job(State(admin): State<Arc<Admin>>, _: LoggedIn, headers: HeaderMap) -> Json<Value> {
-    let job = admin.jobs.last();
+/// What the page has seen of an installation.
+#[derive(Deserialize)]
+pub struct Seen {
+    after: Option<u64>,
+}
+
+/// `GET /update/job`: how far an installation is. With `?after=REVISION` of an answer before, it is
+/// answered when that has changed, or after [`PATIENCE`].
+pub async fn job(
+    State(admin): State<Arc<Admin>>,
+    _: LoggedIn,
+    Extension(client): Extension<Client>,
+    Query(seen): Query<Seen>,
+    headers: HeaderMap,
+) -> Json<Value> {
+    // It is bounded by itself, and must not be cut in between.
+    let _hold = client.lifetime.hold();
+    let patience = seen.after.map_or(Duration::ZERO, |_| PATIENCE);
+    let last = admin
+        .jobs
+        .after(seen.after.unwrap_or_default(), patience)
+        .await;
     let none = || json!({"running": false});
-    Json(job.map_or_else(none, |job| job.json(language(&headers))))
+    let mut told = last
+        .job
+        .map_or_else(none, |job| job.json(language(&headers)));
+    told["revision"] = last.revision.into();
+    Json(told)
 }
 
 /// `POST /update/install`

@@ -331,3 +331,64 @@ pub async fn linger(body: &mut Body) {
     let end = Instant::now() + LINGER;
     while let Ok(Some(Ok(_))) = timeout_at(end, body.frame()).await {}
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::pin::Pin;
+    use std::task::{Context, Poll, ready};
+
+    use axum::body::{Bytes, HttpBody};
+    use hyper::body::Frame;
+    use tokio::time::{Sleep, sleep};
+
+    use super::*;
+
+    /// A byte a second, without end.
+    struct Dripping(Pin<Box<Sleep>>);
+
+    impl HttpBody for Dripping {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            ready!(self.0.as_mut().poll(context));
+            self.0 = Box::pin(sleep(Duration::from_secs(1)));
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"x")))))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn c63_a_client_that_sends_a_byte_a_second_is_given_up() {
+        let dir = tempfile::tempdir().expect("folder");
+        let receiver = Receiver {
+            store: Store::new(dir.path().to_owned()),
+            updater: Updater::new(dir.path().join("none")),
+        };
+        let total = 3_000_000;
+        let name = receiver.store.create(total).expect("created");
+        let name = name.expect("it fits");
+        let sent = Sent {
+            name: &name,
+            part: Part {
+                first: 0,
+                length: total,
+                total,
+            },
+            package: None,
+        };
+        let begun = Instant::now();
+        let body = Body::new(Dripping(Box::pin(sleep(Duration::ZERO))));
+        let refused = receiver.take(&sent, body).await.expect_err("too slow");
+        assert_eq!(refused.status, StatusCode::REQUEST_TIMEOUT);
+        let took = begun.elapsed();
+        assert!((WINDOW..WINDOW + 2 * LINGER).contains(&took), "{took:?}");
+        // What came is kept, and the upload is free again.
+        let offset = receiver.store.offset(&name);
+        assert!(offset.is_some_and(|offset| (1..100).contains(&offset)));
+        assert!(receiver.store.write(&name).is_some());
+    }
+}

@@ -1,7 +1,5 @@
 //! Log-in, sessions, and who may change what.
 
-use std::time::Duration;
-
 use reqwest::Method;
 
 use crate::support::{PASSWORD, Person, Web, id, package, token};
@@ -113,7 +111,7 @@ fn c64_wrong_passwords_are_told_alike_and_wait() {
     let waits = mallory.log_in("root", PASSWORD);
     assert_eq!(waits.status(), 429);
     assert!(waits.text().unwrap().contains("try again in"));
-    std::thread::sleep(Duration::from_secs(3));
+    web.seconds_pass(2);
     assert_eq!(mallory.log_in("root", PASSWORD).status(), 303);
     // A form that was not fetched from here.
     let stranger = Person::new(&web);
@@ -239,7 +237,8 @@ fn the_server_is_asked_by_a_button_and_its_answer_shown() {
 #[test]
 fn a_package_is_uploaded_installed_followed_and_taken_back() {
     let web = Web::start(true);
-    web.world.lock().unwrap().takes = Duration::from_secs(2);
+    let (go_on, told) = std::sync::mpsc::channel();
+    web.world.lock().unwrap().go_on = Some(told);
     let anne = Person::logged_in(&web);
     let bytes = package(2, 400_000);
     assert_eq!(
@@ -255,26 +254,19 @@ fn a_package_is_uploaded_installed_followed_and_taken_back() {
     let (csrf, id) = (token(&page), id(&page));
     let install = || anne.post("/update/install", &[("csrf", &csrf), ("id", &id)]);
     assert_eq!(install().status(), 303);
+    let mut job = anne.job(None);
+    while job["percent"] != 50 {
+        assert!(job["running"] == true && job["percent"] == 0, "{job}");
+        job = anne.job(Some(&job));
+    }
     // Twice changes nothing: the first one is followed.
     assert_eq!(install().status(), 303);
-    let mut percents = Vec::new();
-    loop {
-        let job: serde_json::Value =
-            serde_json::from_str(&anne.get("/update/job").text().unwrap()).unwrap();
-        if job["running"] == false {
-            break;
-        }
-        percents.push(job["percent"].as_u64().unwrap());
-        std::thread::sleep(Duration::from_millis(200));
+    assert_eq!(anne.job(None), job);
+    go_on.send(()).unwrap();
+    while job["running"] == true {
+        assert!(job["percent"].as_u64() >= Some(50), "{job}");
+        job = anne.job(Some(&job));
     }
-    assert!(
-        percents.windows(2).all(|pair| pair[0] <= pair[1]),
-        "{percents:?}"
-    );
-    assert!(
-        percents.iter().any(|percent| (1..100).contains(percent)),
-        "{percents:?}"
-    );
     let page = anne.get("/update").text().unwrap();
     assert!(page.contains("Version 2.0.0.0 is installed"), "{page}");
     assert!(page.contains("Restart now") && page.contains("Take it back"));

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
@@ -129,12 +129,14 @@ pub struct World {
     /// The highest version that came up well.
     pub reached: Version,
     pub history: Vec<Record>,
-    /// An installation, or a question to the server, takes so long.
+    /// A question to the server takes so long.
     pub takes: Duration,
     /// What the server said last.
     pub report: Option<Report>,
     /// The server cannot be asked.
     pub mute: bool,
+    /// An installation waits for this in the middle.
+    pub go_on: Option<mpsc::Receiver<()>>,
 }
 
 impl Fake {
@@ -233,11 +235,12 @@ impl Updater for Fake {
     ) -> Result<Value, Failure> {
         let found = self.scan().into_iter().find(|(found, _)| found.id == id);
         let (found, _) = found.ok_or_else(|| Failure::refused("gone", "parti"))?;
-        let takes = self.world.lock().unwrap().takes;
-        for percent in (0..=100).step_by(10) {
-            progress.tell(Phase::Write, Bytes::new(percent), Bytes::new(100));
-            std::thread::sleep(takes / 10);
+        let go_on = self.world.lock().unwrap().go_on.take();
+        progress.tell(Phase::Write, Bytes::new(50), Bytes::new(100));
+        if let Some(go_on) = go_on {
+            go_on.recv().unwrap();
         }
+        progress.tell(Phase::Write, Bytes::new(100), Bytes::new(100));
         let mut world = self.world.lock().unwrap();
         world.waiting = found.version;
         let version = found.version.unwrap();
@@ -351,6 +354,18 @@ impl Web {
         names.filter(|name| name.ends_with(ending)).collect()
     }
 
+    /// Lets time pass for those who gave wrong passwords.
+    pub fn seconds_pass(&self, seconds: u64) {
+        let path = self.dir.path().join("attempts");
+        let mut attempts: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        let of_peers = attempts.as_object_mut().unwrap().values_mut();
+        for attempt in of_peers {
+            let last = attempt["last"].as_u64().unwrap();
+            attempt["last"] = last.checked_sub(seconds).unwrap().into();
+        }
+        std::fs::write(&path, attempts.to_string()).unwrap();
+    }
+
     pub fn done(&self) -> Vec<String> {
         self.world.lock().unwrap().done.clone()
     }
@@ -424,6 +439,13 @@ impl<'a> Person<'a> {
         let form = [("csrf", &*csrf), ("user", user), ("password", password)];
         let request = self.client.post(self.url("/login")).header(COOKIE, cookie);
         fill(request, &form).send().unwrap()
+    }
+
+    /// How far an installation is, when that is another than what was seen `after` an answer before.
+    pub fn job(&self, after: Option<&Value>) -> Value {
+        let after = after.map(|seen| format!("?after={}", seen["revision"]));
+        let answer = self.get(&format!("/update/job{}", after.unwrap_or_default()));
+        serde_json::from_str(&answer.text().unwrap()).unwrap()
     }
 
     /// The token of this person's session.
