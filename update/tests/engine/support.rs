@@ -5,52 +5,22 @@ use std::io::Cursor;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use ed25519_dalek::SigningKey;
 use vigie_disk::device::record::{Operation, Recorder, Sequence};
 use vigie_disk::device::{BlockDevice, Cursor as DeviceCursor};
 use vigie_disk::{Bytes, MemoryDevice, SectorSize, fat};
 use vigie_update::apply::target::{OpenSlot, Target};
-use vigie_update::apply::{self, ApplyError, Context, Unpacker};
+use vigie_update::apply::{self, ApplyError, Unpacker};
 use vigie_update::esp::{self, GRUBENV};
-use vigie_update::machine::Machine;
-use vigie_update::package::envelope::Envelope;
 use vigie_update::package::make::{self, BaseImages, Recipe};
-use vigie_update::package::member::{self, Sink, Slots, Unpacked};
-use vigie_update::package::signature::{PublicKey, TrustedKey, sign};
-use vigie_update::package::{Header, Keyring, Manifest, PackageError};
-use vigie_update::policy::{Reached, Standing};
+use vigie_update::package::member::Slots;
+use vigie_update::package::signature::sign;
+use vigie_update::package::{Header, Manifest};
 use vigie_update::{BootState, Slot, Version};
+
+pub use crate::packages::{Direct, context, key, keys, noise};
 
 /// Room of a system and a boot partition.
 pub const ROOM: (Bytes, Bytes) = (Bytes::mib(4), Bytes::mib(2));
-
-pub fn key() -> SigningKey {
-    SigningKey::from_bytes(&[7; 32])
-}
-
-pub fn keys() -> Keyring {
-    Keyring {
-        threshold: 1,
-        revoked: Default::default(),
-        keys: vec![TrustedKey {
-            name: "test".into(),
-            public: PublicKey::of(&key()),
-            development: true,
-        }],
-    }
-}
-
-/// Bytes that do not compress, different for each seed.
-pub fn noise(length: usize, seed: u64) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 24) as u8
-    };
-    (0..length).map(|_| next()).collect()
-}
 
 /// The images of a version: system and boot. Those of later versions share most of their bytes.
 pub fn images(version: u32) -> (Vec<u8>, Vec<u8>) {
@@ -270,56 +240,9 @@ impl<D: BlockDevice + 'static> Target for Disks<Shared<D>> {
     }
 }
 
-/// Unpacks in this process.
-pub struct Direct(pub Cursor<Vec<u8>>);
-
-impl Direct {
+impl Direct<Cursor<Vec<u8>>> {
     pub fn new(package: &[u8]) -> Self {
         Self(Cursor::new(package.to_vec()))
-    }
-}
-
-impl Unpacker for Direct {
-    fn envelope(&mut self) -> Result<Envelope, PackageError> {
-        Envelope::read(&mut self.0)
-    }
-
-    fn unpack(
-        &mut self,
-        header: &Header,
-        base: Option<&OpenSlot>,
-        slot: Option<&mut OpenSlot>,
-        note: &mut dyn FnMut(Bytes),
-    ) -> Result<Unpacked, PackageError> {
-        let sink = slot.map_or(Sink::Nowhere, |slot| Sink::Slot(&mut slot.devices));
-        member::unpack(
-            header,
-            &mut self.0,
-            base.map(|base| &base.devices),
-            sink,
-            note,
-        )
-    }
-}
-
-/// Version 1, good, running from slot A.
-pub fn context() -> Context {
-    Context {
-        machine: Machine {
-            product: "vigie".into(),
-            arch: "amd64".into(),
-            hardware: "any".into(),
-            version: Version([1, 0, 0, 0]),
-            security_epoch: 0,
-        },
-        standing: Standing {
-            reached: Reached::default(),
-            confirmed: true,
-            waiting: None,
-            licensed_major: None,
-            reinstall: false,
-        },
-        running: Slot::A,
     }
 }
 

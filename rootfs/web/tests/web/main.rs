@@ -4,5 +4,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod login;
+/// Of the updater's own tests.
+#[path = "../../../../update/tests/engine/packages.rs"]
+mod packages;
 mod support;
 mod upload;

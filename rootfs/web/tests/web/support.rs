@@ -10,12 +10,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use ed25519_dalek::SigningKey;
 use reqwest::blocking::{Client, RequestBuilder, Response};
 use reqwest::header::{COOKIE, HeaderValue};
 use serde_json::{Value, json};
 use vigie_disk::Bytes;
-use vigie_update::apply::target::OpenSlot;
 use vigie_update::apply::{ApplyError, Context, Phase, Unpacker};
 use vigie_update::doors::found::{self, Found, Head};
 use vigie_update::doors::login::{Answer, Gate};
@@ -23,16 +21,15 @@ use vigie_update::doors::peer::Peer;
 use vigie_update::doors::places::Place;
 use vigie_update::doors::serve::{Failure, Updater, Verdict, serve};
 use vigie_update::history::{Door, Outcome, Record};
-use vigie_update::machine::Machine;
-use vigie_update::package::envelope::Envelope;
+use vigie_update::package::PackageError;
 use vigie_update::package::make::{self, Recipe};
-use vigie_update::package::member::{self, Sink, Unpacked};
-use vigie_update::package::signature::{PublicKey, TrustedKey, sign};
-use vigie_update::package::{Header, Keyring, PackageError};
-use vigie_update::policy::{Reached, Refusal, Standing, judge};
+use vigie_update::package::signature::sign;
+use vigie_update::policy::{Refusal, judge};
 use vigie_update::progress::Progress;
 use vigie_update::pulled::{self, Report};
 use vigie_update::{Slot, Version};
+
+use crate::packages::{self, Direct, key, keys, noise};
 
 pub const PASSWORD: &str = "dix lamas";
 /// What crypt(3) made of it.
@@ -42,15 +39,8 @@ const HASH: &str = "$y$j9T$F5Jx5fExrKuPp53xLKQ..1$.nXTgE8mfMFsrqCIGaltCKfCKrMvhv
 pub fn package(version: u32, length: usize) -> Vec<u8> {
     let dir = tempfile::tempdir().unwrap();
     let image = |name: &str, length: usize, seed: u64| {
-        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-        let mut next = || {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (state >> 24) as u8
-        };
         let path = dir.path().join(name);
-        std::fs::write(&path, (0..length).map(|_| next()).collect::<Vec<u8>>()).unwrap();
+        std::fs::write(&path, noise(length, seed)).unwrap();
         path
     };
     let system = image("system", length, u64::from(version));
@@ -73,40 +63,6 @@ pub fn package(version: u32, length: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     unsigned.write(&[signature], &mut bytes).unwrap();
     bytes
-}
-
-fn key() -> SigningKey {
-    SigningKey::from_bytes(&[7; 32])
-}
-
-fn keys() -> Keyring {
-    Keyring {
-        threshold: 1,
-        revoked: Default::default(),
-        keys: vec![TrustedKey {
-            name: "test".into(),
-            public: PublicKey::of(&key()),
-            development: true,
-        }],
-    }
-}
-
-/// Reads packages in this process.
-struct Direct(BufReader<File>);
-
-impl Unpacker for Direct {
-    fn envelope(&mut self) -> Result<Envelope, PackageError> {
-        Envelope::read(&mut self.0)
-    }
-    fn unpack(
-        &mut self,
-        header: &Header,
-        _: Option<&OpenSlot>,
-        _: Option<&mut OpenSlot>,
-        note: &mut dyn FnMut(Bytes),
-    ) -> Result<Unpacked, PackageError> {
-        member::unpack(header, &mut self.0, None, Sink::Nowhere, note)
-    }
 }
 
 fn head(file: &File) -> Result<Head, PackageError> {
@@ -141,28 +97,11 @@ pub struct World {
 
 impl Fake {
     fn context(&self) -> Context {
-        let version = Version([1, 0, 0, 0]);
         let world = self.world.lock().unwrap();
-        Context {
-            machine: Machine {
-                product: "vigie".into(),
-                arch: "amd64".into(),
-                hardware: "any".into(),
-                version,
-                security_epoch: 0,
-            },
-            standing: Standing {
-                reached: Reached {
-                    version: world.reached,
-                    security_epoch: 0,
-                },
-                confirmed: true,
-                waiting: world.waiting,
-                licensed_major: None,
-                reinstall: false,
-            },
-            running: Slot::A,
-        }
+        let mut context = packages::context();
+        context.standing.reached.version = world.reached;
+        context.standing.waiting = world.waiting;
+        context
     }
 
     fn part(&self, upload: &str) -> File {
