@@ -218,7 +218,8 @@ fn the_server_is_asked_by_a_button_and_its_answer_shown() {
     assert!(page().contains("no server"));
     web.world.lock().unwrap().mute = false;
     // A server that is slow: the page says so, comes back by itself, and asks it once.
-    web.world.lock().unwrap().takes = Duration::from_secs(10);
+    let (go_on, told) = std::sync::mpsc::channel();
+    web.world.lock().unwrap().go_on = Some(told);
     assert_eq!(ask().status(), 303);
     let slow = page();
     assert!(
@@ -227,9 +228,8 @@ fn the_server_is_asked_by_a_button_and_its_answer_shown() {
     );
     assert!(!slow.contains("/update/ask"));
     assert_eq!(ask().status(), 303);
-    while page().contains("is being asked") {
-        std::thread::sleep(Duration::from_millis(200));
-    }
+    go_on.send(()).unwrap();
+    while page().contains("is being asked") {}
     assert_eq!(web.done(), ["asked", "asked", "asked"]);
     assert!(!page().contains("no server"));
 }
