@@ -119,9 +119,7 @@ pub fn append(folder: &Path, record: &Record) -> io::Result<()> {
     let line = serde_json::to_string(record)? + "\n";
     let old = read_bounded(&path).unwrap_or_default();
     if (old.len() + line.len()) as u64 > LIMIT {
-        let half = old.len() / 2;
-        let cut = old[half..].find('\n').map_or(old.len(), |at| half + at + 1);
-        return reached::write(folder, FILE, &(old[cut..].to_owned() + &line));
+        return reached::write(folder, FILE, &(later_half(&old).to_owned() + &line));
     }
     let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
     // A line that a power cut left half is ended, so that it does not spoil this one.
@@ -132,6 +130,13 @@ pub fn append(folder: &Path, record: &Record) -> io::Result<()> {
     };
     file.write_all((lead.to_owned() + &line).as_bytes())?;
     file.sync_all()
+}
+
+/// The later half of the lines. The middle may lie within a character; a newline never does.
+fn later_half(old: &str) -> &str {
+    let half = old.len() / 2;
+    let newline = old.bytes().skip(half).position(|byte| byte == b'\n');
+    &old[newline.map_or(old.len(), |at| half + at + 1)..]
 }
 
 /// Appends a record of what has been done already. Where the state volume refuses, that is said to
@@ -223,6 +228,19 @@ mod tests {
         assert_eq!(after.last().unwrap().outcome, Outcome::Returned);
         std::fs::write(&path, [0xff, 0xfe, b'\n']).unwrap();
         assert!(load(dir.path()).is_empty());
+    }
+
+    #[test]
+    fn reasons_in_any_script_are_cut_between_lines() {
+        let dir = tempfile::tempdir().unwrap();
+        for shift in 0..4 {
+            // The middle of the file lies at each byte of a character in turn.
+            let long = "x".repeat(shift) + &"\u{1f4f7}".repeat(LIMIT as usize / 4) + "\n";
+            std::fs::write(dir.path().join(FILE), long).unwrap();
+            append(dir.path(), &record(Outcome::Returned, 5)).unwrap();
+            let outcomes: Vec<_> = load(dir.path()).iter().map(|r| r.outcome).collect();
+            assert_eq!(outcomes, [Outcome::Returned], "{shift}");
+        }
     }
 
     #[test]
