@@ -141,8 +141,19 @@ fn settle(slot: Slot, machine: &Machine, folder: &Path) -> Result<Option<Outcome
     Ok(Some(outcome))
 }
 
+/// What came of giving a slot up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GivenUp {
+    /// The next start is the other one's.
+    Gone,
+    /// It was good once, and such are never left: nothing was changed.
+    Good,
+    /// Neither was ever good: nothing was changed.
+    NoBetter,
+}
+
 /// The running system is not healthy. Where it was never good and the other one was, the next
-/// start is the other's, and this says so; else nothing is changed. A state volume that refuses the
+/// start is the other's; else nothing is changed. A state volume that refuses the
 /// record hinders nothing, nor does another disk of a RAID: they may be why it is not healthy.
 pub fn give_up(
     target: &mut dyn Target,
@@ -150,10 +161,13 @@ pub fn give_up(
     machine: &Machine,
     folder: &Path,
     reason: &str,
-) -> Result<bool, FateError> {
+) -> Result<GivenUp, FateError> {
     let mut state = target.load()?;
-    if state.slot(slot).good || !state.slot(slot.other()).good {
-        return Ok(false);
+    if state.slot(slot).good {
+        return Ok(GivenUp::Good);
+    }
+    if !state.slot(slot.other()).good {
+        return Ok(GivenUp::NoBetter);
     }
     go_to_other(&mut state, slot);
     if let Err(error) = target.save(&state) {
@@ -176,7 +190,7 @@ pub fn give_up(
         ..Record::now(Outcome::Returned, back_to.unwrap_or_default())
     };
     history::tell(folder, &record);
-    Ok(true)
+    Ok(GivenUp::Gone)
 }
 
 fn go_to_other(state: &mut BootState, slot: Slot) {
@@ -341,11 +355,12 @@ mod tests {
     #[test]
     fn c78_c80_an_unhealthy_slot_is_given_up_only_for_a_good_one() {
         for (a, b, gone) in [
-            ((true, 3), (false, 2), true),
+            ((true, 3), (false, 2), GivenUp::Gone),
             // Never leave what was good, and never for what was not.
-            ((true, 3), (true, 3), false),
-            ((false, 3), (false, 2), false),
-            ((false, 0), (false, 0), false),
+            ((true, 3), (true, 3), GivenUp::Good),
+            ((false, 0), (true, 3), GivenUp::Good),
+            ((false, 3), (false, 2), GivenUp::NoBetter),
+            ((false, 0), (false, 0), GivenUp::NoBetter),
         ] {
             let dir = tempfile::tempdir().unwrap();
             let mut disk = state(Slot::B, a, b);
@@ -353,7 +368,7 @@ mod tests {
             let went =
                 give_up(&mut disk, Slot::B, &machine(2, 0), dir.path(), "no answer").unwrap();
             assert_eq!(went, gone, "{a:?} {b:?}");
-            if gone {
+            if gone == GivenUp::Gone {
                 assert_eq!((disk.0.first, disk.0.slot(Slot::B).tries), (Slot::A, 0));
                 let last = history::load(dir.path()).pop().unwrap();
                 assert_eq!(last.reason.as_deref(), Some("no answer"));
@@ -377,7 +392,7 @@ mod tests {
         };
         history::append(dir.path(), &record).unwrap();
         let mut disk = state(Slot::B, (true, 3), (false, 2));
-        assert!(give_up(&mut disk, Slot::B, &machine(2, 0), dir.path(), "no answer").unwrap());
+        give_up(&mut disk, Slot::B, &machine(2, 0), dir.path(), "no answer").unwrap();
         let last = history::load(dir.path()).pop().unwrap();
         assert_eq!(last.package.as_deref(), Some("ab12"));
         assert_eq!(last.door, Some(Door::Fleet));
@@ -396,7 +411,7 @@ mod tests {
     fn c73_c90_a_state_volume_that_refuses_keeps_no_machine_from_going_back() {
         let (_file, folder) = no_folder();
         let mut sick = state(Slot::B, (true, 3), (false, 2));
-        assert!(give_up(&mut sick, Slot::B, &machine(2, 0), &folder, "no answer").unwrap());
+        give_up(&mut sick, Slot::B, &machine(2, 0), &folder, "no answer").unwrap();
         assert_eq!((sick.0.first, sick.0.slot(Slot::B).tries), (Slot::A, 0));
         let who = || (Door::Console, None);
         let mut good = state(Slot::B, (true, 3), (true, 3));
@@ -454,7 +469,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut disks = OneOfTwo(state(Slot::B, (true, 3), (false, 2)));
         let went = give_up(&mut disks, Slot::B, &machine(2, 0), dir.path(), "no answer");
-        assert!(went.unwrap());
+        assert_eq!(went.unwrap(), GivenUp::Gone);
         assert_eq!(history::load(dir.path()).len(), 1);
         // Where the started disk refuses as well, a restart would lead here again.
         let mut stuck = Stuck(state(Slot::B, (true, 3), (false, 2)).0);
@@ -485,7 +500,7 @@ mod tests {
         let settled = disk.0.clone();
         for _ in 0..5 {
             let sick = give_up(&mut disk, Slot::B, &machine(2, 0), dir.path(), "no answer");
-            assert!(!sick.unwrap());
+            assert_eq!(sick.unwrap(), GivenUp::Good);
             assert_eq!(good(&mut disk), None);
             let next = crate::choice::choose(&disk.0, &Slot::BOTH);
             assert_eq!((next.slot, &next.after), (Slot::B, &settled));

@@ -10,11 +10,12 @@ use crate::appliance::This;
 use crate::apply::lock::{self, LOCK};
 use crate::boot_state::BootState;
 use crate::esp;
-use crate::fate;
+use crate::fate::{self, GivenUp};
 use crate::history::{self, Door, Outcome, Record};
 use crate::machine::OS_RELEASE;
 use crate::reached::{self, Floor};
 use crate::running::{BOOT_JSON, Mode, Running};
+use crate::slot::Slot;
 use crate::status::{Copy, Status};
 
 /// Version, slots and what the next start will boot.
@@ -86,16 +87,28 @@ fn is_live() -> Result<bool> {
 pub fn give_up(reason: &str) -> Result<bool> {
     let mut this = This::load()?;
     let slot = this.slot;
-    let gone = fate::give_up(&mut this.target, slot, &this.machine, &this.folder, reason)?;
-    if gone {
-        println!(
-            "slot {slot} is given up: {reason}; the next start is slot {}",
-            slot.other()
-        );
-    } else {
-        println!("slot {slot} is not healthy ({reason}), and there is no better one to start");
+    let outcome = fate::give_up(&mut this.target, slot, &this.machine, &this.folder, reason)?;
+    if let Some(words) = given_up(slot, reason, outcome) {
+        println!("{words}");
     }
-    Ok(gone)
+    Ok(outcome == GivenUp::Gone)
+}
+
+/// What the console says. Nothing of a slot that was good once: nothing is done about it, and what
+/// has failed there says so itself.
+fn given_up(slot: Slot, reason: &str, outcome: GivenUp) -> Option<String> {
+    match outcome {
+        GivenUp::Gone => {
+            let other = slot.other();
+            Some(format!(
+                "slot {slot} is given up: {reason}; the next start is slot {other}"
+            ))
+        }
+        GivenUp::NoBetter => Some(format!(
+            "slot {slot} is not healthy ({reason}), and there is no better one to start"
+        )),
+        GivenUp::Good => None,
+    }
 }
 
 /// Back to the other slot.
@@ -166,4 +179,28 @@ pub fn floor(json: bool) -> Result<()> {
         );
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The directives of a unit file.
+    fn lines(unit: &str) -> Vec<&str> {
+        unit.lines().map(str::trim).collect()
+    }
+
+    #[test]
+    fn a_healthy_start_is_not_called_sick_after_ten_minutes() {
+        let mark_good = include_str!(
+            "../../../rootfs/overlay/usr/lib/systemd/system/vigie-mark-good.service"
+        );
+        let stops = "ExecStartPost=-/usr/bin/systemctl --no-block stop vigie-give-up.timer";
+        assert!(lines(mark_good).contains(&stops));
+        // Should it fire all the same, the console hears nothing of a good slot.
+        let words = |outcome| given_up(Slot::A, "no answer", outcome);
+        assert_eq!(words(GivenUp::Good), None);
+        assert!(words(GivenUp::NoBetter).unwrap().contains("no better one"));
+        assert!(words(GivenUp::Gone).unwrap().contains("next start is slot b"));
+    }
 }
