@@ -44,6 +44,14 @@ pub enum ApplyError {
     /// Another update is under way.
     #[error("another update is under way ({0}); wait until it has ended")]
     Busy(String),
+    /// The lock cannot be had, whoever else asks for it.
+    #[error("opening the updates' lock {path}: {source}; restart the appliance")]
+    Lock {
+        /// Where it is.
+        path: String,
+        /// What happened.
+        source: std::io::Error,
+    },
     /// This system has no slots.
     #[error("this is the live system, it has no slots to update; choose the installed one")]
     Live,
@@ -107,6 +115,9 @@ impl ApplyError {
             Self::Busy(who) => {
                 format!("une autre mise à jour est en cours ({who}) ; attendez sa fin")
             }
+            Self::Lock { path, source } => format!(
+                "ouverture du verrou des mises à jour {path} : {source} ; redémarrez l'appareil"
+            ),
             Self::Live => "c'est le système démarré du support, il n'a rien à mettre à jour ; \
                            choisissez le système installé"
                 .to_owned(),
@@ -133,6 +144,7 @@ impl ApplyError {
             self,
             Self::BootState(_)
                 | Self::Disk(_)
+                | Self::Lock { .. }
                 | Self::Package(PackageError::Write(_) | PackageError::Disk(_))
         )
     }
