@@ -112,6 +112,10 @@ pub fn mark_good(
         security_epoch: machine.security_epoch,
     };
     remember(folder, slot, held)?;
+    if waiting(&state, slot) {
+        // It was installed since this start, and has had none of its own yet.
+        return Ok(None);
+    }
     settle(slot, machine, folder)
 }
 
@@ -350,6 +354,17 @@ mod tests {
             Floor::load(dir.path()).reached.version,
             Version([1, 0, 0, 0])
         );
+    }
+
+    #[test]
+    fn what_was_installed_before_this_start_was_marked_good_is_still_open() {
+        let dir = tempfile::tempdir().unwrap();
+        installed(dir.path(), Slot::B, 2);
+        let mut disk = state(Slot::B, (true, 3), (false, TRIES));
+        let told = mark_good(&mut disk, Slot::A, &machine(1, 0), &no_keys(), dir.path()).unwrap();
+        assert_eq!(told, None);
+        assert_eq!(history::load(dir.path()).len(), 1, "still open");
+        assert!(waiting(&disk.0, Slot::A));
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! `vigie-update status`, `mark-good`, `give-up`, `rollback`, `history`, `floor`.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::json;
 use vigie_disk::sysfs::Sysfs;
 
 use crate::appliance::This;
-use crate::apply::lock::{self, LOCK};
+use crate::apply::lock::{self, LOCK, Lock};
 use crate::boot_state::BootState;
 use crate::esp;
 use crate::fate::{self, GivenUp};
@@ -17,6 +18,9 @@ use crate::reached::{self, Floor};
 use crate::running::{BOOT_JSON, Mode, Running};
 use crate::slot::Slot;
 use crate::status::{Copy, Status};
+
+/// How long what a start has shown waits for an update that is under way.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Version, slots and what the next start will boot.
 pub fn status(json: bool) -> Result<()> {
@@ -64,6 +68,7 @@ pub fn mark_good() -> Result<()> {
         return Ok(());
     }
     let mut this = This::load()?;
+    let _lock = lock_for_a_while("mark-good");
     let slot = this.slot;
     let told = fate::mark_good(
         &mut this.target,
@@ -86,6 +91,7 @@ fn is_live() -> Result<bool> {
 /// The running slot is not healthy; says whether a restart leads to the other one.
 pub fn give_up(reason: &str) -> Result<bool> {
     let mut this = This::load()?;
+    let _lock = lock_for_a_while("give-up");
     let slot = this.slot;
     let outcome = fate::give_up(&mut this.target, slot, &this.machine, &this.folder, reason)?;
     if let Some(words) = given_up(slot, reason, outcome) {
@@ -109,6 +115,15 @@ fn given_up(slot: Slot, reason: &str, outcome: GivenUp) -> Option<String> {
         )),
         GivenUp::Good => None,
     }
+}
+
+/// The lock, so that no update changes the boot state meanwhile. An update that takes long, or a
+/// lock that cannot be had, must not decide what becomes of this start: that is said, and it is gone
+/// on without.
+fn lock_for_a_while(who: &str) -> Option<Lock> {
+    let lock = lock::take_within(Path::new(LOCK), who, PATIENCE);
+    lock.inspect_err(|error| eprintln!("vigie-update: {who} goes on without the lock: {error}"))
+        .ok()
 }
 
 /// Back to the other slot.
