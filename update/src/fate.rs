@@ -74,7 +74,23 @@ pub fn remember(folder: &Path, slot: Slot, of: SlotFacts) -> Result<(), FateErro
     if facts.insert(slot, of) == Some(of) {
         return Ok(());
     }
-    let text = serde_json::to_string(&facts).map_err(io::Error::from);
+    save_facts(folder, &facts)
+}
+
+/// Forgets what a slot held: it is about to be written.
+///
+/// # Errors
+/// The state volume.
+pub fn forget(folder: &Path, slot: Slot) -> Result<(), FateError> {
+    let mut facts = facts(folder);
+    if facts.remove(&slot).is_none() {
+        return Ok(());
+    }
+    save_facts(folder, &facts)
+}
+
+fn save_facts(folder: &Path, facts: &BTreeMap<Slot, SlotFacts>) -> Result<(), FateError> {
+    let text = serde_json::to_string(facts).map_err(io::Error::from);
     let written = text.and_then(|text| reached::write(folder, FACTS, &(text + "\n")));
     written.map_err(|source| in_folder(folder, source))
 }
@@ -521,6 +537,20 @@ mod tests {
             assert_eq!((next.slot, &next.after), (Slot::B, &settled));
         }
         assert_eq!(history::load(dir.path()).len(), 2, "installed, good");
+    }
+
+    #[test]
+    fn what_a_slot_held_is_forgotten_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        forget(dir.path(), Slot::B).unwrap();
+        let held = |version| SlotFacts {
+            version: Version([version, 0, 0, 0]),
+            security_epoch: 0,
+        };
+        remember(dir.path(), Slot::A, held(1)).unwrap();
+        remember(dir.path(), Slot::B, held(2)).unwrap();
+        forget(dir.path(), Slot::B).unwrap();
+        assert_eq!(facts(dir.path()), BTreeMap::from([(Slot::A, held(1))]));
     }
 
     #[test]

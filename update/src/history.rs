@@ -43,7 +43,7 @@ pub enum Door {
 pub enum Outcome {
     /// It was refused or could not be read; nothing was changed.
     Refused,
-    /// It could not be written; what runs is what ran.
+    /// It could not be written, or was damaged on its way into the slot; what runs is what ran.
     Failed,
     /// It is in its slot, and the next start tries it.
     Installed,

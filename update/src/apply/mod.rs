@@ -5,10 +5,11 @@
 //!
 //! 1. one updater at a time, through whatever door ([`lock`]);
 //! 2. the head is verified, parsed and judged;
-//! 3. the other slot is made unbootable, in one sector;
-//! 4. it is written, by a process without privileges ([`sandboxed`]);
-//! 5. it is flushed, read back and compared with the signed header;
-//! 6. it becomes the first to be tried, in one sector.
+//! 3. a body that can be read twice is compared with it: a damaged one costs nothing;
+//! 4. the other slot is made unbootable, in one sector, and what it held is forgotten;
+//! 5. it is written, by a process without privileges ([`sandboxed`]);
+//! 6. it is flushed, read back and compared with the signed header;
+//! 7. it becomes the first to be tried, in one sector.
 
 pub mod child;
 mod frame;
@@ -23,6 +24,7 @@ use vigie_disk::Bytes;
 
 use crate::boot_state::{BootState, SlotState, TRIES};
 use crate::esp::EspError;
+use crate::fate::SlotFacts;
 use crate::machine::Machine;
 use crate::package::envelope::Envelope;
 use crate::package::manifest::Role;
@@ -86,6 +88,14 @@ pub enum ApplyError {
         /// What mdadm said.
         why: String,
     },
+    /// It went wrong after the other slot was given up for it.
+    #[error("{why}; slot {slot} holds no version to go back to any more, until one is installed")]
+    Unfinished {
+        /// The other slot.
+        slot: Slot,
+        /// What went wrong.
+        why: Box<ApplyError>,
+    },
     /// The boot state could not be written everywhere.
     #[error("writing the boot state: {0}")]
     BootState(String),
@@ -130,6 +140,11 @@ impl ApplyError {
                  support en gardant les données"
             ),
             Self::Array { name, why } => format!("la grappe RAID {name} ne démarre pas : {why}"),
+            Self::Unfinished { slot, why } => format!(
+                "{} ; l'emplacement {slot} ne contient plus de version où revenir, jusqu'à la \
+                 prochaine installation",
+                why.french()
+            ),
             Self::BootState(why) => format!("écriture de l'état de démarrage : {why}"),
             Self::Esp(error) => format!("lecture de l'état de démarrage : {error}"),
             Self::Descriptor { name, source } => format!("transmission de {name} : {source}"),
@@ -145,6 +160,7 @@ impl ApplyError {
             Self::BootState(_)
                 | Self::Disk(_)
                 | Self::Lock { .. }
+                | Self::Unfinished { .. }
                 | Self::Package(PackageError::Write(_) | PackageError::Disk(_))
         )
     }
@@ -154,6 +170,16 @@ impl ApplyError {
 pub trait Unpacker {
     /// The head, not authenticated.
     fn envelope(&mut self) -> Result<Envelope, PackageError>;
+
+    /// Compares the body with the authenticated header where it can be read twice, and leaves it
+    /// as it was; nothing is unpacked. `note` is told the bytes done of the body.
+    fn check_body(
+        &mut self,
+        _header: &Header,
+        _note: &mut dyn FnMut(Bytes),
+    ) -> Result<(), PackageError> {
+        Ok(())
+    }
 
     /// Unpacks the body into a slot, or only checks it. `header` is the authenticated one.
     fn unpack(
@@ -181,6 +207,9 @@ pub enum Phase {
 
 /// Who is told how far it is: phase, bytes done, bytes in all.
 pub type Progress<'a> = dyn FnMut(Phase, Bytes, Bytes) + 'a;
+
+/// Who remembers what a slot holds: nothing any more, or what was written.
+pub type Remember<'a> = dyn FnMut(Slot, Option<SlotFacts>) + 'a;
 
 /// An authenticated package.
 #[derive(Clone, Debug)]
@@ -230,22 +259,46 @@ pub fn apply(
     context: &Context,
     unpacker: &mut dyn Unpacker,
     target: &mut dyn Target,
+    remember: &mut Remember<'_>,
     progress: &mut Progress<'_>,
 ) -> Result<Manifest, ApplyError> {
     let header = &opened.header;
     judge(header, &context.machine, &context.standing)?;
-    let other = context.running.other();
+    let slot = context.running.other();
     let base = check_base(header, context.running, target, progress)?;
-    let mut slot = target.open(other, true)?;
-    check_room(header, &slot)?;
+    let mut open = target.open(slot, true)?;
+    check_room(header, &open)?;
+    let note = &mut |done| progress(Phase::Check, done, Bytes::new(header.body));
+    unpacker.check_body(header, note)?;
     let state = disable(context.running, target)?;
+    remember(slot, None);
+    let manifest = fill(header, base.as_ref(), &mut open, unpacker, progress).map_err(|error| {
+        let why = Box::new(error.into());
+        ApplyError::Unfinished { slot, why }
+    })?;
+    let held = SlotFacts {
+        version: header.version,
+        security_epoch: header.security_epoch,
+    };
+    remember(slot, Some(held));
+    flip(state, slot, target)?;
+    Ok(manifest)
+}
+
+/// Writes the slot and reads it back.
+fn fill(
+    header: &Header,
+    base: Option<&OpenSlot>,
+    slot: &mut OpenSlot,
+    unpacker: &mut dyn Unpacker,
+    progress: &mut Progress<'_>,
+) -> Result<Manifest, PackageError> {
     let total = header.total();
     let note = &mut |done| progress(Phase::Write, done, total);
-    let unpacked = unpacker.unpack(header, base.as_ref(), Some(&mut slot), note)?;
+    let unpacked = unpacker.unpack(header, base, Some(slot), note)?;
     let note = &mut |done| progress(Phase::ReadBack, done, total);
     let written = unpacked.written.as_ref();
     member::read_back(header, &mut slot.devices, written, note)?;
-    flip(state, other, target)?;
     Ok(unpacked.manifest)
 }
 

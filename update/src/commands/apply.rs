@@ -120,15 +120,19 @@ fn write(
     let context = this
         .context(asked.reinstall)
         .map_err(|error| ApplyError::BootState(format!("{error:#}")))?;
-    let tell = &mut |phase, done, total| progress.tell(phase, done, total);
-    apply::apply(opened, &context, unpacker, &mut this.target, tell)?;
-    let held = SlotFacts {
-        version: header.version,
-        security_epoch: header.security_epoch,
+    let folder = &this.folder;
+    let remember = &mut |slot, held: Option<SlotFacts>| {
+        let done = match held {
+            Some(held) => fate::remember(folder, slot, held),
+            None => fate::forget(folder, slot),
+        };
+        if let Err(error) = done {
+            eprintln!("vigie-update: {error}");
+        }
     };
-    if let Err(error) = fate::remember(&this.folder, slot, held) {
-        eprintln!("vigie-update: {error}");
-    }
+    let tell = &mut |phase, done, total| progress.tell(phase, done, total);
+    let target = &mut this.target;
+    apply::apply(opened, &context, unpacker, target, remember, tell)?;
     let version = header.version;
     Ok(Applied { version, slot })
 }

@@ -207,15 +207,18 @@ mod tests {
 
     #[test]
     fn a_healthy_start_is_not_called_sick_after_ten_minutes() {
-        let mark_good = include_str!(
-            "../../../rootfs/overlay/usr/lib/systemd/system/vigie-mark-good.service"
-        );
+        let mark_good =
+            include_str!("../../../rootfs/overlay/usr/lib/systemd/system/vigie-mark-good.service");
         let stops = "ExecStartPost=-/usr/bin/systemctl --no-block stop vigie-give-up.timer";
         assert!(lines(mark_good).contains(&stops));
         // Should it fire all the same, the console hears nothing of a good slot.
         let words = |outcome| given_up(Slot::A, "no answer", outcome);
         assert_eq!(words(GivenUp::Good), None);
         assert!(words(GivenUp::NoBetter).unwrap().contains("no better one"));
-        assert!(words(GivenUp::Gone).unwrap().contains("next start is slot b"));
+        assert!(
+            words(GivenUp::Gone)
+                .unwrap()
+                .contains("next start is slot b")
+        );
     }
 }

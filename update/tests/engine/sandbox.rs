@@ -125,7 +125,8 @@ fn update(files: &mut Files, package: &File) -> Result<Vec<u64>, ApplyError> {
     let opened = apply::open(&mut unpacker, &keys())?;
     let mut told = Vec::new();
     let note = &mut |_, done: Bytes, _| told.push(done.get());
-    apply::apply(&opened, &context(), &mut unpacker, files, note)?;
+    let forget = &mut |_, _| ();
+    apply::apply(&opened, &context(), &mut unpacker, files, forget, note)?;
     Ok(told)
 }
 
@@ -186,10 +187,12 @@ fn what_is_wrong_is_told_in_both_languages_through_the_socket() {
         file(dir.path(), "package", bytes);
         let package = File::open(dir.path().join("package")).unwrap();
         let mut files = Files::new();
+        files.state.mark_good(Slot::B);
+        let before = files.state.clone();
         let error = update(&mut files, &package).unwrap_err();
         assert!(error.to_string().contains(english), "{error}");
         assert!(error.french().contains(french), "{}", error.french());
-        assert!(!files.state.slot(Slot::B).good && files.state.first == Slot::A);
+        assert!(error.is_refusal() && files.state == before, "{error}");
     }
 }
 
@@ -204,9 +207,10 @@ fn the_maker_is_blamed_for_an_image_that_is_not_as_its_header_says() {
         let package = package_with(wrong, dir.path());
         let mut files = Files::new();
         let error = update(&mut files, &package).unwrap_err();
-        assert!(error.is_refusal(), "{error}");
+        assert!(!error.is_refusal(), "{error}");
         let words = error.to_string();
         assert!(words.contains("was made wrongly"), "{words}");
+        assert!(words.contains("no version to go back to"), "{words}");
         assert!(words.contains(role) && words.contains("sha256"), "{words}");
         assert!(error.french().contains("mal fabriqué"), "{error}");
         assert!(!files.state.slot(Slot::B).good && files.state.first == Slot::A);

@@ -17,7 +17,7 @@ use vigie_update::package::envelope::Envelope;
 use vigie_update::package::make::{self, BaseImages, Recipe};
 use vigie_update::package::member::{self, Sink, Slots, Unpacked};
 use vigie_update::package::signature::{PublicKey, TrustedKey, sign};
-use vigie_update::package::{Header, Keyring, Manifest, PackageError};
+use vigie_update::package::{Header, Keyring, Manifest, PackageError, chunks};
 use vigie_update::policy::{Reached, Standing};
 use vigie_update::{BootState, Slot, Version};
 
@@ -270,18 +270,43 @@ impl<D: BlockDevice + 'static> Target for Disks<Shared<D>> {
     }
 }
 
-/// Unpacks in this process.
-pub struct Direct(pub Cursor<Vec<u8>>);
+/// Unpacks in this process: a file, or a pipe, which can be read only once.
+pub struct Direct {
+    package: Cursor<Vec<u8>>,
+    pipe: bool,
+}
 
 impl Direct {
     pub fn new(package: &[u8]) -> Self {
-        Self(Cursor::new(package.to_vec()))
+        let package = Cursor::new(package.to_vec());
+        Self {
+            package,
+            pipe: false,
+        }
+    }
+
+    pub fn piped(package: &[u8]) -> Self {
+        Self {
+            pipe: true,
+            ..Self::new(package)
+        }
     }
 }
 
 impl Unpacker for Direct {
     fn envelope(&mut self) -> Result<Envelope, PackageError> {
-        Envelope::read(&mut self.0)
+        Envelope::read(&mut self.package)
+    }
+
+    fn check_body(
+        &mut self,
+        header: &Header,
+        note: &mut dyn FnMut(Bytes),
+    ) -> Result<(), PackageError> {
+        if self.pipe {
+            return Ok(());
+        }
+        chunks::compare(header, &mut self.package.clone(), note)
     }
 
     fn unpack(
@@ -294,7 +319,7 @@ impl Unpacker for Direct {
         let sink = slot.map_or(Sink::Nowhere, |slot| Sink::Slot(&mut slot.devices));
         member::unpack(
             header,
-            &mut self.0,
+            &mut self.package,
             base.map(|base| &base.devices),
             sink,
             note,
@@ -329,7 +354,8 @@ pub fn update(
     target: &mut dyn Target,
 ) -> Result<Manifest, ApplyError> {
     let opened = apply::open(unpacker, &keys())?;
-    apply::apply(&opened, &context(), unpacker, target, &mut |_, _, _| ())
+    let (forget, ignore) = (&mut |_, _| (), &mut |_, _, _| ());
+    apply::apply(&opened, &context(), unpacker, target, forget, ignore)
 }
 
 /// A sequence for recorders.
