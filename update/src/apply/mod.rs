@@ -189,6 +189,9 @@ pub trait Unpacker {
         slot: Option<&mut OpenSlot>,
         note: &mut dyn FnMut(Bytes),
     ) -> Result<Unpacked, PackageError>;
+
+    /// Takes the slot's devices away from whatever unpacks: nothing is written from here on.
+    fn end(&mut self) {}
 }
 
 /// A step that takes its time.
@@ -296,6 +299,8 @@ fn fill(
     let total = header.total();
     let note = &mut |done| progress(Phase::Write, done, total);
     let unpacked = unpacker.unpack(header, base, Some(slot), note)?;
+    // It may be another program by now: what is compared must not change under it.
+    unpacker.end();
     let note = &mut |done| progress(Phase::ReadBack, done, total);
     let written = unpacked.written.as_ref();
     member::read_back(header, &mut slot.devices, written, note)?;

@@ -196,13 +196,18 @@ impl Unpacker for Sandboxed {
             }
         }
     }
+
+    fn end(&mut self) {
+        // It cannot have started another: see `sandbox`. One that has ended cannot be killed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 impl Drop for Sandboxed {
     fn drop(&mut self) {
         // It may be waiting for a package that never comes.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.end();
     }
 }
 

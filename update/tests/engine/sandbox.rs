@@ -12,7 +12,7 @@ use vigie_disk::device::BlockDevice;
 use vigie_disk::{Bytes, FileDevice, SectorSize};
 use vigie_update::apply::sandboxed::Sandboxed;
 use vigie_update::apply::target::{OpenSlot, Target};
-use vigie_update::apply::{self, ApplyError, Unpacker};
+use vigie_update::apply::{self, ApplyError, Phase, Unpacker};
 use vigie_update::package::Header;
 use vigie_update::package::member::Slots;
 use vigie_update::{BootState, Slot};
@@ -253,6 +253,25 @@ fn a_refusal_does_not_wait_for_the_rest_of_a_slow_package() {
     let words = answered.recv_timeout(Duration::from_secs(60));
     let words = words.expect("no answer while the package is still coming");
     assert!(words.contains("its header says"), "{words}");
+}
+
+#[test]
+fn c57_what_unpacked_has_ended_before_the_slot_is_compared() {
+    let dir = tempfile::tempdir().unwrap();
+    file(dir.path(), "package", &package(2, None));
+    let package = File::open(dir.path().join("package")).unwrap();
+    let mut unpacker = start(&package);
+    let process = format!("/proc/{}", unpacker.id());
+    let opened = apply::open(&mut unpacker, &keys()).unwrap();
+    let mut seen = (0, 0);
+    let note = &mut |phase, _, _| match (phase, Path::new(&process).exists()) {
+        (Phase::ReadBack, false) => seen.0 += 1,
+        (Phase::ReadBack, true) => seen.1 += 1,
+        _ => {}
+    };
+    let (files, forget) = (&mut Files::new(), &mut |_, _| ());
+    apply::apply(&opened, &context(), &mut unpacker, files, forget, note).unwrap();
+    assert!(seen.0 > 0 && seen.1 == 0, "{seen:?}");
 }
 
 #[test]
