@@ -13,6 +13,7 @@ use crate::apply::{self, ApplyError, Opened, Unpacker};
 use crate::fate::{self, SlotFacts};
 use crate::history::{self, Door, Outcome, Record};
 use crate::package::Keyring;
+use crate::policy::Standing;
 use crate::progress::Progress;
 use crate::version::Version;
 
@@ -117,9 +118,10 @@ fn write(
     record.to = Some(header.version);
     record.slot = Some(slot);
     record.package = Some(id.clone());
-    let context = this
+    let mut context = this
         .context(asked.reinstall)
         .map_err(|error| ApplyError::BootState(format!("{error:#}")))?;
+    context.standing = through(asked.door, context.standing);
     let folder = &this.folder;
     let remember = &mut |slot, held: Option<SlotFacts>| {
         let done = match held {
@@ -135,6 +137,17 @@ fn write(
     apply::apply(opened, &context, unpacker, target, remember, tell)?;
     let version = header.version;
     Ok(Applied { version, slot })
+}
+
+/// How things stand for who comes through a door. From a medium nothing of the installation runs:
+/// a version that waits for a start, or hangs at each, is what is replaced, and needs no restart
+/// before.
+fn through(door: Door, standing: Standing) -> Standing {
+    let waiting = standing.waiting.filter(|_| door != Door::Medium);
+    Standing {
+        waiting,
+        ..standing
+    }
 }
 
 /// The words after a success.
@@ -188,4 +201,37 @@ pub struct ApplyArguments {
     /// Who asks, for the history.
     #[arg(long)]
     pub who: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::policy::Reached;
+
+    use super::*;
+
+    #[test]
+    fn c77_a_version_that_hangs_is_replaced_from_the_medium_and_only_from_there() {
+        let version = Version([2, 0, 0, 0]);
+        for (door, refused) in [
+            (Door::Medium, false),
+            (Door::Console, true),
+            (Door::Web, true),
+            (Door::Usb, true),
+        ] {
+            let standing = Standing {
+                reached: Reached::default(),
+                confirmed: true,
+                waiting: Some(version),
+                licensed_major: Some(1),
+                reinstall: false,
+            };
+            let seen = through(door, standing);
+            assert_eq!(seen.waiting.is_some(), refused, "{door:?}");
+            let rest = Standing {
+                waiting: standing.waiting,
+                ..seen
+            };
+            assert_eq!(rest, standing, "{door:?}");
+        }
+    }
 }

@@ -9,7 +9,8 @@ use vigie_update::apply::{self, ApplyError};
 use vigie_update::choice::choose;
 use vigie_update::fate::SlotFacts;
 use vigie_update::package::PackageError;
-use vigie_update::{Slot, esp};
+use vigie_update::boot_state::TRIES;
+use vigie_update::{Slot, SlotState, esp};
 
 use crate::support::{Direct, Disks, Shared, context, holds, keys, package, update};
 
@@ -209,6 +210,32 @@ fn c74_an_image_that_does_not_fit_is_refused_before_anything_changes() {
         "{error}"
     );
     assert_eq!(disks.load().unwrap(), esp::load(&before.esp).unwrap());
+}
+
+/// A version that hangs has tries left; one that was good runs in the other slot's stead at last.
+#[test]
+fn c77_what_hangs_in_the_other_slot_is_replaced() {
+    let before = Disks::new(Some(3));
+    let mut disks = before.map(|disk| disk);
+    let mut state = disks.load().unwrap();
+    state.first = Slot::B;
+    *state.slot_mut(Slot::B) = SlotState {
+        good: false,
+        tries: 2,
+    };
+    disks.save(&state).unwrap();
+    update(&mut Direct::new(&package(2, None)), &mut disks).unwrap();
+    assert_eq!(holds(&disks.b.system, &disks.b.boot, &[2, 3]), Some(2));
+    assert_eq!(disks.load().unwrap().slot(Slot::B).tries, TRIES);
+    unharmed_in_the_end(&disks);
+}
+
+fn unharmed_in_the_end<D: vigie_disk::BlockDevice + 'static>(disks: &Disks<Shared<D>>) {
+    let mut state = esp::load(&disks.esp).unwrap();
+    for _ in 0..8 {
+        state = choose(&state, &Slot::BOTH).after;
+    }
+    assert_eq!(choose(&state, &Slot::BOTH).slot, Slot::A);
 }
 
 #[test]
