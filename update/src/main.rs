@@ -214,20 +214,18 @@ fn show_package(file: &Path, language: &str) -> Result<()> {
 
 fn apply_package(arguments: &ApplyArguments) -> Result<ExitCode> {
     let mut this = This::load()?;
-    let (package, door) = match &arguments.id {
+    let (package, expected, door) = match &arguments.id {
         Some(id) => {
             let found = list::by_id(&this, id)?;
             let (found, file) = found.context(
                 "this package is not there any more; look at the list again (vigie-update list)",
             )?;
-            (file, found.door)
+            (file, found.package, found.door)
         }
         None => {
             let file = arguments.file.as_deref();
-            (
-                open_package(file.unwrap_or(Path::new("-")))?,
-                arguments.door,
-            )
+            let package = open_package(file.unwrap_or(Path::new("-")))?;
+            (package, None, arguments.door)
         }
     };
     let asked = Asked {
@@ -235,7 +233,11 @@ fn apply_package(arguments: &ApplyArguments) -> Result<ExitCode> {
         who: arguments.who.clone(),
         reinstall: arguments.reinstall && door == Door::Console,
     };
-    let order = Order { package, asked };
+    let order = Order {
+        package,
+        expected,
+        asked,
+    };
     let mut progress = Progress::new(arguments.json);
     match apply::run(&mut this, Path::new(PROGRAM), &order, &mut progress) {
         Ok(applied) => {

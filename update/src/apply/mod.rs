@@ -43,6 +43,9 @@ pub enum ApplyError {
     /// The package is authentic and not for this machine, now.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The file was chosen from a list, and holds another package by now.
+    #[error("this is not the package that was chosen, the file was changed; look at the list again")]
+    Changed,
     /// Another update is under way.
     #[error("another update is under way ({0}); wait until it has ended")]
     Busy(String),
@@ -122,6 +125,9 @@ impl ApplyError {
         match self {
             Self::Package(error) => error.french(),
             Self::Refused(refusal) => refusal.french(),
+            Self::Changed => "ce n'est pas le paquet choisi, le fichier a changé ; regardez de \
+                              nouveau la liste"
+                .to_owned(),
             Self::Busy(who) => {
                 format!("une autre mise à jour est en cours ({who}) ; attendez sa fin")
             }
@@ -229,6 +235,22 @@ pub struct Opened {
 /// It is no package, or not signed by whom this machine trusts.
 pub fn open(unpacker: &mut dyn Unpacker, keys: &Keyring) -> Result<Opened, PackageError> {
     authenticate(&unpacker.envelope()?, keys)
+}
+
+/// The same, of the package whose [`Opened::id`] is `expected`, where one was chosen.
+///
+/// # Errors
+/// As [`open`]; it is another package.
+pub fn open_chosen(
+    unpacker: &mut dyn Unpacker,
+    keys: &Keyring,
+    expected: Option<&str>,
+) -> Result<Opened, ApplyError> {
+    let opened = open(unpacker, keys)?;
+    if expected.is_some_and(|expected| expected != opened.id) {
+        return Err(ApplyError::Changed);
+    }
+    Ok(opened)
 }
 
 /// Authenticates a head that was read, and only then parses it.

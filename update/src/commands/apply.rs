@@ -36,6 +36,8 @@ pub struct Asked {
 pub struct Order {
     /// The opened package.
     pub package: File,
+    /// Which one was chosen, by [`Opened::id`], where it was chosen from a list.
+    pub expected: Option<String>,
     /// Who asks.
     pub asked: Asked,
 }
@@ -62,7 +64,7 @@ pub fn run(
 ) -> Result<Applied, ApplyError> {
     let open = |keys: &Keyring| {
         let mut unpacker = Sandboxed::start(program, &order.package, Some(ACCOUNT))?;
-        let opened = apply::open(&mut unpacker, keys)?;
+        let opened = apply::open_chosen(&mut unpacker, keys, order.expected.as_deref())?;
         Ok((opened, unpacker))
     };
     from(this, &order.asked, open, progress)

@@ -56,7 +56,11 @@ pub fn run() -> Result<()> {
                     who: Some(WHO.to_owned()),
                     reinstall: false,
                 };
-                let order = Order { package, asked };
+                let order = Order {
+                    package,
+                    expected: chosen.package.clone(),
+                    asked,
+                };
                 let mut progress = Progress::new(false);
                 match apply::run(&mut this, Path::new(PROGRAM), &order, &mut progress) {
                     Ok(applied) => println!("{}", apply::success(&applied, false)),

@@ -99,7 +99,11 @@ impl Updater for Running {
             who,
             reinstall: false,
         };
-        let order = Order { package, asked };
+        let order = Order {
+            package,
+            expected: found.package,
+            asked,
+        };
         let applied = apply::run(&mut this, Path::new(PROGRAM), &order, progress)?;
         Ok(json!({"version": applied.version, "slot": applied.slot}))
     }
