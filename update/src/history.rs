@@ -9,6 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+use crate::printable::printable;
 use crate::reached;
 use crate::slot::Slot;
 use crate::version::Version;
@@ -16,6 +17,11 @@ use crate::version::Version;
 const FILE: &str = "history.jsonl";
 /// The oldest records are dropped beyond so many bytes.
 const LIMIT: u64 = 256 << 10;
+
+/// Longest name of who asks that is kept, in characters.
+pub const LONGEST_WHO: usize = 100;
+/// Longest reason that is kept, in characters.
+pub const LONGEST_REASON: usize = 1000;
 
 /// How a package came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -107,16 +113,26 @@ impl Record {
             seconds: None,
         }
     }
+
+    /// The same with words that cannot push all other records out, nor do anything to a screen.
+    fn bounded(&self) -> Self {
+        let within = |text: &Option<String>, most| text.as_deref().map(|t| printable(t, most));
+        Self {
+            who: within(&self.who, LONGEST_WHO),
+            reason: within(&self.reason, LONGEST_REASON),
+            ..self.clone()
+        }
+    }
 }
 
-/// Appends a record and sees it onto the disk.
+/// Appends a record and sees it onto the disk. Words in it are kept to what a line has room for.
 ///
 /// # Errors
 /// The state volume refuses.
 pub fn append(folder: &Path, record: &Record) -> io::Result<()> {
     std::fs::create_dir_all(folder)?;
     let path = folder.join(FILE);
-    let line = serde_json::to_string(record)? + "\n";
+    let line = serde_json::to_string(&record.bounded())? + "\n";
     let old = read_bounded(&path).unwrap_or_default();
     if (old.len() + line.len()) as u64 > LIMIT {
         return reached::write(folder, FILE, &(later_half(&old).to_owned() + &line));
@@ -209,7 +225,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         for number in 0..400 {
             let long = Record {
-                reason: Some("long ".repeat(300)),
+                reason: Some("long ".repeat(200)),
                 ..record(Outcome::Good, number)
             };
             append(dir.path(), &long).unwrap();
@@ -241,6 +257,27 @@ mod tests {
             let outcomes: Vec<_> = load(dir.path()).iter().map(|r| r.outcome).collect();
             assert_eq!(outcomes, [Outcome::Returned], "{shift}");
         }
+    }
+
+    #[test]
+    fn no_words_push_the_other_records_out() {
+        let dir = tempfile::tempdir().unwrap();
+        append(dir.path(), &record(Outcome::Good, 1)).unwrap();
+        for _ in 0..3 {
+            let endless = Record {
+                who: Some("\x1b[2J\u{1f4f7}".repeat(100_000)),
+                reason: Some("\x1b]0;\u{1f4f7}\n".repeat(100_000)),
+                ..record(Outcome::Refused, 2)
+            };
+            append(dir.path(), &endless).unwrap();
+        }
+        let records = load(dir.path());
+        assert_eq!((records.len(), records[0].outcome), (4, Outcome::Good));
+        let (who, reason) = (records[3].who.as_ref(), records[3].reason.as_ref());
+        let (who, reason) = (who.unwrap(), reason.unwrap());
+        assert_eq!(who.chars().count(), LONGEST_WHO);
+        assert_eq!(reason.chars().count(), LONGEST_REASON);
+        assert!(!who.chars().chain(reason.chars()).any(char::is_control));
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //! - [`situation`]: what the account that fetches packages may know;
 //! - [`pulled`]: what came of a question to a server;
 //! - [`automatic`]: what is installed without being asked for;
+//! - [`printable`]: words of others, on a screen;
 //! - [`doors`]: what lies where packages come in, and who may ask for what.
 //!
 //! Invariants:
@@ -34,6 +35,7 @@ pub mod machine;
 pub mod media;
 pub mod package;
 pub mod policy;
+pub mod printable;
 pub mod progress;
 pub mod pulled;
 pub mod reached;

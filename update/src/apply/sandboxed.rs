@@ -15,10 +15,12 @@ use super::Unpacker;
 use super::child::{DeviceFacts, Go, Wrong};
 use super::frame::{self, Kind};
 use super::target::OpenSlot;
+use crate::history::LONGEST_REASON;
 use crate::package::envelope::Envelope;
 use crate::package::manifest::Role;
 use crate::package::member::{Slots, Unpacked};
 use crate::package::{Header, Manifest, PackageError, chunks};
+use crate::printable::printable;
 
 /// The account of the unpacking process; it owns nothing.
 pub const ACCOUNT: &str = "vigie-unwrap";
@@ -223,9 +225,13 @@ fn facts(slot: &OpenSlot) -> Vec<DeviceFacts> {
     Role::ALL.map(facts).into()
 }
 
+/// What the process says is as good as what a package says: it may have been taken over.
 fn told(bytes: &[u8]) -> PackageError {
     match serde_json::from_slice(bytes) {
-        Ok(Wrong { english, french }) => PackageError::Told { english, french },
+        Ok(Wrong { english, french }) => PackageError::Told {
+            english: printable(&english, LONGEST_REASON),
+            french: printable(&french, LONGEST_REASON),
+        },
         Err(error) => PackageError::content(error.to_string()),
     }
 }
@@ -245,6 +251,21 @@ fn account(passwd: &str, name: &str) -> Option<(u32, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_process_says_is_bounded_and_does_nothing_to_a_screen() {
+        let wrong = Wrong {
+            english: "\x1b[2Jwrong\n".repeat(100_000),
+            french: "faux\x07".repeat(100_000),
+        };
+        let error = told(&serde_json::to_vec(&wrong).unwrap());
+        for words in [error.to_string(), error.french()] {
+            assert_eq!(words.chars().count(), LONGEST_REASON);
+            assert!(!words.chars().any(char::is_control));
+        }
+        let error = told(b"{");
+        assert!(matches!(error, PackageError::Content(_)), "{error}");
+    }
 
     #[test]
     fn accounts_are_never_root() {

@@ -23,6 +23,7 @@ use crate::fate::FateError;
 use crate::history::{self, Door, Outcome, Record};
 use crate::machine::below;
 use crate::policy::{Refusal, judge};
+use crate::printable::printable;
 use crate::progress::Progress;
 use crate::reached;
 
@@ -127,7 +128,7 @@ impl Updater for Running {
 
     fn login(&mut self, user: &str, password: &str, peer: &str) -> Answer {
         let answer = Gate::default().ask(user, password, peer);
-        let peer: String = peer.chars().filter(|c| !c.is_control()).take(64).collect();
+        let peer = printable(peer, 64);
         eprintln!("vigie-update: web log-in from {peer}: {}", answer.words().0);
         answer
     }
