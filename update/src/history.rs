@@ -13,6 +13,7 @@ use crate::printable::printable;
 use crate::reached;
 use crate::slot::Slot;
 use crate::version::Version;
+use crate::warn;
 
 const FILE: &str = "history.jsonl";
 /// The oldest records are dropped beyond so many bytes.
@@ -161,7 +162,7 @@ fn later_half(old: &str) -> &str {
 pub fn tell(folder: &Path, record: &Record) {
     if let Err(error) = append(folder, record) {
         let folder = folder.display();
-        eprintln!(
+        warn!(
             "vigie-update: the history in {folder} does not say what was done: {error}; \
              check the state volume's space and health"
         );

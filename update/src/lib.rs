@@ -12,6 +12,7 @@
 //! - [`pulled`]: what came of a question to a server;
 //! - [`automatic`]: what is installed without being asked for;
 //! - [`printable`]: words of others, on a screen;
+//! - [`say`]: lines for whoever still reads;
 //! - [`doors`]: what lies where packages come in, and who may ask for what.
 //!
 //! Invariants:
@@ -40,6 +41,7 @@ pub mod progress;
 pub mod pulled;
 pub mod reached;
 pub mod running;
+pub mod say;
 pub mod situation;
 pub mod slot;
 pub mod status;

@@ -20,6 +20,7 @@ use vigie_update::fate::FateError;
 use vigie_update::history::{Door, Outcome};
 use vigie_update::media::place;
 use vigie_update::progress::Progress;
+use vigie_update::{say, warn};
 
 const REFUSED: u8 = 3;
 const NOTHING_THERE: u8 = 4;
@@ -144,7 +145,7 @@ fn main() -> ExitCode {
     match run(command) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("vigie-update: {error:#}");
+            warn!("vigie-update: {error:#}");
             ExitCode::from(exit_code(&error))
         }
     }
@@ -177,7 +178,7 @@ fn run(command: Command) -> Result<ExitCode> {
                 restart()?;
             }
         }
-        Command::MediaMount { name } => println!("{}", place::plugged_in(&name)?),
+        Command::MediaMount { name } => say!("{}", place::plugged_in(&name)?),
         Command::MediaUnmount { name } => place::pulled_out(&name)?,
         Command::AskPassword { language } => {
             if !password::run(&Gate::default(), &language)? {
@@ -194,10 +195,10 @@ fn verify(file: &Path, json: bool) -> Result<ExitCode> {
     let package = open_package(file)?;
     let this = This::load()?;
     match show::check(&this, &package, &mut Progress::new(json)) {
-        Ok(checked) if json => println!("{}", show::json(&checked)),
-        Ok(checked) => println!("{}", show::lines(&checked, "en").join("\n")),
+        Ok(checked) if json => say!("{}", show::json(&checked)),
+        Ok(checked) => say!("{}", show::lines(&checked, "en").join("\n")),
         Err(error) if json => {
-            println!("{}", commands::apply::failure(&error, true));
+            say!("{}", commands::apply::failure(&error, true));
             return Ok(ExitCode::from(exit_code(&error.into())));
         }
         Err(error) => return Err(error.into()),
@@ -208,7 +209,7 @@ fn verify(file: &Path, json: bool) -> Result<ExitCode> {
 fn show_package(file: &Path, language: &str) -> Result<()> {
     let package = open_package(file)?;
     let checked = show::check(&This::load()?, &package, &mut Progress::new(false))?;
-    println!("{}", show::lines(&checked, language).join("\n"));
+    say!("{}", show::lines(&checked, language).join("\n"));
     Ok(())
 }
 
@@ -241,7 +242,7 @@ fn apply_package(arguments: &ApplyArguments) -> Result<ExitCode> {
     let mut progress = Progress::new(arguments.json);
     match apply::run(&mut this, Path::new(PROGRAM), &order, &mut progress) {
         Ok(applied) => {
-            println!("{}", apply::success(&applied, arguments.json));
+            say!("{}", apply::success(&applied, arguments.json));
             if arguments.restart {
                 restart()?;
             }
@@ -250,9 +251,9 @@ fn apply_package(arguments: &ApplyArguments) -> Result<ExitCode> {
         Err(error) => {
             let words = apply::failure(&error, arguments.json);
             if arguments.json {
-                println!("{words}");
+                say!("{words}");
             } else {
-                eprintln!("{words}");
+                warn!("{words}");
             }
             Ok(ExitCode::from(exit_code(&error.into())))
         }
@@ -261,9 +262,9 @@ fn apply_package(arguments: &ApplyArguments) -> Result<ExitCode> {
 
 fn rollback(now: bool, who: Option<String>) -> Result<()> {
     match slots::rollback(Door::Console, who)? {
-        Outcome::Cancelled => println!("what was installed is taken back; nothing changes"),
+        Outcome::Cancelled => say!("what was installed is taken back; nothing changes"),
         _ if now => restart()?,
-        _ => println!("the next start is the other slot; restart to use it (systemctl reboot)"),
+        _ => say!("the next start is the other slot; restart to use it (systemctl reboot)"),
     }
     Ok(())
 }

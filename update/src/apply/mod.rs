@@ -44,7 +44,9 @@ pub enum ApplyError {
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// The file was chosen from a list, and holds another package by now.
-    #[error("this is not the package that was chosen, the file was changed; look at the list again")]
+    #[error(
+        "this is not the package that was chosen, the file was changed; look at the list again"
+    )]
     Changed,
     /// Another update is under way.
     #[error("another update is under way ({0}); wait until it has ended")]

@@ -85,6 +85,9 @@ impl Sandboxed {
         let mut command = Command::new(program);
         command.arg("unwrap").env_clear().current_dir("/");
         command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null());
+        // A terminal that goes away signals the group of whoever asked; this one ends with the
+        // updater and not before.
+        command.process_group(0);
         if let Some(name) = run_as {
             let passwd = std::fs::read_to_string("/etc/passwd")?;
             let (user, group) = account(&passwd, name)

@@ -2,9 +2,12 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::json;
+use signal_hook::consts::SIGHUP;
+use signal_hook::flag;
 
 use crate::appliance::This;
 use crate::apply::lock::{self, LOCK};
@@ -16,6 +19,7 @@ use crate::package::Keyring;
 use crate::policy::Standing;
 use crate::progress::Progress;
 use crate::version::Version;
+use crate::warn;
 
 /// Where this program is, for starting its unpacking process.
 pub const PROGRAM: &str = "/proc/self/exe";
@@ -84,6 +88,7 @@ pub fn from<U: Unpacker>(
     let comma = |who: &String| format!(", {who}");
     let who = asked.who.as_ref().map(comma).unwrap_or_default();
     let _lock = lock::take(Path::new(LOCK), &format!("{:?}{who}", asked.door))?;
+    outlive_the_session();
     let mut record = Record {
         door: Some(asked.door),
         who: asked.who.clone(),
@@ -105,6 +110,15 @@ pub fn from<U: Unpacker>(
     }
     history::tell(&this.folder, &record);
     result
+}
+
+/// A terminal that goes away ends nothing that was begun: what was asked for is done, and told in
+/// the history. The unpacking process is kept from it by `Sandboxed`.
+fn outlive_the_session() {
+    // Nobody looks at the flag: that there is a handler is what keeps the signal from ending this.
+    if let Err(error) = flag::register(SIGHUP, Arc::default()) {
+        warn!("vigie-update: a lost session will end this: {error}");
+    }
 }
 
 fn write(
@@ -131,7 +145,7 @@ fn write(
             None => fate::forget(folder, slot),
         };
         if let Err(error) = done {
-            eprintln!("vigie-update: {error}");
+            warn!("vigie-update: {error}");
         }
     };
     let tell = &mut |phase, done, total| progress.tell(phase, done, total);
@@ -210,6 +224,33 @@ mod tests {
     use crate::policy::Reached;
 
     use super::*;
+
+    /// Run by the test below.
+    #[test]
+    #[ignore = "a part of the test below, in a process of its own"]
+    fn loses_its_session() {
+        use rustix::process::{Signal, getpid, kill_process};
+        if std::env::var_os("OUTLIVES").is_some() {
+            outlive_the_session();
+        }
+        kill_process(getpid(), Signal::HUP).unwrap();
+    }
+
+    #[test]
+    fn a_lost_session_ends_no_update() {
+        let me = std::env::current_exe().unwrap();
+        let name = "commands::apply::tests::loses_its_session";
+        let run = || {
+            let mut command = std::process::Command::new(&me);
+            command.args(["--exact", name, "--ignored"]);
+            command
+        };
+        let status = run().env("OUTLIVES", "1").output().unwrap().status;
+        assert!(status.success(), "{status}");
+        // The test tells one from the other.
+        let status = run().output().unwrap().status;
+        assert!(!status.success(), "{status}");
+    }
 
     #[test]
     fn c77_a_version_that_hangs_is_replaced_from_the_medium_and_only_from_there() {

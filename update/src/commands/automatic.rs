@@ -19,6 +19,7 @@ use crate::history;
 use crate::progress::Progress;
 use crate::reached::Floor;
 use crate::situation::{self, Situation};
+use crate::{say, warn};
 
 /// Packages that are tried in one run.
 const TRIES: usize = 4;
@@ -31,7 +32,7 @@ const TRIES: usize = 4;
 pub fn run() -> Result<()> {
     let settings = settings(Path::new("/"));
     if settings.automatic != Automatic::Install {
-        println!("updates are not installed without being asked for (automatic = \"install\")");
+        say!("updates are not installed without being asked for (automatic = \"install\")");
         return Ok(());
     }
     for _ in 0..TRIES {
@@ -42,7 +43,7 @@ pub fn run() -> Result<()> {
         match next(&found, &records, waiting, in_window(&settings)) {
             Step::Nothing => return Ok(()),
             Step::Later => {
-                println!("an update is ready; it waits for its time of day");
+                say!("an update is ready; it waits for its time of day");
                 return Ok(());
             }
             Step::Restart => return restart(),
@@ -63,12 +64,12 @@ pub fn run() -> Result<()> {
                 };
                 let mut progress = Progress::new(false);
                 match apply::run(&mut this, Path::new(PROGRAM), &order, &mut progress) {
-                    Ok(applied) => println!("{}", apply::success(&applied, false)),
+                    Ok(applied) => say!("{}", apply::success(&applied, false)),
                     Err(ApplyError::Busy(who)) => {
-                        println!("another update is under way ({who})");
+                        say!("another update is under way ({who})");
                         return Ok(());
                     }
-                    Err(error) => eprintln!("{}", apply::failure(&error, false)),
+                    Err(error) => warn!("{}", apply::failure(&error, false)),
                 }
             }
         }

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::appliance::settings;
 use crate::pulled::{FOLDER, Report};
+use crate::say;
 
 /// Asks under its own account: this program speaks to no network.
 const CHECK: &str = "vigie-pull@check.service";
@@ -32,10 +33,10 @@ pub fn run(json: bool, fetch: bool) -> Result<()> {
     );
     let report = Report::load(Path::new(FOLDER)).context("reading what came of it")?;
     if json {
-        println!("{}", serde_json::to_string(&report)?);
+        say!("{}", serde_json::to_string(&report)?);
     } else {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        println!("{}", report.words(now.map_or(0, |now| now.as_secs())));
+        say!("{}", report.words(now.map_or(0, |now| now.as_secs())));
     }
     Ok(())
 }

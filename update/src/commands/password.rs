@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 
 use crate::doors::login::{Answer, Gate, USER};
+use crate::say;
 
 /// Those at the console wait for each other, and for nobody else.
 const PEER: &str = "console";
@@ -28,7 +29,7 @@ pub fn run(gate: &Gate, language: &str) -> Result<bool> {
         return Ok(true);
     }
     let (_, english, french) = answer.words();
-    println!("{}", if language == "fr" { french } else { english });
+    say!("{}", if language == "fr" { french } else { english });
     Ok(false)
 }
 
@@ -54,7 +55,7 @@ fn read(prompt: &str) -> io::Result<String> {
     let read = input.take(LONGEST).read_line(&mut line);
     if let Some(modes) = shown {
         tcsetattr(io::stdin(), OptionalActions::Now, &modes)?;
-        println!();
+        say!();
     }
     read?;
     Ok(line.trim_end_matches(['\n', '\r']).to_owned())

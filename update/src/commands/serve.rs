@@ -26,6 +26,7 @@ use crate::policy::{Refusal, judge};
 use crate::printable::printable;
 use crate::progress::Progress;
 use crate::reached;
+use crate::warn;
 
 /// Answers the one request that comes through standard input, a connected socket.
 ///
@@ -37,7 +38,7 @@ pub fn run() -> Result<()> {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let peer = peer::of(&socket, &read("/etc/passwd"), &read("/etc/group"));
     if let Err(why) = &peer {
-        eprintln!("vigie-update: {why}");
+        warn!("vigie-update: {why}");
     }
     serve(socket, peer, &mut Running);
     Ok(())
@@ -129,7 +130,7 @@ impl Updater for Running {
     fn login(&mut self, user: &str, password: &str, peer: &str) -> Answer {
         let answer = Gate::default().ask(user, password, peer);
         let peer = printable(peer, 64);
-        eprintln!("vigie-update: web log-in from {peer}: {}", answer.words().0);
+        warn!("vigie-update: web log-in from {peer}: {}", answer.words().0);
         answer
     }
 }

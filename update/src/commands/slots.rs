@@ -18,6 +18,7 @@ use crate::reached::{self, Floor};
 use crate::running::{BOOT_JSON, Mode, Running};
 use crate::slot::Slot;
 use crate::status::{Copy, Status};
+use crate::{say, warn};
 
 /// How long what a start has shown waits for an update that is under way.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -26,9 +27,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub fn status(json: bool) -> Result<()> {
     let status = status_now()?;
     if json {
-        println!("{}", serde_json::to_string(&status)?);
+        say!("{}", serde_json::to_string(&status)?);
     } else {
-        println!("{}", status.lines().join("\n"));
+        say!("{}", status.lines().join("\n"));
     }
     Ok(())
 }
@@ -64,7 +65,7 @@ fn load_state(running: &Running, sysfs: &Sysfs) -> Result<BootState> {
 /// The running slot has come up healthy.
 pub fn mark_good() -> Result<()> {
     if is_live()? {
-        println!("the live system has no slot to mark");
+        say!("the live system has no slot to mark");
         return Ok(());
     }
     let mut this = This::load()?;
@@ -77,9 +78,9 @@ pub fn mark_good() -> Result<()> {
         &this.keys,
         &this.folder,
     )?;
-    println!("slot {slot} is marked good");
+    say!("slot {slot} is marked good");
     if told == Some(Outcome::Returned) {
-        println!("the version that was installed last did not come up; this is the one before");
+        say!("the version that was installed last did not come up; this is the one before");
     }
     Ok(())
 }
@@ -95,7 +96,7 @@ pub fn give_up(reason: &str) -> Result<bool> {
     let slot = this.slot;
     let outcome = fate::give_up(&mut this.target, slot, &this.machine, &this.folder, reason)?;
     if let Some(words) = given_up(slot, reason, outcome) {
-        println!("{words}");
+        say!("{words}");
     }
     Ok(outcome == GivenUp::Gone)
 }
@@ -122,7 +123,7 @@ fn given_up(slot: Slot, reason: &str, outcome: GivenUp) -> Option<String> {
 /// on without.
 fn lock_for_a_while(who: &str) -> Option<Lock> {
     let lock = lock::take_within(Path::new(LOCK), who, PATIENCE);
-    lock.inspect_err(|error| eprintln!("vigie-update: {who} goes on without the lock: {error}"))
+    lock.inspect_err(|error| warn!("vigie-update: {who} goes on without the lock: {error}"))
         .ok()
 }
 
@@ -144,9 +145,9 @@ pub fn rollback(door: Door, who: Option<String>) -> Result<Outcome> {
 pub fn history(json: bool) -> Result<()> {
     for record in history::load(&reached::folder(Path::new("/"))) {
         if json {
-            println!("{}", serde_json::to_string(&record)?);
+            say!("{}", serde_json::to_string(&record)?);
         } else {
-            println!("{}", line(&record));
+            say!("{}", line(&record));
         }
     }
     Ok(())
@@ -177,14 +178,14 @@ pub fn floor(json: bool) -> Result<()> {
     let revoked: Vec<String> = floor.revoked.iter().map(ToString::to_string).collect();
     if json {
         let (version, epoch) = (floor.reached.version, floor.reached.security_epoch);
-        println!(
+        say!(
             "{}",
             json!({"version": version, "security_epoch": epoch, "revoked": revoked})
         );
     } else {
-        println!("highest good version: {}", floor.reached.version);
-        println!("security epoch: {}", floor.reached.security_epoch);
-        println!(
+        say!("highest good version: {}", floor.reached.version);
+        say!("security epoch: {}", floor.reached.security_epoch);
+        say!(
             "revoked keys: {}",
             if revoked.is_empty() {
                 "none".to_owned()

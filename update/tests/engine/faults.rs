@@ -6,10 +6,10 @@ use vigie_disk::MemoryDevice;
 use vigie_disk::device::faulty::{Fault, Faulty, Kind};
 use vigie_update::apply::target::Target;
 use vigie_update::apply::{self, ApplyError};
+use vigie_update::boot_state::TRIES;
 use vigie_update::choice::choose;
 use vigie_update::fate::SlotFacts;
 use vigie_update::package::PackageError;
-use vigie_update::boot_state::TRIES;
 use vigie_update::{Slot, SlotState, esp};
 
 use crate::support::{Direct, Disks, Shared, context, holds, keys, package, update};

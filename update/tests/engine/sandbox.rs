@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::process::Command;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -272,6 +273,33 @@ fn c57_what_unpacked_has_ended_before_the_slot_is_compared() {
     let (files, forget) = (&mut Files::new(), &mut |_, _| ());
     apply::apply(&opened, &context(), &mut unpacker, files, forget, note).unwrap();
     assert!(seen.0 > 0 && seen.1 == 0, "{seen:?}");
+}
+
+#[test]
+fn the_unpacking_process_is_in_no_session_that_can_be_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    file(dir.path(), "package", &package(2, None));
+    let package = File::open(dir.path().join("package")).unwrap();
+    let unpacker = start(&package);
+    let number = i32::try_from(unpacker.id()).unwrap();
+    let group = rustix::process::getpgid(rustix::process::Pid::from_raw(number)).unwrap();
+    assert_eq!(group.as_raw_nonzero().get(), number);
+}
+
+/// Nobody reads what is said any more: neither the words of a success nor those of an error.
+#[test]
+fn a_reader_that_has_gone_changes_no_outcome() {
+    for (command, code) in [("floor", 0), ("status", 1)] {
+        let gone = || {
+            let (reader, writer) = std::io::pipe().unwrap();
+            drop(reader);
+            writer
+        };
+        let mut program = Command::new(PROGRAM);
+        program.arg(command).stdout(gone()).stderr(gone());
+        let status = program.status().unwrap();
+        assert_eq!(status.code(), Some(code), "{command}: {status}");
+    }
 }
 
 #[test]
