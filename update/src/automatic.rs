@@ -6,11 +6,11 @@
 //! version again that came back, and never one package without end.
 
 use crate::doors::found::{Found, State};
-use crate::history::{self, Door, Outcome, Record};
+use crate::history::{self, Door, Record};
 
 /// Who is told to have asked.
 pub const WHO: &str = "automatic";
-/// How often a package is tried that is refused or cannot be written.
+/// How often a package is tried.
 const ATTEMPTS: usize = 3;
 
 /// What is to be done now.
@@ -26,12 +26,13 @@ pub enum Step<'a> {
     Restart,
 }
 
-/// The next step. `waiting` says whether a version is installed and not started, `in_window`
+/// The next step. `tried` holds each package once for each attempt, `waiting` says whether a version is installed and not started, `in_window`
 /// whether the settings let the machine restart now.
 #[must_use]
 pub fn next<'a>(
     found: &'a [Found],
     records: &[Record],
+    tried: &[String],
     waiting: bool,
     in_window: bool,
 ) -> Step<'a> {
@@ -45,7 +46,7 @@ pub fn next<'a>(
             (false, _) => Step::Nothing,
         };
     }
-    match best(found, records) {
+    match best(found, records, tried) {
         None => Step::Nothing,
         Some(_) if !in_window => Step::Later,
         Some(found) => Step::Apply(found),
@@ -53,7 +54,7 @@ pub fn next<'a>(
 }
 
 /// The highest version; of one version the changes to what runs rather than the whole.
-fn best<'a>(found: &'a [Found], records: &[Record]) -> Option<&'a Found> {
+fn best<'a>(found: &'a [Found], records: &[Record], tried: &[String]) -> Option<&'a Found> {
     let not_again = history::not_again(records);
     let wanted = |found: &&Found| {
         matches!(found.door, Door::Scp | Door::Https | Door::Fleet)
@@ -61,7 +62,7 @@ fn best<'a>(found: &'a [Found], records: &[Record]) -> Option<&'a Found> {
             && found
                 .version
                 .is_some_and(|version| !not_again.contains(&version))
-            && attempts(found, records) < ATTEMPTS
+            && attempts(found, tried) < ATTEMPTS
     };
     let rank = |found: &&Found| {
         let shorter = std::cmp::Reverse(found.size);
@@ -70,19 +71,15 @@ fn best<'a>(found: &'a [Found], records: &[Record]) -> Option<&'a Found> {
     found.iter().filter(wanted).max_by_key(rank)
 }
 
-fn attempts(found: &Found, records: &[Record]) -> usize {
-    let ours = |record: &&Record| {
-        record.package.is_some()
-            && record.package == found.package
-            && record.who.as_deref() == Some(WHO)
-            && matches!(record.outcome, Outcome::Refused | Outcome::Failed)
-    };
-    records.iter().filter(ours).count()
+fn attempts(found: &Found, tried: &[String]) -> usize {
+    let package = found.package.as_ref();
+    tried.iter().filter(|one| Some(*one) == package).count()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::history::Outcome;
     use crate::version::Version;
 
     fn version(number: u32) -> Version {
@@ -114,8 +111,8 @@ mod tests {
         }
     }
 
-    fn apply(found: &[Found], records: &[Record]) -> String {
-        match next(found, records, false, true) {
+    fn apply(found: &[Found], records: &[Record], tried: &[String]) -> String {
+        match next(found, records, tried, false, true) {
             Step::Apply(found) => found.id.clone(),
             Step::Nothing => "-".to_owned(),
             other => panic!("{other:?}"),
@@ -155,13 +152,13 @@ mod tests {
                 "Https 3 true",
             ),
         ] {
-            assert_eq!(apply(&all, &[]), expected);
+            assert_eq!(apply(&all, &[], &[]), expected);
         }
     }
 
     #[test]
     fn c54_c84_what_came_back_is_not_installed_again() {
-        use Outcome::{Cancelled, Failed, Good, Installed, Refused, Returned};
+        use Outcome::{Cancelled, Good, Installed, Returned};
         let all = [found(Door::Https, 3, false), found(Door::Scp, 2, false)];
         let tried = |outcomes: &[Outcome], who: &str| -> Vec<Record> {
             outcomes.iter().map(|o| record(*o, 3, who)).collect()
@@ -174,12 +171,24 @@ mod tests {
                 tried(&[Installed, Returned, Installed, Good], WHO),
                 "Https 3 false",
             ),
-            // A disk that fails, or a damaged body, is not tried without end.
-            (tried(&[Failed, Refused], WHO), "Https 3 false"),
-            (tried(&[Failed, Refused, Failed], WHO), "Scp 2 false"),
-            (tried(&[Failed, Refused, Failed], "root"), "Https 3 false"),
         ] {
-            assert_eq!(apply(&all, &records), expected, "{records:?}");
+            assert_eq!(apply(&all, &records, &[]), expected, "{records:?}");
+        }
+    }
+
+    /// A disk that fails, or a damaged body: whatever the history has to say of it.
+    #[test]
+    fn c84_nothing_is_tried_without_end() {
+        let all = [found(Door::Https, 3, false), found(Door::Scp, 2, false)];
+        let (three, two) = ("3 false", "2 false");
+        for (tried, expected) in [
+            (&[][..], "Https 3 false"),
+            (&[three, three], "Https 3 false"),
+            (&[three, two, three, three], "Scp 2 false"),
+            (&[three, three, three, two, two, two], "-"),
+        ] {
+            let tried: Vec<String> = tried.iter().map(ToString::to_string).collect();
+            assert_eq!(apply(&all, &[], &tried), expected, "{tried:?}");
         }
     }
 
@@ -196,8 +205,8 @@ mod tests {
             (&theirs, true, true, Step::Nothing),
             (&theirs, true, false, Step::Nothing),
         ] {
-            assert_eq!(next(&all, records, waiting, in_window), expected);
+            assert_eq!(next(&all, records, &[], waiting, in_window), expected);
         }
-        assert_eq!(next(&[], &[], false, false), Step::Nothing);
+        assert_eq!(next(&[], &[], &[], false, false), Step::Nothing);
     }
 }

@@ -11,6 +11,7 @@
 //! - [`situation`]: what the account that fetches packages may know;
 //! - [`pulled`]: what came of a question to a server;
 //! - [`automatic`]: what is installed without being asked for;
+//! - [`attempts`]: how often that was tried;
 //! - [`printable`]: words of others, on a screen;
 //! - [`say`]: lines for whoever still reads;
 //! - [`doors`]: what lies where packages come in, and who may ask for what.
@@ -23,6 +24,7 @@
 
 pub mod appliance;
 pub mod apply;
+pub mod attempts;
 pub mod automatic;
 pub mod boot_state;
 pub mod choice;
