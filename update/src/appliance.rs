@@ -12,7 +12,7 @@ use crate::boot_state::BootState;
 use crate::fate;
 use crate::machine::{self, Machine};
 use crate::package::Keyring;
-use crate::policy::Standing;
+use crate::policy::{Standing, Waiting};
 use crate::reached::{self, Floor};
 use crate::running::{BOOT_JSON, Mode, Running};
 use crate::slot::Slot;
@@ -104,8 +104,8 @@ pub fn settings(root: &Path) -> vigie_settings::Update {
 fn standing(this: &This, state: &BootState, reinstall: bool) -> Standing {
     let waiting = fate::waiting(state, this.slot).then(|| {
         let held = fate::facts(&this.folder);
-        let held = held.get(&this.slot.other());
-        held.map_or_else(Default::default, |held| held.version)
+        let version = held.get(&this.slot.other()).map(|held| held.version);
+        Waiting { version }
     });
     Standing {
         reached: Floor::load(&this.folder).reached,

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::history::{self, Outcome, Record};
 use crate::machine::Machine;
 use crate::package::signature::KeyId;
-use crate::policy::{Reached, Standing};
+use crate::policy::{Reached, Standing, Waiting};
 use crate::version::Version;
 
 /// Folder of the file: root's, in memory.
@@ -32,8 +32,8 @@ pub struct Situation {
     pub reached: Version,
     /// Highest security epoch that was.
     pub reached_epoch: u32,
-    /// The version that is installed and waits for a restart.
-    pub waiting: Option<Version>,
+    /// What is installed and waits for a restart.
+    pub waiting: Option<Waiting>,
     /// The highest major version that the licence allows.
     pub licensed_major: Option<u32>,
     /// Keys that were ever revoked here, beside those of the image's list.

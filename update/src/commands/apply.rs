@@ -221,7 +221,7 @@ pub struct ApplyArguments {
 
 #[cfg(test)]
 mod tests {
-    use crate::policy::Reached;
+    use crate::policy::{Reached, Waiting};
 
     use super::*;
 
@@ -254,7 +254,9 @@ mod tests {
 
     #[test]
     fn c77_a_version_that_hangs_is_replaced_from_the_medium_and_only_from_there() {
-        let version = Version([2, 0, 0, 0]);
+        let waits = Waiting {
+            version: Some(Version([2, 0, 0, 0])),
+        };
         for (door, refused) in [
             (Door::Medium, false),
             (Door::Console, true),
@@ -264,7 +266,7 @@ mod tests {
             let standing = Standing {
                 reached: Reached::default(),
                 confirmed: true,
-                waiting: Some(version),
+                waiting: Some(waits),
                 licensed_major: Some(1),
                 reinstall: false,
             };

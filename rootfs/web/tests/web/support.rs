@@ -29,7 +29,7 @@ use vigie_update::package::make::{self, Recipe};
 use vigie_update::package::member::{self, Sink, Unpacked};
 use vigie_update::package::signature::{PublicKey, TrustedKey, sign};
 use vigie_update::package::{Header, Keyring, PackageError};
-use vigie_update::policy::{Reached, Refusal, Standing, judge};
+use vigie_update::policy::{Reached, Refusal, Standing, Waiting, judge};
 use vigie_update::progress::Progress;
 use vigie_update::{Slot, Version};
 
@@ -144,7 +144,9 @@ impl Fake {
             standing: Standing {
                 reached: Reached::default(),
                 confirmed: true,
-                waiting: self.world.lock().unwrap().waiting,
+                waiting: self.world.lock().unwrap().waiting.map(|version| Waiting {
+                    version: Some(version),
+                }),
                 licensed_major: None,
                 reinstall: false,
             },
