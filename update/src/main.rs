@@ -1,12 +1,12 @@
 //! The command `vigie-update`.
 //!
-//! Exit codes: 0 done, 1 failed, 2 wrong use, 3 the package was refused and nothing was changed,
-//! 4 there is nothing to go back to.
+//! Exit codes: 0 done, 1 failed, 2 wrong use, 3 what was asked for was refused and nothing was
+//! changed, 4 there is nothing to go back to.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand};
 use vigie_update::appliance::This;
 use vigie_update::apply::{ApplyError, child};
@@ -154,7 +154,8 @@ fn main() -> ExitCode {
 fn exit_code(error: &anyhow::Error) -> u8 {
     match (error.downcast_ref(), error.downcast_ref()) {
         (Some(error), _) if ApplyError::is_refusal(error) => REFUSED,
-        (_, Some(FateError::NothingThere { .. } | FateError::Unsafe { .. })) => NOTHING_THERE,
+        (_, Some(FateError::Unsafe { .. })) => REFUSED,
+        (_, Some(FateError::NothingThere { .. })) => NOTHING_THERE,
         _ => 1,
     }
 }
@@ -214,6 +215,11 @@ fn show_package(file: &Path, language: &str) -> Result<()> {
 }
 
 fn apply_package(arguments: &ApplyArguments) -> Result<ExitCode> {
+    ensure!(
+        !arguments.reinstall || arguments.door == Door::Console,
+        "--reinstall is for the console, not for the door {}",
+        arguments.door.name()
+    );
     let mut this = This::load()?;
     let (package, expected, door) = match &arguments.id {
         Some(id) => {
@@ -232,7 +238,7 @@ fn apply_package(arguments: &ApplyArguments) -> Result<ExitCode> {
     let asked = Asked {
         door,
         who: arguments.who.clone(),
-        reinstall: arguments.reinstall && door == Door::Console,
+        reinstall: arguments.reinstall,
     };
     let order = Order {
         package,
@@ -275,5 +281,47 @@ fn reason_of_systemd() -> String {
     match (said("MONITOR_UNIT"), said("MONITOR_SERVICE_RESULT")) {
         (Some(unit), Some(result)) => format!("{unit} failed ({result})"),
         _ => "it was not healthy in time".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vigie_update::Slot;
+
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_meant_together_is_wrong_use() {
+        let parsed = |line: &str| Cli::try_parse_from(line.split(' '));
+        for (line, right) in [
+            ("vigie-update apply --id ab12", true),
+            ("vigie-update apply --reinstall x.tgz", true),
+            ("vigie-update apply --id ab12 --reinstall", false),
+            ("vigie-update apply --id ab12 x.tgz", false),
+            ("vigie-update apply", false),
+        ] {
+            assert_eq!(parsed(line).is_ok(), right, "{line}");
+        }
+        let again = parsed("vigie-update apply --reinstall --door web x.tgz").unwrap();
+        let Command::Apply(arguments) = again.command else {
+            panic!("another command");
+        };
+        let error = apply_package(&arguments).unwrap_err().to_string();
+        assert!(error.contains("for the console"), "{error}");
+    }
+
+    #[test]
+    fn exit_codes_tell_what_became_of_it() {
+        let version = vigie_update::Version([1, 0, 0, 0]);
+        let slot = Slot::B;
+        for (error, code) in [
+            (ApplyError::Live.into(), REFUSED),
+            (ApplyError::BootState(String::new()).into(), 1),
+            (FateError::Unsafe { slot, version }.into(), REFUSED),
+            (FateError::NothingThere { slot }.into(), NOTHING_THERE),
+            (anyhow::anyhow!("no such file"), 1),
+        ] {
+            assert_eq!(exit_code(&error), code, "{error}");
+        }
     }
 }

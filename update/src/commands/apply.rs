@@ -200,12 +200,12 @@ pub struct ApplyArguments {
     #[arg(required_unless_present = "id")]
     pub file: Option<PathBuf>,
     /// A package that `list` shows, by its id; its door is that of its folder.
-    #[arg(long, conflicts_with_all = ["file", "door"])]
+    #[arg(long, conflicts_with_all = ["file", "door", "reinstall"])]
     pub id: Option<String>,
     /// Print JSON lines.
     #[arg(long)]
     pub json: bool,
-    /// Install the running version again.
+    /// Install the running version again; from the console only.
     #[arg(long)]
     pub reinstall: bool,
     /// Restart when it is installed.

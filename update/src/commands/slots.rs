@@ -4,6 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde_json::json;
 use vigie_disk::sysfs::Sysfs;
 
@@ -147,15 +149,16 @@ pub fn history(json: bool) -> Result<()> {
         if json {
             say!("{}", serde_json::to_string(&record)?);
         } else {
-            say!("{}", line(&record));
+            say!("{}", line(&record, &TimeZone::system()));
         }
     }
     Ok(())
 }
 
-fn line(record: &Record) -> String {
+fn line(record: &Record, zone: &TimeZone) -> String {
     let outcome = serde_json::to_value(record.outcome).unwrap_or_default();
-    let mut line = format!("{} {}", record.time, outcome.as_str().unwrap_or_default());
+    let outcome = outcome.as_str().unwrap_or_default();
+    let mut line = format!("{} {outcome}", time(record.time, zone));
     line.push_str(&format!(" {}", record.from));
     if let Some(to) = record.to {
         line.push_str(&format!(" -> {to}"));
@@ -170,6 +173,19 @@ fn line(record: &Record) -> String {
         line.push_str(&format!(": {reason}"));
     }
     line
+}
+
+/// Seconds since 1970 for a person; a number that is no time as it is.
+fn time(seconds: u64, zone: &TimeZone) -> String {
+    let time = i64::try_from(seconds).ok();
+    let time = time.and_then(|seconds| Timestamp::from_second(seconds).ok());
+    time.map_or_else(
+        || seconds.to_string(),
+        |time| {
+            let local = time.to_zoned(zone.clone());
+            local.strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
+        },
+    )
 }
 
 /// The lowest version and epoch that are accepted.
@@ -204,6 +220,27 @@ mod tests {
     /// The directives of a unit file.
     fn lines(unit: &str) -> Vec<&str> {
         unit.lines().map(str::trim).collect()
+    }
+
+    #[test]
+    fn the_history_is_for_people() {
+        let version = |number| crate::Version([number, 0, 0, 0]);
+        let mut record = Record {
+            time: 1_700_000_000,
+            to: Some(version(2)),
+            door: Some(Door::Usb),
+            who: Some("anne".into()),
+            reason: Some("no answer".into()),
+            ..Record::now(Outcome::Returned, version(1))
+        };
+        let zone = TimeZone::fixed(jiff::tz::offset(2));
+        assert_eq!(
+            line(&record, &zone),
+            "2023-11-15 00:13:20 +02:00 returned 1.0.0.0 -> 2.0.0.0, usb by anne: no answer"
+        );
+        record.time = u64::MAX;
+        let line = line(&record, &zone);
+        assert!(line.starts_with("18446744073709551615 returned"), "{line}");
     }
 
     #[test]

@@ -192,7 +192,8 @@ fn is_fresh(candidate: &Candidate) -> bool {
     age.is_some_and(|age| age.is_ok_and(|age| age < STILL_WRITTEN))
 }
 
-/// Not to be guessed from outside and of no meaning: a file is looked up by it, never opened by it.
+/// SHA-256 of folder, name and package: a file is looked up by it, never opened by it. Who knows
+/// these can tell it beforehand; that gives no right to anything.
 fn id(place: &Place, candidate: &Candidate, package: Option<&str>) -> String {
     let mut digest = Sha256::new();
     for part in [
