@@ -15,6 +15,7 @@ use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, openat, statat};
 
 use crate::history::Door;
 use crate::machine::below;
+use crate::media::place::MEDIA;
 
 /// Where the web interface puts what was uploaded.
 pub const WEB: &str = "/var/lib/vigie/web/upload";
@@ -24,8 +25,6 @@ pub const SCP: &str = "/var/lib/vigie/service/update";
 pub const HTTPS: &str = "/var/lib/vigie/pull/https";
 /// Where it puts what a fleet server had for this machine.
 pub const FLEET: &str = "/var/lib/vigie/pull/fleet";
-/// Below this, each stick or disc has a folder of its own.
-pub const MEDIA: &str = "/run/vigie/media";
 /// A folder on a stick or disc that is looked into beside its root.
 const ON_MEDIUM: &str = "update";
 
@@ -88,13 +87,18 @@ pub fn places(root: &Path) -> Vec<Place> {
 /// that is not there, or is none, has no files.
 #[must_use]
 pub fn candidates(folder: &Path) -> Vec<Candidate> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let Ok(folder) = openat(CWD, folder, flags, Mode::empty()) else {
+    let Some(folder) = open_folder(folder) else {
         return Vec::new();
     };
     let names = names(&folder);
     let files = names.into_iter().filter_map(|name| open(&folder, name));
     files.take(FILES).collect()
+}
+
+/// Opens a folder that is no link to one.
+fn open_folder(folder: &Path) -> Option<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    openat(CWD, folder, flags, Mode::empty()).ok()
 }
 
 /// Names that may be a package's: as packages are called first, then by name from the end, so
@@ -147,8 +151,7 @@ const FLAGS: OFlags = OFlags::RDONLY
 /// Opens one file of a folder by a name that was checked to be one; neither may be a link.
 #[must_use]
 pub fn open_named(folder: &Path, name: &str) -> Option<Candidate> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let folder = openat(CWD, folder, flags, Mode::empty()).ok()?;
+    let folder = open_folder(folder)?;
     let plain = !name.is_empty() && !name.contains('/') && name != "." && name != "..";
     plain.then(|| open(&folder, name.into())).flatten()
 }
