@@ -173,8 +173,15 @@ fn apply_package(program: &Path, package: &Path, mut files: Files) -> Result<()>
     let result = apply::open(&mut unpacker, &keys())
         .map_err(ApplyError::from)
         .and_then(|opened| {
-            let ignore = &mut |_, _, _| ();
-            apply::apply(&opened, &context(), &mut unpacker, &mut files, ignore)
+            let (forget, ignore) = (&mut |_, _| (), &mut |_, _, _| ());
+            apply::apply(
+                &opened,
+                &context(),
+                &mut unpacker,
+                &mut files,
+                forget,
+                ignore,
+            )
         });
     // Waits for the unpacking process, which getrusage(2) counts only then.
     drop(unpacker);

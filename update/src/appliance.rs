@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use vigie_disk::sysfs::Sysfs;
-use vigie_settings::Store;
+use vigie_settings::{Loaded, Origin, Store};
 
 use crate::apply::Context;
 use crate::apply::target::{Appliance, Target};
@@ -12,10 +12,11 @@ use crate::boot_state::BootState;
 use crate::fate;
 use crate::machine::{self, Machine};
 use crate::package::Keyring;
-use crate::policy::Standing;
+use crate::policy::{Standing, Waiting};
 use crate::reached::{self, Floor};
 use crate::running::{BOOT_JSON, Mode, Running};
 use crate::slot::Slot;
+use crate::version::Version;
 
 /// Everything that a command needs.
 pub struct This {
@@ -47,16 +48,21 @@ impl This {
         let slot = running
             .slot
             .with_context(|| format!("{BOOT_JSON} names no slot"))?;
+        let machine = Machine::load(root)?;
+        // Where the state volume is not mounted, /var is in memory and has no settings.
+        let lost = running.state_device.is_none();
+        let settings = Store::of_system(root).load();
+        let licensed_major = licensed_major(&settings, lost, machine.version);
         let folder = reached::folder(root);
         let mut keys = machine::keys(root)?;
         keys.revoked.extend(Floor::load(&folder).revoked);
         Ok(Self {
             target: Appliance::new(running, Sysfs::default()),
             slot,
-            machine: Machine::load(root)?,
+            machine,
             keys,
             folder,
-            licensed_major: settings(root).licence_major,
+            licensed_major,
         })
     }
 
@@ -75,6 +81,20 @@ impl This {
     }
 }
 
+/// The highest major version that the licence allows, by the settings. Where they cannot be read,
+/// or are `lost` with the state volume, it is that which runs: damage buys no licence.
+#[must_use]
+pub fn licensed_major(settings: &Loaded, lost: bool, running: Version) -> Option<u32> {
+    let unreadable = matches!(
+        settings.origin,
+        Origin::Defaults { .. } | Origin::Unmigrated { .. }
+    );
+    if unreadable || lost {
+        return Some(running.major());
+    }
+    settings.settings.update.licence_major
+}
+
 /// What the settings say of updates; the defaults where they cannot be read.
 #[must_use]
 pub fn settings(root: &Path) -> vigie_settings::Update {
@@ -84,8 +104,8 @@ pub fn settings(root: &Path) -> vigie_settings::Update {
 fn standing(this: &This, state: &BootState, reinstall: bool) -> Standing {
     let waiting = fate::waiting(state, this.slot).then(|| {
         let held = fate::facts(&this.folder);
-        let held = held.get(&this.slot.other());
-        held.map_or_else(Default::default, |held| held.version)
+        let version = held.get(&this.slot.other()).map(|held| held.version);
+        Waiting { version }
     });
     Standing {
         reached: Floor::load(&this.folder).reached,
@@ -103,10 +123,43 @@ mod tests {
     #[test]
     fn the_licence_is_that_of_the_settings() {
         let root = tempfile::tempdir().unwrap();
-        assert_eq!(settings(root.path()).licence_major, None);
+        let store = Store::of_system(root.path());
+        let running = Version([2, 5, 0, 0]);
+        let licensed = |lost| licensed_major(&store.load(), lost, running);
+        assert_eq!((licensed(false), licensed(true)), (None, Some(2)));
         let text = "version = 1\n[update]\nlicence_major = 3\n";
         let document = vigie_settings::Settings::from_text(text).unwrap();
-        Store::of_system(root.path()).save(&document).unwrap();
-        assert_eq!(settings(root.path()).licence_major, Some(3));
+        store.save(&document).unwrap();
+        assert_eq!((licensed(false), licensed(true)), (Some(3), Some(2)));
+        // Damage is no licence for all versions.
+        spoil(root.path());
+        assert!(matches!(store.load().origin, Origin::Defaults { .. }));
+        assert_eq!(licensed(false), Some(2));
+    }
+
+    /// Spoils every document below a folder.
+    fn spoil(folder: &Path) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                spoil(&path);
+            } else if path.extension().is_some_and(|kind| kind == "toml") {
+                std::fs::write(path, "licence_major = ").unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn an_unmigrated_document_is_no_licence_either() {
+        let settings = Loaded {
+            settings: vigie_settings::Settings::default(),
+            origin: Origin::Unmigrated {
+                from: 1,
+                why: "damaged".into(),
+            },
+            unused: None,
+        };
+        let running = Version([2, 5, 0, 0]);
+        assert_eq!(licensed_major(&settings, false, running), Some(2));
     }
 }

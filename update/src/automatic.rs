@@ -12,7 +12,7 @@ use crate::history::{self, Door, Outcome, Record};
 
 /// Who is told to have asked.
 pub const WHO: &str = "automatic";
-/// How often a package is tried that is refused or cannot be written.
+/// How often a package is tried.
 const ATTEMPTS: usize = 3;
 
 /// What is to be done now.
@@ -31,6 +31,8 @@ pub enum Step<'a> {
 /// How it stands when the next step is asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Now<'a> {
+    /// Each package once for each attempt.
+    pub tried: &'a [String],
     /// A version is installed and not started.
     pub waiting: bool,
     /// The settings let the machine restart now ([`is_time`]).
@@ -62,7 +64,7 @@ pub fn next<'a>(found: &'a [Found], records: &[Record], now: Now<'_>) -> Step<'a
             (false, _) => Step::Nothing,
         };
     }
-    match best(found, records, now.consent) {
+    match best(found, records, now) {
         None => Step::Nothing,
         Some(_) if !in_window => Step::Later,
         Some(found) => Step::Apply(found),
@@ -70,7 +72,8 @@ pub fn next<'a>(found: &'a [Found], records: &[Record], now: Now<'_>) -> Step<'a
 }
 
 /// The highest version; of one version the changes to what runs rather than the whole.
-fn best<'a>(found: &'a [Found], records: &[Record], consent: Option<&str>) -> Option<&'a Found> {
+fn best<'a>(found: &'a [Found], records: &[Record], now: Now<'_>) -> Option<&'a Found> {
+    let consent = now.consent;
     let not_again = history::not_again(records);
     let may = |found: &Found| match found.door {
         Door::Scp | Door::Https => true,
@@ -83,7 +86,7 @@ fn best<'a>(found: &'a [Found], records: &[Record], consent: Option<&str>) -> Op
             && found
                 .version
                 .is_some_and(|version| !not_again.contains(&version))
-            && attempts(found.package.as_ref(), records) < ATTEMPTS
+            && attempts(found.package.as_ref(), now.tried) < ATTEMPTS
     };
     let rank = |found: &&Found| {
         let shorter = std::cmp::Reverse(found.size);
@@ -92,14 +95,8 @@ fn best<'a>(found: &'a [Found], records: &[Record], consent: Option<&str>) -> Op
     found.iter().filter(wanted).max_by_key(rank)
 }
 
-fn attempts(package: Option<&String>, records: &[Record]) -> usize {
-    let ours = |record: &&Record| {
-        package.is_some()
-            && record.package.as_ref() == package
-            && record.who.as_deref() == Some(WHO)
-            && has_failed(record)
-    };
-    records.iter().filter(ours).count()
+fn attempts(package: Option<&String>, tried: &[String]) -> usize {
+    tried.iter().filter(|one| Some(*one) == package).count()
 }
 
 fn has_failed(record: &Record) -> bool {
@@ -109,13 +106,14 @@ fn has_failed(record: &Record) -> bool {
 /// Whether a package that failed by this record is tried again, where packages are installed
 /// without being asked for.
 #[must_use]
-pub fn is_tried_again(record: &Record, records: &[Record]) -> bool {
-    has_failed(record) && attempts(record.package.as_ref(), records) < ATTEMPTS
+pub fn is_tried_again(record: &Record, tried: &[String]) -> bool {
+    has_failed(record) && attempts(record.package.as_ref(), tried) < ATTEMPTS
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::history::Outcome;
     use crate::version::Version;
 
     fn version(number: u32) -> Version {
@@ -149,13 +147,14 @@ mod tests {
     }
 
     const IN_WINDOW: Now<'_> = Now {
+        tried: &[],
         waiting: false,
         in_window: true,
         consent: Some("3 false"),
     };
 
-    fn apply(found: &[Found], records: &[Record]) -> String {
-        match next(found, records, IN_WINDOW) {
+    fn apply(found: &[Found], records: &[Record], tried: &[String]) -> String {
+        match next(found, records, Now { tried, ..IN_WINDOW }) {
             Step::Apply(found) => found.id.clone(),
             Step::Nothing => "-".to_owned(),
             other => panic!("{other:?}"),
@@ -195,13 +194,13 @@ mod tests {
                 "Https 3 true",
             ),
         ] {
-            assert_eq!(apply(&all, &[]), expected);
+            assert_eq!(apply(&all, &[], &[]), expected);
         }
     }
 
     #[test]
     fn c54_c84_what_came_back_is_not_installed_again() {
-        use Outcome::{Cancelled, Failed, Good, Installed, Refused, Returned};
+        use Outcome::{Cancelled, Good, Installed, Returned};
         let all = [found(Door::Https, 3, false), found(Door::Scp, 2, false)];
         let tried = |outcomes: &[Outcome], who: &str| -> Vec<Record> {
             outcomes.iter().map(|o| record(*o, 3, who)).collect()
@@ -214,12 +213,24 @@ mod tests {
                 tried(&[Installed, Returned, Installed, Good], WHO),
                 "Https 3 false",
             ),
-            // A disk that fails, or a damaged body, is not tried without end.
-            (tried(&[Failed, Refused], WHO), "Https 3 false"),
-            (tried(&[Failed, Refused, Failed], WHO), "Scp 2 false"),
-            (tried(&[Failed, Refused, Failed], "root"), "Https 3 false"),
         ] {
-            assert_eq!(apply(&all, &records), expected, "{records:?}");
+            assert_eq!(apply(&all, &records, &[]), expected, "{records:?}");
+        }
+    }
+
+    /// A disk that fails, or a damaged body: whatever the history has to say of it.
+    #[test]
+    fn c84_nothing_is_tried_without_end() {
+        let all = [found(Door::Https, 3, false), found(Door::Scp, 2, false)];
+        let (three, two) = ("3 false", "2 false");
+        for (tried, expected) in [
+            (&[][..], "Https 3 false"),
+            (&[three, three], "Https 3 false"),
+            (&[three, two, three, three], "Scp 2 false"),
+            (&[three, three, three, two, two, two], "-"),
+        ] {
+            let tried: Vec<String> = tried.iter().map(ToString::to_string).collect();
+            assert_eq!(apply(&all, &[], &tried), expected, "{tried:?}");
         }
     }
 
@@ -239,6 +250,7 @@ mod tests {
             let now = Now {
                 waiting,
                 in_window,
+                tried: &[],
                 consent: None,
             };
             assert_eq!(next(&all, records, now), expected);
@@ -337,6 +349,7 @@ mod tests {
             ("23:30", vec![ready(2)], &ours, true, "restart"),
         ] {
             let now = Now {
+                tried: &[],
                 waiting,
                 in_window: is_time(Some(&window), minute(time), true),
                 consent: None,

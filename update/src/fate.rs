@@ -16,6 +16,7 @@ use crate::policy::Reached;
 use crate::reached::{self, Floor};
 use crate::slot::Slot;
 use crate::version::Version;
+use crate::warn;
 
 const FACTS: &str = "slots.json";
 
@@ -94,7 +95,23 @@ pub fn remember(folder: &Path, slot: Slot, of: SlotFacts) -> Result<(), FateErro
     if facts.insert(slot, of) == Some(of) {
         return Ok(());
     }
-    let text = serde_json::to_string(&facts).map_err(io::Error::from);
+    save_facts(folder, &facts)
+}
+
+/// Forgets what a slot held: it is about to be written.
+///
+/// # Errors
+/// The state volume.
+pub fn forget(folder: &Path, slot: Slot) -> Result<(), FateError> {
+    let mut facts = facts(folder);
+    if facts.remove(&slot).is_none() {
+        return Ok(());
+    }
+    save_facts(folder, &facts)
+}
+
+fn save_facts(folder: &Path, facts: &BTreeMap<Slot, SlotFacts>) -> Result<(), FateError> {
+    let text = serde_json::to_string(facts).map_err(io::Error::from);
     let written = text.and_then(|text| reached::write(folder, FACTS, &(text + "\n")));
     written.map_err(|source| in_folder(folder, source))
 }
@@ -132,6 +149,10 @@ pub fn mark_good(
         security_epoch: machine.security_epoch,
     };
     remember(folder, slot, held)?;
+    if waiting(&state, slot) {
+        // It was installed since this start, and has had none of its own yet.
+        return Ok(None);
+    }
     settle(slot, machine, folder)
 }
 
@@ -174,8 +195,19 @@ fn no_start() -> Reason {
     }
 }
 
+/// What came of giving a slot up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GivenUp {
+    /// The next start is the other one's.
+    Gone,
+    /// It was good once, and such are never left: nothing was changed.
+    Good,
+    /// Neither was ever good: nothing was changed.
+    NoBetter,
+}
+
 /// The running system is not healthy. Where it was never good and the other one was, the next
-/// start is the other's, and this says so; else nothing is changed. A state volume that refuses the
+/// start is the other's; else nothing is changed. A state volume that refuses the
 /// record hinders nothing, nor does another disk of a RAID: they may be why it is not healthy.
 pub fn give_up(
     target: &mut dyn Target,
@@ -183,10 +215,13 @@ pub fn give_up(
     machine: &Machine,
     folder: &Path,
     reason: impl Into<Reason>,
-) -> Result<bool, FateError> {
+) -> Result<GivenUp, FateError> {
     let mut state = target.load()?;
-    if state.slot(slot).good || !state.slot(slot.other()).good {
-        return Ok(false);
+    if state.slot(slot).good {
+        return Ok(GivenUp::Good);
+    }
+    if !state.slot(slot.other()).good {
+        return Ok(GivenUp::NoBetter);
     }
     go_to_other(&mut state, slot);
     if let Err(error) = target.save(&state) {
@@ -194,7 +229,7 @@ pub fn give_up(
         if target.load()? != state {
             return Err(error.into());
         }
-        eprintln!("vigie-update: {error}; going back all the same");
+        warn!("vigie-update: {error}; going back all the same");
     }
     let back_to = facts(folder).get(&slot.other()).map(|facts| facts.version);
     let records = history::load(folder);
@@ -208,7 +243,7 @@ pub fn give_up(
         ..Record::now(Outcome::Returned, back_to.unwrap_or_default())
     };
     history::tell(folder, &record.because(reason));
-    Ok(true)
+    Ok(GivenUp::Gone)
 }
 
 fn go_to_other(state: &mut BootState, slot: Slot) {
@@ -372,13 +407,25 @@ mod tests {
     }
 
     #[test]
+    fn what_was_installed_before_this_start_was_marked_good_is_still_open() {
+        let dir = tempfile::tempdir().unwrap();
+        installed(dir.path(), Slot::B, 2);
+        let mut disk = state(Slot::B, (true, 3), (false, TRIES));
+        let told = mark_good(&mut disk, Slot::A, &machine(1, 0), &no_keys(), dir.path()).unwrap();
+        assert_eq!(told, None);
+        assert_eq!(history::load(dir.path()).len(), 1, "still open");
+        assert!(waiting(&disk.0, Slot::A));
+    }
+
+    #[test]
     fn c78_c80_an_unhealthy_slot_is_given_up_only_for_a_good_one() {
         for (a, b, gone) in [
-            ((true, 3), (false, 2), true),
+            ((true, 3), (false, 2), GivenUp::Gone),
             // Never leave what was good, and never for what was not.
-            ((true, 3), (true, 3), false),
-            ((false, 3), (false, 2), false),
-            ((false, 0), (false, 0), false),
+            ((true, 3), (true, 3), GivenUp::Good),
+            ((false, 0), (true, 3), GivenUp::Good),
+            ((false, 3), (false, 2), GivenUp::NoBetter),
+            ((false, 0), (false, 0), GivenUp::NoBetter),
         ] {
             let dir = tempfile::tempdir().unwrap();
             let mut disk = state(Slot::B, a, b);
@@ -386,7 +433,7 @@ mod tests {
             let went =
                 give_up(&mut disk, Slot::B, &machine(2, 0), dir.path(), "no answer").unwrap();
             assert_eq!(went, gone, "{a:?} {b:?}");
-            if gone {
+            if gone == GivenUp::Gone {
                 assert_eq!((disk.0.first, disk.0.slot(Slot::B).tries), (Slot::A, 0));
                 let last = history::load(dir.path()).pop().unwrap();
                 assert_eq!(last.reason.as_deref(), Some("no answer"));
@@ -410,7 +457,7 @@ mod tests {
         };
         history::append(dir.path(), &record).unwrap();
         let mut disk = state(Slot::B, (true, 3), (false, 2));
-        assert!(give_up(&mut disk, Slot::B, &machine(2, 0), dir.path(), "no answer").unwrap());
+        give_up(&mut disk, Slot::B, &machine(2, 0), dir.path(), "no answer").unwrap();
         let last = history::load(dir.path()).pop().unwrap();
         assert_eq!(last.package.as_deref(), Some("ab12"));
         assert_eq!(last.door, Some(Door::Fleet));
@@ -429,7 +476,7 @@ mod tests {
     fn c73_c90_a_state_volume_that_refuses_keeps_no_machine_from_going_back() {
         let (_file, folder) = no_folder();
         let mut sick = state(Slot::B, (true, 3), (false, 2));
-        assert!(give_up(&mut sick, Slot::B, &machine(2, 0), &folder, "no answer").unwrap());
+        give_up(&mut sick, Slot::B, &machine(2, 0), &folder, "no answer").unwrap();
         assert_eq!((sick.0.first, sick.0.slot(Slot::B).tries), (Slot::A, 0));
         let who = || (Door::Console, None);
         let mut good = state(Slot::B, (true, 3), (true, 3));
@@ -487,7 +534,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut disks = OneOfTwo(state(Slot::B, (true, 3), (false, 2)));
         let went = give_up(&mut disks, Slot::B, &machine(2, 0), dir.path(), "no answer");
-        assert!(went.unwrap());
+        assert_eq!(went.unwrap(), GivenUp::Gone);
         assert_eq!(history::load(dir.path()).len(), 1);
         // Where the started disk refuses as well, a restart would lead here again.
         let mut stuck = Stuck(state(Slot::B, (true, 3), (false, 2)).0);
@@ -518,12 +565,26 @@ mod tests {
         let settled = disk.0.clone();
         for _ in 0..5 {
             let sick = give_up(&mut disk, Slot::B, &machine(2, 0), dir.path(), "no answer");
-            assert!(!sick.unwrap());
+            assert_eq!(sick.unwrap(), GivenUp::Good);
             assert_eq!(good(&mut disk), None);
             let next = crate::choice::choose(&disk.0, &Slot::BOTH);
             assert_eq!((next.slot, &next.after), (Slot::B, &settled));
         }
         assert_eq!(history::load(dir.path()).len(), 2, "installed, good");
+    }
+
+    #[test]
+    fn what_a_slot_held_is_forgotten_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        forget(dir.path(), Slot::B).unwrap();
+        let held = |version| SlotFacts {
+            version: Version([version, 0, 0, 0]),
+            security_epoch: 0,
+        };
+        remember(dir.path(), Slot::A, held(1)).unwrap();
+        remember(dir.path(), Slot::B, held(2)).unwrap();
+        forget(dir.path(), Slot::B).unwrap();
+        assert_eq!(facts(dir.path()), BTreeMap::from([(Slot::A, held(1))]));
     }
 
     #[test]

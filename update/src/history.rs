@@ -10,13 +10,20 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use crate::apply::ApplyError;
+use crate::printable::printable;
 use crate::reached;
 use crate::slot::Slot;
 use crate::version::Version;
+use crate::warn;
 
 const FILE: &str = "history.jsonl";
 /// The oldest records are dropped beyond so many bytes.
 const LIMIT: u64 = 256 << 10;
+
+/// Longest name of who asks that is kept, in characters.
+pub const LONGEST_WHO: usize = 100;
+/// Longest reason that is kept, in characters.
+pub const LONGEST_REASON: usize = 1000;
 
 /// How a package came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -44,7 +51,7 @@ pub enum Door {
 pub enum Outcome {
     /// It was refused or could not be read; nothing was changed.
     Refused,
-    /// It could not be written; what runs is what ran.
+    /// It could not be written, or was damaged on its way into the slot; what runs is what ran.
     Failed,
     /// It is in its slot, and the next start tries it.
     Installed,
@@ -123,6 +130,17 @@ impl Record {
             ..self
         }
     }
+
+    /// The same with words that cannot push all other records out, nor do anything to a screen.
+    fn bounded(&self) -> Self {
+        let within = |text: &Option<String>, most| text.as_deref().map(|t| printable(t, most));
+        Self {
+            who: within(&self.who, LONGEST_WHO),
+            reason: within(&self.reason, LONGEST_REASON),
+            reason_fr: within(&self.reason_fr, LONGEST_REASON),
+            ..self.clone()
+        }
+    }
 }
 
 /// Why something ended as it did, for people.
@@ -153,19 +171,17 @@ impl From<&ApplyError> for Reason {
     }
 }
 
-/// Appends a record and sees it onto the disk.
+/// Appends a record and sees it onto the disk. Words in it are kept to what a line has room for.
 ///
 /// # Errors
 /// The state volume refuses.
 pub fn append(folder: &Path, record: &Record) -> io::Result<()> {
     std::fs::create_dir_all(folder)?;
     let path = folder.join(FILE);
-    let line = serde_json::to_string(record)? + "\n";
+    let line = serde_json::to_string(&record.bounded())? + "\n";
     let old = read_bounded(&path).unwrap_or_default();
     if (old.len() + line.len()) as u64 > LIMIT {
-        let half = old.len() / 2;
-        let cut = old[half..].find('\n').map_or(old.len(), |at| half + at + 1);
-        return reached::write(folder, FILE, &(old[cut..].to_owned() + &line));
+        return reached::write(folder, FILE, &(later_half(&old).to_owned() + &line));
     }
     let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
     // A line that a power cut left half is ended, so that it does not spoil this one.
@@ -178,13 +194,20 @@ pub fn append(folder: &Path, record: &Record) -> io::Result<()> {
     file.sync_all()
 }
 
+/// The later half of the lines. The middle may lie within a character; a newline never does.
+fn later_half(old: &str) -> &str {
+    let half = old.len() / 2;
+    let newline = old.bytes().skip(half).position(|byte| byte == b'\n');
+    &old[newline.map_or(old.len(), |at| half + at + 1)..]
+}
+
 /// Appends a record of what has been done already. Where the state volume refuses, that is said to
 /// standard error and nothing more: it must not keep a machine from an update, nor from the way
 /// back.
 pub fn tell(folder: &Path, record: &Record) {
     if let Err(error) = append(folder, record) {
         let folder = folder.display();
-        eprintln!(
+        warn!(
             "vigie-update: the history in {folder} does not say what was done: {error}; \
              check the state volume's space and health"
         );
@@ -260,7 +283,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         for number in 0..400 {
             let long = Record {
-                reason: Some("long ".repeat(300)),
+                reason: Some("long ".repeat(200)),
                 ..record(Outcome::Good, number)
             };
             append(dir.path(), &long).unwrap();
@@ -279,6 +302,40 @@ mod tests {
         assert_eq!(after.last().unwrap().outcome, Outcome::Returned);
         std::fs::write(&path, [0xff, 0xfe, b'\n']).unwrap();
         assert!(load(dir.path()).is_empty());
+    }
+
+    #[test]
+    fn reasons_in_any_script_are_cut_between_lines() {
+        let dir = tempfile::tempdir().unwrap();
+        for shift in 0..4 {
+            // The middle of the file lies at each byte of a character in turn.
+            let long = "x".repeat(shift) + &"\u{1f4f7}".repeat(LIMIT as usize / 4) + "\n";
+            std::fs::write(dir.path().join(FILE), long).unwrap();
+            append(dir.path(), &record(Outcome::Returned, 5)).unwrap();
+            let outcomes: Vec<_> = load(dir.path()).iter().map(|r| r.outcome).collect();
+            assert_eq!(outcomes, [Outcome::Returned], "{shift}");
+        }
+    }
+
+    #[test]
+    fn no_words_push_the_other_records_out() {
+        let dir = tempfile::tempdir().unwrap();
+        append(dir.path(), &record(Outcome::Good, 1)).unwrap();
+        for _ in 0..3 {
+            let endless = Record {
+                who: Some("\x1b[2J\u{1f4f7}".repeat(100_000)),
+                reason: Some("\x1b]0;\u{1f4f7}\n".repeat(100_000)),
+                ..record(Outcome::Refused, 2)
+            };
+            append(dir.path(), &endless).unwrap();
+        }
+        let records = load(dir.path());
+        assert_eq!((records.len(), records[0].outcome), (4, Outcome::Good));
+        let (who, reason) = (records[3].who.as_ref(), records[3].reason.as_ref());
+        let (who, reason) = (who.unwrap(), reason.unwrap());
+        assert_eq!(who.chars().count(), LONGEST_WHO);
+        assert_eq!(reason.chars().count(), LONGEST_REASON);
+        assert!(!who.chars().chain(reason.chars()).any(char::is_control));
     }
 
     #[test]

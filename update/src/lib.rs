@@ -11,6 +11,9 @@
 //! - [`situation`]: what the account that fetches packages may know;
 //! - [`pulled`]: what came of a question to a server;
 //! - [`automatic`]: what is installed without being asked for;
+//! - [`attempts`]: how often that was tried;
+//! - [`printable`]: words of others, on a screen;
+//! - [`say`]: lines for whoever still reads;
 //! - [`doors`]: what lies where packages come in, and who may ask for what.
 //!
 //! Invariants:
@@ -21,6 +24,7 @@
 
 pub mod appliance;
 pub mod apply;
+pub mod attempts;
 pub mod automatic;
 pub mod boot_state;
 pub mod choice;
@@ -34,10 +38,12 @@ pub mod machine;
 pub mod media;
 pub mod package;
 pub mod policy;
+pub mod printable;
 pub mod progress;
 pub mod pulled;
 pub mod reached;
 pub mod running;
+pub mod say;
 pub mod situation;
 pub mod slot;
 pub mod status;

@@ -1,13 +1,13 @@
 //! The command `vigie-update`.
 //!
-//! Exit codes: 0 done, 1 failed, 2 wrong use, 3 the package was refused and nothing was changed,
-//! 4 there is nothing to go back to.
+//! Exit codes: 0 done, 1 failed, 2 wrong use, 3 what was asked for was refused and nothing was
+//! changed, 4 there is nothing to go back to.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand};
 use vigie_settings::Language;
 use vigie_update::appliance::This;
@@ -22,6 +22,7 @@ use vigie_update::fate::FateError;
 use vigie_update::history::{Door, Outcome, Reason};
 use vigie_update::media::place;
 use vigie_update::progress::Progress;
+use vigie_update::{say, warn};
 
 const REFUSED: u8 = 3;
 const NOTHING_THERE: u8 = 4;
@@ -145,7 +146,7 @@ fn main() -> ExitCode {
     match run(cli.command, language) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("vigie-update: {}", words(&error, language));
+            warn!("vigie-update: {}", words(&error, language));
             ExitCode::from(exit_code(&error))
         }
     }
@@ -165,7 +166,8 @@ fn words(error: &anyhow::Error, language: Language) -> String {
 fn exit_code(error: &anyhow::Error) -> u8 {
     match (error.downcast_ref(), error.downcast_ref()) {
         (Some(error), _) if ApplyError::is_refusal(error) => REFUSED,
-        (_, Some(FateError::NothingThere { .. } | FateError::Unsafe { .. })) => NOTHING_THERE,
+        (_, Some(FateError::Unsafe { .. })) => REFUSED,
+        (_, Some(FateError::NothingThere { .. })) => NOTHING_THERE,
         _ => 1,
     }
 }
@@ -176,7 +178,7 @@ fn run(command: Command, language: Language) -> Result<ExitCode> {
         Command::Verify { file, json } => return verify(&file, json, language),
         Command::Show { file } => show_package(&file, language)?,
         Command::List { json } => list::run(json, language)?,
-        Command::Forget { name } => println!("{}", forget::run(&name, language)?),
+        Command::Forget { name } => say!("{}", forget::run(&name, language)?),
         Command::Check { fetch, json } => check::run(json, fetch)?,
         Command::Auto => automatic::run()?,
         Command::Situation => automatic::tell_situation()?,
@@ -191,7 +193,7 @@ fn run(command: Command, language: Language) -> Result<ExitCode> {
                 restart()?;
             }
         }
-        Command::MediaMount { name } => println!("{}", place::plugged_in(&name)?),
+        Command::MediaMount { name } => say!("{}", place::plugged_in(&name)?),
         Command::MediaUnmount { name } => place::pulled_out(&name)?,
         Command::AskPassword => {
             if !password::run(&Gate::default(), language)? {
@@ -208,10 +210,10 @@ fn verify(file: &Path, json: bool, language: Language) -> Result<ExitCode> {
     let package = open_package(file)?;
     let this = This::load()?;
     match show::check(&this, &package, &mut progress(json, language)) {
-        Ok(checked) if json => println!("{}", show::json(&checked)),
-        Ok(checked) => println!("{}", show::lines(&checked, language).join("\n")),
+        Ok(checked) if json => say!("{}", show::json(&checked)),
+        Ok(checked) => say!("{}", show::lines(&checked, language).join("\n")),
         Err(error) if json => {
-            println!("{}", apply::failure_event(&error));
+            say!("{}", apply::failure_event(&error));
             return Ok(ExitCode::from(exit_code(&error.into())));
         }
         Err(error) => return Err(error.into()),
@@ -222,41 +224,48 @@ fn verify(file: &Path, json: bool, language: Language) -> Result<ExitCode> {
 fn show_package(file: &Path, language: Language) -> Result<()> {
     let package = open_package(file)?;
     let checked = show::check(&This::load()?, &package, &mut progress(false, language))?;
-    println!("{}", show::lines(&checked, language).join("\n"));
+    say!("{}", show::lines(&checked, language).join("\n"));
     Ok(())
 }
 
 fn apply_package(arguments: &ApplyArguments, language: Language) -> Result<ExitCode> {
+    ensure!(
+        !arguments.reinstall || arguments.door == Door::Console,
+        "--reinstall is for the console, not for the door {}",
+        arguments.door.name()
+    );
     let mut this = This::load()?;
-    let (package, door) = match &arguments.id {
+    let (package, expected, door) = match &arguments.id {
         Some(id) => {
             let found = list::by_id(&this, id)?;
             let (found, file) = found.context(
                 "this package is not there any more; look at the list again (vigie-update list)",
             )?;
-            (file, found.door)
+            (file, found.package, found.door)
         }
         None => {
             let file = arguments.file.as_deref();
-            (
-                open_package(file.unwrap_or(Path::new("-")))?,
-                arguments.door,
-            )
+            let package = open_package(file.unwrap_or(Path::new("-")))?;
+            (package, None, arguments.door)
         }
     };
     let asked = Asked {
         door,
         who: arguments.who.clone(),
-        reinstall: arguments.reinstall && door == Door::Console,
+        reinstall: arguments.reinstall,
     };
-    let order = Order { package, asked };
+    let order = Order {
+        package,
+        expected,
+        asked,
+    };
     let mut progress = progress(arguments.json, language);
     match apply::run(&mut this, Path::new(PROGRAM), &order, &mut progress) {
         Ok(applied) => {
             if arguments.json {
-                println!("{}", apply::success_event(&applied));
+                say!("{}", apply::success_event(&applied));
             } else {
-                println!("{}", apply::success(&applied, language));
+                say!("{}", apply::success(&applied, language));
             }
             if arguments.restart {
                 restart()?;
@@ -265,9 +274,9 @@ fn apply_package(arguments: &ApplyArguments, language: Language) -> Result<ExitC
         }
         Err(error) => {
             if arguments.json {
-                println!("{}", apply::failure_event(&error));
+                say!("{}", apply::failure_event(&error));
             } else {
-                eprintln!("{}", apply::failure(&error, language));
+                warn!("{}", apply::failure(&error, language));
             }
             Ok(ExitCode::from(exit_code(&error.into())))
         }
@@ -294,7 +303,7 @@ fn rollback(now: bool, who: Option<String>, language: Language) -> Result<()> {
              (systemctl reboot)"
         }
     };
-    println!("{words}");
+    say!("{words}");
     Ok(())
 }
 
@@ -310,5 +319,47 @@ fn reason_of_systemd() -> Reason {
             english: "it was not healthy in time".to_owned(),
             french: "elle n'a pas donné signe de bonne santé à temps".to_owned(),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vigie_update::Slot;
+
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_meant_together_is_wrong_use() {
+        let parsed = |line: &str| Cli::try_parse_from(line.split(' '));
+        for (line, right) in [
+            ("vigie-update apply --id ab12", true),
+            ("vigie-update apply --reinstall x.tgz", true),
+            ("vigie-update apply --id ab12 --reinstall", false),
+            ("vigie-update apply --id ab12 x.tgz", false),
+            ("vigie-update apply", false),
+        ] {
+            assert_eq!(parsed(line).is_ok(), right, "{line}");
+        }
+        let again = parsed("vigie-update apply --reinstall --door web x.tgz").unwrap();
+        let Command::Apply(arguments) = again.command else {
+            panic!("another command");
+        };
+        let error = apply_package(&arguments, Language::En).unwrap_err().to_string();
+        assert!(error.contains("for the console"), "{error}");
+    }
+
+    #[test]
+    fn exit_codes_tell_what_became_of_it() {
+        let version = vigie_update::Version([1, 0, 0, 0]);
+        let slot = Slot::B;
+        for (error, code) in [
+            (ApplyError::Live.into(), REFUSED),
+            (ApplyError::BootState(String::new()).into(), 1),
+            (FateError::Unsafe { slot, version }.into(), REFUSED),
+            (FateError::NothingThere { slot }.into(), NOTHING_THERE),
+            (anyhow::anyhow!("no such file"), 1),
+        ] {
+            assert_eq!(exit_code(&error), code, "{error}");
+        }
     }
 }

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::machine::Machine;
 use crate::package::header::{ANY_HARDWARE, Header};
@@ -19,6 +19,13 @@ pub struct Reached {
     pub security_epoch: u32,
 }
 
+/// An update that is installed in the other slot and waits for a restart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// Its version, as far as it is known.
+    pub version: Option<Version>,
+}
+
 /// How things stand when a package is offered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
@@ -26,8 +33,8 @@ pub struct Standing {
     pub reached: Reached,
     /// Whether the running system was marked good.
     pub confirmed: bool,
-    /// The version that is installed in the other slot and waits for a restart.
-    pub waiting: Option<Version>,
+    /// What is installed in the other slot and waits for a restart.
+    pub waiting: Option<Waiting>,
     /// The highest major version that the licence allows; none means that none is asked for.
     pub licensed_major: Option<u32>,
     /// The same version again was asked for, from the console.
@@ -120,8 +127,8 @@ pub enum Refusal {
     },
     /// Another one is installed and waits for a restart.
     Waiting {
-        /// Its version.
-        version: Version,
+        /// Its version, as far as it is known.
+        version: Option<Version>,
     },
 }
 
@@ -146,7 +153,7 @@ pub fn judge_claims(
     new_enough(header, machine, standing)?;
     on_this_version(header, machine)?;
     licensed(header, standing)?;
-    if let Some(version) = standing.waiting {
+    if let Some(Waiting { version }) = standing.waiting {
         return Err(Refusal::Waiting { version });
     }
     if !standing.confirmed {
@@ -253,10 +260,14 @@ impl Refusal {
                 "la version {running} vient de démarrer et n'est pas encore confirmée ; attendez \
                  une minute, ou regardez l'état du système"
             ),
-            Self::Waiting { version } => format!(
-                "la version {version} est installée et attend un redémarrage ; redémarrez, ou \
-                 annulez-la d'abord"
-            ),
+            Self::Waiting { version } => {
+                let what =
+                    version.map_or("une mise à jour".to_owned(), |v| format!("la version {v}"));
+                format!(
+                    "{what} est installée et attend un redémarrage ; redémarrez, ou annulez-la \
+                     d'abord"
+                )
+            }
         }
     }
 }
@@ -306,11 +317,13 @@ impl fmt::Display for Refusal {
                 "version {running} has just started and is not confirmed yet; wait a minute, or \
                  look at the system's status"
             ),
-            Self::Waiting { version } => write!(
-                f,
-                "version {version} is installed and waits for a restart; restart, or cancel it \
-                 first"
-            ),
+            Self::Waiting { version } => {
+                let what = version.map_or("an update".to_owned(), |v| format!("version {v}"));
+                write!(
+                    f,
+                    "{what} is installed and waits for a restart; restart, or cancel it first"
+                )
+            }
         }
     }
 }
@@ -416,6 +429,24 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_waits_is_named_by_its_version_or_not_at_all() {
+        let version: Version = "1.9.0.0".parse().unwrap();
+        for (version, english, french) in [
+            (
+                Some(version),
+                "version 1.9.0.0 is",
+                "la version 1.9.0.0 est",
+            ),
+            (None, "an update is", "une mise à jour est"),
+        ] {
+            let refusal = Refusal::Waiting { version };
+            assert!(refusal.to_string().starts_with(english), "{refusal}");
+            let words = refusal.french();
+            assert!(words.starts_with(french), "{words}");
+        }
+    }
+
     type Change<'a> = &'a dyn Fn(&mut Header, &mut Machine, &mut Standing);
 
     #[test]
@@ -444,7 +475,8 @@ mod tests {
             ("ok", &|_, _, s| s.licensed_major = Some(2)),
             ("unconfirmed", &|_, _, s| s.confirmed = false),
             ("waiting", &|_, _, s| {
-                s.waiting = Some("1.9.0.0".parse().unwrap())
+                let version = "1.9.0.0".parse().ok();
+                s.waiting = Some(Waiting { version });
             }),
         ];
         for (expected, change) in cases {

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use vigie_disk::Bytes;
 
 use crate::apply::Phase;
+use crate::{say, warn};
 
 /// Lines for a reader that is no terminal come no more often.
 const LINE_EVERY: Duration = Duration::from_secs(2);
@@ -107,7 +108,7 @@ impl Progress {
             Shown::Bar => self.draw(phase, begins, done, total),
             Shown::Json if begins || ends || self.last.elapsed() >= JSON_EVERY => {
                 self.last = Instant::now();
-                println!("{}", event(phase, done, total));
+                say!("{}", event(phase, done, total));
             }
             Shown::Socket(_) if begins || ends || self.last.elapsed() >= JSON_EVERY => {
                 self.last = Instant::now();
@@ -116,7 +117,7 @@ impl Progress {
             Shown::Lines if begins || ends || self.last.elapsed() >= LINE_EVERY => {
                 self.last = Instant::now();
                 let percent = done.get() * 100 / total.get().max(1);
-                eprintln!("{}: {percent} %", phase.text(self.french));
+                warn!("{}: {percent} %", phase.text(self.french));
             }
             Shown::Json | Shown::Socket(_) | Shown::Lines => {}
         }

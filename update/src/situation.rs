@@ -14,7 +14,7 @@ use crate::automatic;
 use crate::history::{self, Outcome, Record};
 use crate::machine::Machine;
 use crate::package::signature::KeyId;
-use crate::policy::{Reached, Standing};
+use crate::policy::{Reached, Standing, Waiting};
 use crate::version::Version;
 
 /// Folder of the file: root's, in memory.
@@ -33,8 +33,8 @@ pub struct Situation {
     pub reached: Version,
     /// Highest security epoch that was.
     pub reached_epoch: u32,
-    /// The version that is installed and waits for a restart.
-    pub waiting: Option<Version>,
+    /// What is installed and waits for a restart.
+    pub waiting: Option<Waiting>,
     /// The highest major version that the licence allows.
     pub licensed_major: Option<u32>,
     /// Keys that were ever revoked here, beside those of the image's list.
@@ -105,10 +105,10 @@ impl Situation {
     }
 }
 
-/// The last thing that became of each package. `installs` says whether packages are installed
-/// without being asked for.
+/// The last thing that became of each package. `tried` are the packages that were tried without
+/// being asked for, once for each time; none where that is not done.
 #[must_use]
-pub fn fates(records: &[Record], installs: bool) -> Vec<Fate> {
+pub fn fates(records: &[Record], tried: Option<&[String]>) -> Vec<Fate> {
     let mut fates: Vec<Fate> = Vec::new();
     for record in records {
         let Some(package) = &record.package else {
@@ -121,7 +121,7 @@ pub fn fates(records: &[Record], installs: bool) -> Vec<Fate> {
             time: record.time,
             outcome: record.outcome,
             reason: reason.map(|reason| reason.chars().take(REASON_MAX).collect()),
-            again: installs && automatic::is_tried_again(record, records),
+            again: tried.is_some_and(|tried| automatic::is_tried_again(record, tried)),
         });
     }
     fates
@@ -129,8 +129,8 @@ pub fn fates(records: &[Record], installs: bool) -> Vec<Fate> {
 
 /// The parts of it that the history tells.
 #[must_use]
-pub fn of_history(records: &[Record], installs: bool) -> (BTreeSet<Version>, Vec<Fate>) {
-    (history::not_again(records), fates(records, installs))
+pub fn of_history(records: &[Record], tried: Option<&[String]>) -> (BTreeSet<Version>, Vec<Fate>) {
+    (history::not_again(records), fates(records, tried))
 }
 
 #[cfg(test)]
@@ -150,7 +150,7 @@ mod tests {
             record("b", Outcome::Refused),
             record("a", Outcome::Returned),
         ];
-        let (not_again, fates) = of_history(&records, true);
+        let (not_again, fates) = of_history(&records, Some(&[]));
         let told: Vec<_> = fates.iter().map(|f| (&*f.package, f.outcome)).collect();
         assert_eq!(told, [("b", Outcome::Refused), ("a", Outcome::Returned)]);
         assert_eq!(fates[0].reason.as_ref().unwrap().len(), REASON_MAX);
@@ -175,7 +175,9 @@ mod tests {
                 ..Record::now(*outcome, Version::default())
             };
             let records: Vec<Record> = outcomes.iter().map(record).collect();
-            let fates = fates(&records, installs);
+            let failed = |outcome: &&Outcome| matches!(outcome, Failed | Refused);
+            let tried = vec!["a".to_owned(); outcomes.iter().filter(failed).count()];
+            let fates = fates(&records, installs.then_some(&tried[..]));
             assert_eq!(fates[0].again, again, "{outcomes:?} {installs}");
         }
     }

@@ -9,6 +9,7 @@ use crate::boot_state::{BootState, SlotState};
 use crate::choice::choose;
 use crate::esp::EspError;
 use crate::fate::SlotFacts;
+use crate::machine;
 use crate::running::{Mode, Running};
 use crate::slot::Slot;
 
@@ -93,7 +94,7 @@ impl Status {
     pub fn new(running: &Running, os_release: &str, state: Option<&BootState>) -> Self {
         Self {
             mode: running.mode,
-            version: os_release_field(os_release, "VERSION_ID"),
+            version: machine::field(os_release, "VERSION_ID").ok(),
             slot: running.slot,
             slots: state.map(|state| Slots {
                 first: state.first,
@@ -134,14 +135,6 @@ impl Status {
         lines.extend(self.copies.iter().map(Copy::line));
         lines
     }
-}
-
-/// A field of os-release(5).
-fn os_release_field(text: &str, name: &str) -> Option<String> {
-    let value = text
-        .lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))?;
-    Some(value.trim_matches(['"', '\'']).to_owned())
 }
 
 #[cfg(test)]

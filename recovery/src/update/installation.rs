@@ -11,7 +11,7 @@ use vigie_disk::KernelDevice;
 use vigie_disk::ext4::{Health, Superblock};
 use vigie_disk::sysfs::Sysfs;
 use vigie_settings::Store;
-use vigie_update::appliance::This;
+use vigie_update::appliance::{This, licensed_major};
 use vigie_update::apply::target::{Appliance, Target};
 use vigie_update::boot_state::BootState;
 use vigie_update::choice::choose;
@@ -64,14 +64,16 @@ impl Opened {
         let folder = state.folder.join(UPDATES);
         let mut keys = machine::keys(Path::new("/"))?;
         keys.revoked.extend(Floor::load(&folder).revoked);
-        let settings = Store::on_state_volume(&state.folder).load().settings;
+        let settings = Store::on_state_volume(&state.folder).load();
+        let licensed_major = licensed_major(&settings, false, machine.version);
+        let settings = settings.settings;
         let this = This {
             target,
             slot,
             machine,
             keys,
             folder,
-            licensed_major: settings.update.licence_major,
+            licensed_major,
         };
         Ok(Self {
             this,

@@ -107,7 +107,11 @@ pub fn run(
         Source::Package(path) => {
             let package =
                 File::open(path).with_context(|| format!("opening {}", path.display()))?;
-            let order = Order { package, asked };
+            let order = Order {
+                package,
+                expected: None,
+                asked,
+            };
             apply::run(this, Path::new(UPDATER), &order, progress)?
         }
         Source::Medium => {

@@ -4,6 +4,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 
@@ -12,6 +14,11 @@ use super::ApplyError;
 /// Where the lock is, in memory: it does not outlive a restart.
 pub const LOCK: &str = "/run/vigie/update.lock";
 
+/// How long the lock is tried for: [`holder`] has it for a moment each time that it is asked.
+const PATIENCE: Duration = Duration::from_millis(200);
+/// Between two tries.
+const PAUSE: Duration = Duration::from_millis(5);
+
 /// The right to change slots, as long as it is held.
 #[derive(Debug)]
 pub struct Lock(#[expect(dead_code, reason = "held for its lock")] File);
@@ -19,9 +26,16 @@ pub struct Lock(#[expect(dead_code, reason = "held for its lock")] File);
 /// Takes the lock, or says who has it.
 ///
 /// # Errors
-/// [`ApplyError::Busy`] while another has it.
+/// [`ApplyError::Busy`] while another has it, [`ApplyError::Lock`] where it cannot be had at all.
 pub fn take(path: &Path, who: &str) -> Result<Lock, ApplyError> {
-    let busy = |who: String| ApplyError::Busy(who);
+    take_within(path, who, PATIENCE)
+}
+
+/// The same, after waiting for another who has it, no longer than `patience`.
+///
+/// # Errors
+/// As [`take`].
+pub fn take_within(path: &Path, who: &str, patience: Duration) -> Result<Lock, ApplyError> {
     let mut options = OpenOptions::new();
     options
         .read(true)
@@ -29,13 +43,18 @@ pub fn take(path: &Path, who: &str) -> Result<Lock, ApplyError> {
         .create(true)
         .truncate(false)
         .mode(0o600);
-    let mut file = options
-        .open(path)
-        .map_err(|e| busy(format!("{}: {e}", path.display())))?;
-    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-        let mut holder = String::new();
-        let _ = (&file).take(200).read_to_string(&mut holder);
-        return Err(busy(holder));
+    let mut file = options.open(path).map_err(|source| ApplyError::Lock {
+        path: path.display().to_string(),
+        source,
+    })?;
+    let begun = Instant::now();
+    while flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        if begun.elapsed() >= patience {
+            let mut holder = String::new();
+            let _ = (&file).take(200).read_to_string(&mut holder);
+            return Err(ApplyError::Busy(holder));
+        }
+        thread::sleep(PAUSE);
     }
     // Only for people: what is held is the lock, not the text.
     let _ = file.set_len(0).and_then(|()| file.rewind());
@@ -71,5 +90,32 @@ mod tests {
         assert_eq!(holder(&path), None);
         assert_eq!(holder(&dir.path().join("none")), None);
         take(&path, "scp").unwrap();
+    }
+    #[test]
+    fn c59_asking_who_holds_the_lock_keeps_nobody_from_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        drop(take(&path, "web").unwrap());
+        let (stop, stopped) = std::sync::mpsc::channel::<()>();
+        let asking = path.clone();
+        let asks = thread::spawn(move || {
+            while stopped.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {
+                assert_ne!(holder(&asking).as_deref(), Some("nobody"));
+            }
+        });
+        for _ in 0..1000 {
+            take(&path, "scp").unwrap();
+        }
+        drop(stop);
+        asks.join().unwrap();
+    }
+
+    #[test]
+    fn a_lock_that_cannot_be_opened_is_no_other_update() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = take(dir.path(), "web").unwrap_err();
+        assert!(matches!(error, ApplyError::Lock { .. }), "{error}");
+        assert!(!error.is_refusal());
+        assert!(!error.to_string().contains("under way"), "{error}");
     }
 }

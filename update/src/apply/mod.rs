@@ -5,10 +5,11 @@
 //!
 //! 1. one updater at a time, through whatever door ([`lock`]);
 //! 2. the head is verified, parsed and judged;
-//! 3. the other slot is made unbootable, in one sector;
-//! 4. it is written, by a process without privileges ([`sandboxed`]);
-//! 5. it is flushed, read back and compared with the signed header;
-//! 6. it becomes the first to be tried, in one sector.
+//! 3. a body that can be read twice is compared with it: a damaged one costs nothing;
+//! 4. the other slot is made unbootable, in one sector, and what it held is forgotten;
+//! 5. it is written, by a process without privileges ([`sandboxed`]);
+//! 6. it is flushed, read back and compared with the signed header;
+//! 7. it becomes the first to be tried, in one sector.
 
 pub mod child;
 mod frame;
@@ -23,6 +24,7 @@ use vigie_disk::Bytes;
 
 use crate::boot_state::{BootState, SlotState, TRIES};
 use crate::esp::EspError;
+use crate::fate::SlotFacts;
 use crate::machine::Machine;
 use crate::package::envelope::Envelope;
 use crate::package::manifest::Role;
@@ -41,9 +43,22 @@ pub enum ApplyError {
     /// The package is authentic and not for this machine, now.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The file was chosen from a list, and holds another package by now.
+    #[error(
+        "this is not the package that was chosen, the file was changed; look at the list again"
+    )]
+    Changed,
     /// Another update is under way.
     #[error("another update is under way ({0}); wait until it has ended")]
     Busy(String),
+    /// The lock cannot be had, whoever else asks for it.
+    #[error("opening the updates' lock {path}: {source}; restart the appliance")]
+    Lock {
+        /// Where it is.
+        path: String,
+        /// What happened.
+        source: std::io::Error,
+    },
     /// This system has no slots.
     #[error("this is the live system, it has no slots to update; choose the installed one")]
     Live,
@@ -78,6 +93,14 @@ pub enum ApplyError {
         /// What mdadm said.
         why: String,
     },
+    /// It went wrong after the other slot was given up for it.
+    #[error("{why}; slot {slot} holds no version to go back to any more, until one is installed")]
+    Unfinished {
+        /// The other slot.
+        slot: Slot,
+        /// What went wrong.
+        why: Box<ApplyError>,
+    },
     /// The boot state could not be written everywhere.
     #[error("writing the boot state: {0}")]
     BootState(String),
@@ -104,9 +127,15 @@ impl ApplyError {
         match self {
             Self::Package(error) => error.french(),
             Self::Refused(refusal) => refusal.french(),
+            Self::Changed => "ce n'est pas le paquet choisi, le fichier a changé ; regardez de \
+                              nouveau la liste"
+                .to_owned(),
             Self::Busy(who) => {
                 format!("une autre mise à jour est en cours ({who}) ; attendez sa fin")
             }
+            Self::Lock { path, source } => format!(
+                "ouverture du verrou des mises à jour {path} : {source} ; redémarrez l'appareil"
+            ),
             Self::Live => "c'est le système démarré du support, il n'a rien à mettre à jour ; \
                            choisissez le système installé"
                 .to_owned(),
@@ -119,6 +148,11 @@ impl ApplyError {
                  support en gardant les données"
             ),
             Self::Array { name, why } => format!("la grappe RAID {name} ne démarre pas : {why}"),
+            Self::Unfinished { slot, why } => format!(
+                "{} ; l'emplacement {slot} ne contient plus de version où revenir, jusqu'à la \
+                 prochaine installation",
+                why.french()
+            ),
             Self::BootState(why) => format!("écriture de l'état de démarrage : {why}"),
             Self::Esp(error) => format!("lecture de l'état de démarrage : {error}"),
             Self::Descriptor { name, source } => format!("transmission de {name} : {source}"),
@@ -133,6 +167,8 @@ impl ApplyError {
             self,
             Self::BootState(_)
                 | Self::Disk(_)
+                | Self::Lock { .. }
+                | Self::Unfinished { .. }
                 | Self::Package(PackageError::Write(_) | PackageError::Disk(_))
         )
     }
@@ -143,6 +179,16 @@ pub trait Unpacker {
     /// The head, not authenticated.
     fn envelope(&mut self) -> Result<Envelope, PackageError>;
 
+    /// Compares the body with the authenticated header where it can be read twice, and leaves it
+    /// as it was; nothing is unpacked. `note` is told the bytes done of the body.
+    fn check_body(
+        &mut self,
+        _header: &Header,
+        _note: &mut dyn FnMut(Bytes),
+    ) -> Result<(), PackageError> {
+        Ok(())
+    }
+
     /// Unpacks the body into a slot, or only checks it. `header` is the authenticated one.
     fn unpack(
         &mut self,
@@ -151,6 +197,9 @@ pub trait Unpacker {
         slot: Option<&mut OpenSlot>,
         note: &mut dyn FnMut(Bytes),
     ) -> Result<Unpacked, PackageError>;
+
+    /// Takes the slot's devices away from whatever unpacks: nothing is written from here on.
+    fn end(&mut self) {}
 }
 
 /// A step that takes its time.
@@ -170,6 +219,9 @@ pub enum Phase {
 /// Who is told how far it is: phase, bytes done, bytes in all.
 pub type Progress<'a> = dyn FnMut(Phase, Bytes, Bytes) + 'a;
 
+/// Who remembers what a slot holds: nothing any more, or what was written.
+pub type Remember<'a> = dyn FnMut(Slot, Option<SlotFacts>) + 'a;
+
 /// An authenticated package.
 #[derive(Clone, Debug)]
 pub struct Opened {
@@ -185,6 +237,22 @@ pub struct Opened {
 /// It is no package, or not signed by whom this machine trusts.
 pub fn open(unpacker: &mut dyn Unpacker, keys: &Keyring) -> Result<Opened, PackageError> {
     authenticate(&unpacker.envelope()?, keys)
+}
+
+/// The same, of the package whose [`Opened::id`] is `expected`, where one was chosen.
+///
+/// # Errors
+/// As [`open`]; it is another package.
+pub fn open_chosen(
+    unpacker: &mut dyn Unpacker,
+    keys: &Keyring,
+    expected: Option<&str>,
+) -> Result<Opened, ApplyError> {
+    let opened = open(unpacker, keys)?;
+    if expected.is_some_and(|expected| expected != opened.id) {
+        return Err(ApplyError::Changed);
+    }
+    Ok(opened)
 }
 
 /// Authenticates a head that was read, and only then parses it.
@@ -218,22 +286,48 @@ pub fn apply(
     context: &Context,
     unpacker: &mut dyn Unpacker,
     target: &mut dyn Target,
+    remember: &mut Remember<'_>,
     progress: &mut Progress<'_>,
 ) -> Result<Manifest, ApplyError> {
     let header = &opened.header;
     judge(header, &context.machine, &context.standing)?;
-    let other = context.running.other();
+    let slot = context.running.other();
     let base = check_base(header, context.running, target, progress)?;
-    let mut slot = target.open(other, true)?;
-    check_room(header, &slot)?;
+    let mut open = target.open(slot, true)?;
+    check_room(header, &open)?;
+    let note = &mut |done| progress(Phase::Check, done, Bytes::new(header.body));
+    unpacker.check_body(header, note)?;
     let state = disable(context.running, target)?;
+    remember(slot, None);
+    let manifest = fill(header, base.as_ref(), &mut open, unpacker, progress).map_err(|error| {
+        let why = Box::new(error.into());
+        ApplyError::Unfinished { slot, why }
+    })?;
+    let held = SlotFacts {
+        version: header.version,
+        security_epoch: header.security_epoch,
+    };
+    remember(slot, Some(held));
+    flip(state, slot, target)?;
+    Ok(manifest)
+}
+
+/// Writes the slot and reads it back.
+fn fill(
+    header: &Header,
+    base: Option<&OpenSlot>,
+    slot: &mut OpenSlot,
+    unpacker: &mut dyn Unpacker,
+    progress: &mut Progress<'_>,
+) -> Result<Manifest, PackageError> {
     let total = header.total();
     let note = &mut |done| progress(Phase::Write, done, total);
-    let unpacked = unpacker.unpack(header, base.as_ref(), Some(&mut slot), note)?;
+    let unpacked = unpacker.unpack(header, base, Some(slot), note)?;
+    // It may be another program by now: what is compared must not change under it.
+    unpacker.end();
     let note = &mut |done| progress(Phase::ReadBack, done, total);
     let written = unpacked.written.as_ref();
     member::read_back(header, &mut slot.devices, written, note)?;
-    flip(state, other, target)?;
     Ok(unpacked.manifest)
 }
 

@@ -1,8 +1,9 @@
 //! Starts the unpacking process and speaks with it.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read, Seek};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -14,10 +15,12 @@ use super::Unpacker;
 use super::child::{DeviceFacts, Go, Wrong};
 use super::frame::{self, Kind};
 use super::target::OpenSlot;
+use crate::history::LONGEST_REASON;
 use crate::package::envelope::Envelope;
 use crate::package::manifest::Role;
 use crate::package::member::{Slots, Unpacked};
-use crate::package::{Header, Manifest, PackageError};
+use crate::package::{Header, Manifest, PackageError, chunks};
+use crate::printable::printable;
 
 /// The account of the unpacking process; it owns nothing.
 pub const ACCOUNT: &str = "vigie-unwrap";
@@ -27,6 +30,36 @@ pub const ACCOUNT: &str = "vigie-unwrap";
 pub struct Sandboxed {
     child: Child,
     socket: UnixStream,
+    again: Option<Again>,
+    /// Where the body begins, once the head was read.
+    body: u64,
+}
+
+/// A package that can be read twice: a regular file, and where it began. It is read in place, so
+/// that the unpacking process, which shares its position, does not notice.
+#[derive(Debug)]
+struct Again {
+    file: File,
+    at: u64,
+}
+
+impl Again {
+    fn new(mut package: &File) -> io::Result<Option<Self>> {
+        if !package.metadata()?.is_file() {
+            return Ok(None);
+        }
+        let at = package.stream_position()?;
+        let file = package.try_clone()?;
+        Ok(Some(Self { file, at }))
+    }
+}
+
+impl Read for Again {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let got = self.file.read_at(buffer, self.at)?;
+        self.at += got as u64;
+        Ok(got)
+    }
 }
 
 impl Sandboxed {
@@ -47,10 +80,14 @@ impl Sandboxed {
     }
 
     fn try_start(program: &Path, package: &File, run_as: Option<&str>) -> io::Result<Self> {
+        let again = Again::new(package)?;
         let (mut socket, theirs) = UnixStream::pair()?;
         let mut command = Command::new(program);
         command.arg("unwrap").env_clear().current_dir("/");
         command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null());
+        // A terminal that goes away signals the group of whoever asked; this one ends with the
+        // updater and not before.
+        command.process_group(0);
         if let Some(name) = run_as {
             let passwd = std::fs::read_to_string("/etc/passwd")?;
             let (user, group) = account(&passwd, name)
@@ -60,7 +97,12 @@ impl Sandboxed {
         }
         let child = command.spawn()?;
         frame::send(&mut socket, Kind::Package, &[], &[package.as_fd()])?;
-        Ok(Self { child, socket })
+        Ok(Self {
+            child,
+            socket,
+            again,
+            body: 0,
+        })
     }
 
     /// The number of the process.
@@ -102,7 +144,21 @@ impl Unpacker for Sandboxed {
         if frame.kind != Kind::Head {
             return Err(self.died());
         }
-        Envelope::read(&mut &frame.bytes[..])
+        let envelope = Envelope::read(&mut &frame.bytes[..])?;
+        self.body = envelope.length;
+        Ok(envelope)
+    }
+
+    fn check_body(
+        &mut self,
+        header: &Header,
+        note: &mut dyn FnMut(Bytes),
+    ) -> Result<(), PackageError> {
+        let Some(mut again) = self.again.take() else {
+            return Ok(());
+        };
+        again.at += self.body;
+        chunks::compare(header, &mut again, note)
     }
 
     fn unpack(
@@ -145,13 +201,18 @@ impl Unpacker for Sandboxed {
             }
         }
     }
+
+    fn end(&mut self) {
+        // It cannot have started another: see `sandbox`. One that has ended cannot be killed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 impl Drop for Sandboxed {
     fn drop(&mut self) {
         // It may be waiting for a package that never comes.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.end();
     }
 }
 
@@ -167,9 +228,13 @@ fn facts(slot: &OpenSlot) -> Vec<DeviceFacts> {
     Role::ALL.map(facts).into()
 }
 
+/// What the process says is as good as what a package says: it may have been taken over.
 fn told(bytes: &[u8]) -> PackageError {
     match serde_json::from_slice(bytes) {
-        Ok(Wrong { english, french }) => PackageError::Told { english, french },
+        Ok(Wrong { english, french }) => PackageError::Told {
+            english: printable(&english, LONGEST_REASON),
+            french: printable(&french, LONGEST_REASON),
+        },
         Err(error) => PackageError::content(error.to_string()),
     }
 }
@@ -189,6 +254,21 @@ fn account(passwd: &str, name: &str) -> Option<(u32, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_process_says_is_bounded_and_does_nothing_to_a_screen() {
+        let wrong = Wrong {
+            english: "\x1b[2Jwrong\n".repeat(100_000),
+            french: "faux\x07".repeat(100_000),
+        };
+        let error = told(&serde_json::to_vec(&wrong).unwrap());
+        for words in [error.to_string(), error.french()] {
+            assert_eq!(words.chars().count(), LONGEST_REASON);
+            assert!(!words.chars().any(char::is_control));
+        }
+        let error = told(b"{");
+        assert!(matches!(error, PackageError::Content(_)), "{error}");
+    }
 
     #[test]
     fn accounts_are_never_root() {

@@ -2,9 +2,12 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::{Value, json};
+use signal_hook::consts::SIGHUP;
+use signal_hook::flag;
 use vigie_settings::Language;
 
 use crate::appliance::This;
@@ -14,8 +17,10 @@ use crate::apply::{self, ApplyError, Opened, Unpacker};
 use crate::fate::{self, SlotFacts};
 use crate::history::{self, Door, Outcome, Record};
 use crate::package::Keyring;
+use crate::policy::Standing;
 use crate::progress::Progress;
 use crate::version::Version;
+use crate::warn;
 
 /// Where this program is, for starting its unpacking process.
 pub const PROGRAM: &str = "/proc/self/exe";
@@ -36,6 +41,8 @@ pub struct Asked {
 pub struct Order {
     /// The opened package.
     pub package: File,
+    /// Which one was chosen, by [`Opened::id`], where it was chosen from a list.
+    pub expected: Option<String>,
     /// Who asks.
     pub asked: Asked,
 }
@@ -62,7 +69,7 @@ pub fn run(
 ) -> Result<Applied, ApplyError> {
     let open = |keys: &Keyring| {
         let mut unpacker = Sandboxed::start(program, &order.package, Some(ACCOUNT))?;
-        let opened = apply::open(&mut unpacker, keys)?;
+        let opened = apply::open_chosen(&mut unpacker, keys, order.expected.as_deref())?;
         Ok((opened, unpacker))
     };
     from(this, &order.asked, open, progress)
@@ -82,6 +89,7 @@ pub fn from<U: Unpacker>(
     let comma = |who: &String| format!(", {who}");
     let who = asked.who.as_ref().map(comma).unwrap_or_default();
     let _lock = lock::take(Path::new(LOCK), &format!("{:?}{who}", asked.door))?;
+    outlive_the_session();
     let mut record = Record {
         door: Some(asked.door),
         who: asked.who.clone(),
@@ -105,6 +113,15 @@ pub fn from<U: Unpacker>(
     result
 }
 
+/// A terminal that goes away ends nothing that was begun: what was asked for is done, and told in
+/// the history. The unpacking process is kept from it by `Sandboxed`.
+fn outlive_the_session() {
+    // Nobody looks at the flag: that there is a handler is what keeps the signal from ending this.
+    if let Err(error) = flag::register(SIGHUP, Arc::default()) {
+        warn!("vigie-update: a lost session will end this: {error}");
+    }
+}
+
 fn write(
     this: &mut This,
     opened: &Opened,
@@ -118,20 +135,36 @@ fn write(
     record.to = Some(header.version);
     record.slot = Some(slot);
     record.package = Some(id.clone());
-    let context = this
+    let mut context = this
         .context(asked.reinstall)
         .map_err(|error| ApplyError::BootState(format!("{error:#}")))?;
-    let tell = &mut |phase, done, total| progress.tell(phase, done, total);
-    apply::apply(opened, &context, unpacker, &mut this.target, tell)?;
-    let held = SlotFacts {
-        version: header.version,
-        security_epoch: header.security_epoch,
+    context.standing = through(asked.door, context.standing);
+    let folder = &this.folder;
+    let remember = &mut |slot, held: Option<SlotFacts>| {
+        let done = match held {
+            Some(held) => fate::remember(folder, slot, held),
+            None => fate::forget(folder, slot),
+        };
+        if let Err(error) = done {
+            warn!("vigie-update: {error}");
+        }
     };
-    if let Err(error) = fate::remember(&this.folder, slot, held) {
-        eprintln!("vigie-update: {error}");
-    }
+    let tell = &mut |phase, done, total| progress.tell(phase, done, total);
+    let target = &mut this.target;
+    apply::apply(opened, &context, unpacker, target, remember, tell)?;
     let version = header.version;
     Ok(Applied { version, slot })
+}
+
+/// How things stand for who comes through a door. From a medium nothing of the installation runs:
+/// a version that waits for a start, or hangs at each, is what is replaced, and needs no restart
+/// before.
+fn through(door: Door, standing: Standing) -> Standing {
+    let waiting = standing.waiting.filter(|_| door != Door::Medium);
+    Standing {
+        waiting,
+        ..standing
+    }
 }
 
 /// A success, for a person.
@@ -185,12 +218,12 @@ pub struct ApplyArguments {
     #[arg(required_unless_present = "id")]
     pub file: Option<PathBuf>,
     /// A package that `list` shows, by its id; its door is that of its folder.
-    #[arg(long, conflicts_with_all = ["file", "door"])]
+    #[arg(long, conflicts_with_all = ["file", "door", "reinstall"])]
     pub id: Option<String>,
     /// Print JSON lines.
     #[arg(long)]
     pub json: bool,
-    /// Install the running version again.
+    /// Install the running version again; from the console only.
     #[arg(long)]
     pub reinstall: bool,
     /// Restart when it is installed.
@@ -206,6 +239,8 @@ pub struct ApplyArguments {
 
 #[cfg(test)]
 mod tests {
+    use crate::policy::{Reached, Waiting};
+
     use super::*;
 
     #[test]
@@ -238,5 +273,60 @@ mod tests {
         assert!(success(&applied, Language::Fr).starts_with("la version 2.0.0.0 est dans"));
         let event = json!({"event": "installed", "version": "2.0.0.0", "slot": "b"});
         assert_eq!(success_event(&applied), event);
+    }
+
+    /// Run by the test below.
+    #[test]
+    #[ignore = "a part of the test below, in a process of its own"]
+    fn loses_its_session() {
+        use rustix::process::{Signal, getpid, kill_process};
+        if std::env::var_os("OUTLIVES").is_some() {
+            outlive_the_session();
+        }
+        kill_process(getpid(), Signal::HUP).unwrap();
+    }
+
+    #[test]
+    fn a_lost_session_ends_no_update() {
+        let me = std::env::current_exe().unwrap();
+        let name = "commands::apply::tests::loses_its_session";
+        let run = || {
+            let mut command = std::process::Command::new(&me);
+            command.args(["--exact", name, "--ignored"]);
+            command
+        };
+        let status = run().env("OUTLIVES", "1").output().unwrap().status;
+        assert!(status.success(), "{status}");
+        // The test tells one from the other.
+        let status = run().output().unwrap().status;
+        assert!(!status.success(), "{status}");
+    }
+
+    #[test]
+    fn c77_a_version_that_hangs_is_replaced_from_the_medium_and_only_from_there() {
+        let waits = Waiting {
+            version: Some(Version([2, 0, 0, 0])),
+        };
+        for (door, refused) in [
+            (Door::Medium, false),
+            (Door::Console, true),
+            (Door::Web, true),
+            (Door::Usb, true),
+        ] {
+            let standing = Standing {
+                reached: Reached::default(),
+                confirmed: true,
+                waiting: Some(waits),
+                licensed_major: Some(1),
+                reinstall: false,
+            };
+            let seen = through(door, standing);
+            assert_eq!(seen.waiting.is_some(), refused, "{door:?}");
+            let rest = Standing {
+                waiting: standing.waiting,
+                ..seen
+            };
+            assert_eq!(rest, standing, "{door:?}");
+        }
     }
 }

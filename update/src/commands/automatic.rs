@@ -1,5 +1,6 @@
 //! `vigie-update auto` and `situation`: what is done without a person, on the running machine.
 
+use std::fs::File;
 use std::io::Seek;
 use std::path::Path;
 use std::time::SystemTime;
@@ -15,6 +16,7 @@ use super::serve::restart;
 use crate::appliance::{This, settings};
 use crate::apply::ApplyError;
 use crate::apply::lock::{self, LOCK};
+use crate::attempts;
 use crate::automatic::{Now, Step, WHO, is_time, next};
 use crate::doors::found::Found;
 use crate::history;
@@ -23,6 +25,7 @@ use crate::progress::Progress;
 use crate::pulled::{self, Consent};
 use crate::reached::Floor;
 use crate::situation::{self, Situation};
+use crate::{say, warn};
 
 /// Packages that are tried in one run.
 const TRIES: usize = 4;
@@ -30,60 +33,95 @@ const TRIES: usize = 4;
 /// Installs the best package that came by itself, and restarts, where the settings say so.
 ///
 /// # Errors
-/// This is no installed appliance; the restart was refused. A package that is refused is none: the
-/// next is tried.
+/// This is no installed appliance; the restart was refused; an attempt cannot be written down, so
+/// that none is made. A package that is refused is none: the next is tried.
 pub fn run() -> Result<()> {
     let settings = settings(Path::new("/"));
     if settings.automatic != Automatic::Install {
-        println!("updates are not installed without being asked for (automatic = \"install\")");
+        say!("updates are not installed without being asked for (automatic = \"install\")");
         return Ok(());
     }
     for _ in 0..TRIES {
-        let mut this = This::load()?;
-        let (found, files): (Vec<Found>, Vec<_>) = list::scan(&this)?.into_iter().unzip();
-        let waiting = this.context(false)?.standing.waiting.is_some();
-        let records = history::load(&this.folder);
-        let clock_is_set = clock_is_set();
-        let consent = consent();
-        let now = Now {
-            waiting,
-            in_window: is_time(settings.window.as_ref(), minute(), clock_is_set),
-            consent: consent.as_deref(),
-        };
-        match next(&found, &records, now) {
-            Step::Nothing => return Ok(()),
-            Step::Later => {
-                println!("an update is ready; it waits for its time of day");
-                if !clock_is_set {
-                    println!("the clock is not set; set it, or name a time server in [time]");
-                }
-                return Ok(());
-            }
-            Step::Restart => return restart(),
-            Step::Apply(chosen) => {
-                let at = found.iter().position(|one| one.id == chosen.id);
-                let file = at.and_then(|at| files.into_iter().nth(at));
-                let mut package = file.context("the list of packages has changed")?;
-                package.rewind().context("reading the package anew")?;
-                let asked = Asked {
-                    door: chosen.door,
-                    who: Some(WHO.to_owned()),
-                    reinstall: false,
-                };
-                let order = Order { package, asked };
-                let mut progress = Progress::new(false);
-                match apply::run(&mut this, Path::new(PROGRAM), &order, &mut progress) {
-                    Ok(applied) => println!("{}", apply::success(&applied, Language::En)),
-                    Err(ApplyError::Busy(who)) => {
-                        println!("another update is under way ({who})");
-                        return Ok(());
-                    }
-                    Err(error) => eprintln!("{}", apply::failure(&error, Language::En)),
-                }
-            }
+        if !step(&settings)? {
+            break;
         }
     }
     Ok(())
+}
+
+/// One step; says whether to look for another.
+fn step(settings: &Update) -> Result<bool> {
+    let mut this = This::load()?;
+    let (found, files): (Vec<Found>, Vec<_>) = list::scan(&this)?.into_iter().unzip();
+    let waiting = this.context(false)?.standing.waiting.is_some();
+    let records = history::load(&this.folder);
+    let tried = attempts::load(&this.folder).with_context(|| untold(&this))?;
+    let clock_is_set = clock_is_set();
+    let consent = consent();
+    let now = Now {
+        tried: &tried,
+        waiting,
+        in_window: is_time(settings.window.as_ref(), minute(), clock_is_set),
+        consent: consent.as_deref(),
+    };
+    match next(&found, &records, now) {
+        Step::Nothing => Ok(false),
+        Step::Later => {
+            say!("an update is ready; it waits for its time of day");
+            if !clock_is_set {
+                say!("the clock is not set; set it, or name a time server in [time]");
+            }
+            Ok(false)
+        }
+        Step::Restart => restart().map(|()| false),
+        Step::Apply(chosen) => {
+            let at = found.iter().position(|one| one.id == chosen.id);
+            let file = at.and_then(|at| files.into_iter().nth(at));
+            let file = file.context("the list of packages has changed")?;
+            install(&mut this, chosen, file)
+        }
+    }
+}
+
+/// Why nothing is tried.
+fn untold(this: &This) -> String {
+    format!(
+        "writing down in {} what is tried; until that works nothing is installed without being \
+         asked for, check the state volume's space and health",
+        this.folder.display()
+    )
+}
+
+/// Tries the package that was chosen; says whether to look for another.
+fn install(this: &mut This, chosen: &Found, mut package: File) -> Result<bool> {
+    package.rewind().context("reading the package anew")?;
+    if let Some(who) = lock::holder(Path::new(LOCK)) {
+        return Ok(busy(&who));
+    }
+    let id = chosen.package.as_deref().unwrap_or_default();
+    attempts::add(&this.folder, id).with_context(|| untold(this))?;
+    let order = Order {
+        package,
+        expected: chosen.package.clone(),
+        asked: Asked {
+            door: chosen.door,
+            who: Some(WHO.to_owned()),
+            reinstall: false,
+        },
+    };
+    let mut progress = Progress::new(false);
+    match apply::run(this, Path::new(PROGRAM), &order, &mut progress) {
+        Ok(applied) => say!("{}", apply::success(&applied, Language::En)),
+        Err(ApplyError::Busy(who)) => return Ok(busy(&who)),
+        Err(error) => warn!("{}", apply::failure(&error, Language::En)),
+    }
+    Ok(true)
+}
+
+/// Another door is in use; the next run looks again.
+fn busy(who: &str) -> bool {
+    say!("another update is under way ({who})");
+    false
 }
 
 /// The local time, in minutes since midnight.
@@ -117,7 +155,10 @@ pub fn tell_situation() -> Result<()> {
     let standing = this.context(false)?.standing;
     let settings = settings(Path::new("/"));
     let installs = settings.automatic == Automatic::Install;
-    let (not_again, fates) = situation::of_history(&history::load(&this.folder), installs);
+    // What cannot be read is not tried again either.
+    let tried = attempts::load(&this.folder).ok().filter(|_| installs);
+    let records = history::load(&this.folder);
+    let (not_again, fates) = situation::of_history(&records, tried.as_deref());
     let floor = Floor::load(&this.folder);
     let told = Situation {
         reached: floor.reached.version,

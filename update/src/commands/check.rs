@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use crate::appliance::settings;
 use crate::doors::serve::Failure;
 use crate::pulled::{self, FOLDER, Report};
+use crate::say;
 
 /// Asks under its own account: this program speaks to no network.
 const CHECK: &str = "vigie-pull@check.service";
@@ -22,10 +23,10 @@ const FETCH: &str = "vigie-pull@fetch.service";
 pub fn run(json: bool, fetch: bool) -> Result<()> {
     let report = ask(fetch).map_err(|failure| anyhow::anyhow!(failure.english))?;
     if json {
-        println!("{}", serde_json::to_string(&report)?);
+        say!("{}", serde_json::to_string(&report)?);
     } else {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        println!("{}", report.words(now.map_or(0, |now| now.as_secs())));
+        say!("{}", report.words(now.map_or(0, |now| now.as_secs())));
     }
     Ok(())
 }

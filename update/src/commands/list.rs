@@ -15,6 +15,7 @@ use crate::doors::found::{self, Found, Head, State};
 use crate::doors::places::places;
 use crate::history::Door;
 use crate::package::PackageError;
+use crate::say;
 
 /// What lies in the folders of this machine, each with its opened file.
 ///
@@ -57,13 +58,13 @@ pub fn run(json: bool, language: Language) -> Result<()> {
     let all = scan(&This::load()?)?;
     for (found, _) in &all {
         if json {
-            println!("{}", serde_json::to_string(found)?);
+            say!("{}", serde_json::to_string(found)?);
         } else {
-            println!("{}", lines(found, language).join("\n"));
+            say!("{}", lines(found, language).join("\n"));
         }
     }
     if all.is_empty() && !json {
-        println!("{}", texts(language).nothing);
+        say!("{}", texts(language).nothing);
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ pub mod show;
 pub mod slots;
 
 use std::fs::File;
-use std::io;
+use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 use std::path::Path;
 
@@ -20,9 +20,13 @@ use anyhow::{Context, Result};
 /// A package to read: a file, or `-` for standard input.
 ///
 /// # Errors
-/// It cannot be opened, or is a folder.
+/// It cannot be opened, is a folder or a terminal.
 pub fn open_package(path: &Path) -> Result<File> {
     if path == Path::new("-") {
+        anyhow::ensure!(
+            !io::stdin().is_terminal(),
+            "standard input is a terminal; send a package to it, or name a file"
+        );
         let input = io::stdin().as_fd().try_clone_to_owned();
         return Ok(input.context("taking standard input")?.into());
     }

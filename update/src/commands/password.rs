@@ -8,6 +8,7 @@ use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use vigie_settings::Language;
 
 use crate::doors::login::{Answer, Gate, USER};
+use crate::say;
 
 /// Those at the console wait for each other, and for nobody else.
 const PEER: &str = "console";
@@ -33,7 +34,7 @@ pub fn run(gate: &Gate, language: Language) -> Result<bool> {
         Language::En => english,
         Language::Fr => french,
     };
-    println!("{words}");
+    say!("{words}");
     Ok(false)
 }
 
@@ -59,7 +60,7 @@ fn read(prompt: &str) -> io::Result<String> {
     let read = input.take(LONGEST).read_line(&mut line);
     if let Some(modes) = shown {
         tcsetattr(io::stdin(), OptionalActions::Now, &modes)?;
-        println!();
+        say!();
     }
     read?;
     Ok(line.trim_end_matches(['\n', '\r']).to_owned())

@@ -23,9 +23,11 @@ use crate::fate::FateError;
 use crate::history::{self, Door, Outcome, Record};
 use crate::machine::below;
 use crate::policy::{Refusal, judge};
+use crate::printable::printable;
 use crate::progress::Progress;
 use crate::pulled::{self, FOLDER, Report};
 use crate::reached;
+use crate::warn;
 
 /// Answers the one request that comes through standard input, a connected socket.
 ///
@@ -37,7 +39,7 @@ pub fn run() -> Result<()> {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let peer = peer::of(&socket, &read("/etc/passwd"), &read("/etc/group"));
     if let Err(why) = &peer {
-        eprintln!("vigie-update: {why}");
+        warn!("vigie-update: {why}");
     }
     serve(socket, peer, &mut Running);
     Ok(())
@@ -105,7 +107,11 @@ impl Updater for Running {
             who,
             reinstall: false,
         };
-        let order = Order { package, asked };
+        let order = Order {
+            package,
+            expected: found.package,
+            asked,
+        };
         let applied = apply::run(&mut this, Path::new(PROGRAM), &order, progress)?;
         Ok(json!({"version": applied.version, "slot": applied.slot}))
     }
@@ -137,8 +143,8 @@ impl Updater for Running {
 
     fn login(&mut self, user: &str, password: &str, peer: &str) -> Answer {
         let answer = Gate::default().ask(user, password, peer);
-        let peer: String = peer.chars().filter(|c| !c.is_control()).take(64).collect();
-        eprintln!("vigie-update: web log-in from {peer}: {}", answer.words().0);
+        let peer = printable(peer, 64);
+        warn!("vigie-update: web log-in from {peer}: {}", answer.words().0);
         answer
     }
 }

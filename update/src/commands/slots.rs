@@ -1,6 +1,7 @@
 //! `vigie-update status`, `mark-good`, `give-up`, `rollback`, `history`, `floor`.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
@@ -10,23 +11,28 @@ use vigie_disk::sysfs::Sysfs;
 use vigie_settings::Language;
 
 use crate::appliance::This;
-use crate::apply::lock::{self, LOCK};
+use crate::apply::lock::{self, LOCK, Lock};
 use crate::boot_state::BootState;
 use crate::esp;
-use crate::fate;
+use crate::fate::{self, GivenUp};
 use crate::history::{self, Door, Outcome, Reason, Record};
 use crate::machine::OS_RELEASE;
 use crate::reached::{self, Floor};
 use crate::running::{BOOT_JSON, Mode, Running};
+use crate::slot::Slot;
 use crate::status::{Copy, Status};
+use crate::{say, warn};
+
+/// How long what a start has shown waits for an update that is under way.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Version, slots and what the next start will boot.
 pub fn status(json: bool) -> Result<()> {
     let status = status_now()?;
     if json {
-        println!("{}", serde_json::to_string(&status)?);
+        say!("{}", serde_json::to_string(&status)?);
     } else {
-        println!("{}", status.lines().join("\n"));
+        say!("{}", status.lines().join("\n"));
     }
     Ok(())
 }
@@ -62,10 +68,11 @@ fn load_state(running: &Running, sysfs: &Sysfs) -> Result<BootState> {
 /// The running slot has come up healthy.
 pub fn mark_good() -> Result<()> {
     if is_live()? {
-        println!("the live system has no slot to mark");
+        say!("the live system has no slot to mark");
         return Ok(());
     }
     let mut this = This::load()?;
+    let _lock = lock_for_a_while("mark-good");
     let slot = this.slot;
     let told = fate::mark_good(
         &mut this.target,
@@ -74,9 +81,9 @@ pub fn mark_good() -> Result<()> {
         &this.keys,
         &this.folder,
     )?;
-    println!("slot {slot} is marked good");
+    say!("slot {slot} is marked good");
     if told == Some(Outcome::Returned) {
-        println!("the version that was installed last did not come up; this is the one before");
+        say!("the version that was installed last did not come up; this is the one before");
     }
     Ok(())
 }
@@ -88,18 +95,40 @@ fn is_live() -> Result<bool> {
 /// The running slot is not healthy; says whether a restart leads to the other one.
 pub fn give_up(reason: Reason) -> Result<bool> {
     let mut this = This::load()?;
+    let _lock = lock_for_a_while("give-up");
     let slot = this.slot;
     let told = reason.english.clone();
-    let gone = fate::give_up(&mut this.target, slot, &this.machine, &this.folder, reason)?;
-    if gone {
-        println!(
-            "slot {slot} is given up: {told}; the next start is slot {}",
-            slot.other()
-        );
-    } else {
-        println!("slot {slot} is not healthy ({told}), and there is no better one to start");
+    let outcome = fate::give_up(&mut this.target, slot, &this.machine, &this.folder, reason)?;
+    if let Some(words) = given_up(slot, &told, outcome) {
+        say!("{words}");
     }
-    Ok(gone)
+    Ok(outcome == GivenUp::Gone)
+}
+
+/// What the console says. Nothing of a slot that was good once: nothing is done about it, and what
+/// has failed there says so itself.
+fn given_up(slot: Slot, reason: &str, outcome: GivenUp) -> Option<String> {
+    match outcome {
+        GivenUp::Gone => {
+            let other = slot.other();
+            Some(format!(
+                "slot {slot} is given up: {reason}; the next start is slot {other}"
+            ))
+        }
+        GivenUp::NoBetter => Some(format!(
+            "slot {slot} is not healthy ({reason}), and there is no better one to start"
+        )),
+        GivenUp::Good => None,
+    }
+}
+
+/// The lock, so that no update changes the boot state meanwhile. An update that takes long, or a
+/// lock that cannot be had, must not decide what becomes of this start: that is said, and it is gone
+/// on without.
+fn lock_for_a_while(who: &str) -> Option<Lock> {
+    let lock = lock::take_within(Path::new(LOCK), who, PATIENCE);
+    lock.inspect_err(|error| warn!("vigie-update: {who} goes on without the lock: {error}"))
+        .ok()
 }
 
 /// Back to the other slot.
@@ -121,9 +150,9 @@ pub fn history(json: bool, language: Language) -> Result<()> {
     let zone = TimeZone::system();
     for record in history::load(&reached::folder(Path::new("/"))) {
         if json {
-            println!("{}", serde_json::to_string(&record)?);
+            say!("{}", serde_json::to_string(&record)?);
         } else {
-            println!("{}", line(&record, language, &zone));
+            say!("{}", line(&record, language, &zone));
         }
     }
     Ok(())
@@ -203,14 +232,14 @@ pub fn floor(json: bool) -> Result<()> {
     let revoked: Vec<String> = floor.revoked.iter().map(ToString::to_string).collect();
     if json {
         let (version, epoch) = (floor.reached.version, floor.reached.security_epoch);
-        println!(
+        say!(
             "{}",
             json!({"version": version, "security_epoch": epoch, "revoked": revoked})
         );
     } else {
-        println!("highest good version: {}", floor.reached.version);
-        println!("security epoch: {}", floor.reached.security_epoch);
-        println!(
+        say!("highest good version: {}", floor.reached.version);
+        say!("security epoch: {}", floor.reached.security_epoch);
+        say!(
             "revoked keys: {}",
             if revoked.is_empty() {
                 "none".to_owned()
@@ -260,6 +289,28 @@ mod tests {
         assert!(
             told.starts_with("? revenue") && told.ends_with(" : it hung"),
             "{told}"
+        );
+    }
+
+    /// The directives of a unit file.
+    fn lines(unit: &str) -> Vec<&str> {
+        unit.lines().map(str::trim).collect()
+    }
+
+    #[test]
+    fn a_healthy_start_is_not_called_sick_after_ten_minutes() {
+        let mark_good =
+            include_str!("../../../rootfs/overlay/usr/lib/systemd/system/vigie-mark-good.service");
+        let stops = "ExecStartPost=-/usr/bin/systemctl --no-block stop vigie-give-up.timer";
+        assert!(lines(mark_good).contains(&stops));
+        // Should it fire all the same, the console hears nothing of a good slot.
+        let words = |outcome| given_up(Slot::A, "no answer", outcome);
+        assert_eq!(words(GivenUp::Good), None);
+        assert!(words(GivenUp::NoBetter).unwrap().contains("no better one"));
+        assert!(
+            words(GivenUp::Gone)
+                .unwrap()
+                .contains("next start is slot b")
         );
     }
 }

@@ -18,11 +18,15 @@ use crate::apply::{self, ApplyError, Context, Opened, Unpacker};
 use crate::history::Door;
 use crate::package::{Keyring, PackageError};
 use crate::policy::judge;
+use crate::printable::printable;
 use crate::version::Version;
 
 /// A file whose head cannot be read, and that was written to within this time, is taken for one
 /// that is still coming.
 const STILL_WRITTEN: Duration = Duration::from_secs(10);
+
+/// Longest file name that Linux knows, in bytes.
+const LONGEST_NAME: usize = 255;
 
 /// How it stands with a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -128,7 +132,7 @@ fn describe(
     let mut found = Found {
         id: String::new(),
         door: place.door,
-        name: printable(candidate),
+        name: printable(&Path::new(&candidate.name).to_string_lossy(), LONGEST_NAME),
         state: State::Ready,
         size: candidate.size,
         length: None,
@@ -193,7 +197,8 @@ fn is_fresh(candidate: &Candidate) -> bool {
     age.is_some_and(|age| age.is_ok_and(|age| age < STILL_WRITTEN))
 }
 
-/// Not to be guessed from outside and of no meaning: a file is looked up by it, never opened by it.
+/// SHA-256 of folder, name and package: a file is looked up by it, never opened by it. Who knows
+/// these can tell it beforehand; that gives no right to anything.
 fn id(place: &Place, candidate: &Candidate, package: Option<&str>) -> String {
     let mut digest = Sha256::new();
     for part in [
@@ -205,12 +210,6 @@ fn id(place: &Place, candidate: &Candidate, package: Option<&str>) -> String {
         digest.update(part);
     }
     hex::encode(digest.finalize())
-}
-
-/// A name that can do nothing to a screen.
-fn printable(candidate: &Candidate) -> String {
-    let name = Path::new(&candidate.name).to_string_lossy();
-    name.chars().filter(|c| !c.is_control()).collect()
 }
 
 impl Door {

@@ -16,6 +16,7 @@ use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, fsync, openat, stata
 
 use crate::history::Door;
 use crate::machine::below;
+use crate::media::place::MEDIA;
 
 /// Where the web interface puts what was uploaded.
 pub const WEB: &str = "/var/lib/vigie/web/upload";
@@ -25,8 +26,6 @@ pub const SCP: &str = "/var/lib/vigie/service/update";
 pub const HTTPS: &str = "/var/lib/vigie/pull/https";
 /// Where it puts what a fleet server had for this machine.
 pub const FLEET: &str = "/var/lib/vigie/pull/fleet";
-/// Below this, each stick or disc has a folder of its own.
-pub const MEDIA: &str = "/run/vigie/media";
 /// A folder on a stick or disc that is looked into beside its root.
 const ON_MEDIUM: &str = "update";
 

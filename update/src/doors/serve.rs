@@ -17,7 +17,8 @@ use super::found::Found;
 use super::login::Answer;
 use super::peer::Peer;
 use crate::apply::ApplyError;
-use crate::history::{Door, Outcome, Record};
+use crate::history::{Door, LONGEST_WHO, Outcome, Record};
+use crate::printable::printable;
 use crate::progress::{Progress, Shown};
 use crate::pulled::Report;
 
@@ -27,8 +28,6 @@ const LONGEST: usize = 4096;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// One that does not take its answer for so long is told nothing more.
 const UNREAD: Duration = Duration::from_secs(10);
-/// Longest name of who asks, in characters.
-const LONGEST_WHO: usize = 100;
 /// Records of the history that are told, from the newest.
 const RECORDS: usize = 50;
 
@@ -323,10 +322,7 @@ fn name(upload: &str) -> Result<&str, Failure> {
 fn asks(peer: &Peer, who: Option<String>) -> Option<String> {
     match peer {
         Peer::Member(name) => Some(name.clone()),
-        Peer::Root | Peer::Web => who.map(|who| {
-            let printable = who.chars().filter(|c| !c.is_control());
-            printable.take(LONGEST_WHO).collect()
-        }),
+        Peer::Root | Peer::Web => who.map(|who| printable(&who, LONGEST_WHO)),
     }
 }
 

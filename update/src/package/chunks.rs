@@ -4,6 +4,7 @@ use std::io::{BufRead, Read};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use sha2::{Digest, Sha256};
+use vigie_disk::Bytes;
 
 use super::error::PackageError;
 use super::header::Header;
@@ -11,10 +12,12 @@ use crate::writer::Sha;
 
 /// Chunks that are read and hashed before they are asked for.
 const AHEAD: usize = 1;
+/// What [`compare`] reads at once, in bytes.
+const PIECE: usize = 64 << 10;
 
 /// The authenticated body of a package.
 ///
-/// It is read by a second thread ([`read_chunks`]), so that hashing and writing happen at once;
+/// It is read by a second thread ([`Feeder::run`]), so that hashing and writing happen at once;
 /// used buffers go back to it, so that memory is three chunks.
 #[derive(Debug)]
 pub struct Chunks {
@@ -54,7 +57,7 @@ impl Feeder {
             let mut buffer = self.returned.try_recv().unwrap_or_default();
             buffer.resize(length as usize, 0);
             let chunk = read_chunk(input, at, header.body, &mut buffer)
-                .and_then(|()| check(&buffer, expected, index, header.chunks.len()))
+                .and_then(|()| same(Sha256::digest(&buffer).into(), expected, index, header))
                 .map(|()| buffer);
             let failed = chunk.is_err();
             if self.send.send(chunk).is_err() || failed {
@@ -66,6 +69,33 @@ impl Feeder {
             let _ = self.send.send(Err(error));
         }
     }
+}
+
+/// Compares a body with its header, and that nothing follows it. Of each chunk no more than a
+/// piece is in memory. `note` is told the bytes done.
+///
+/// # Errors
+/// The first thing that is not as the header says.
+pub fn compare(
+    header: &Header,
+    input: &mut dyn Read,
+    note: &mut dyn FnMut(Bytes),
+) -> Result<(), PackageError> {
+    let mut buffer = vec![0; PIECE];
+    let mut at = 0;
+    for (index, expected) in header.chunks.iter().enumerate() {
+        let end = header.body.min(at + u64::from(header.chunk));
+        let mut digest = Sha256::new();
+        while at < end {
+            let piece = &mut buffer[..PIECE.min((end - at) as usize)];
+            read_chunk(input, at, header.body, piece)?;
+            digest.update(&*piece);
+            at += piece.len() as u64;
+        }
+        same(digest.finalize().into(), expected, index, header)?;
+        note(Bytes::new(at));
+    }
+    expect_end(input, header.body)
 }
 
 fn read_chunk(
@@ -94,14 +124,14 @@ fn read_chunk(
     Ok(())
 }
 
-fn check(chunk: &[u8], expected: &Sha, index: usize, count: usize) -> Result<(), PackageError> {
-    let found: Sha = Sha256::digest(chunk).into();
+fn same(found: Sha, expected: &Sha, index: usize, header: &Header) -> Result<(), PackageError> {
     if found == *expected {
-        Ok(())
-    } else {
-        let index = index + 1;
-        Err(PackageError::Chunk { index, count })
+        return Ok(());
     }
+    Err(PackageError::Chunk {
+        index: index + 1,
+        count: header.chunks.len(),
+    })
 }
 
 fn expect_end(input: &mut dyn Read, length: u64) -> Result<(), PackageError> {

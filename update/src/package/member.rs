@@ -1,6 +1,6 @@
 //! Images out of a package, into the devices of a slot.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufReader, Read};
 use std::thread;
 
 use vigie_disk::Bytes;
@@ -279,12 +279,4 @@ fn blame(error: WriteError, role: Role) -> PackageError {
         },
         other => other.into(),
     }
-}
-
-/// Reads a package up to its body without looking at it.
-///
-/// # Errors
-/// What does not begin as a package.
-pub fn open(input: &mut dyn BufRead) -> Result<super::envelope::Envelope, PackageError> {
-    super::envelope::Envelope::read(input)
 }

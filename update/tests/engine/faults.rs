@@ -4,13 +4,15 @@ use std::io::Cursor;
 
 use vigie_disk::MemoryDevice;
 use vigie_disk::device::faulty::{Fault, Faulty, Kind};
-use vigie_update::apply::ApplyError;
 use vigie_update::apply::target::Target;
+use vigie_update::apply::{self, ApplyError};
+use vigie_update::boot_state::TRIES;
 use vigie_update::choice::choose;
+use vigie_update::fate::SlotFacts;
 use vigie_update::package::PackageError;
-use vigie_update::{Slot, esp};
+use vigie_update::{Slot, SlotState, esp};
 
-use crate::support::{Direct, Disks, Shared, holds, package, update};
+use crate::support::{Direct, Disks, Shared, context, holds, keys, package, update};
 
 /// What runs is untouched and is what starts next, at every further start.
 fn unharmed<D: vigie_disk::BlockDevice + 'static>(disks: &Disks<Shared<D>>, why: &str) {
@@ -38,7 +40,7 @@ fn c04_c05_c12_a_package_that_breaks_off_or_is_changed_changes_nothing_that_star
         let mut disks = Disks::new(Some(1)).map(|disk| disk);
         let error = update(&mut Direct::new(&package[..length]), &mut disks).unwrap_err();
         assert!(matches!(error, ApplyError::Package(_)), "{length}: {error}");
-        unharmed(&disks, "cut short");
+        untouched(&disks, "cut short");
     }
     for at in (0..package.len()).step_by(60_013) {
         let mut changed = package.clone();
@@ -46,8 +48,59 @@ fn c04_c05_c12_a_package_that_breaks_off_or_is_changed_changes_nothing_that_star
         let mut disks = Disks::new(Some(1)).map(|disk| disk);
         let error = update(&mut Direct::new(&changed), &mut disks).unwrap_err();
         assert!(error.is_refusal(), "{at}: {error}");
-        unharmed(&disks, "changed");
+        untouched(&disks, "changed");
     }
+}
+
+/// Not even the way back is lost.
+fn untouched<D: vigie_disk::BlockDevice + 'static>(disks: &Disks<Shared<D>>, why: &str) {
+    let state = esp::load(&disks.esp).unwrap();
+    assert!(state.slot(Slot::B).good && state.first == Slot::A, "{why}");
+    let b = holds(&disks.b.system, &disks.b.boot, &[1]);
+    assert_eq!(b, Some(1), "{why}");
+    unharmed(disks, why);
+}
+
+/// What comes through a pipe is known to be damaged only when the slot was given up for it: that
+/// is told, and what the slot held is forgotten.
+#[test]
+fn c04_c12_a_pipe_that_breaks_off_or_changes_the_package_costs_the_way_back_and_says_so() {
+    let package = package(2, None);
+    let mut changed = package.clone();
+    changed[package.len() / 2] ^= 0x20;
+    for (bytes, words) in [
+        (&package[..package.len() - 1], "the package ends at byte"),
+        (&changed, "is damaged in chunk"),
+    ] {
+        let mut disks = Disks::new(Some(1)).map(|disk| disk);
+        let (mut pipe, mut held) = (Direct::piped(bytes), Vec::new());
+        let opened = apply::open(&mut pipe, &keys()).unwrap();
+        let remember = &mut |slot, facts| held.push((slot, facts));
+        let ignore = &mut |_, _, _| ();
+        let error = apply::apply(&opened, &context(), &mut pipe, &mut disks, remember, ignore);
+        let error = error.unwrap_err();
+        assert!(!error.is_refusal(), "{error}");
+        let text = error.to_string();
+        assert!(
+            text.contains(words) && text.contains("no version to go back to"),
+            "{text}"
+        );
+        assert!(error.french().contains("où revenir"), "{}", error.french());
+        assert_eq!(held, [(Slot::B, None)]);
+        unharmed(&disks, words);
+    }
+    let mut disks = Disks::new(Some(1)).map(|disk| disk);
+    // Of what was written it is known before it may start.
+    let (mut pipe, mut held) = (Direct::piped(&package), Vec::new());
+    let opened = apply::open(&mut pipe, &keys()).unwrap();
+    let remember = &mut |slot, facts: Option<SlotFacts>| held.push((slot, facts));
+    let ignore = &mut |_, _, _| ();
+    apply::apply(&opened, &context(), &mut pipe, &mut disks, remember, ignore).unwrap();
+    let versions: Vec<_> = held
+        .iter()
+        .map(|(_, facts)| facts.map(|f| f.version))
+        .collect();
+    assert_eq!(versions, [None, Some(opened.header.version)]);
 }
 
 #[test]
@@ -157,6 +210,32 @@ fn c74_an_image_that_does_not_fit_is_refused_before_anything_changes() {
         "{error}"
     );
     assert_eq!(disks.load().unwrap(), esp::load(&before.esp).unwrap());
+}
+
+/// A version that hangs has tries left; one that was good runs in the other slot's stead at last.
+#[test]
+fn c77_what_hangs_in_the_other_slot_is_replaced() {
+    let before = Disks::new(Some(3));
+    let mut disks = before.map(|disk| disk);
+    let mut state = disks.load().unwrap();
+    state.first = Slot::B;
+    *state.slot_mut(Slot::B) = SlotState {
+        good: false,
+        tries: 2,
+    };
+    disks.save(&state).unwrap();
+    update(&mut Direct::new(&package(2, None)), &mut disks).unwrap();
+    assert_eq!(holds(&disks.b.system, &disks.b.boot, &[2, 3]), Some(2));
+    assert_eq!(disks.load().unwrap().slot(Slot::B).tries, TRIES);
+    unharmed_in_the_end(&disks);
+}
+
+fn unharmed_in_the_end<D: vigie_disk::BlockDevice + 'static>(disks: &Disks<Shared<D>>) {
+    let mut state = esp::load(&disks.esp).unwrap();
+    for _ in 0..8 {
+        state = choose(&state, &Slot::BOTH).after;
+    }
+    assert_eq!(choose(&state, &Slot::BOTH).slot, Slot::A);
 }
 
 #[test]

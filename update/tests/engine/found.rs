@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use vigie_update::apply::sandboxed::Sandboxed;
-use vigie_update::apply::{self, Unpacker};
+use vigie_update::apply::{self, ApplyError, Unpacker};
 use vigie_update::doors::found::{self, Found, Head, State};
 use vigie_update::doors::places::{FILES, Place};
 use vigie_update::history::Door;
@@ -187,9 +187,9 @@ fn c57_a_file_that_changes_after_it_was_listed() {
         change();
         (&file).rewind().unwrap();
         let mut unpacker = Sandboxed::start(Path::new(PROGRAM), &file, None).unwrap();
-        let opened = apply::open(&mut unpacker, &keys())?;
-        let unpacked = unpacker.unpack(&opened.header, None, None, &mut |_| ());
-        unpacked.map(|_| opened.header.version.to_string())
+        let opened = apply::open_chosen(&mut unpacker, &keys(), found.package.as_deref())?;
+        unpacker.unpack(&opened.header, None, None, &mut |_| ())?;
+        Ok::<_, ApplyError>(opened.header.version.to_string())
     };
     let write_at = |at: usize, new: &[u8]| {
         let file = File::options().write(true).open(&path).unwrap();
@@ -211,6 +211,11 @@ fn c57_a_file_that_changes_after_it_was_listed() {
     assert!(within(&other, middle).contains("damaged in chunk"));
     assert!(within(b"x", bytes.len()).contains("bytes follow the end"));
     assert!(within(&[0; 64], 30).contains("no update package"));
+    // Another package, no less authentic, is not the one that somebody chose.
+    let other = package(3, None);
+    let error = listed(&|| write_at(0, &other)).unwrap_err();
+    assert!(matches!(error, ApplyError::Changed), "{error}");
+    assert!(error.is_refusal() && error.french().contains("a changé"));
     let short = listed(&shorter).unwrap_err().to_string();
     assert!(short.contains("ends at byte"), "{short}");
 }

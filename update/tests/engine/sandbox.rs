@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::process::Command;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use vigie_disk::device::BlockDevice;
 use vigie_disk::{Bytes, FileDevice, SectorSize};
 use vigie_update::apply::sandboxed::Sandboxed;
 use vigie_update::apply::target::{OpenSlot, Target};
-use vigie_update::apply::{self, ApplyError, Unpacker};
+use vigie_update::apply::{self, ApplyError, Phase, Unpacker};
 use vigie_update::package::Header;
 use vigie_update::package::member::Slots;
 use vigie_update::{BootState, Slot};
@@ -125,7 +126,8 @@ fn update(files: &mut Files, package: &File) -> Result<Vec<u64>, ApplyError> {
     let opened = apply::open(&mut unpacker, &keys())?;
     let mut told = Vec::new();
     let note = &mut |_, done: Bytes, _| told.push(done.get());
-    apply::apply(&opened, &context(), &mut unpacker, files, note)?;
+    let forget = &mut |_, _| ();
+    apply::apply(&opened, &context(), &mut unpacker, files, forget, note)?;
     Ok(told)
 }
 
@@ -186,10 +188,12 @@ fn what_is_wrong_is_told_in_both_languages_through_the_socket() {
         file(dir.path(), "package", bytes);
         let package = File::open(dir.path().join("package")).unwrap();
         let mut files = Files::new();
+        files.state.mark_good(Slot::B);
+        let before = files.state.clone();
         let error = update(&mut files, &package).unwrap_err();
         assert!(error.to_string().contains(english), "{error}");
         assert!(error.french().contains(french), "{}", error.french());
-        assert!(!files.state.slot(Slot::B).good && files.state.first == Slot::A);
+        assert!(error.is_refusal() && files.state == before, "{error}");
     }
 }
 
@@ -204,9 +208,10 @@ fn the_maker_is_blamed_for_an_image_that_is_not_as_its_header_says() {
         let package = package_with(wrong, dir.path());
         let mut files = Files::new();
         let error = update(&mut files, &package).unwrap_err();
-        assert!(error.is_refusal(), "{error}");
+        assert!(!error.is_refusal(), "{error}");
         let words = error.to_string();
         assert!(words.contains("was made wrongly"), "{words}");
+        assert!(words.contains("no version to go back to"), "{words}");
         assert!(words.contains(role) && words.contains("sha256"), "{words}");
         assert!(error.french().contains("mal fabriqué"), "{error}");
         assert!(!files.state.slot(Slot::B).good && files.state.first == Slot::A);
@@ -249,6 +254,52 @@ fn a_refusal_does_not_wait_for_the_rest_of_a_slow_package() {
     let words = answered.recv_timeout(Duration::from_secs(60));
     let words = words.expect("no answer while the package is still coming");
     assert!(words.contains("its header says"), "{words}");
+}
+
+#[test]
+fn c57_what_unpacked_has_ended_before_the_slot_is_compared() {
+    let dir = tempfile::tempdir().unwrap();
+    file(dir.path(), "package", &package(2, None));
+    let package = File::open(dir.path().join("package")).unwrap();
+    let mut unpacker = start(&package);
+    let process = format!("/proc/{}", unpacker.id());
+    let opened = apply::open(&mut unpacker, &keys()).unwrap();
+    let mut seen = (0, 0);
+    let note = &mut |phase, _, _| match (phase, Path::new(&process).exists()) {
+        (Phase::ReadBack, false) => seen.0 += 1,
+        (Phase::ReadBack, true) => seen.1 += 1,
+        _ => {}
+    };
+    let (files, forget) = (&mut Files::new(), &mut |_, _| ());
+    apply::apply(&opened, &context(), &mut unpacker, files, forget, note).unwrap();
+    assert!(seen.0 > 0 && seen.1 == 0, "{seen:?}");
+}
+
+#[test]
+fn the_unpacking_process_is_in_no_session_that_can_be_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    file(dir.path(), "package", &package(2, None));
+    let package = File::open(dir.path().join("package")).unwrap();
+    let unpacker = start(&package);
+    let number = i32::try_from(unpacker.id()).unwrap();
+    let group = rustix::process::getpgid(rustix::process::Pid::from_raw(number)).unwrap();
+    assert_eq!(group.as_raw_nonzero().get(), number);
+}
+
+/// Nobody reads what is said any more: neither the words of a success nor those of an error.
+#[test]
+fn a_reader_that_has_gone_changes_no_outcome() {
+    for (command, code) in [("floor", 0), ("status", 1)] {
+        let gone = || {
+            let (reader, writer) = std::io::pipe().unwrap();
+            drop(reader);
+            writer
+        };
+        let mut program = Command::new(PROGRAM);
+        program.arg(command).stdout(gone()).stderr(gone());
+        let status = program.status().unwrap();
+        assert_eq!(status.code(), Some(code), "{command}: {status}");
+    }
 }
 
 #[test]

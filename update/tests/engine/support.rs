@@ -11,13 +11,15 @@ use vigie_disk::{Bytes, MemoryDevice, SectorSize, fat};
 use vigie_update::apply::target::{OpenSlot, Target};
 use vigie_update::apply::{self, ApplyError, Unpacker};
 use vigie_update::esp::{self, GRUBENV};
+use vigie_update::package::envelope::Envelope;
 use vigie_update::package::make::{self, BaseImages, Recipe};
-use vigie_update::package::member::Slots;
+use vigie_update::package::member::{Slots, Unpacked};
 use vigie_update::package::signature::sign;
-use vigie_update::package::{Header, Manifest};
+use vigie_update::package::{Header, Manifest, PackageError, chunks};
 use vigie_update::{BootState, Slot, Version};
 
-pub use crate::packages::{Direct, context, key, keys, noise};
+use crate::packages;
+pub use crate::packages::{context, key, keys, noise};
 
 /// Room of a system and a boot partition.
 pub const ROOM: (Bytes, Bytes) = (Bytes::mib(4), Bytes::mib(2));
@@ -240,9 +242,53 @@ impl<D: BlockDevice + 'static> Target for Disks<Shared<D>> {
     }
 }
 
-impl Direct<Cursor<Vec<u8>>> {
+/// Unpacks in this process: a file, or a pipe, which can be read only once.
+pub struct Direct {
+    package: packages::Direct<Cursor<Vec<u8>>>,
+    pipe: bool,
+}
+
+impl Direct {
     pub fn new(package: &[u8]) -> Self {
-        Self(Cursor::new(package.to_vec()))
+        let package = packages::Direct(Cursor::new(package.to_vec()));
+        Self {
+            package,
+            pipe: false,
+        }
+    }
+
+    pub fn piped(package: &[u8]) -> Self {
+        Self {
+            pipe: true,
+            ..Self::new(package)
+        }
+    }
+}
+
+impl Unpacker for Direct {
+    fn envelope(&mut self) -> Result<Envelope, PackageError> {
+        self.package.envelope()
+    }
+
+    fn check_body(
+        &mut self,
+        header: &Header,
+        note: &mut dyn FnMut(Bytes),
+    ) -> Result<(), PackageError> {
+        if self.pipe {
+            return Ok(());
+        }
+        chunks::compare(header, &mut self.package.0.clone(), note)
+    }
+
+    fn unpack(
+        &mut self,
+        header: &Header,
+        base: Option<&OpenSlot>,
+        slot: Option<&mut OpenSlot>,
+        note: &mut dyn FnMut(Bytes),
+    ) -> Result<Unpacked, PackageError> {
+        self.package.unpack(header, base, slot, note)
     }
 }
 
@@ -252,7 +298,8 @@ pub fn update(
     target: &mut dyn Target,
 ) -> Result<Manifest, ApplyError> {
     let opened = apply::open(unpacker, &keys())?;
-    apply::apply(&opened, &context(), unpacker, target, &mut |_, _, _| ())
+    let (forget, ignore) = (&mut |_, _| (), &mut |_, _, _| ());
+    apply::apply(&opened, &context(), unpacker, target, forget, ignore)
 }
 
 /// A sequence for recorders.

@@ -24,7 +24,7 @@ use vigie_update::history::{Door, Outcome, Record};
 use vigie_update::package::PackageError;
 use vigie_update::package::make::{self, Recipe};
 use vigie_update::package::signature::sign;
-use vigie_update::policy::{Refusal, judge};
+use vigie_update::policy::{Refusal, Waiting, judge};
 use vigie_update::progress::Progress;
 use vigie_update::pulled::{self, Report};
 use vigie_update::{Slot, Version};
@@ -98,7 +98,8 @@ impl Fake {
         let world = self.world.lock().unwrap();
         let mut context = packages::context();
         context.standing.reached.version = world.reached;
-        context.standing.waiting = world.waiting;
+        let waiting = |version| Waiting { version: Some(version) };
+        context.standing.waiting = world.waiting.map(waiting);
         context
     }
 

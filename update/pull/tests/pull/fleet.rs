@@ -7,6 +7,7 @@ use https_test_server::{Answer, Certificate, Request, Server, answer};
 use serde_json::{Value, json};
 use vigie_pull::http::Trouble;
 use vigie_update::history::Outcome;
+use vigie_update::policy::Waiting;
 use vigie_update::pulled::{Answer as Told, CONSENT, Consent, Report};
 use vigie_update::situation::Fate;
 
@@ -220,7 +221,9 @@ fn c77_c78_an_action_is_closed_by_what_became_of_its_package() {
         assert!(fleet.told(&mut seen).is_empty());
         // Installed, and not confirmed: nothing is claimed.
         fate(&mut machine, &id, Outcome::Installed);
-        machine.situation.waiting = Some("1.3.0.0".parse().unwrap());
+        machine.situation.waiting = Some(Waiting {
+            version: "1.3.0.0".parse().ok(),
+        });
         fleet.ask(&machine).unwrap();
         assert_eq!(
             fleet.told(&mut seen),

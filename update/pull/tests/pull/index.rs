@@ -2,6 +2,7 @@
 
 use https_test_server::{Answer, Certificate, Request, Server, answer};
 use vigie_update::index::Index;
+use vigie_update::policy::Waiting;
 use vigie_update::pulled::Answer as Told;
 
 use crate::support::{Box, index_of, key, package};
@@ -37,7 +38,9 @@ fn c46_c50_c52_c84_what_is_offered() {
     let mut again = checking();
     again.situation.not_again.insert(high.header.version);
     let mut waiting = checking();
-    waiting.situation.waiting = Some(high.header.version);
+    waiting.situation.waiting = Some(Waiting {
+        version: Some(high.header.version),
+    });
     for (machine, index, answer, word) in [
         (checking(), index_of(&[], 1), Told::UpToDate, ""),
         (checking(), index_of(&[&low], 1), Told::UpToDate, ""),
