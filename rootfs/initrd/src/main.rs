@@ -36,6 +36,7 @@ use std::fs;
 use std::process::ExitCode;
 
 use vigie_initrd::cmdline::{self, Boot, Request};
+use vigie_initrd::settings::Volume;
 use vigie_initrd::trouble::{Step, Trouble};
 
 use crate::consoles::note;
@@ -69,10 +70,10 @@ fn boot() -> Result<std::convert::Infallible, Trouble> {
     loader.wish_always(modules_of(&request.boot));
     let root = root::find(&request, &loader, &mut devices)?;
     loader.stop_wishes();
-    mount_system(&request, &loader, &root)?;
+    let volume = mount_system(&request, &loader, &root)?;
     watchdog::wait_for_driver(&loader, &mut devices);
     loader.stop();
-    handover::hand_over()
+    handover::hand_over(volume)
 }
 
 /// What the steps will need, loaded while the root device is waited for. Each
@@ -93,12 +94,14 @@ fn modules_of(boot: &Boot) -> &'static [&'static str] {
     }
 }
 
-/// Steps 5 to 7: everything below /sysroot.
-fn mount_system(request: &Request, loader: &Loader, root: &root::Root) -> Result<(), Trouble> {
+/// Steps 5 to 7: everything below /sysroot. Says what is on /var.
+fn mount_system(request: &Request, loader: &Loader, root: &root::Root) -> Result<Volume, Trouble> {
     let device = verity::open(request, loader, root)?;
     root::mount(loader, root, &device)?;
     let var = state::mount_var(loader, root)?;
     writable::mount_etc(loader)?;
-    writable::set_machine_id(var.is_persistent());
-    writable::write_report(request, root, var)
+    let volume = var.volume();
+    writable::set_machine_id(volume == Volume::State);
+    writable::write_report(request, root, var)?;
+    Ok(volume)
 }
