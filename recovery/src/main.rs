@@ -96,7 +96,12 @@ fn put(arguments: Update, language: Language) -> Result<ExitCode> {
     let mut progress = Progress::new(json).in_french(language == Language::Fr);
     match update::run(&mut opened, &source, who, &mut progress) {
         Ok(applied) if json => println!("{}", apply::success(&applied, true)),
-        Ok(applied) => println!("{}", words::after_update(&applied, from, language)),
+        Ok(applied) => {
+            println!("{}", words::after_update(&applied, from, language));
+            if let Some(warning) = &applied.warning {
+                eprintln!("vigie-recovery: {warning}");
+            }
+        }
         Err(error) => return Ok(refused(error, json, language)),
     }
     Ok(ExitCode::SUCCESS)

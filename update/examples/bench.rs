@@ -175,6 +175,7 @@ fn apply_package(program: &Path, package: &Path, mut files: Files) -> Result<()>
         .and_then(|opened| {
             let ignore = &mut |_, _, _| ();
             apply::apply(&opened, &context(), &mut unpacker, &mut files, ignore)
+                .map(|done| done.manifest)
         });
     // Waits for the unpacking process, which getrusage(2) counts only then.
     drop(unpacker);

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::apply::ApplyError;
-use crate::apply::target::Target;
+use crate::apply::target::{Target, save_or_tell};
 use crate::boot_state::{BootState, SlotState};
 use crate::history::{self, Door, Outcome, Record};
 use crate::machine::Machine;
@@ -25,6 +25,12 @@ pub enum FateError {
     /// The boot state.
     #[error(transparent)]
     State(#[from] ApplyError),
+    /// It is done, but not on every disk.
+    #[error(
+        "it is done, and the started disk has it, but another disk of this system does not: {0}; \
+         replace that disk"
+    )]
+    Elsewhere(ApplyError),
     /// The state volume.
     #[error("writing {folder}: {source}; check the state volume's space and health")]
     Folder {
@@ -88,7 +94,8 @@ fn in_folder(folder: &Path, source: io::Error) -> FateError {
 ///
 /// # Errors
 /// The boot state: nothing was changed that counts. The state volume: the slot is good all the
-/// same, and the next start tells the floor and the history again.
+/// same, and the next start tells the floor and the history again. [`FateError::Elsewhere`]: all is
+/// done.
 pub fn mark_good(
     target: &mut dyn Target,
     slot: Slot,
@@ -98,7 +105,7 @@ pub fn mark_good(
 ) -> Result<Option<Outcome>, FateError> {
     let mut state = target.load()?;
     state.mark_good(slot);
-    target.save(&state)?;
+    let elsewhere = save_or_tell(target, &state)?;
     let floor = Floor {
         reached: Reached {
             version: machine.version,
@@ -112,7 +119,13 @@ pub fn mark_good(
         security_epoch: machine.security_epoch,
     };
     remember(folder, slot, held)?;
-    settle(slot, machine, folder)
+    let told = settle(slot, machine, folder)?;
+    everywhere(told, elsewhere)
+}
+
+/// What was done, unless another disk has something to say.
+fn everywhere<T>(done: T, elsewhere: Option<ApplyError>) -> Result<T, FateError> {
+    elsewhere.map_or(Ok(done), |error| Err(FateError::Elsewhere(error)))
 }
 
 /// Tells the history what became of the last installation.
@@ -156,11 +169,7 @@ pub fn give_up(
         return Ok(false);
     }
     go_to_other(&mut state, slot);
-    if let Err(error) = target.save(&state) {
-        // The started disk, written last, is the one that most likely starts again.
-        if target.load()? != state {
-            return Err(error.into());
-        }
+    if let Some(error) = save_or_tell(target, &state)? {
         eprintln!("vigie-update: {error}; going back all the same");
     }
     let back_to = facts(folder).get(&slot.other()).map(|facts| facts.version);
@@ -194,6 +203,10 @@ pub fn waiting(state: &BootState, running: Slot) -> bool {
 
 /// A person goes back: takes back an installation that was not started yet, or makes the other
 /// slot the next to start.
+///
+/// # Errors
+/// There is nothing to go back to, or the boot state refuses: nothing was changed.
+/// [`FateError::Elsewhere`]: all is done.
 pub fn rollback(
     target: &mut dyn Target,
     running: Slot,
@@ -214,7 +227,7 @@ pub fn rollback(
         state.first = other;
         Outcome::Rollback
     };
-    target.save(&state)?;
+    let elsewhere = save_or_tell(target, &state)?;
     let records = history::load(folder);
     let installed = history::open_installation(&records).filter(|r| r.slot == Some(other));
     let record = Record {
@@ -226,7 +239,7 @@ pub fn rollback(
         ..Record::now(outcome, machine.version)
     };
     history::tell(folder, &record);
-    Ok(outcome)
+    everywhere(outcome, elsewhere)
 }
 
 fn is_safe(slot: Slot, machine: &Machine, folder: &Path) -> Result<(), FateError> {
@@ -460,6 +473,25 @@ mod tests {
         let mut stuck = Stuck(state(Slot::B, (true, 3), (false, 2)).0);
         let went = give_up(&mut stuck, Slot::B, &machine(2, 0), dir.path(), "no answer");
         assert!(matches!(went, Err(FateError::State(_))), "{went:?}");
+    }
+
+    #[test]
+    fn c75_c82_a_failing_disk_of_two_keeps_nothing_from_being_told() {
+        let dir = tempfile::tempdir().unwrap();
+        installed(dir.path(), Slot::B, 2);
+        let mut disks = OneOfTwo(state(Slot::B, (true, 3), (false, 2)));
+        let told = mark_good(&mut disks, Slot::B, &machine(2, 1), &no_keys(), dir.path());
+        assert!(matches!(told, Err(FateError::Elsewhere(_))), "{told:?}");
+        assert!(told.unwrap_err().to_string().contains("/dev/vdb"));
+        let reached = Floor::load(dir.path()).reached;
+        assert_eq!((reached.version.0[0], reached.security_epoch), (2, 1));
+        let last = || history::load(dir.path()).pop().unwrap().outcome;
+        assert_eq!(last(), Outcome::Good);
+        // The next start is the other slot, and the history knows.
+        let who = (Door::Console, None);
+        let told = rollback(&mut disks, Slot::A, &machine(1, 0), dir.path(), who);
+        assert!(matches!(told, Err(FateError::Elsewhere(_))), "{told:?}");
+        assert_eq!(last(), Outcome::Rollback);
     }
 
     #[test]

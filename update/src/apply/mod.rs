@@ -30,7 +30,7 @@ use crate::package::member::Unpacked;
 use crate::package::{Header, Keyring, Manifest, PackageError, member};
 use crate::policy::{Refusal, Standing, judge};
 use crate::slot::Slot;
-use target::{OpenSlot, Target};
+use target::{OpenSlot, Target, save_or_tell};
 
 /// Why an update was not applied. What runs goes on running, and starts the next time.
 #[derive(Debug, thiserror::Error)]
@@ -209,6 +209,16 @@ pub struct Context {
     pub running: Slot,
 }
 
+/// An update that was applied.
+#[derive(Debug)]
+pub struct Done {
+    /// What it holds.
+    pub manifest: Manifest,
+    /// What another disk of the system said, where its boot state could not be written: until it is
+    /// replaced, the machine may start what ran before from it.
+    pub warning: Option<ApplyError>,
+}
+
 /// Applies an opened package to the other slot.
 ///
 /// # Errors
@@ -219,7 +229,7 @@ pub fn apply(
     unpacker: &mut dyn Unpacker,
     target: &mut dyn Target,
     progress: &mut Progress<'_>,
-) -> Result<Manifest, ApplyError> {
+) -> Result<Done, ApplyError> {
     let header = &opened.header;
     judge(header, &context.machine, &context.standing)?;
     let other = context.running.other();
@@ -233,8 +243,9 @@ pub fn apply(
     let note = &mut |done| progress(Phase::ReadBack, done, total);
     let written = unpacked.written.as_ref();
     member::read_back(header, &mut slot.devices, written, note)?;
-    flip(state, other, target)?;
-    Ok(unpacked.manifest)
+    let warning = flip(state, other, target)?;
+    let manifest = unpacked.manifest;
+    Ok(Done { manifest, warning })
 }
 
 fn check_base(
@@ -265,20 +276,31 @@ fn check_room(header: &Header, slot: &OpenSlot) -> Result<(), ApplyError> {
     Ok(())
 }
 
-/// Nothing starts the other slot any more, whatever becomes of it.
+/// Nothing starts the other slot any more, whatever becomes of it: from no disk, or nothing is
+/// written to it and it may be started as before.
 fn disable(running: Slot, target: &mut dyn Target) -> Result<BootState, ApplyError> {
-    let mut state = target.load()?;
+    let before = target.load()?;
+    let mut state = before.clone();
     state.first = running;
     *state.slot_mut(running.other()) = SlotState::default();
-    target.save(&state)?;
+    if let Err(error) = target.save(&state) {
+        // The disk that failed fails again, perhaps; the first error is the one to tell.
+        let _ = target.save(&before);
+        return Err(error);
+    }
     Ok(state)
 }
 
-fn flip(mut state: BootState, slot: Slot, target: &mut dyn Target) -> Result<(), ApplyError> {
+/// The slot is the next to be started. What another disk said is handed back.
+fn flip(
+    mut state: BootState,
+    slot: Slot,
+    target: &mut dyn Target,
+) -> Result<Option<ApplyError>, ApplyError> {
     state.first = slot;
     *state.slot_mut(slot) = SlotState {
         good: false,
         tries: TRIES,
     };
-    target.save(&state)
+    save_or_tell(target, &state)
 }

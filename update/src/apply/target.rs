@@ -45,6 +45,24 @@ pub trait Target {
     fn open(&mut self, slot: Slot, write: bool) -> Result<OpenSlot, ApplyError>;
 }
 
+/// Replaces the boot state where it counts: on the started disk, which is written last and most
+/// likely starts again. What another disk said is handed back, to be told once all is done.
+///
+/// # Errors
+/// The started disk does not have the new state: nothing has happened.
+pub fn save_or_tell(
+    target: &mut dyn Target,
+    state: &BootState,
+) -> Result<Option<ApplyError>, ApplyError> {
+    let Err(error) = target.save(state) else {
+        return Ok(None);
+    };
+    match target.load() {
+        Ok(found) if found == *state => Ok(Some(error)),
+        _ => Err(error),
+    }
+}
+
 /// The running appliance.
 #[derive(Debug)]
 pub struct Appliance {

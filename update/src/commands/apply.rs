@@ -46,6 +46,8 @@ pub struct Applied {
     pub version: Version,
     /// The slot that it went into.
     pub slot: crate::Slot,
+    /// What another disk of the system said; the update is installed all the same.
+    pub warning: Option<String>,
 }
 
 /// Applies a package, and tells the history whatever becomes of it. `program` is the
@@ -121,7 +123,9 @@ fn write(
         .context(asked.reinstall)
         .map_err(|error| ApplyError::BootState(format!("{error:#}")))?;
     let tell = &mut |phase, done, total| progress.tell(phase, done, total);
-    apply::apply(opened, &context, unpacker, &mut this.target, tell)?;
+    let done = apply::apply(opened, &context, unpacker, &mut this.target, tell)?;
+    let warning = done.warning.map(|error| error.to_string());
+    record.reason = warning.clone();
     let held = SlotFacts {
         version: header.version,
         security_epoch: header.security_epoch,
@@ -130,17 +134,32 @@ fn write(
         eprintln!("vigie-update: {error}");
     }
     let version = header.version;
-    Ok(Applied { version, slot })
+    Ok(Applied {
+        version,
+        slot,
+        warning,
+    })
 }
 
 /// The words after a success.
 #[must_use]
 pub fn success(applied: &Applied, json: bool) -> String {
-    let Applied { version, slot } = applied;
+    let Applied {
+        version,
+        slot,
+        warning,
+    } = applied;
     if json {
-        json!({"event": "installed", "version": version, "slot": slot}).to_string()
+        json!({"event": "installed", "version": version, "slot": slot, "warning": warning})
+            .to_string()
     } else {
-        format!("version {version} is in slot {slot}; restart to use it (systemctl reboot)")
+        let warning = warning.as_ref().map(|warning| {
+            format!("\nwarning: {warning}; replace that disk, it may still start what ran before")
+        });
+        format!(
+            "version {version} is in slot {slot}; restart to use it (systemctl reboot){}",
+            warning.unwrap_or_default()
+        )
     }
 }
 

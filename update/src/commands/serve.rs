@@ -101,7 +101,11 @@ impl Updater for Running {
         };
         let order = Order { package, asked };
         let applied = apply::run(&mut this, Path::new(PROGRAM), &order, progress)?;
-        Ok(json!({"version": applied.version, "slot": applied.slot}))
+        Ok(json!({
+            "version": applied.version,
+            "slot": applied.slot,
+            "warning": applied.warning,
+        }))
     }
 
     fn rollback(&mut self, door: Door, who: Option<String>) -> Result<Outcome, Failure> {

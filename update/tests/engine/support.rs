@@ -328,6 +328,14 @@ pub fn update(
     unpacker: &mut dyn Unpacker,
     target: &mut dyn Target,
 ) -> Result<Manifest, ApplyError> {
+    update_and_tell(unpacker, target).map(|done| done.manifest)
+}
+
+/// The same, with what was not well.
+pub fn update_and_tell(
+    unpacker: &mut dyn Unpacker,
+    target: &mut dyn Target,
+) -> Result<apply::Done, ApplyError> {
     let opened = apply::open(unpacker, &keys())?;
     apply::apply(&opened, &context(), unpacker, target, &mut |_, _, _| ())
 }
