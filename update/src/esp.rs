@@ -7,7 +7,7 @@ use vigie_disk::KernelDevice;
 use vigie_disk::sysfs::{Sysfs, node};
 
 pub use vigie_boot_state::esp::{
-    ESP_PARTITION, EspError, GRUBENV, load, open_on, save, save_on_all,
+    ESP_PARTITION, EspError, GRUBENV, leave, load, open_on, save, save_on_all,
 };
 
 use crate::running::Running;

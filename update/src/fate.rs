@@ -165,10 +165,9 @@ pub fn give_up(
     reason: &str,
 ) -> Result<bool, FateError> {
     let mut state = target.load()?;
-    if state.slot(slot).good || !state.slot(slot.other()).good {
+    if state.slot(slot).good || !state.leave(slot) {
         return Ok(false);
     }
-    go_to_other(&mut state, slot);
     if let Some(error) = save_or_tell(target, &state)? {
         eprintln!("vigie-update: {error}; going back all the same");
     }

@@ -18,6 +18,7 @@ use vigie_disk::sysfs::Sysfs;
 use vigie_disk::{Bytes, KernelDevice};
 
 use crate::boot_state::{BootState, LENGTH};
+use crate::slot::Slot;
 
 /// Name of the ESP's partition.
 pub const ESP_PARTITION: &str = "vigie-esp";
@@ -109,6 +110,20 @@ pub fn save(esp: &mut dyn BlockDevice, state: &BootState) -> Result<(), EspError
     }
 }
 
+/// A slot's system image is damaged: it is not started again from this disk, and the other one is
+/// next, where that was good. Says whether it was; else nothing is written.
+///
+/// # Errors
+/// The boot state cannot be read or written; what was there stays.
+pub fn leave(esp: &mut dyn BlockDevice, slot: Slot) -> Result<bool, EspError> {
+    let mut state = load(esp)?;
+    let left = state.leave(slot);
+    if left {
+        save(esp, &state)?;
+    }
+    Ok(left)
+}
+
 /// Replaces the boot state on several ESPs, the last of which is the started disk's. Each is
 /// tried whatever becomes of the others; every failure is in the result, in this order.
 pub fn save_on_all<D: BlockDevice>(
@@ -156,7 +171,6 @@ fn place(located: &Located, at: usize) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::slot::Slot;
     use vigie_disk::device::faulty::{Fault, Faulty, Kind};
     use vigie_disk::device::{Cursor, record::Recorder};
     use vigie_disk::{MemoryDevice, SectorSize, crash, fat};
@@ -192,6 +206,35 @@ mod tests {
         let mut after = after;
         let seen = fat::read_root_file(&mut after, GRUBENV, Bytes::kib(4)).unwrap();
         assert_eq!(seen.unwrap(), new.encode());
+    }
+
+    #[test]
+    fn c67_every_cut_of_leaving_a_damaged_slot_leaves_one_to_start() {
+        let mut both = BootState::default();
+        Slot::BOTH.into_iter().for_each(|slot| both.mark_good(slot));
+        let mut left = both.clone();
+        left.leave(Slot::A);
+        let before = esp(&both.encode());
+        let mut disk = Recorder::new(before.clone());
+        assert!(leave(&mut disk, Slot::A).unwrap());
+        let (after, log) = disk.finish();
+        assert_eq!(load(&after).unwrap(), left);
+        let states = crash::enumerate::<EspError>(&before, &log, |cut, disk| {
+            let found = load(disk)?;
+            assert!(found == both || found == left, "{cut:?}");
+            Ok(())
+        })
+        .unwrap();
+        crash::tell(states, "of leaving a damaged slot");
+        // Nothing better to start: nothing is written, whatever was damaged.
+        for alone in Slot::BOTH {
+            let mut state = BootState::default();
+            state.first = alone;
+            state.mark_good(alone);
+            let mut disk = Recorder::new(esp(&state.encode()));
+            assert!(!leave(&mut disk, alone).unwrap());
+            assert_eq!(disk.log().len(), 0);
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use rustix::process::{chdir, chroot};
 
 use vigie_initrd::fsck;
 use vigie_initrd::settings::{self, Volume};
-use vigie_initrd::trouble::{Step, Trouble};
+use vigie_initrd::trouble::{Step, Trouble, is_damage};
 
 use crate::SYSROOT;
 use crate::consoles::{note, tell, warn};
@@ -34,7 +34,10 @@ const TMPFS_MAGIC: u64 = 0x0102_1994;
 pub fn hand_over(volume: Volume) -> Result<Infallible, Trouble> {
     let failed = |object: &str, e: std::io::Error| Trouble::new(Step::HandOver, object, e);
     let system = format!("{SYSROOT}{SYSTEM}");
-    fs::metadata(&system).map_err(|e| failed(SYSTEM, e))?;
+    fs::metadata(&system).map_err(|e| {
+        let damaged = is_damage(&e);
+        failed(SYSTEM, e).of_damage(damaged)
+    })?;
     for folder in ["/dev", "/proc", "/sys", "/run"] {
         let target = format!("{SYSROOT}{folder}");
         mount_move(folder, &target).map_err(|e| failed(&target, e.into()))?;

@@ -14,11 +14,13 @@
 //!    settings, becomes systemd.
 //!
 //! Nothing here sleeps: what is waited for is an event of the kernel. A step
-//! that fails ends in [`failure::end`], which never returns.
+//! that fails ends in [`failure::end`], which never returns; where it proves that
+//! the slot's image is damaged, [`damaged`] leaves the slot before.
 //!
 //! The kernel also runs this program as its modprobe (see `loader`).
 
 mod consoles;
+mod damaged;
 mod devices;
 mod failure;
 mod handover;
@@ -70,7 +72,18 @@ fn boot() -> Result<std::convert::Infallible, Trouble> {
     loader.wish_always(modules_of(&request.boot));
     let root = root::find(&request, &loader, &mut devices)?;
     loader.stop_wishes();
-    let volume = mount_system(&request, &loader, &root)?;
+    start(&request, loader, devices, &root)
+        .inspect_err(|trouble| damaged::leave(&request, &root, trouble))
+}
+
+/// Steps 5 to 9, over the root device.
+fn start(
+    request: &Request,
+    loader: Loader,
+    mut devices: devices::Devices,
+    root: &root::Root,
+) -> Result<std::convert::Infallible, Trouble> {
+    let volume = mount_system(request, &loader, root)?;
     watchdog::wait_for_driver(&loader, &mut devices);
     loader.stop();
     handover::hand_over(volume)
