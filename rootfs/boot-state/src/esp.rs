@@ -124,13 +124,16 @@ pub fn leave(esp: &mut dyn BlockDevice, slot: Slot) -> Result<bool, EspError> {
     Ok(left)
 }
 
-/// Replaces the boot state on several ESPs, the last of which is the started disk's. Each is
-/// tried whatever becomes of the others; every failure is in the result, in this order.
+/// Replaces the boot state on several ESPs, each with its own, the last of which is the started
+/// disk's. Each is tried whatever becomes of the others; every failure is in the result, in this
+/// order.
 pub fn save_on_all<D: BlockDevice>(
-    esps: impl IntoIterator<Item = Result<D, EspError>>,
-    state: &BootState,
+    esps: impl IntoIterator<Item = Result<(D, BootState), EspError>>,
 ) -> Vec<EspError> {
-    let save_on = |esp: Result<D, EspError>| esp.and_then(|mut esp| save(&mut esp, state));
+    let save_on = |esp: Result<(D, BootState), EspError>| {
+        let (mut esp, state) = esp?;
+        save(&mut esp, &state)
+    };
     let outcomes = esps.into_iter().map(save_on);
     outcomes.filter_map(Result::err).collect()
 }
@@ -246,8 +249,8 @@ mod tests {
         let lost = EspError::NoEsp {
             disk: "/dev/vdz".into(),
         };
-        let esps = std::iter::once(Err(lost)).chain(disks.iter_mut().map(Ok));
-        let failures = save_on_all(esps, &good);
+        let found = disks.iter_mut().map(|disk| Ok((disk, good.clone())));
+        let failures = save_on_all(std::iter::once(Err(lost)).chain(found));
         let texts: Vec<String> = failures.iter().map(ToString::to_string).collect();
         assert_eq!(texts.len(), 2, "{texts:?}");
         assert!(texts[0].contains("/dev/vdz") && texts[1].contains("5 bytes"));
@@ -272,7 +275,8 @@ mod tests {
             // Beside a disk that is sound: that one is written, and the other one told.
             let sound = Faulty::new(esp(&old.encode()), []);
             let mut disks = [Faulty::new(esp(&old.encode()), [fault]), sound];
-            assert_eq!(save_on_all(disks.iter_mut().map(Ok), &good).len(), 1);
+            let esps = disks.iter_mut().map(|disk| Ok((disk, good.clone())));
+            assert_eq!(save_on_all(esps).len(), 1);
             assert_eq!(load(&disks[1]).unwrap(), good);
         }
     }

@@ -70,8 +70,8 @@ pub enum ApplyError {
         /// The partition's.
         room: Bytes,
     },
-    /// The slot's array cannot be started.
-    #[error("the RAID array {name} cannot be started: {why}")]
+    /// The slot's array cannot be started, or not be written.
+    #[error("the RAID array {name} cannot be used: {why}")]
     Array {
         /// Its name.
         name: String,
@@ -118,7 +118,7 @@ impl ApplyError {
                 "l'image {image} fait {size} et sa partition {room} ; réinstallez depuis un \
                  support en gardant les données"
             ),
-            Self::Array { name, why } => format!("la grappe RAID {name} ne démarre pas : {why}"),
+            Self::Array { name, why } => format!("la grappe RAID {name} est inutilisable : {why}"),
             Self::BootState(why) => format!("écriture de l'état de démarrage : {why}"),
             Self::Esp(error) => format!("lecture de l'état de démarrage : {error}"),
             Self::Descriptor { name, source } => format!("transmission de {name} : {source}"),
