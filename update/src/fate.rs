@@ -47,15 +47,21 @@ pub enum FateError {
     },
     /// The other slot is not safe to run any more.
     #[error(
-        "slot {slot} holds {version}, made before a security problem was mended that this machine has mended; \
-         install a newer version instead"
+        "slot {slot} holds {}, made before a security problem was mended that this machine has mended; \
+         install a newer version instead",
+        known(*version)
     )]
     Unsafe {
         /// The other slot.
         slot: Slot,
-        /// What it holds.
-        version: Version,
+        /// What it holds, where that is known.
+        version: Option<Version>,
     },
+}
+
+fn known(version: Option<Version>) -> String {
+    let unknown = || "a version that is not known, which may be one".to_owned();
+    version.map_or_else(unknown, |version| version.to_string())
 }
 
 /// What a slot holds, as far as it is known.
@@ -92,6 +98,9 @@ fn in_folder(folder: &Path, source: io::Error) -> FateError {
 
 /// The running system has come up healthy. Says what the history was told.
 ///
+/// Where it mends a security problem, nothing from before is started any more, whoever asks for it:
+/// the other slot is made unfit in the same sector.
+///
 /// # Errors
 /// The boot state: nothing was changed that counts. The state volume: the slot is good all the
 /// same, and the next start tells the floor and the history again. [`FateError::Elsewhere`]: all is
@@ -105,6 +114,9 @@ pub fn mark_good(
 ) -> Result<Option<Outcome>, FateError> {
     let mut state = target.load()?;
     state.mark_good(slot);
+    if is_outdated(&state, slot, machine, folder) {
+        *state.slot_mut(slot.other()) = SlotState::default();
+    }
     let elsewhere = save_or_tell(target, &state)?;
     let floor = Floor {
         reached: Reached {
@@ -121,6 +133,19 @@ pub fn mark_good(
     remember(folder, slot, held)?;
     let told = settle(slot, machine, folder)?;
     everywhere(told, elsewhere)
+}
+
+/// Whether the other slot is from before a security problem that is mended now. Where nobody knows
+/// what it holds, that is assumed when the epoch rises. What was installed meanwhile and waits was
+/// judged when it came.
+fn is_outdated(state: &BootState, running: Slot, machine: &Machine, folder: &Path) -> bool {
+    let reached = Floor::load(folder).reached.security_epoch;
+    let rises = machine.security_epoch > reached;
+    let held = facts(folder).get(&running.other()).copied();
+    let older = held.map_or(rises, |held| {
+        held.security_epoch < reached.max(machine.security_epoch)
+    });
+    older && !waiting(state, running)
 }
 
 /// What was done, unless another disk has something to say.
@@ -219,10 +244,7 @@ pub fn rollback(
         go_to_other(&mut state, other);
         Outcome::Cancelled
     } else {
-        if !state.slot(other).good {
-            return Err(FateError::NothingThere { slot: other });
-        }
-        is_safe(other, machine, folder)?;
+        may_go_back(&state, other, machine, folder)?;
         state.first = other;
         Outcome::Rollback
     };
@@ -241,15 +263,21 @@ pub fn rollback(
     everywhere(outcome, elsewhere)
 }
 
-fn is_safe(slot: Slot, machine: &Machine, folder: &Path) -> Result<(), FateError> {
+fn may_go_back(
+    state: &BootState,
+    slot: Slot,
+    machine: &Machine,
+    folder: &Path,
+) -> Result<(), FateError> {
     let reached = Floor::load(folder).reached.security_epoch;
-    match facts(folder).get(&slot) {
-        Some(held) if held.security_epoch < reached.max(machine.security_epoch) => {
-            let version = held.version;
-            Err(FateError::Unsafe { slot, version })
-        }
-        _ => Ok(()),
-    }
+    let reached = reached.max(machine.security_epoch);
+    let version = match facts(folder).get(&slot) {
+        Some(held) if held.security_epoch < reached => Some(held.version),
+        _ if !state.slot(slot).good => return Err(FateError::NothingThere { slot }),
+        None if reached > 0 => None,
+        _ => return Ok(()),
+    };
+    Err(FateError::Unsafe { slot, version })
 }
 
 #[cfg(test)]
@@ -314,6 +342,7 @@ mod tests {
     #[test]
     fn a_good_slot_raises_the_floor_and_ends_its_installation() {
         let dir = tempfile::tempdir().unwrap();
+        held(dir.path(), Slot::A, 1, 1);
         installed(dir.path(), Slot::B, 2);
         let mut disk = state(Slot::B, (true, 3), (false, 2));
         let good = |disk: &mut Memory, slot, version| {
@@ -428,6 +457,92 @@ mod tests {
         let words = error.to_string();
         let named = words.contains(&file.path().display().to_string());
         assert!(named && words.contains("check the state volume"), "{words}");
+    }
+
+    fn held(folder: &Path, slot: Slot, version: u32, security_epoch: u32) {
+        let held = SlotFacts {
+            version: Version([version, 0, 0, 0]),
+            security_epoch,
+        };
+        remember(folder, slot, held).unwrap();
+    }
+
+    #[test]
+    fn c55_a_slot_from_before_a_mended_problem_is_not_started_any_more() {
+        let both = || state(Slot::B, (true, 3), (false, 2));
+        // Epoch reached before, epoch of what comes up now, epoch of the other slot if it is known.
+        for (reached, now, other, stays) in [
+            (0, 0, None, true),
+            (0, 0, Some(0), true),
+            (0, 1, Some(0), false),
+            (0, 1, Some(1), true),
+            (0, 1, None, false),
+            // Nothing is raised: what is not known stays, what is known to be old does not.
+            (1, 1, None, true),
+            (1, 1, Some(0), false),
+            (1, 1, Some(1), true),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            let floor = Floor {
+                reached: Reached {
+                    version: Version([1, 0, 0, 0]),
+                    security_epoch: reached,
+                },
+                revoked: Default::default(),
+            };
+            Floor::raise(dir.path(), &floor).unwrap();
+            other
+                .into_iter()
+                .for_each(|epoch| held(dir.path(), Slot::A, 1, epoch));
+            let mut disk = both();
+            mark_good(&mut disk, Slot::B, &machine(2, now), &no_keys(), dir.path()).unwrap();
+            let what = format!("{reached} {now} {other:?}");
+            assert!(disk.0.slot(Slot::B).good, "{what}");
+            assert_eq!(disk.0.slot(Slot::A).good, stays, "{what}");
+            assert!(stays || disk.0.slot(Slot::A) == SlotState::default());
+        }
+        // What was just installed and waits was judged when it came.
+        let dir = tempfile::tempdir().unwrap();
+        let mut disk = state(Slot::B, (true, 3), (false, TRIES));
+        mark_good(&mut disk, Slot::A, &machine(1, 1), &no_keys(), dir.path()).unwrap();
+        assert!(waiting(&disk.0, Slot::A));
+    }
+
+    #[test]
+    fn c55_nobody_goes_back_to_what_is_old_or_not_known() {
+        let dir = tempfile::tempdir().unwrap();
+        let who = || (Door::Console, None);
+        let back = |b: (bool, u8), epoch| {
+            let mut disk = state(Slot::A, (true, 3), b);
+            rollback(&mut disk, Slot::A, &machine(2, epoch), dir.path(), who())
+        };
+        // No epoch was ever reached: nothing can be older.
+        assert_eq!(back((true, 3), 0).unwrap(), Outcome::Rollback);
+        let error = back((true, 3), 1).unwrap_err();
+        assert!(
+            matches!(error, FateError::Unsafe { version: None, .. }),
+            "{error}"
+        );
+        assert!(error.to_string().contains("not known"), "{error}");
+        let error = back((false, 0), 1).unwrap_err();
+        assert!(matches!(error, FateError::NothingThere { .. }), "{error}");
+        // What was made unfit for its age is told as such.
+        held(dir.path(), Slot::B, 1, 0);
+        for good in [true, false] {
+            let error = back((good, 0), 1).unwrap_err();
+            assert!(
+                matches!(
+                    error,
+                    FateError::Unsafe {
+                        version: Some(_),
+                        ..
+                    }
+                ),
+                "{error}"
+            );
+        }
+        held(dir.path(), Slot::B, 1, 1);
+        assert_eq!(back((true, 3), 1).unwrap(), Outcome::Rollback);
     }
 
     /// A disk whose boot state cannot be changed.
