@@ -95,7 +95,12 @@ fn put(arguments: Update, language: Language) -> Result<ExitCode> {
     let mut progress = Progress::new(json).in_french(language == Language::Fr);
     match update::run(&mut opened, &source, who, &mut progress) {
         Ok(applied) if json => println!("{}", apply::success_event(&applied)),
-        Ok(applied) => println!("{}", words::after_update(&applied, from, language)),
+        Ok(applied) => {
+            println!("{}", words::after_update(&applied, from, language));
+            if let Some(warning) = apply::warning(&applied, language) {
+                eprintln!("vigie-recovery: {warning}");
+            }
+        }
         Err(error) => return Ok(refused(error, json, language)),
     }
     Ok(ExitCode::SUCCESS)

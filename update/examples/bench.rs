@@ -182,6 +182,7 @@ fn apply_package(program: &Path, package: &Path, mut files: Files) -> Result<()>
                 forget,
                 ignore,
             )
+            .map(|done| done.manifest)
         });
     // Waits for the unpacking process, which getrusage(2) counts only then.
     drop(unpacker);

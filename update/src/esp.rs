@@ -1,70 +1,19 @@
-//! The boot state where it lies: the file `grubenv` in the root of the ESP, on
-//! each disk of the system.
-//!
-//! It is rewritten in place, as GRUB itself does: the file's sectors are found
-//! through the FAT and only those bytes are written. No mount, no directory
-//! entry, no allocation table changes, so a power cut cannot damage the ESP.
-//!
-//! Where the system lies on several disks (md RAID), each has an ESP of its own,
-//! and the firmware may start from any. The state is written on the others first
-//! and last on the disk that this system started from: whatever happens between,
-//! the state that led here stays with the disk that led here.
+//! The disks that hold the boot state of the running system, and what `vigie-boot-state` knows of
+//! an ESP.
 
 use std::path::{Path, PathBuf};
 
-use vigie_disk::device::BlockDevice;
-use vigie_disk::fatfile::{Located, locate_root_file};
+use vigie_disk::KernelDevice;
+use vigie_disk::md::Superblock;
 use vigie_disk::sysfs::{Sysfs, node};
-use vigie_disk::{Bytes, KernelDevice};
 
-use crate::boot_state::{BootState, LENGTH};
+pub use vigie_boot_state::esp::{
+    ESP_PARTITION, EspError, GRUBENV, leave, load, open_on, save, save_on_all,
+};
+
+use crate::boot_state::{BootState, SlotState};
 use crate::running::Running;
-
-/// Name of the ESP's partition.
-pub const ESP_PARTITION: &str = "vigie-esp";
-/// Name of the file.
-pub const GRUBENV: &str = "grubenv";
-/// The smallest unit that a disk writes whole.
-const SECTOR: usize = 512;
-
-/// Why the boot state cannot be read or written.
-#[derive(Debug, thiserror::Error)]
-pub enum EspError {
-    /// The live system has no boot state.
-    #[error("this is the live system; it has no boot state")]
-    Live,
-    /// The disk has no ESP of ours, or two.
-    #[error(
-        "{disk} has no partition named {ESP_PARTITION}, or more than one; \
-         boot the medium and choose repair"
-    )]
-    NoEsp {
-        /// The system disk.
-        disk: String,
-    },
-    /// The file is not there or has another length.
-    #[error(
-        "{device}: the file {GRUBENV} is {found}; it must have {LENGTH} bytes. \
-         Boot the medium and choose repair"
-    )]
-    NoGrubenv {
-        /// The ESP.
-        device: String,
-        /// "missing", or its length.
-        found: String,
-    },
-    /// What was read back is not what was written.
-    #[error(
-        "{device}: the boot state reads back differently from what was written; the disk is failing"
-    )]
-    ReadBack {
-        /// The ESP.
-        device: String,
-    },
-    /// The disk refused.
-    #[error(transparent)]
-    Disk(#[from] vigie_disk::Error),
-}
+use crate::slot::Slot;
 
 /// Opens the ESP on the disk that this system was started from.
 pub fn open(running: &Running, sysfs: &Sysfs, write: bool) -> Result<KernelDevice, EspError> {
@@ -93,151 +42,188 @@ pub fn other_disks(running: &Running, sysfs: &Sysfs) -> Vec<PathBuf> {
     disks.iter().map(|disk| node(disk)).collect()
 }
 
-/// Opens the ESP on a disk.
-pub fn open_on(disk: &Path, sysfs: &Sysfs, write: bool) -> Result<KernelDevice, EspError> {
-    let partition = Sysfs::kernel_name(disk)
-        .and_then(|name| sysfs.partition_named(&name, ESP_PARTITION))
-        .ok_or_else(|| EspError::NoEsp {
-            disk: disk.display().to_string(),
-        })?;
-    Ok(if write {
-        KernelDevice::open_shared(&partition.node)?
-    } else {
-        KernelDevice::open_read_only(&partition.node)?
-    })
+/// The boot state as it is true on another disk: a slot of which that disk lacks a whole and current
+/// copy (a member of its arrays has failed there, or is being rebuilt) is not to be started from it.
+/// Its kernel would be the old one over the new system, and fail for ever where that is good.
+pub fn state_on(disk: &Path, running: &Running, sysfs: &Sysfs, state: &BootState) -> BootState {
+    true_on(disk, running, sysfs, state, &are_of_one_time)
 }
 
-/// Reads the boot state from an ESP.
-pub fn load(esp: &dyn BlockDevice) -> Result<BootState, EspError> {
-    Ok(BootState::decode(&read(esp, &locate(esp)?)?))
-}
-
-/// Replaces the boot state on an ESP and reads it back.
-pub fn save(esp: &mut dyn BlockDevice, state: &BootState) -> Result<(), EspError> {
-    let located = locate(esp)?;
-    let old = read(esp, &located)?;
-    let new = state.encode();
-    for (at, (old, new)) in (0..)
-        .step_by(SECTOR)
-        .zip(old.chunks(SECTOR).zip(new.chunks(SECTOR)))
-    {
-        if old != new {
-            esp.write_at(place(&located, at), new)?;
-        }
-    }
-    esp.flush()?;
-    for (offset, length) in &located.parts {
-        esp.forget_cached(*offset, *length);
-    }
-    if read(esp, &located)? == new {
-        Ok(())
-    } else {
-        let device = esp.name().to_owned();
-        Err(EspError::ReadBack { device })
-    }
-}
-
-/// Replaces the boot state on several ESPs, the last of which is the started disk's. Each is
-/// tried whatever becomes of the others; every failure is in the result, in this order.
-pub fn save_on_all<D: BlockDevice>(
-    esps: impl IntoIterator<Item = Result<D, EspError>>,
+/// The same; `stopped` compares the members of an array that does not run.
+fn true_on(
+    disk: &Path,
+    running: &Running,
+    sysfs: &Sysfs,
     state: &BootState,
-) -> Vec<EspError> {
-    let save_on = |esp: Result<D, EspError>| esp.and_then(|mut esp| save(&mut esp, state));
-    let outcomes = esps.into_iter().map(save_on);
-    outcomes.filter_map(Result::err).collect()
-}
-
-fn locate(esp: &dyn BlockDevice) -> Result<Located, EspError> {
-    let absent = |found: String| EspError::NoGrubenv {
-        device: esp.name().to_owned(),
-        found,
-    };
-    let located = locate_root_file(esp, GRUBENV)?.ok_or_else(|| absent("missing".to_owned()))?;
-    if located.size.get() != LENGTH as u64 {
-        return Err(absent(format!("{} bytes long", located.size.get())));
-    }
-    Ok(located)
-}
-
-fn read(esp: &dyn BlockDevice, located: &Located) -> Result<[u8; LENGTH], EspError> {
-    let mut block = [0; LENGTH];
-    for (at, sector) in (0..).step_by(SECTOR).zip(block.chunks_mut(SECTOR)) {
-        esp.read_at(place(located, at), sector)?;
-    }
-    Ok(block)
-}
-
-/// Where byte `at` of the file lies. Clusters are multiples of a sector, so a
-/// sector of the file never spans two.
-fn place(located: &Located, at: usize) -> Bytes {
-    let mut rest = Bytes::new(at as u64);
-    for (offset, length) in &located.parts {
-        if rest < *length {
-            return *offset + rest;
+    stopped: &dyn Fn(&Path, &Path) -> bool,
+) -> BootState {
+    let own = running.disk.as_deref().and_then(Sysfs::kernel_name);
+    let other = Sysfs::kernel_name(disk);
+    let has_copy = |name: &str| {
+        let of = |disk: &Option<String>| sysfs.partition_named(disk.as_deref()?, name);
+        let (Some(own), Some(other)) = (of(&own), of(&other)) else {
+            return false;
+        };
+        match sysfs.array_over(&own.kernel_name) {
+            Some(array) => sysfs.is_in_sync(&array, &other.kernel_name),
+            None => stopped(&own.node, &other.node),
         }
-        rest = rest - *length;
+    };
+    let mut state = state.clone();
+    for slot in Slot::BOTH {
+        if !(has_copy(slot.boot_partition()) && has_copy(slot.system_partition())) {
+            *state.slot_mut(slot) = SlotState::default();
+        }
     }
-    unreachable!("locate_root_file answers parts that cover the file")
+    state
+}
+
+/// Whether two members of a stopped array have seen the same writes. What cannot be read is none.
+fn are_of_one_time(one: &Path, other: &Path) -> bool {
+    let read = |node: &Path| {
+        let device = KernelDevice::open_read_only(node).ok()?;
+        Superblock::read(&device).ok()?
+    };
+    read(one).is_some_and(|one| read(other).is_some_and(|other| agree(&one, &other)))
+}
+
+/// A member that was away counts fewer events, a spare has no role, and one may be half a copy. An
+/// array that is to be compared again after a crash is no such case: md trusts each member.
+fn agree(one: &Superblock, other: &Superblock) -> bool {
+    let whole = [one, other]
+        .iter()
+        .all(|member| member.role.is_some() && !member.is_being_rebuilt());
+    whole && (one.uuid, one.events) == (other.uuid, other.events)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::slot::Slot;
-    use vigie_disk::device::faulty::{Fault, Faulty, Kind};
-    use vigie_disk::device::{Cursor, record::Recorder};
-    use vigie_disk::{MemoryDevice, SectorSize, crash, fat};
 
-    /// An ESP with a boot state; one sector a cluster, so that the file has two.
-    fn esp(contents: &[u8]) -> MemoryDevice {
-        let mut disk = MemoryDevice::new(Bytes::mib(40), SectorSize::S512);
-        let options = fatfs::FormatVolumeOptions::new().bytes_per_cluster(512);
-        fatfs::format_volume(Cursor::new(&mut disk), options).unwrap();
-        fat::write_root_file(&mut disk, GRUBENV, contents).unwrap();
-        disk
-    }
-
-    #[test]
-    fn every_cut_leaves_the_old_state_or_the_new() {
-        let old = BootState::default();
-        let mut new = old.clone();
-        new.mark_good(Slot::A);
-        let before = esp(&old.encode());
-        let mut disk = Recorder::new(before.clone());
-        save(&mut disk, &new).unwrap();
-        let (after, log) = disk.finish();
-        assert_eq!(load(&after).unwrap(), new);
-        let states = crash::enumerate::<EspError>(&before, &log, |cut, disk| {
-            let found = load(disk)?;
-            assert!(found == old || found == new, "{cut:?}");
-            Ok(())
-        })
-        .unwrap();
-        crash::tell(states, "of writing the boot state");
-        assert!(states >= 3);
-        // The FAT sees the same file as before.
-        let mut after = after;
-        let seen = fat::read_root_file(&mut after, GRUBENV, Bytes::kib(4)).unwrap();
-        assert_eq!(seen.unwrap(), new.encode());
-    }
-
-    #[test]
-    fn every_disk_is_tried() {
-        let mut good = BootState::default();
-        good.mark_good(Slot::A);
-        let old = BootState::default();
-        let mut disks = [esp(&old.encode()), esp(b"short"), esp(&old.encode())];
-        let lost = EspError::NoEsp {
-            disk: "/dev/vdz".into(),
+    /// Disks a and b of a mirror: partitions 3 and 4 are boot-a and boot-b, 5 and 6 the systems;
+    /// the arrays of slot B run.
+    fn mirror(members: &[(&str, &str)]) -> (tempfile::TempDir, Sysfs) {
+        let dir = tempfile::tempdir().unwrap();
+        let put = |path: String, text: &str| {
+            let path = dir.path().join("block").join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
         };
-        let esps = std::iter::once(Err(lost)).chain(disks.iter_mut().map(Ok));
-        let failures = save_on_all(esps, &good);
-        let texts: Vec<String> = failures.iter().map(ToString::to_string).collect();
-        assert_eq!(texts.len(), 2, "{texts:?}");
-        assert!(texts[0].contains("/dev/vdz") && texts[1].contains("5 bytes"));
-        for intact in [0, 2] {
-            assert_eq!(load(&disks[intact]).unwrap(), good);
+        let names = [
+            (3, "boot-a"),
+            (4, "boot-b"),
+            (5, "system-a"),
+            (6, "system-b"),
+        ];
+        for disk in ["vda", "vdb"] {
+            for (number, name) in names {
+                put(format!("{disk}/{disk}{number}/partition"), "1");
+                let uevent = format!("PARTNAME={name}\n");
+                put(format!("{disk}/{disk}{number}/uevent"), &uevent);
+            }
+        }
+        for (number, array) in [(4, "md4"), (6, "md6")] {
+            put(format!("vda/vda{number}/holders/{array}/x"), "");
+            put(format!("{array}/md/level"), "raid1\n");
+            put(format!("{array}/md/dev-vda{number}/state"), "in_sync\n");
+        }
+        for (member, state) in members {
+            let array = format!("md{}", &member[3..]);
+            put(format!("{array}/md/dev-{member}/state"), state);
+        }
+        let sysfs = Sysfs::new(dir.path());
+        (dir, sysfs)
+    }
+
+    #[test]
+    fn c75_a_disk_starts_only_the_slots_that_it_has_whole() {
+        let json = r#"{"mode":"installed","slot":"a","disk":"/dev/vda"}"#;
+        let running: Running = serde_json::from_str(json).unwrap();
+        let mut state = BootState::default();
+        state.first = Slot::B;
+        Slot::BOTH
+            .into_iter()
+            .for_each(|slot| state.mark_good(slot));
+        let in_sync = "in_sync\n";
+        for (members, stopped_same, good) in [
+            (
+                &[("vdb4", in_sync), ("vdb6", in_sync)][..],
+                true,
+                [true, true],
+            ),
+            (
+                &[("vdb4", "in_sync,write_mostly\n"), ("vdb6", in_sync)],
+                true,
+                [true, true],
+            ),
+            // Slot A's arrays do not run, and the disk has missed a write of them.
+            (
+                &[("vdb4", in_sync), ("vdb6", in_sync)],
+                false,
+                [false, true],
+            ),
+            // One of the two is enough to make the slot unfit.
+            (
+                &[("vdb4", "faulty\n"), ("vdb6", in_sync)],
+                true,
+                [true, false],
+            ),
+            (&[("vdb6", in_sync)], true, [true, false]),
+            (
+                &[("vdb4", in_sync), ("vdb6", "spare\n")],
+                true,
+                [true, false],
+            ),
+            (&[], true, [true, false]),
+        ] {
+            let (_dir, sysfs) = mirror(members);
+            let other = Path::new("/dev/vdb");
+            let found = true_on(other, &running, &sysfs, &state, &|_, _| stopped_same);
+            let of = Slot::BOTH.map(|slot| found.slot(slot));
+            assert_eq!(of.map(|slot| slot.good), good, "{members:?}");
+            for slot in of {
+                assert!(slot.good || slot == SlotState::default());
+            }
+            assert_eq!(found.first, Slot::B);
+        }
+        // No such disk: nothing to start from it.
+        let (_dir, sysfs) = mirror(&[]);
+        let found = true_on(Path::new("/dev/vdz"), &running, &sysfs, &state, &|_, _| {
+            true
+        });
+        assert!(Slot::BOTH.into_iter().all(|slot| !found.slot(slot).good));
+    }
+
+    #[test]
+    fn c75_members_of_a_stopped_array_are_compared_by_what_they_count() {
+        use vigie_disk::md::{Geometry, Identity, Level, Metadata, Uuid, create};
+        use vigie_disk::{Bytes, MemoryDevice, SectorSize};
+        let geometry = Geometry::new(Level::Raid1, Metadata::V1_0, 2, Bytes::mib(3)).unwrap();
+        let identity = Identity {
+            uuid: Uuid([0xAB; 16]),
+            name: "vigie:boot-a".to_owned(),
+            member_uuids: vec![Uuid([1; 16]), Uuid([2; 16])],
+            time: 1_763_800_000,
+            synced: true,
+        };
+        let mut disks = vec![MemoryDevice::new(Bytes::mib(3), SectorSize::S512); 2];
+        create(&geometry, &identity, &mut disks).unwrap();
+        let [one, other] = [&disks[0], &disks[1]].map(|disk| Superblock::read(disk).unwrap());
+        let (one, other) = (one.unwrap(), other.unwrap());
+        assert!(agree(&one, &other));
+        let changes: [fn(&mut Superblock); 4] = [
+            |member| member.events += 1,
+            |member| member.uuid = Uuid([0xCD; 16]),
+            |member| member.role = None,
+            |member| member.features |= 2, // MD_FEATURE_RECOVERY_OFFSET
+        ];
+        for change in changes {
+            let mut changed = other.clone();
+            change(&mut changed);
+            assert!(
+                !agree(&one, &changed) && !agree(&changed, &one),
+                "{changed:?}"
+            );
         }
     }
 
@@ -274,43 +260,6 @@ mod tests {
             let running: Running = serde_json::from_str(&json).unwrap();
             let others: Vec<PathBuf> = others.iter().map(PathBuf::from).collect();
             assert_eq!(other_disks(&running, &sysfs), others, "{disk} {state}");
-        }
-    }
-
-    #[test]
-    fn c82_a_disk_that_lies_about_writing_the_boot_state_is_found_out() {
-        let old = BootState::default();
-        let mut good = old.clone();
-        good.mark_good(Slot::A);
-        for (fault, lies) in [
-            (Fault::DropsWrite(0), true),
-            (Fault::Fails(Some(Kind::Write), 0), false),
-            (Fault::Fails(Some(Kind::Flush), 0), false),
-        ] {
-            let mut disk = Faulty::new(esp(&old.encode()), [fault]);
-            let error = save(&mut disk, &good).unwrap_err();
-            assert_eq!(matches!(error, EspError::ReadBack { .. }), lies, "{error}");
-            // Beside a disk that is sound: that one is written, and the other one told.
-            let sound = Faulty::new(esp(&old.encode()), []);
-            let mut disks = [Faulty::new(esp(&old.encode()), [fault]), sound];
-            assert_eq!(save_on_all(disks.iter_mut().map(Ok), &good).len(), 1);
-            assert_eq!(load(&disks[1]).unwrap(), good);
-        }
-    }
-
-    #[test]
-    fn an_equal_state_writes_nothing() {
-        let state = BootState::default();
-        let mut disk = Recorder::new(esp(&state.encode()));
-        save(&mut disk, &state).unwrap();
-        assert_eq!(disk.log().len(), 1, "only the flush");
-    }
-
-    #[test]
-    fn a_file_of_another_length_is_refused() {
-        for contents in [&[b'#'; 1023][..], &[b'#'; 2048], &[]] {
-            let error = load(&esp(contents)).unwrap_err();
-            assert!(matches!(error, EspError::NoGrubenv { .. }), "{error}");
         }
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::apply::ApplyError;
-use crate::apply::target::Target;
+use crate::apply::target::{Target, save_or_tell};
 use crate::boot_state::{BootState, SlotState};
 use crate::history::{self, Door, Outcome, Reason, Record};
 use crate::machine::Machine;
@@ -26,6 +26,12 @@ pub enum FateError {
     /// The boot state.
     #[error(transparent)]
     State(#[from] ApplyError),
+    /// It is done, but not on every disk.
+    #[error(
+        "it is done, and the started disk has it, but another disk of this system does not: {0}; \
+         replace that disk"
+    )]
+    Elsewhere(ApplyError),
     /// The state volume.
     #[error("writing {folder}: {source}; check the state volume's space and health")]
     Folder {
@@ -42,15 +48,21 @@ pub enum FateError {
     },
     /// The other slot is not safe to run any more.
     #[error(
-        "slot {slot} holds {version}, made before a security problem was mended that this machine has mended; \
-         install a newer version instead"
+        "slot {slot} holds {}, made before a security problem was mended that this machine has mended; \
+         install a newer version instead",
+        known(*version)
     )]
     Unsafe {
         /// The other slot.
         slot: Slot,
-        /// What it holds.
-        version: Version,
+        /// What it holds, where that is known.
+        version: Option<Version>,
     },
+}
+
+fn known(version: Option<Version>) -> String {
+    let unknown = || "a version that is not known, which may be one".to_owned();
+    version.map_or_else(unknown, |version| version.to_string())
 }
 
 impl FateError {
@@ -59,6 +71,11 @@ impl FateError {
     pub fn french(&self) -> String {
         match self {
             Self::State(error) => error.french(),
+            Self::Elsewhere(error) => format!(
+                "c'est fait, et le disque de démarrage l'a, mais un autre disque de ce système ne \
+                 l'a pas : {} ; remplacez ce disque",
+                error.french()
+            ),
             Self::Folder { folder, source } => format!(
                 "écriture de {folder} : {source} ; vérifiez la place et l'état du volume d'état"
             ),
@@ -66,8 +83,12 @@ impl FateError {
                 "l'emplacement {slot} n'a jamais bien démarré, il n'y a donc rien où revenir"
             ),
             Self::Unsafe { slot, version } => format!(
-                "l'emplacement {slot} contient {version}, faite avant la correction d'un problème \
-                 de sécurité que ce système a corrigé ; installez plutôt une version plus récente"
+                "l'emplacement {slot} contient {}, faite avant la correction d'un problème \
+                 de sécurité que ce système a corrigé ; installez plutôt une version plus récente",
+                version.map_or_else(
+                    || "une version inconnue, peut-être".to_owned(),
+                    |version| version.to_string()
+                )
             ),
         }
     }
@@ -123,9 +144,13 @@ fn in_folder(folder: &Path, source: io::Error) -> FateError {
 
 /// The running system has come up healthy. Says what the history was told.
 ///
+/// Where it mends a security problem, nothing from before is started any more, whoever asks for it:
+/// the other slot is made unfit in the same sector.
+///
 /// # Errors
 /// The boot state: nothing was changed that counts. The state volume: the slot is good all the
-/// same, and the next start tells the floor and the history again.
+/// same, and the next start tells the floor and the history again. [`FateError::Elsewhere`]: all is
+/// done.
 pub fn mark_good(
     target: &mut dyn Target,
     slot: Slot,
@@ -135,7 +160,10 @@ pub fn mark_good(
 ) -> Result<Option<Outcome>, FateError> {
     let mut state = target.load()?;
     state.mark_good(slot);
-    target.save(&state)?;
+    if is_outdated(&state, slot, machine, folder) {
+        *state.slot_mut(slot.other()) = SlotState::default();
+    }
+    let elsewhere = save_or_tell(target, &state)?;
     let floor = Floor {
         reached: Reached {
             version: machine.version,
@@ -151,9 +179,28 @@ pub fn mark_good(
     remember(folder, slot, held)?;
     if waiting(&state, slot) {
         // It was installed since this start, and has had none of its own yet.
-        return Ok(None);
+        return everywhere(None, elsewhere);
     }
-    settle(slot, machine, folder)
+    let told = settle(slot, machine, folder)?;
+    everywhere(told, elsewhere)
+}
+
+/// Whether the other slot is from before a security problem that is mended now. Where nobody knows
+/// what it holds, that is assumed when the epoch rises. What was installed meanwhile and waits was
+/// judged when it came.
+fn is_outdated(state: &BootState, running: Slot, machine: &Machine, folder: &Path) -> bool {
+    let reached = Floor::load(folder).reached.security_epoch;
+    let rises = machine.security_epoch > reached;
+    let held = facts(folder).get(&running.other()).copied();
+    let older = held.map_or(rises, |held| {
+        held.security_epoch < reached.max(machine.security_epoch)
+    });
+    older && !waiting(state, running)
+}
+
+/// What was done, unless another disk has something to say.
+fn everywhere<T>(done: T, elsewhere: Option<ApplyError>) -> Result<T, FateError> {
+    elsewhere.map_or(Ok(done), |error| Err(FateError::Elsewhere(error)))
 }
 
 /// Tells the history what became of the last installation.
@@ -220,15 +267,10 @@ pub fn give_up(
     if state.slot(slot).good {
         return Ok(GivenUp::Good);
     }
-    if !state.slot(slot.other()).good {
+    if !state.leave(slot) {
         return Ok(GivenUp::NoBetter);
     }
-    go_to_other(&mut state, slot);
-    if let Err(error) = target.save(&state) {
-        // The started disk, written last, is the one that most likely starts again.
-        if target.load()? != state {
-            return Err(error.into());
-        }
+    if let Some(error) = save_or_tell(target, &state)? {
         warn!("vigie-update: {error}; going back all the same");
     }
     let back_to = facts(folder).get(&slot.other()).map(|facts| facts.version);
@@ -261,6 +303,10 @@ pub fn waiting(state: &BootState, running: Slot) -> bool {
 
 /// A person goes back: takes back an installation that was not started yet, or makes the other
 /// slot the next to start.
+///
+/// # Errors
+/// There is nothing to go back to, or the boot state refuses: nothing was changed.
+/// [`FateError::Elsewhere`]: all is done.
 pub fn rollback(
     target: &mut dyn Target,
     running: Slot,
@@ -274,14 +320,11 @@ pub fn rollback(
         go_to_other(&mut state, other);
         Outcome::Cancelled
     } else {
-        if !state.slot(other).good {
-            return Err(FateError::NothingThere { slot: other });
-        }
-        is_safe(other, machine, folder)?;
+        may_go_back(&state, other, machine, folder)?;
         state.first = other;
         Outcome::Rollback
     };
-    target.save(&state)?;
+    let elsewhere = save_or_tell(target, &state)?;
     let records = history::load(folder);
     let installed = history::open_installation(&records).filter(|r| r.slot == Some(other));
     let record = Record {
@@ -293,18 +336,24 @@ pub fn rollback(
         ..Record::now(outcome, machine.version)
     };
     history::tell(folder, &record);
-    Ok(outcome)
+    everywhere(outcome, elsewhere)
 }
 
-fn is_safe(slot: Slot, machine: &Machine, folder: &Path) -> Result<(), FateError> {
+fn may_go_back(
+    state: &BootState,
+    slot: Slot,
+    machine: &Machine,
+    folder: &Path,
+) -> Result<(), FateError> {
     let reached = Floor::load(folder).reached.security_epoch;
-    match facts(folder).get(&slot) {
-        Some(held) if held.security_epoch < reached.max(machine.security_epoch) => {
-            let version = held.version;
-            Err(FateError::Unsafe { slot, version })
-        }
-        _ => Ok(()),
-    }
+    let reached = reached.max(machine.security_epoch);
+    let version = match facts(folder).get(&slot) {
+        Some(held) if held.security_epoch < reached => Some(held.version),
+        _ if !state.slot(slot).good => return Err(FateError::NothingThere { slot }),
+        None if reached > 0 => None,
+        _ => return Ok(()),
+    };
+    Err(FateError::Unsafe { slot, version })
 }
 
 #[cfg(test)]
@@ -369,6 +418,7 @@ mod tests {
     #[test]
     fn a_good_slot_raises_the_floor_and_ends_its_installation() {
         let dir = tempfile::tempdir().unwrap();
+        held(dir.path(), Slot::A, 1, 1);
         installed(dir.path(), Slot::B, 2);
         let mut disk = state(Slot::B, (true, 3), (false, 2));
         let good = |disk: &mut Memory, slot, version| {
@@ -498,6 +548,92 @@ mod tests {
         assert!(named && words.contains("check the state volume"), "{words}");
     }
 
+    fn held(folder: &Path, slot: Slot, version: u32, security_epoch: u32) {
+        let held = SlotFacts {
+            version: Version([version, 0, 0, 0]),
+            security_epoch,
+        };
+        remember(folder, slot, held).unwrap();
+    }
+
+    #[test]
+    fn c55_a_slot_from_before_a_mended_problem_is_not_started_any_more() {
+        let both = || state(Slot::B, (true, 3), (false, 2));
+        // Epoch reached before, epoch of what comes up now, epoch of the other slot if it is known.
+        for (reached, now, other, stays) in [
+            (0, 0, None, true),
+            (0, 0, Some(0), true),
+            (0, 1, Some(0), false),
+            (0, 1, Some(1), true),
+            (0, 1, None, false),
+            // Nothing is raised: what is not known stays, what is known to be old does not.
+            (1, 1, None, true),
+            (1, 1, Some(0), false),
+            (1, 1, Some(1), true),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            let floor = Floor {
+                reached: Reached {
+                    version: Version([1, 0, 0, 0]),
+                    security_epoch: reached,
+                },
+                revoked: Default::default(),
+            };
+            Floor::raise(dir.path(), &floor).unwrap();
+            other
+                .into_iter()
+                .for_each(|epoch| held(dir.path(), Slot::A, 1, epoch));
+            let mut disk = both();
+            mark_good(&mut disk, Slot::B, &machine(2, now), &no_keys(), dir.path()).unwrap();
+            let what = format!("{reached} {now} {other:?}");
+            assert!(disk.0.slot(Slot::B).good, "{what}");
+            assert_eq!(disk.0.slot(Slot::A).good, stays, "{what}");
+            assert!(stays || disk.0.slot(Slot::A) == SlotState::default());
+        }
+        // What was just installed and waits was judged when it came.
+        let dir = tempfile::tempdir().unwrap();
+        let mut disk = state(Slot::B, (true, 3), (false, TRIES));
+        mark_good(&mut disk, Slot::A, &machine(1, 1), &no_keys(), dir.path()).unwrap();
+        assert!(waiting(&disk.0, Slot::A));
+    }
+
+    #[test]
+    fn c55_nobody_goes_back_to_what_is_old_or_not_known() {
+        let dir = tempfile::tempdir().unwrap();
+        let who = || (Door::Console, None);
+        let back = |b: (bool, u8), epoch| {
+            let mut disk = state(Slot::A, (true, 3), b);
+            rollback(&mut disk, Slot::A, &machine(2, epoch), dir.path(), who())
+        };
+        // No epoch was ever reached: nothing can be older.
+        assert_eq!(back((true, 3), 0).unwrap(), Outcome::Rollback);
+        let error = back((true, 3), 1).unwrap_err();
+        assert!(
+            matches!(error, FateError::Unsafe { version: None, .. }),
+            "{error}"
+        );
+        assert!(error.to_string().contains("not known"), "{error}");
+        let error = back((false, 0), 1).unwrap_err();
+        assert!(matches!(error, FateError::NothingThere { .. }), "{error}");
+        // What was made unfit for its age is told as such.
+        held(dir.path(), Slot::B, 1, 0);
+        for good in [true, false] {
+            let error = back((good, 0), 1).unwrap_err();
+            assert!(
+                matches!(
+                    error,
+                    FateError::Unsafe {
+                        version: Some(_),
+                        ..
+                    }
+                ),
+                "{error}"
+            );
+        }
+        held(dir.path(), Slot::B, 1, 1);
+        assert_eq!(back((true, 3), 1).unwrap(), Outcome::Rollback);
+    }
+
     /// A disk whose boot state cannot be changed.
     struct Stuck(BootState);
 
@@ -540,6 +676,25 @@ mod tests {
         let mut stuck = Stuck(state(Slot::B, (true, 3), (false, 2)).0);
         let went = give_up(&mut stuck, Slot::B, &machine(2, 0), dir.path(), "no answer");
         assert!(matches!(went, Err(FateError::State(_))), "{went:?}");
+    }
+
+    #[test]
+    fn c75_c82_a_failing_disk_of_two_keeps_nothing_from_being_told() {
+        let dir = tempfile::tempdir().unwrap();
+        installed(dir.path(), Slot::B, 2);
+        let mut disks = OneOfTwo(state(Slot::B, (true, 3), (false, 2)));
+        let told = mark_good(&mut disks, Slot::B, &machine(2, 1), &no_keys(), dir.path());
+        assert!(matches!(told, Err(FateError::Elsewhere(_))), "{told:?}");
+        assert!(told.unwrap_err().to_string().contains("/dev/vdb"));
+        let reached = Floor::load(dir.path()).reached;
+        assert_eq!((reached.version.0[0], reached.security_epoch), (2, 1));
+        let last = || history::load(dir.path()).pop().unwrap().outcome;
+        assert_eq!(last(), Outcome::Good);
+        // The next start is the other slot, and the history knows.
+        let who = (Door::Console, None);
+        let told = rollback(&mut disks, Slot::A, &machine(1, 0), dir.path(), who);
+        assert!(matches!(told, Err(FateError::Elsewhere(_))), "{told:?}");
+        assert_eq!(last(), Outcome::Rollback);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! - [`slot`], [`version`]: the words;
 //! - [`boot_state`]: the 1024 bytes that GRUB and we share;
 //! - [`choice`]: what GRUB does with them, as a function;
-//! - [`esp`]: where those bytes lie on the disk, read and rewritten in place;
+//! - [`esp`]: where those bytes lie on the disks, read and rewritten in place;
 //! - [`writer`]: an image into a slot, read back;
 //! - [`media`]: which sticks and discs are mounted to be looked at;
 //! - [`running`]: what this boot is;
@@ -26,7 +26,6 @@ pub mod appliance;
 pub mod apply;
 pub mod attempts;
 pub mod automatic;
-pub mod boot_state;
 pub mod choice;
 pub mod commands;
 pub mod doors;
@@ -45,11 +44,10 @@ pub mod reached;
 pub mod running;
 pub mod say;
 pub mod situation;
-pub mod slot;
 pub mod status;
 pub mod version;
 pub mod writer;
 
-pub use boot_state::{BootState, SlotState};
-pub use slot::Slot;
+pub use vigie_boot_state::{BootState, Slot, SlotState, boot_state, slot};
+
 pub use version::Version;

@@ -344,7 +344,9 @@ mod tests {
         let Command::Apply(arguments) = again.command else {
             panic!("another command");
         };
-        let error = apply_package(&arguments, Language::En).unwrap_err().to_string();
+        let error = apply_package(&arguments, Language::En)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("for the console"), "{error}");
     }
 
@@ -355,7 +357,14 @@ mod tests {
         for (error, code) in [
             (ApplyError::Live.into(), REFUSED),
             (ApplyError::BootState(String::new()).into(), 1),
-            (FateError::Unsafe { slot, version }.into(), REFUSED),
+            (
+                FateError::Unsafe {
+                    slot,
+                    version: Some(version),
+                }
+                .into(),
+                REFUSED,
+            ),
             (FateError::NothingThere { slot }.into(), NOTHING_THERE),
             (anyhow::anyhow!("no such file"), 1),
         ] {

@@ -1,8 +1,9 @@
 //! The floor: the highest version and security epoch that were ever marked good here, and the
 //! keys that were ever revoked, on the state volume.
 //!
-//! Two files take turns, each complete with a generation and a CRC, so that a cut or a bad block
-//! leaves the other. Where both are lost, the running image is the floor.
+//! Two files hold the same, each complete with a generation and a CRC, and are written one after
+//! the other: a cut leaves one whole, and a bad block in either lowers nothing. Where both are lost,
+//! the running image is the floor.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -30,34 +31,47 @@ impl Floor {
     /// The newest intact copy in `folder`; the lowest floor where there is none.
     #[must_use]
     pub fn load(folder: &Path) -> Self {
-        newest(folder)
-            .map(|(_, _, floor)| floor)
-            .unwrap_or_default()
+        let copies = read(folder).into_iter().filter_map(Result::ok);
+        newest(copies.flatten()).floor
     }
 
     /// Raises the floor; never lowers it. Returns what holds now.
     ///
     /// # Errors
-    /// The state volume refuses; the old floor is still there.
+    /// The state volume refuses. A copy that is there and cannot be read is such a refusal: it may
+    /// be the higher one. The old floor is still there.
     pub fn raise(folder: &Path, by: &Self) -> io::Result<Self> {
-        let newest = newest(folder);
-        let old = newest
-            .as_ref()
-            .map(|(.., floor)| floor.clone())
-            .unwrap_or_default();
-        let raised = Self {
-            reached: Reached {
-                version: old.reached.version.max(by.reached.version),
-                security_epoch: old.reached.security_epoch.max(by.reached.security_epoch),
-            },
-            revoked: old.revoked.union(&by.revoked).copied().collect(),
-        };
-        let (place, generation) =
-            newest.map_or((0, 0), |(place, generation, _)| (1 - place, generation + 1));
-        if generation == 0 || raised != old {
-            write(folder, FILES[place], &raised.encode(generation))?;
+        let mut copies = Vec::new();
+        for copy in read(folder) {
+            copies.push(copy?);
         }
-        Ok(raised)
+        let old = newest(copies.iter().flatten().cloned());
+        let floor = old.floor.raised(by);
+        let rises = u64::from(floor != old.floor || old.generation == 0);
+        let new = Kept {
+            generation: old.generation + rises,
+            floor,
+        };
+        // The older copy first, so that the newest is there until another is whole. What is already
+        // so stays untouched; what was damaged is mended.
+        let mut places: Vec<_> = FILES.iter().zip(&copies).collect();
+        places.sort_by_key(|(_, copy)| copy.as_ref().map(|copy| copy.generation));
+        for (name, copy) in places {
+            if copy.as_ref() != Some(&new) {
+                write(folder, name, &new.floor.encode(new.generation))?;
+            }
+        }
+        Ok(new.floor)
+    }
+
+    fn raised(&self, by: &Self) -> Self {
+        Self {
+            reached: Reached {
+                version: self.reached.version.max(by.reached.version),
+                security_epoch: self.reached.security_epoch.max(by.reached.security_epoch),
+            },
+            revoked: self.revoked.union(&by.revoked).copied().collect(),
+        }
     }
 
     fn encode(&self, generation: u64) -> String {
@@ -71,8 +85,8 @@ impl Floor {
         format!("{text}crc32 {:08x}\n", crc32fast::hash(text.as_bytes()))
     }
 
-    /// The generation and the floor of an intact copy.
-    fn decode(text: &str) -> Option<(u64, Self)> {
+    /// What an intact copy holds.
+    fn decode(text: &str) -> Option<Kept> {
         let (body, crc) = text.strip_suffix('\n')?.rsplit_once("\ncrc32 ")?;
         let body = format!("{body}\n");
         if format!("{:08x}", crc32fast::hash(body.as_bytes())) != crc {
@@ -89,18 +103,31 @@ impl Floor {
             version,
             security_epoch,
         };
-        Some((generation, Self { reached, revoked }))
+        let floor = Self { reached, revoked };
+        Some(Kept { generation, floor })
     }
 }
 
-/// Place, generation and contents of the newest intact copy.
-fn newest(folder: &Path) -> Option<(usize, u64, Floor)> {
-    let copies = FILES.iter().enumerate().filter_map(|(place, name)| {
-        let text = std::fs::read_to_string(folder.join(name)).ok()?;
-        let (generation, floor) = Floor::decode(&text)?;
-        Some((place, generation, floor))
-    });
-    copies.max_by_key(|(_, generation, _)| *generation)
+/// A floor and how often it rose until then; from 1.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Kept {
+    generation: u64,
+    floor: Floor,
+}
+
+/// Both copies: none where there is none, or a damaged one; an error where the disk does not tell.
+fn read(folder: &Path) -> [io::Result<Option<Kept>>; 2] {
+    FILES.map(|name| match std::fs::read(folder.join(name)) {
+        Ok(bytes) => Ok(str::from_utf8(&bytes).ok().and_then(Floor::decode)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    })
+}
+
+fn newest(copies: impl Iterator<Item = Kept>) -> Kept {
+    copies
+        .max_by_key(|copy| copy.generation)
+        .unwrap_or_default()
 }
 
 /// Puts a complete, synced file in its place by renaming it.
@@ -154,27 +181,59 @@ mod tests {
     fn c65_one_damaged_copy_leaves_the_other() {
         let dir = tempfile::tempdir().unwrap();
         Floor::raise(dir.path(), &floor("1.0.0.0", 0, &[])).unwrap();
-        Floor::raise(dir.path(), &floor("1.1.0.0", 0, &[])).unwrap();
+        Floor::raise(dir.path(), &floor("1.1.0.0", 2, &[7])).unwrap();
+        let newer = floor("1.1.0.0", 2, &[7]);
         let paths = FILES.map(|name| dir.path().join(name));
         let whole = paths.clone().map(|path| std::fs::read(path).unwrap());
-        for (damaged, left) in [(0, "1.1.0.0"), (1, "1.0.0.0")] {
+        for damaged in [0, 1] {
             for at in 0..whole[damaged].len() {
                 let mut bytes = whole[damaged].clone();
                 bytes[at] ^= 1;
-                std::fs::write(&paths[damaged], &bytes).unwrap();
-                assert_eq!(Floor::load(dir.path()).reached.version.to_string(), left);
-                std::fs::write(&paths[damaged], &whole[damaged][..at]).unwrap();
-                assert_eq!(Floor::load(dir.path()).reached.version.to_string(), left);
+                for bytes in [&bytes[..], &whole[damaged][..at], &[0xFF; 40]] {
+                    std::fs::write(&paths[damaged], bytes).unwrap();
+                    assert_eq!(Floor::load(dir.path()), newer);
+                }
             }
-            std::fs::write(&paths[damaged], &whole[damaged]).unwrap();
+            // The next time it is mended, also where nothing rises.
+            Floor::raise(dir.path(), &floor("1.0.0.0", 0, &[])).unwrap();
+            assert_eq!(std::fs::read(&paths[damaged]).unwrap(), whole[damaged]);
         }
-        // What is written next replaces the older one.
-        std::fs::write(&paths[1], "").unwrap();
-        Floor::raise(dir.path(), &floor("1.2.0.0", 0, &[])).unwrap();
-        assert_eq!(std::fs::read(&paths[0]).unwrap(), whole[0]);
-        assert_eq!(
-            Floor::load(dir.path()).reached.version.to_string(),
-            "1.2.0.0"
-        );
+    }
+
+    #[test]
+    fn c65_copies_of_different_age_are_the_newer_one() {
+        // As a cut between the two leaves them, and as they were when they took turns.
+        for (first, second) in [(1, 2), (2, 1)] {
+            let dir = tempfile::tempdir().unwrap();
+            for (name, generation) in FILES.iter().zip([first, second]) {
+                let version = format!("1.{generation}.0.0");
+                let text = floor(&version, 0, &[]).encode(generation);
+                write(dir.path(), name, &text).unwrap();
+            }
+            assert_eq!(Floor::load(dir.path()), floor("1.2.0.0", 0, &[]));
+            let same = floor("1.0.0.0", 0, &[]);
+            assert_eq!(
+                Floor::raise(dir.path(), &same).unwrap(),
+                floor("1.2.0.0", 0, &[])
+            );
+            let texts = FILES.map(|name| std::fs::read(dir.path().join(name)).unwrap());
+            assert_eq!(texts[0], texts[1]);
+        }
+    }
+
+    #[test]
+    fn c70_a_copy_that_cannot_be_read_is_not_taken_for_none() {
+        for unreadable in [0, 1] {
+            let dir = tempfile::tempdir().unwrap();
+            Floor::raise(dir.path(), &floor("1.1.0.0", 2, &[])).unwrap();
+            let paths = FILES.map(|name| dir.path().join(name));
+            // A folder in its place: what a read of it answers is an error other than "not there".
+            std::fs::remove_file(&paths[unreadable]).unwrap();
+            std::fs::create_dir(&paths[unreadable]).unwrap();
+            let before = std::fs::read(&paths[1 - unreadable]).unwrap();
+            assert_eq!(Floor::load(dir.path()), floor("1.1.0.0", 2, &[]));
+            Floor::raise(dir.path(), &floor("1.2.0.0", 0, &[])).unwrap_err();
+            assert_eq!(std::fs::read(&paths[1 - unreadable]).unwrap(), before);
+        }
     }
 }

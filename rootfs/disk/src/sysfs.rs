@@ -182,6 +182,19 @@ impl Sysfs {
         holders
     }
 
+    /// The md array that the kernel runs over this disk or partition.
+    pub fn array_over(&self, name: &str) -> Option<String> {
+        let mut holders = self.holders(name).into_iter();
+        holders.find(|holder| self.attribute(holder, "md/level").is_some())
+    }
+
+    /// Whether a member of a running md array holds what the array holds: not faulty, not being
+    /// rebuilt, not taken out (Linux, Documentation/admin-guide/md.rst, `dev-XXX/state`).
+    pub fn is_in_sync(&self, array: &str, member: &str) -> bool {
+        let state = self.attribute(array, &format!("md/dev-{}/state", kernel_spelling(member)));
+        state.is_some_and(|state| state.split(',').any(|word| word == "in_sync"))
+    }
+
     /// Names of the disks that a device (md, dm) is built on, or on whose partitions.
     pub fn disks_under(&self, device: &str) -> Vec<String> {
         let parts = sorted_names(&self.disk_folder(device).join("slaves"));
@@ -243,6 +256,12 @@ mod tests {
             ("block/md0/slaves/nvme0n1p10/x", ""),
             ("block/md0/slaves/sda/x", ""),
             ("block/md1/slaves/nvme0n1p1/x", ""),
+            ("block/md0/md/level", "raid1\n"),
+            (
+                "block/md0/md/dev-nvme0n1p10/state",
+                "in_sync,write_mostly\n",
+            ),
+            ("block/md0/md/dev-sda/state", "faulty\n"),
         ]);
         assert_eq!(sysfs.disks(), ["md0", "md1", "nvme0n1", "sda"]);
         assert_eq!(sysfs.disks_under("md0"), ["nvme0n1", "sda"]);
@@ -262,6 +281,10 @@ mod tests {
         // As the updater asks, for the array of a member.
         assert_eq!(sysfs.holders("nvme0n1p10"), ["md0"]);
         assert_eq!(sysfs.holders("nvme0n1p2"), [""; 0]);
+        assert_eq!(sysfs.array_over("nvme0n1p10").as_deref(), Some("md0"));
+        assert_eq!(sysfs.array_over("nvme0n1p2"), None);
+        let in_sync = |member| sysfs.is_in_sync("md0", member);
+        assert!(in_sync("nvme0n1p10") && !in_sync("sda") && !in_sync("sdb"));
         assert_eq!(sysfs.numbers("nvme0n1"), ["259:0", "259:2"]);
         assert_eq!(sysfs.size("nvme0n1"), Bytes::gb(8));
     }

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use vigie_boot_state::Slot;
 use vigie_disk::verity::BLOCK;
 
 /// How long to wait for the root device unless `vigie.wait` says otherwise:
@@ -50,16 +51,6 @@ pub enum Boot {
         /// The volume id of its ISO 9660 file system.
         volume_id: String,
     },
-}
-
-/// A slot of the installed disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Slot {
-    /// The first one.
-    A,
-    /// The second one.
-    B,
 }
 
 /// Why a command line is refused.

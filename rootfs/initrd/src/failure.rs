@@ -1,6 +1,7 @@
 //! The end of a boot that cannot go on: the message, then a shell when one was
-//! asked for, else a restart, so that GRUB counts the try and takes the other
-//! slot.
+//! asked for, else a restart. GRUB then counts a start of a version on trial, and
+//! goes to the other slot when none are left; a good slot it starts again, unless
+//! it was left as damaged.
 
 use std::path::Path;
 use std::process::Command;

@@ -14,7 +14,8 @@ use rustix::mount::mount_move;
 use rustix::process::{chdir, chroot};
 
 use vigie_initrd::fsck;
-use vigie_initrd::trouble::{Step, Trouble};
+use vigie_initrd::settings::{self, Volume};
+use vigie_initrd::trouble::{Step, Trouble, is_damage};
 
 use crate::SYSROOT;
 use crate::consoles::{note, tell, warn};
@@ -30,17 +31,25 @@ const RAMFS_MAGIC: u64 = 0x8584_58f6;
 const TMPFS_MAGIC: u64 = 0x0102_1994;
 
 /// Returns only when it fails.
-pub fn hand_over() -> Result<Infallible, Trouble> {
+pub fn hand_over(volume: Volume) -> Result<Infallible, Trouble> {
     let failed = |object: &str, e: std::io::Error| Trouble::new(Step::HandOver, object, e);
     let system = format!("{SYSROOT}{SYSTEM}");
-    fs::metadata(&system).map_err(|e| failed(SYSTEM, e))?;
+    fs::metadata(&system).map_err(|e| {
+        let damaged = is_damage(&e);
+        failed(SYSTEM, e).of_damage(damaged)
+    })?;
     for folder in ["/dev", "/proc", "/sys", "/run"] {
         let target = format!("{SYSROOT}{folder}");
         mount_move(folder, &target).map_err(|e| failed(&target, e.into()))?;
     }
     free_initramfs();
     become_root().map_err(|e| failed(SYSROOT, e.into()))?;
-    apply_settings();
+    let applied = apply_settings();
+    if let Some(reason) =
+        settings::unused(volume, applied.as_ref().copied().map_err(String::as_str))
+    {
+        tell_the_health_check(&reason);
+    }
     note("handing over to systemd");
     // The kernel's words after `--`, or that it does not know, are for systemd.
     let error = Command::new(SYSTEM)
@@ -91,10 +100,10 @@ fn delete_below(folder: &Path, device: u64) {
 
 /// Fills /etc from the settings. A failure is shown and kept for the status
 /// page; the image's defaults hold.
-fn apply_settings() {
+fn apply_settings() -> Result<(), String> {
     let run = program::run(SETTINGS, &["apply", "--early"], Some(SETTINGS_LIMIT));
     let error = match run {
-        Ok(outcome) if outcome.exit == Some(0) => return,
+        Ok(outcome) if outcome.exit == Some(0) => return Ok(()),
         Ok(outcome) => outcome.output,
         Err(error) => format!("{SETTINGS}: {error}"),
     };
@@ -104,4 +113,12 @@ fn apply_settings() {
         &format!("the settings could not be applied, defaults hold: {summary}"),
         &format!("les réglages n'ont pas pu être appliqués, ceux par défaut valent : {summary}"),
     );
+    Err(summary)
+}
+
+/// Leaves the flag, with the reason in it.
+fn tell_the_health_check(reason: &str) {
+    if let Err(error) = fs::write(settings::UNUSED, format!("{reason}\n")) {
+        warn(format_args!("{}: {error}", settings::UNUSED));
+    }
 }

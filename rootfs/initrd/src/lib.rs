@@ -12,6 +12,7 @@ pub mod iso;
 pub mod machine_id;
 pub mod modules;
 pub mod report;
+pub mod settings;
 pub mod trouble;
 pub mod uevent;
 pub mod verity_table;

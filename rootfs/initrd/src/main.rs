@@ -14,11 +14,13 @@
 //!    settings, becomes systemd.
 //!
 //! Nothing here sleeps: what is waited for is an event of the kernel. A step
-//! that fails ends in [`failure::end`], which never returns.
+//! that fails ends in [`failure::end`], which never returns; where it proves that
+//! the slot's image is damaged, [`damaged`] leaves the slot before.
 //!
 //! The kernel also runs this program as its modprobe (see `loader`).
 
 mod consoles;
+mod damaged;
 mod devices;
 mod failure;
 mod handover;
@@ -36,6 +38,7 @@ use std::fs;
 use std::process::ExitCode;
 
 use vigie_initrd::cmdline::{self, Boot, Request};
+use vigie_initrd::settings::Volume;
 use vigie_initrd::trouble::{Step, Trouble};
 
 use crate::consoles::note;
@@ -69,10 +72,21 @@ fn boot() -> Result<std::convert::Infallible, Trouble> {
     loader.wish_always(modules_of(&request.boot));
     let root = root::find(&request, &loader, &mut devices)?;
     loader.stop_wishes();
-    mount_system(&request, &loader, &root)?;
+    start(&request, loader, devices, &root)
+        .inspect_err(|trouble| damaged::leave(&request, &root, trouble))
+}
+
+/// Steps 5 to 9, over the root device.
+fn start(
+    request: &Request,
+    loader: Loader,
+    mut devices: devices::Devices,
+    root: &root::Root,
+) -> Result<std::convert::Infallible, Trouble> {
+    let volume = mount_system(request, &loader, root)?;
     watchdog::wait_for_driver(&loader, &mut devices);
     loader.stop();
-    handover::hand_over()
+    handover::hand_over(volume)
 }
 
 /// What the steps will need, loaded while the root device is waited for. Each
@@ -93,12 +107,14 @@ fn modules_of(boot: &Boot) -> &'static [&'static str] {
     }
 }
 
-/// Steps 5 to 7: everything below /sysroot.
-fn mount_system(request: &Request, loader: &Loader, root: &root::Root) -> Result<(), Trouble> {
+/// Steps 5 to 7: everything below /sysroot. Says what is on /var.
+fn mount_system(request: &Request, loader: &Loader, root: &root::Root) -> Result<Volume, Trouble> {
     let device = verity::open(request, loader, root)?;
     root::mount(loader, root, &device)?;
     let var = state::mount_var(loader, root)?;
     writable::mount_etc(loader)?;
-    writable::set_machine_id(var.is_persistent());
-    writable::write_report(request, root, var)
+    let volume = var.volume();
+    writable::set_machine_id(volume == Volume::State);
+    writable::write_report(request, root, var)?;
+    Ok(volume)
 }

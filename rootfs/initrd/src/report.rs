@@ -1,7 +1,7 @@
 //! `/run/vigie/boot.json`: what the initrd found, for the programs of the
 //! system. The field names are a contract with them.
 
-use crate::cmdline::Slot;
+use vigie_boot_state::Slot;
 
 /// The whole document.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]

@@ -12,7 +12,7 @@ use vigie_disk::table::Table;
 use vigie_initrd::cmdline::{Boot, Request};
 use vigie_initrd::iso;
 use vigie_initrd::report::ArrayReport;
-use vigie_initrd::trouble::{Step, Trouble};
+use vigie_initrd::trouble::{Step, Trouble, is_damage};
 
 use crate::SYSROOT;
 use crate::consoles::{note, tell, warn};
@@ -102,7 +102,8 @@ pub fn mount(loader: &Loader, root: &Root, device: &str) -> Result<(), Trouble> 
     make_folder(SYSROOT, step)?;
     mount_syscall(device, SYSROOT, "squashfs", MountFlags::RDONLY, None).map_err(|e| {
         let cause = format!("{e}; a block that does not match the root hash reads as an I/O error");
-        Trouble::new(step, format!("{device} ({})", root.image().node()), cause)
+        let object = format!("{device} ({})", root.image().node());
+        Trouble::new(step, object, cause).of_damage(is_damage(&e.into()))
     })?;
     note("system image mounted");
     Ok(())

@@ -5,6 +5,7 @@ use rustix::mount::{MountFlags, mount};
 
 use vigie_initrd::fsck::{self, OPERATIONAL_ERROR, Verdict};
 use vigie_initrd::report::StateCheck;
+use vigie_initrd::settings::Volume;
 use vigie_initrd::trouble::{Step, Trouble};
 
 use crate::consoles::{note, tell};
@@ -28,9 +29,13 @@ pub struct Var {
 }
 
 impl Var {
-    /// Whether what is written there is there after a restart.
-    pub fn is_persistent(&self) -> bool {
-        self.device.is_some()
+    /// Whether what is written there is there after a restart, and if not, whether it should be.
+    pub fn volume(&self) -> Volume {
+        match (&self.device, &self.check) {
+            (Some(_), _) => Volume::State,
+            (None, Some(_)) => Volume::Lost,
+            (None, None) => Volume::Live,
+        }
     }
 }
 

@@ -38,6 +38,8 @@ pub struct Trouble {
     pub object: String,
     /// What happened.
     pub cause: String,
+    /// It is proved that the system image of this slot is damaged: each start of it ends here.
+    pub damaged: bool,
 }
 
 impl Trouble {
@@ -47,7 +49,13 @@ impl Trouble {
             step,
             object: object.to_string(),
             cause: cause.to_string(),
+            damaged: false,
         }
+    }
+
+    /// The same, where what was read cannot be the image of this root hash.
+    pub fn of_damage(self, damaged: bool) -> Trouble {
+        Trouble { damaged, ..self }
     }
 
     /// The message for the consoles, both languages, lines ended for a raw
@@ -87,10 +95,20 @@ const fn words(doing: &'static str, advice: &'static str) -> Words {
     Words { doing, advice }
 }
 
-const REPAIR_EN: &str = "the other slot is tried next; if this comes back, start from the \
+// Which slot is next is GRUB's to say: a version on trial loses a start, a good one does not.
+const REPAIR_EN: &str = "the machine starts again by itself; if this comes back, start from the \
                          installation medium and choose repair";
-const REPAIR_FR: &str = "l'autre système sera essayé ensuite ; si cela revient, démarrez sur le \
+const REPAIR_FR: &str = "la machine redémarre d'elle-même ; si cela revient, démarrez sur le \
                          support d'installation et choisissez la réparation";
+
+/// Whether an error of a read below verity, or of the mount over it, says that the image is not
+/// what it was: a block does not match the root hash (dm-verity answers EIO), or the file system
+/// makes no sense (squashfs answers EINVAL). All else may be the machine's or the kernel's fault.
+pub fn is_damage(error: &std::io::Error) -> bool {
+    [rustix::io::Errno::IO, rustix::io::Errno::INVAL]
+        .iter()
+        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
 
 impl Step {
     fn texts(self) -> (Words, Words) {
@@ -162,6 +180,31 @@ impl Step {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn damage_is_told_from_faults_of_the_machine() {
+        use std::io::Error;
+        for (number, damage) in [(5, true), (22, true), (2, false), (12, false), (19, false)] {
+            assert_eq!(
+                is_damage(&Error::from_raw_os_error(number)),
+                damage,
+                "{number}"
+            );
+        }
+        assert!(!is_damage(&Error::other("made up")));
+        // Nothing is damaged unless somebody has said so.
+        let trouble = Trouble::new(Step::MountRoot, "/dev/dm-0", "no memory");
+        assert!(!trouble.damaged && trouble.of_damage(true).damaged);
+    }
+
+    /// What is next depends on the boot state, so the advice may not promise it.
+    #[test]
+    fn no_advice_promises_the_other_slot() {
+        for step in [Step::Verity, Step::MountRoot, Step::HandOver] {
+            let screen = Trouble::new(step, "x", "y").screen();
+            assert!(!screen.contains("other slot") && !screen.contains("autre système"));
+        }
+    }
 
     #[test]
     fn every_step_says_everything_twice() {

@@ -23,7 +23,9 @@ pub fn open(request: &Request, loader: &Loader, root: &Root) -> Result<String, T
     let node = root.image().node();
     let failed = |cause: String| Trouble::new(root.step(Step::Verity), &node, cause);
     loader.need("dm_verity");
-    let superblock = read_superblock(&node, request.hash_offset).map_err(failed)?;
+    // A verity superblock that cannot be read, or is another, is damage: it lies in the slot.
+    let superblock = read_superblock(&node, request.hash_offset)
+        .map_err(|cause| failed(cause).of_damage(true))?;
     let number = root.image().number().map_err(|e| failed(e.to_string()))?;
     let table = verity_table::parameters(&superblock, &number, &request.root_hash);
     let device = map(&superblock, &table).map_err(|e| failed(format!("{CONTROL}: {e}")))?;

@@ -15,8 +15,8 @@ use crate::values::TimeZone;
 
 /// Where a warning is left for the console and the web page, below the root.
 pub const ERROR_NOTE: &str = "run/vigie/settings-error";
-/// Is there where the settings of the version before cannot be used: the health check fails.
-pub const UNMIGRATED: &str = "run/vigie/settings-not-migrated";
+/// Is there where what was saved last is not in use: the health check fails.
+pub const UNUSED: &str = "run/vigie/settings-not-used";
 
 /// What applying did.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -77,11 +77,12 @@ fn with_known_zone(root: &Path, mut settings: Settings, report: &mut Report) -> 
     settings
 }
 
-/// A version that cannot use the settings of the one before is not healthy: the box goes back.
+/// A version on trial that cannot use what was saved last is not healthy: the box goes back. It
+/// cannot be told from damage of the disk; then the box is where it was, and a good version is
+/// never left for it.
 fn tell_the_health_check(root: &Path, origin: &Origin) {
-    let lost = matches!(origin, Origin::Unmigrated { .. });
-    let text = lost.then(|| origin.warning()).flatten();
-    leave(&root.join(UNMIGRATED), text.as_slice());
+    let text = origin.is_loss().then(|| origin.warning()).flatten();
+    leave(&root.join(UNUSED), text.as_slice());
 }
 
 fn note(root: &Path, warnings: &[String]) {
@@ -283,8 +284,45 @@ mod tests {
             fs::write(folder.join("current.toml"), text).expect("old settings");
             let report = apply(root.path());
             assert_eq!(report.warnings.is_empty(), usable, "{report:?}");
-            assert_eq!(root.path().join(UNMIGRATED).exists(), !usable, "{text}");
+            assert_eq!(root.path().join(UNUSED).exists(), !usable, "{text}");
             assert_eq!(folder.join("current.2.toml").exists(), usable, "{text}");
         }
+    }
+
+    #[test]
+    fn settings_of_this_form_that_are_refused_fail_the_health_check() {
+        let good = include_str!("../tests/golden/full.toml");
+        let older = include_str!("../tests/forms/1.toml");
+        let refused = "version = 2\nx = 1\n";
+        for (files, unused) in [
+            (&[][..], false),
+            (&[("current.2.toml", good)], false),
+            (&[("current.2.toml", refused)], true),
+            (
+                &[("current.2.toml", refused), ("previous.2.toml", good)],
+                true,
+            ),
+            (
+                &[("current.2.toml", refused), ("current.toml", older)],
+                true,
+            ),
+            (&[("current.2.toml", refused), ("current.toml", "x")], true),
+        ] {
+            let root = root();
+            let folder = root.path().join(crate::store::FOLDER);
+            fs::create_dir_all(&folder).expect("folder");
+            for (name, text) in files {
+                fs::write(folder.join(name), text).expect(name);
+            }
+            let report = apply(root.path());
+            assert_eq!(root.path().join(UNUSED).exists(), unused, "{report:?}");
+            assert_eq!(report.warnings.is_empty(), !unused, "{report:?}");
+        }
+    }
+
+    #[test]
+    fn the_health_check_looks_at_the_flag() {
+        let unit = include_str!("../../overlay/usr/lib/systemd/system/vigie-health.service");
+        assert!(unit.contains(&format!("test ! -e /{UNUSED}\n")));
     }
 }

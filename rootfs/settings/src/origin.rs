@@ -54,6 +54,24 @@ pub enum Origin {
 }
 
 impl Origin {
+    /// Whether there are settings that are not the ones in use: what was saved last, or what was
+    /// made of it, was refused.
+    #[must_use]
+    pub fn is_loss(&self) -> bool {
+        match self {
+            Self::Current
+            | Self::Absent
+            | Self::Since { .. }
+            | Self::Migrated { damage: None, .. } => false,
+            Self::Previous { .. }
+            | Self::Migrated {
+                damage: Some(_), ..
+            }
+            | Self::Unmigrated { .. }
+            | Self::Defaults { .. } => true,
+        }
+    }
+
     /// What a person must know; `None` when all is well.
     #[must_use]
     pub fn warning(&self) -> Option<String> {

@@ -32,7 +32,7 @@ use crate::package::member::Unpacked;
 use crate::package::{Header, Keyring, Manifest, PackageError, member};
 use crate::policy::{Refusal, Standing, judge};
 use crate::slot::Slot;
-use target::{OpenSlot, Target};
+use target::{OpenSlot, Target, save_or_tell};
 
 /// Why an update was not applied. What runs goes on running, and starts the next time.
 #[derive(Debug, thiserror::Error)]
@@ -85,8 +85,8 @@ pub enum ApplyError {
         /// The partition's.
         room: Bytes,
     },
-    /// The slot's array cannot be started.
-    #[error("the RAID array {name} cannot be started: {why}")]
+    /// The slot's array cannot be started, or not be written.
+    #[error("the RAID array {name} cannot be used: {why}")]
     Array {
         /// Its name.
         name: String,
@@ -147,7 +147,7 @@ impl ApplyError {
                 "l'image {image} fait {size} et sa partition {room} ; réinstallez depuis un \
                  support en gardant les données"
             ),
-            Self::Array { name, why } => format!("la grappe RAID {name} ne démarre pas : {why}"),
+            Self::Array { name, why } => format!("la grappe RAID {name} est inutilisable : {why}"),
             Self::Unfinished { slot, why } => format!(
                 "{} ; l'emplacement {slot} ne contient plus de version où revenir, jusqu'à la \
                  prochaine installation",
@@ -277,6 +277,16 @@ pub struct Context {
     pub running: Slot,
 }
 
+/// An update that was applied.
+#[derive(Debug)]
+pub struct Done {
+    /// What it holds.
+    pub manifest: Manifest,
+    /// What another disk of the system said, where its boot state could not be written: until it is
+    /// replaced, the machine may start what ran before from it.
+    pub warning: Option<ApplyError>,
+}
+
 /// Applies an opened package to the other slot.
 ///
 /// # Errors
@@ -288,7 +298,7 @@ pub fn apply(
     target: &mut dyn Target,
     remember: &mut Remember<'_>,
     progress: &mut Progress<'_>,
-) -> Result<Manifest, ApplyError> {
+) -> Result<Done, ApplyError> {
     let header = &opened.header;
     judge(header, &context.machine, &context.standing)?;
     let slot = context.running.other();
@@ -308,8 +318,8 @@ pub fn apply(
         security_epoch: header.security_epoch,
     };
     remember(slot, Some(held));
-    flip(state, slot, target)?;
-    Ok(manifest)
+    let warning = flip(state, slot, target)?;
+    Ok(Done { manifest, warning })
 }
 
 /// Writes the slot and reads it back.
@@ -359,20 +369,31 @@ fn check_room(header: &Header, slot: &OpenSlot) -> Result<(), ApplyError> {
     Ok(())
 }
 
-/// Nothing starts the other slot any more, whatever becomes of it.
+/// Nothing starts the other slot any more, whatever becomes of it: from no disk, or nothing is
+/// written to it and it may be started as before.
 fn disable(running: Slot, target: &mut dyn Target) -> Result<BootState, ApplyError> {
-    let mut state = target.load()?;
+    let before = target.load()?;
+    let mut state = before.clone();
     state.first = running;
     *state.slot_mut(running.other()) = SlotState::default();
-    target.save(&state)?;
+    if let Err(error) = target.save(&state) {
+        // The disk that failed fails again, perhaps; the first error is the one to tell.
+        let _ = target.save(&before);
+        return Err(error);
+    }
     Ok(state)
 }
 
-fn flip(mut state: BootState, slot: Slot, target: &mut dyn Target) -> Result<(), ApplyError> {
+/// The slot is the next to be started. What another disk said is handed back.
+fn flip(
+    mut state: BootState,
+    slot: Slot,
+    target: &mut dyn Target,
+) -> Result<Option<ApplyError>, ApplyError> {
     state.first = slot;
     *state.slot_mut(slot) = SlotState {
         good: false,
         tries: TRIES,
     };
-    target.save(&state)
+    save_or_tell(target, &state)
 }

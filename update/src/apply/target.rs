@@ -39,10 +39,29 @@ impl OpenSlot {
 pub trait Target {
     /// The boot state of the disk that this system started from.
     fn load(&self) -> Result<BootState, ApplyError>;
-    /// Replaces it on every disk of the system, that of the started disk last.
+    /// Replaces it on every disk of the system, that of the started disk last. On another disk a
+    /// slot that it has no current copy of is not to be started, whatever `state` says.
     fn save(&mut self, state: &BootState) -> Result<(), ApplyError>;
     /// Opens the devices of a slot.
     fn open(&mut self, slot: Slot, write: bool) -> Result<OpenSlot, ApplyError>;
+}
+
+/// Replaces the boot state where it counts: on the started disk, which is written last and most
+/// likely starts again. What another disk said is handed back, to be told once all is done.
+///
+/// # Errors
+/// The started disk does not have the new state: nothing has happened.
+pub fn save_or_tell(
+    target: &mut dyn Target,
+    state: &BootState,
+) -> Result<Option<ApplyError>, ApplyError> {
+    let Err(error) = target.save(state) else {
+        return Ok(None);
+    };
+    match target.load() {
+        Ok(found) if found == *state => Ok(Some(error)),
+        _ => Err(error),
+    }
 }
 
 /// The running appliance.
@@ -81,9 +100,30 @@ impl Appliance {
     fn open_one(&self, name: &str, write: bool) -> Result<KernelDevice, ApplyError> {
         let path = self.device(name)?;
         Ok(if write {
+            self.is_on_started_disk(&path, name)?;
             KernelDevice::open_exclusive(&path)?
         } else {
             KernelDevice::open_read_only(&path)?
+        })
+    }
+
+    /// What is written to an array must reach the started disk, which is the one that starts it: a
+    /// member that has failed there, or is being made anew, keeps the old kernel.
+    fn is_on_started_disk(&self, array: &Path, name: &str) -> Result<(), ApplyError> {
+        let disk = self.running.disk.as_deref().and_then(Sysfs::kernel_name);
+        let own = disk.and_then(|disk| self.sysfs.partition_named(&disk, name));
+        let (Some(own), Some(array)) = (own, Sysfs::kernel_name(array)) else {
+            return Ok(());
+        };
+        if own.kernel_name == array || self.sysfs.is_in_sync(&array, &own.kernel_name) {
+            return Ok(());
+        }
+        Err(ApplyError::Array {
+            name: name.to_owned(),
+            why: format!(
+                "{} has failed in it or is being made anew; wait for that, or replace the disk",
+                own.node.display()
+            ),
         })
     }
 
@@ -95,12 +135,7 @@ impl Appliance {
         superblock: &Superblock,
         name: &str,
     ) -> Result<PathBuf, ApplyError> {
-        let running = || {
-            let holders = self.sysfs.holders(&Sysfs::kernel_name(member)?);
-            holders
-                .into_iter()
-                .find(|holder| self.sysfs.attribute(holder, "md/level").is_some())
-        };
+        let running = || self.sysfs.array_over(&Sysfs::kernel_name(member)?);
         if let Some(array) = running() {
             return Ok(node(&array));
         }
@@ -132,11 +167,15 @@ impl Target for Appliance {
         // The started disk comes last: see `esp`.
         let others = esp::other_disks(&self.running, &self.sysfs).into_iter();
         let esps = others
-            .map(|disk| esp::open_on(&disk, &self.sysfs, true))
+            .map(|disk| {
+                let state = esp::state_on(&disk, &self.running, &self.sysfs, state);
+                Ok((esp::open_on(&disk, &self.sysfs, true)?, state))
+            })
             .chain(std::iter::once_with(|| {
-                esp::open(&self.running, &self.sysfs, true)
+                let esp = esp::open(&self.running, &self.sysfs, true)?;
+                Ok((esp, state.clone()))
             }));
-        let failures = esp::save_on_all(esps, state);
+        let failures = esp::save_on_all(esps);
         if failures.is_empty() {
             return Ok(());
         }
@@ -164,5 +203,33 @@ impl Target for Appliance {
             devices,
             files: Some(files),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c75_nothing_is_written_that_would_not_reach_the_started_disk() {
+        let dir = tempfile::tempdir().unwrap();
+        let put = |path: &str, text: &str| {
+            let path = dir.path().join("block").join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        put("vda/vda4/partition", "4");
+        put("vda/vda4/uevent", "PARTNAME=boot-b\n");
+        let json = r#"{"mode":"installed","slot":"a","disk":"/dev/vda"}"#;
+        let running: Running = serde_json::from_str(json).unwrap();
+        let appliance = Appliance::new(running, Sysfs::new(dir.path()));
+        let may = |device: &str| appliance.is_on_started_disk(Path::new(device), "boot-b");
+        assert!(may("/dev/vda4").is_ok(), "no array");
+        for (state, fine) in [("in_sync\n", true), ("faulty\n", false), ("spare\n", false)] {
+            put("md4/md/dev-vda4/state", state);
+            assert_eq!(may("/dev/md4").is_ok(), fine, "{state}");
+        }
+        let error = may("/dev/md5").unwrap_err();
+        assert!(error.to_string().contains("/dev/vda4"), "{error}");
     }
 }

@@ -15,7 +15,7 @@ use crate::apply::lock::{self, LOCK};
 use crate::apply::sandboxed::{ACCOUNT, Sandboxed};
 use crate::apply::{self, ApplyError, Opened, Unpacker};
 use crate::fate::{self, SlotFacts};
-use crate::history::{self, Door, Outcome, Record};
+use crate::history::{self, Door, Outcome, Reason, Record};
 use crate::package::Keyring;
 use crate::policy::Standing;
 use crate::progress::Progress;
@@ -54,6 +54,8 @@ pub struct Applied {
     pub version: Version,
     /// The slot that it went into.
     pub slot: crate::Slot,
+    /// What another disk of the system said; the update is installed all the same.
+    pub warning: Option<Reason>,
 }
 
 /// Applies a package, and tells the history whatever becomes of it. `program` is the
@@ -151,9 +153,16 @@ fn write(
     };
     let tell = &mut |phase, done, total| progress.tell(phase, done, total);
     let target = &mut this.target;
-    apply::apply(opened, &context, unpacker, target, remember, tell)?;
-    let version = header.version;
-    Ok(Applied { version, slot })
+    let done = apply::apply(opened, &context, unpacker, target, remember, tell)?;
+    let warning = done.warning.as_ref().map(Reason::from);
+    if let Some(warning) = warning.clone() {
+        *record = record.clone().because(warning);
+    }
+    Ok(Applied {
+        version: header.version,
+        slot,
+        warning,
+    })
 }
 
 /// How things stand for who comes through a door. From a medium nothing of the installation runs:
@@ -170,8 +179,8 @@ fn through(door: Door, standing: Standing) -> Standing {
 /// A success, for a person.
 #[must_use]
 pub fn success(applied: &Applied, language: Language) -> String {
-    let Applied { version, slot } = applied;
-    match language {
+    let Applied { version, slot, .. } = applied;
+    let done = match language {
         Language::En => {
             format!("version {version} is in slot {slot}; restart to use it (systemctl reboot)")
         }
@@ -179,14 +188,38 @@ pub fn success(applied: &Applied, language: Language) -> String {
             "la version {version} est dans l'emplacement {slot} ; redémarrez pour l'utiliser \
              (systemctl reboot)"
         ),
+    };
+    match warning(applied, language) {
+        Some(warning) => format!("{done}\n{warning}"),
+        None => done,
     }
+}
+
+/// What a success leaves to be done, for a person.
+#[must_use]
+pub fn warning(applied: &Applied, language: Language) -> Option<String> {
+    let Reason { english, french } = applied.warning.as_ref()?;
+    Some(match language {
+        Language::En => {
+            format!("warning: {english}; replace that disk, it may still start what ran before")
+        }
+        Language::Fr => format!(
+            "attention : {french} ; remplacez ce disque, il peut encore démarrer ce qui tournait \
+             avant"
+        ),
+    })
 }
 
 /// A success, for a program.
 #[must_use]
 pub fn success_event(applied: &Applied) -> Value {
-    let Applied { version, slot } = applied;
-    json!({"event": "installed", "version": version, "slot": slot})
+    let Applied {
+        version,
+        slot,
+        warning,
+    } = applied;
+    let english = warning.as_ref().map(|warning| &warning.english);
+    json!({"event": "installed", "version": version, "slot": slot, "warning": english})
 }
 
 /// A failure, for a person.
@@ -269,9 +302,11 @@ mod tests {
         let applied = Applied {
             version: Version([2, 0, 0, 0]),
             slot: crate::Slot::B,
+            warning: None,
         };
         assert!(success(&applied, Language::Fr).starts_with("la version 2.0.0.0 est dans"));
-        let event = json!({"event": "installed", "version": "2.0.0.0", "slot": "b"});
+        let event =
+            json!({"event": "installed", "version": "2.0.0.0", "slot": "b", "warning": null});
         assert_eq!(success_event(&applied), event);
     }
 

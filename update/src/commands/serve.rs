@@ -113,7 +113,11 @@ impl Updater for Running {
             asked,
         };
         let applied = apply::run(&mut this, Path::new(PROGRAM), &order, progress)?;
-        Ok(json!({"version": applied.version, "slot": applied.slot}))
+        Ok(json!({
+            "version": applied.version,
+            "slot": applied.slot,
+            "warning": applied.warning.as_ref().map(|warning| &warning.english),
+        }))
     }
 
     fn rollback(&mut self, door: Door, who: Option<String>) -> Result<Outcome, Failure> {

@@ -51,7 +51,8 @@ pub fn status_now() -> Result<Status> {
         let others = esp::other_disks(&running, &sysfs).into_iter();
         let copies = others.map(|disk| {
             let found = esp::open_on(&disk, &sysfs, false).and_then(|esp| esp::load(&esp));
-            Copy::new(&disk, found, state)
+            let expected = esp::state_on(&disk, &running, &sysfs, state);
+            Copy::new(&disk, found, &expected)
         });
         status.copies = copies.collect();
         status.holds = fate::facts(&reached::folder(Path::new("/")));

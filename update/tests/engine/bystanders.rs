@@ -170,7 +170,7 @@ fn c72_c90_a_full_state_volume_hinders_no_update_and_no_way_back() {
         .map(|entry| entry.unwrap().file_name())
         .collect();
     names.sort();
-    assert_eq!(names, ["floor.0", "history.jsonl"]);
+    assert_eq!(names, ["floor.0", "floor.1", "history.jsonl"]);
 }
 
 fn record(outcome: Outcome) -> Record {

@@ -4,7 +4,7 @@ use std::io::Cursor;
 
 use vigie_disk::MemoryDevice;
 use vigie_disk::device::faulty::{Fault, Faulty, Kind};
-use vigie_update::apply::target::Target;
+use vigie_update::apply::target::{OpenSlot, Target};
 use vigie_update::apply::{self, ApplyError};
 use vigie_update::boot_state::TRIES;
 use vigie_update::choice::choose;
@@ -12,7 +12,9 @@ use vigie_update::fate::SlotFacts;
 use vigie_update::package::PackageError;
 use vigie_update::{Slot, SlotState, esp};
 
-use crate::support::{Direct, Disks, Shared, context, holds, keys, package, update};
+use crate::support::{
+    Direct, Disks, Shared, context, holds, keys, package, update, update_and_tell,
+};
 
 /// What runs is untouched and is what starts next, at every further start.
 fn unharmed<D: vigie_disk::BlockDevice + 'static>(disks: &Disks<Shared<D>>, why: &str) {
@@ -259,4 +261,44 @@ fn a_delta_for_another_base_is_refused_before_anything_changes() {
     assert!(is_base, "{error}");
     assert!(error.to_string().contains("full package"));
     assert_eq!(disks.load().unwrap(), before);
+}
+
+/// Two disks: the second takes a number of states, then no more.
+struct Two<D> {
+    started: Disks<Shared<D>>,
+    takes: usize,
+}
+
+impl<D: vigie_disk::BlockDevice + 'static> Target for Two<D> {
+    fn load(&self) -> Result<vigie_update::BootState, ApplyError> {
+        self.started.load()
+    }
+    fn save(&mut self, state: &vigie_update::BootState) -> Result<(), ApplyError> {
+        self.started.save(state)?;
+        self.takes = match self.takes {
+            0 => return Err(ApplyError::BootState("/dev/vdb: it is failing".into())),
+            left => left - 1,
+        };
+        Ok(())
+    }
+    fn open(&mut self, slot: Slot, write: bool) -> Result<OpenSlot, ApplyError> {
+        self.started.open(slot, write)
+    }
+}
+
+#[test]
+fn c75_a_disk_of_two_that_fails_at_the_last_step_is_told_with_the_success() {
+    let package = package(2, None);
+    for (takes, installed, warned) in [(2, true, false), (1, true, true), (0, false, false)] {
+        let started = Disks::new(Some(1)).map(|disk| disk);
+        let mut disks = Two { started, takes };
+        let result = update_and_tell(&mut Direct::new(&package), &mut disks);
+        assert_eq!(result.is_ok(), installed, "{takes}");
+        let state = disks.load().unwrap();
+        assert_eq!(choose(&state, &Slot::BOTH).slot == Slot::B, installed);
+        // What was not begun leaves the way back as it was.
+        assert!(installed || state.slot(Slot::B).good, "{takes}");
+        let warning = result.ok().and_then(|done| done.warning);
+        assert_eq!(warning.is_some(), warned, "{takes}: {warning:?}");
+    }
 }

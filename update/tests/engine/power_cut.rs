@@ -106,3 +106,44 @@ fn c67_no_cut_of_marking_good_or_giving_up_loses_a_slot() {
         assert!(states >= 3);
     }
 }
+
+/// Slot A is good and damaged, slot B is good. The initrd of A writes, or is cut off at it; however
+/// that goes, some start comes to B, and no later one to A.
+#[test]
+fn c67_a_good_slot_that_is_damaged_is_left_for_the_other_good_one() {
+    let mut before = Disks::new(None);
+    before.b = before.a.clone();
+    let mut state = esp::load(&before.esp).unwrap();
+    state.mark_good(Slot::B);
+    esp::save(&mut before.esp, &state).unwrap();
+    let reach_b = |mut disk: MemoryDevice, why: &str| {
+        let begun = choose(&esp::load(&disk).unwrap(), &Slot::BOTH).slot;
+        if begun == Slot::A {
+            assert!(esp::leave(&mut disk, Slot::A).unwrap(), "{why}");
+        }
+        let mut state = esp::load(&disk).unwrap();
+        for _ in 0..8 {
+            let choice = choose(&state, &Slot::BOTH);
+            assert_eq!(choice.slot, Slot::B, "{why}");
+            state = choice.after;
+        }
+    };
+    let mut disks = before.clone().map(recorders());
+    assert!(esp::leave(&mut disks.esp, Slot::A).unwrap());
+    let logs: Vec<_> = before
+        .clone()
+        .all()
+        .into_iter()
+        .zip(disks.finish())
+        .collect();
+    assert!(
+        logs[1..].iter().all(|(_, log)| log.is_empty()),
+        "only the ESP is written"
+    );
+    let states = crash::enumerate_all::<vigie_disk::Error>(&logs, |_, cut, disks| {
+        reach_b(disks[0].clone(), &format!("{cut:?}"));
+        Ok(())
+    })
+    .unwrap();
+    crash::tell(states, "of leaving a damaged slot, by the starts after it");
+}

@@ -297,6 +297,14 @@ pub fn update(
     unpacker: &mut dyn Unpacker,
     target: &mut dyn Target,
 ) -> Result<Manifest, ApplyError> {
+    update_and_tell(unpacker, target).map(|done| done.manifest)
+}
+
+/// The same, with what was not well.
+pub fn update_and_tell(
+    unpacker: &mut dyn Unpacker,
+    target: &mut dyn Target,
+) -> Result<apply::Done, ApplyError> {
     let opened = apply::open(unpacker, &keys())?;
     let (forget, ignore) = (&mut |_, _| (), &mut |_, _, _| ());
     apply::apply(&opened, &context(), unpacker, target, forget, ignore)

@@ -265,6 +265,11 @@ impl Superblock {
             .collect()
     }
 
+    /// This member is being made a copy of the others, or of one of them.
+    pub fn is_being_rebuilt(&self) -> bool {
+        self.features & (feature::RECOVERY | feature::REPLACEMENT) != 0
+    }
+
     /// The members agree everywhere, as far as is known.
     pub fn in_sync(&self) -> bool {
         self.resync.is_none()

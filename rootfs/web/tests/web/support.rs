@@ -98,7 +98,9 @@ impl Fake {
         let world = self.world.lock().unwrap();
         let mut context = packages::context();
         context.standing.reached.version = world.reached;
-        let waiting = |version| Waiting { version: Some(version) };
+        let waiting = |version| Waiting {
+            version: Some(version),
+        };
         context.standing.waiting = world.waiting.map(waiting);
         context
     }

@@ -82,6 +82,17 @@ impl BootState {
         };
     }
 
+    /// This slot is not to be started again, as it is: the other one is next, where that was good.
+    /// Says whether it was; else nothing is changed, for there is nothing better to start.
+    pub fn leave(&mut self, slot: Slot) -> bool {
+        let better = self.slot(slot.other()).good;
+        if better {
+            self.first = slot.other();
+            *self.slot_mut(slot) = SlotState::default();
+        }
+        better
+    }
+
     /// Reads a block. Any bytes give a state: what is missing or wrong counts
     /// as not good and without tries, and without GRUB's first line the whole
     /// state is the one after an installation.
@@ -229,6 +240,36 @@ mod tests {
             assert_eq!(found, [a, b], "{text}");
         }
         assert_eq!(BootState::decode(&[0; 1024]), BootState::default());
+    }
+
+    #[test]
+    fn a_slot_is_left_only_for_a_good_one() {
+        let words = |state: &BootState| {
+            Slot::BOTH.map(|slot| (state.slot(slot).good, state.slot(slot).tries))
+        };
+        for (a, b, left) in [
+            ((true, 3), (true, 3), true),
+            ((false, 2), (true, 3), true),
+            ((true, 3), (false, 3), false),
+            ((false, 2), (false, 0), false),
+        ] {
+            for first in Slot::BOTH {
+                let mut state = BootState {
+                    first,
+                    ..BootState::default()
+                };
+                for (slot, (good, tries)) in Slot::BOTH.into_iter().zip([a, b]) {
+                    *state.slot_mut(slot) = SlotState { good, tries };
+                }
+                assert_eq!(state.leave(Slot::A), left, "{a:?} {b:?}");
+                let (expected, then) = if left {
+                    ([(false, 0), b], Slot::B)
+                } else {
+                    ([a, b], first)
+                };
+                assert_eq!((words(&state), state.first), (expected, then));
+            }
+        }
     }
 
     #[test]
