@@ -7,6 +7,8 @@
 //!    state is saved before the kernel is loaded.
 //! 4. When nothing is left, the slots that hold a system get all their tries
 //!    again and the rule starts over: a box must never stop for lack of tries.
+//! 5. Where the state cannot be saved, a slot that would cost a try is passed over for one that is
+//!    good: else it would be tried for ever.
 
 use crate::boot_state::{BootState, TRIES};
 use crate::slot::Slot;
@@ -41,6 +43,18 @@ pub fn choose(state: &BootState, present: &[Slot]) -> Choice {
         slot,
         after,
         reset: true,
+    }
+}
+
+/// The slot that is booted where GRUB cannot save the state: it refuses a block that is damaged
+/// (GRUB, `grub-core/lib/envblk.c`), or the disk refuses. Nothing on the disk is changed by that.
+pub fn choose_unsaved(state: &BootState, present: &[Slot]) -> Slot {
+    let slot = choose(state, present).slot;
+    let other = slot.other();
+    if !state.slot(slot).good && state.slot(other).good {
+        other
+    } else {
+        slot
     }
 }
 
@@ -189,16 +203,36 @@ mod tests {
         }
     }
 
-    /// Twelve starts of a machine with both slots, none of which becomes good.
-    fn starts(block: &[u8]) -> Vec<Slot> {
-        let mut state = BootState::decode(block);
-        let mut start = || {
-            let choice = choose(&state, &Slot::BOTH);
-            state = choice.after;
-            choice.slot
-        };
-        (0..12).map(|_| start()).collect()
+    /// The boot state's file and its copy, as GRUB finds them; older installations have no copy.
+    struct Files {
+        first: Vec<u8>,
+        copy: Option<Vec<u8>>,
     }
+
+    /// Twelve starts of a machine with both slots, none of which becomes good.
+    fn starts(files: &mut Files) -> Vec<Slot> {
+        (0..12).map(|_| start(files)).collect()
+    }
+
+    /// What disk.cfg and save_env do at a start.
+    fn start(files: &mut Files) -> Slot {
+        let file = match &mut files.copy {
+            Some(copy) if !BootState::is_in(&files.first) => copy,
+            _ => &mut files.first,
+        };
+        let headed = file.starts_with(HEAD);
+        let state = BootState::decode(if headed { file } else { HEAD });
+        // save_env(loadenv.c) wants the first line, and a line's end before the padding.
+        let end = file.iter().rev().find(|byte| **byte != b'#');
+        if !headed || end != Some(&b'\n') {
+            return choose_unsaved(&state, &Slot::BOTH);
+        }
+        let choice = choose(&state, &Slot::BOTH);
+        *file = choice.after.encode().to_vec();
+        choice.slot
+    }
+
+    const HEAD: &[u8] = b"# GRUB Environment Block\n";
 
     #[test]
     fn c85_a_torn_boot_state_starts_what_was_good() {
@@ -216,7 +250,11 @@ mod tests {
             for at in 0..old.len() {
                 for (left, right) in [(&old, &new), (&new, &old)] {
                     let torn = [&left[..at], &right[at..]].concat();
-                    let last = starts(&torn)[11];
+                    let mut files = Files {
+                        first: torn,
+                        copy: None,
+                    };
+                    let last = starts(&mut files)[11];
                     let is_good = [&old, &new]
                         .iter()
                         .any(|whole| BootState::decode(&whole[..]).slot(last).good);
@@ -226,16 +264,70 @@ mod tests {
         }
     }
 
+    /// A block that is lost, or that GRUB reads and refuses to write: whatever is good is started,
+    /// and while there is a copy, the tries of a version that does not come up end.
+    #[test]
+    fn c85_a_damaged_boot_state_starts_the_good_slot() {
+        let padded = |state: &BootState| {
+            let mut bytes = state.encode();
+            bytes[600] = 0;
+            bytes.to_vec()
+        };
+        let lost = |_: &BootState| vec![0; 1024];
+        for text in [
+            "ab 1.3 0.0",
+            "ba 0.0 1.3",
+            "ba 1.3 0.3",
+            "ab 0.2 1.3",
+            "ba 1.3 1.3",
+        ] {
+            let state = state(text);
+            let good = |slot: &Slot| state.slot(*slot).good;
+            for (damaged, copy) in [
+                (padded(&state), false),
+                (padded(&state), true),
+                (lost(&state), true),
+            ] {
+                let copy = copy.then(|| state.encode().to_vec());
+                let mut files = Files {
+                    first: damaged,
+                    copy,
+                };
+                let seen = starts(&mut files);
+                assert!(seen[4..].iter().all(good), "{text}: {seen:?}");
+            }
+        }
+        // Nothing is good, the first is lost: both get their turn, by the copy.
+        let mut files = Files {
+            first: vec![0; 1024],
+            copy: Some(state("ba 0.3 0.3").encode().to_vec()),
+        };
+        let seen = starts(&mut files);
+        assert!(
+            Slot::BOTH.iter().all(|slot| seen.contains(slot)),
+            "{seen:?}"
+        );
+        // Without a copy GRUB knows nothing and can count nothing: slot A, and B by the menu.
+        let mut files = Files {
+            first: vec![0; 1024],
+            copy: None,
+        };
+        assert_eq!(starts(&mut files), [Slot::A; 12]);
+    }
+
     proptest::proptest! {
-        /// Without GRUB's first line it is as after an installation, and both slots get their turn;
-        /// with it, what stands there may say anything, and one of the slots is started.
+        /// Noise in place of the state, with GRUB's first line or without: something is started, and
+        /// the copy tells which.
         #[test]
-        fn c85_a_random_boot_state_starts_something(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..1200)) {
-            let seen = starts(&bytes);
-            proptest::prop_assert!(Slot::BOTH.iter().all(|slot| seen.contains(slot)));
-            let headed = [&b"# GRUB Environment Block\n"[..], &bytes].concat();
-            let first = starts(&headed)[0];
-            proptest::prop_assert!(Slot::BOTH.contains(&first));
+        fn c85_a_random_boot_state_starts_something(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..1200), headed in proptest::bool::ANY) {
+            let first = if headed { [HEAD, &bytes].concat() } else { bytes };
+            proptest::prop_assume!(!BootState::is_in(&first));
+            let copy = state("ba 1.3 0.3").encode().to_vec();
+            let seen = starts(&mut Files { first: first.clone(), copy: Some(copy) });
+            proptest::prop_assert_eq!(&seen[..4], &[Slot::B, Slot::B, Slot::B, Slot::A]);
+            proptest::prop_assert!(seen[4..].iter().all(|slot| *slot == Slot::A));
+            let seen = starts(&mut Files { first, copy: None });
+            proptest::prop_assert_eq!(seen.len(), 12);
         }
     }
 
@@ -258,10 +350,60 @@ mod tests {
             .replace("function consider", "consider()")
             .replace("function choose", "choose()")
             .replace("function count", "count()")
+            .replace("echo ", ": ")
             .replace("set ", "")
             .replace("[ -f ($disk,gpt3)/vmlinuz ]", "[ -n \"$has_a\" ]")
             .replace("[ -f ($disk,gpt4)/vmlinuz ]", "[ -n \"$has_b\" ]");
-        format!("save_env() {{ true; }}\nstart() {{\n{shell}echo \"$slot $a_tries $b_tries\"\n}}\n")
+        format!(
+            "save_env() {{ $saves; }}\nmenu() {{\n{shell}$saves && echo \"$start $a_tries $b_tries\" || echo \"$start\"\n}}\n"
+        )
+    }
+
+    /// The beginning of the menu as a shell function: which file is read, and what stands in it.
+    fn reading_as_shell() -> String {
+        let start = MENU.find("set env_file=").unwrap();
+        let end = MENU.find("# A slot that is good").unwrap();
+        let shell = MENU[start..end]
+            .replace("set env_file", "env_file")
+            .replace("-f ($disk,gpt2)/grubenv2", "-n \"$copy\"");
+        let load =
+            "load_env() { case \"$2\" in *grubenv2) eval \"$copy\";; *) eval \"$first\";; esac; }";
+        format!(
+            "{load}\nread_state() {{\n{shell}echo \"${{env_file##*/}} $order $a_good $b_tries\"\n}}\n"
+        )
+    }
+
+    #[test]
+    fn c85_grub_reads_and_counts_in_the_copy_where_there_is_no_state() {
+        let whole = "order=ba;a_good=1;b_tries=3";
+        let other = "order=ab;a_good=0;b_tries=1";
+        let mut script = reading_as_shell();
+        let mut expected = Vec::new();
+        for (first, copy, read) in [
+            (whole, other, "grubenv ba 1 3"),
+            (whole, "", "grubenv ba 1 3"),
+            ("true", other, "grubenv2 ab 0 1"),
+            ("order=;a_good=1;b_tries=2", other, "grubenv2 ab 0 1"),
+            // Older installations have no copy.
+            ("true", "", "grubenv   "),
+            ("true", "true", "grubenv2   "),
+        ] {
+            script += &format!(
+                "order= a_good= b_tries=; disk=hd0 first='{first}' copy='{copy}'; read_state\n"
+            );
+            expected.push(read.to_owned());
+        }
+        assert_eq!(said_by_sh(&script), expected);
+    }
+
+    fn said_by_sh(script: &str) -> Vec<String> {
+        let output = std::process::Command::new("sh")
+            .args(["-c", script])
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+        let said = String::from_utf8(output.stdout).unwrap();
+        said.lines().map(str::to_owned).collect()
     }
 
     #[test]
@@ -273,35 +415,38 @@ mod tests {
                 let [a, b] = Slot::BOTH.map(|slot| state.slot(slot));
                 let [first, second] = state.order();
                 let has = |slot| if present.contains(&slot) { "1" } else { "" };
-                script += &format!(
-                    "order={first}{second} a_good={} a_tries={} b_good={} b_tries={} has_a={} has_b={} left=; start\n",
-                    u8::from(a.good),
-                    a.tries,
-                    u8::from(b.good),
-                    b.tries,
-                    has(Slot::A),
-                    has(Slot::B),
-                );
+                for saves in [true, false] {
+                    script += &format!(
+                        "saves={saves} order={first}{second} a_good={} a_tries={} b_good={} b_tries={} has_a={} has_b={} left=; menu\n",
+                        u8::from(a.good),
+                        a.tries,
+                        u8::from(b.good),
+                        b.tries,
+                        has(Slot::A),
+                        has(Slot::B),
+                    );
+                }
                 let Choice { slot, after, .. } = choose(&state, present);
                 expected.push(format!(
                     "{slot} {} {}",
                     after.slot(Slot::A).tries,
                     after.slot(Slot::B).tries
                 ));
+                expected.push(choose_unsaved(&state, present).to_string());
             }
         }
         // The file is gone, or nothing in it can be read: as if all were empty.
-        script += "order= a_good= a_tries= b_good= b_tries= has_a=1 has_b=1 left=; start\n";
+        script +=
+            "saves=true order= a_good= a_tries= b_good= b_tries= has_a=1 has_b=1 left=; menu\n";
         expected.push("a 2 3".to_owned());
-        let output = std::process::Command::new("sh")
-            .args(["-c", &script])
-            .output()
-            .unwrap();
-        assert_eq!(String::from_utf8_lossy(&output.stderr), "");
-        let said = String::from_utf8(output.stdout).unwrap();
-        assert_eq!(said.lines().collect::<Vec<_>>(), expected);
+        assert_eq!(said_by_sh(&script), expected);
         // A slot that the state praises and that has no kernel: the menu goes on to the other one.
         let other = "set default=1; set fallback=0; else set default=0; set fallback=1; fi";
         assert!(MENU.contains(other));
+        // What is started is what was counted, or the other one.
+        assert!(
+            MENU.contains("count a\n    boot_slot $start")
+                && MENU.contains("count b\n    boot_slot $start")
+        );
     }
 }

@@ -8,7 +8,7 @@ use vigie_disk::md::Superblock;
 use vigie_disk::sysfs::{Sysfs, node};
 
 pub use vigie_boot_state::esp::{
-    ESP_PARTITION, EspError, GRUBENV, leave, load, open_on, save, save_on_all,
+    ESP_PARTITION, EspError, GRUBENV, GRUBENV_COPY, leave, load, open_on, save, save_on_all,
 };
 
 use crate::boot_state::{BootState, SlotState};

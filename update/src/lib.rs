@@ -20,7 +20,8 @@
 //! 1. The boot state is one sector: a power cut leaves the old or the new one.
 //! 2. A slot is written only while it is not the running one, and counts as
 //!    written only when it was read back and its digest agreed.
-//! 3. No boot state, however damaged, keeps a box from trying both slots.
+//! 3. No boot state, however damaged, keeps a box from trying both slots while the state's file or
+//!    its copy can be written; where neither can, what is good is started, else the first.
 
 pub mod appliance;
 pub mod apply;

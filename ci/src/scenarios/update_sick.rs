@@ -1,4 +1,5 @@
-//! Versions that crash or hang: the machine comes back to the one before by itself.
+//! Versions that crash or hang, or that are damaged later: the machine comes back to the one before
+//! by itself.
 
 use std::fs;
 use std::path::Path;
@@ -6,7 +7,7 @@ use std::path::Path;
 use anyhow::{Result, ensure};
 use vigie_update::boot_state::TRIES;
 
-use super::update::{Appliance, Package, RESTART};
+use super::update::{Appliance, NEXT, Package, RESTART};
 use super::{boot, disk, scenario, ssh};
 use crate::context::Context;
 use crate::step::Step;
@@ -28,6 +29,12 @@ pub(super) fn steps() -> Vec<Step> {
             &["install"],
             |ctx| returns(ctx, "0.1.0.4", "echo 0 > /proc/sys/kernel/panic"),
         ),
+        scenario(
+            "update-damaged",
+            "a good version whose image is damaged later is left for the other good one",
+            &["install"],
+            damaged,
+        ),
     ]
 }
 
@@ -47,6 +54,29 @@ fn returns(ctx: &Context, version: &str, before: &str) -> Result<()> {
     appliance.expect_history(&["installed", "returned"])?;
     let history = appliance.says("vigie-update history")?;
     ensure!(history.contains("it did not come up"), "history: {history}");
+    appliance.up.vm.kill()
+}
+
+/// GRUB starts a good slot as often as it likes: its own initrd must leave it.
+fn damaged(ctx: &Context) -> Result<()> {
+    let package = Package::build(ctx, NEXT, |_| Ok(()))?;
+    let appliance = start(ctx)?;
+    appliance.pipe(&package.path, "vigie-update apply --json -")?;
+    appliance.restart_into("b", NEXT)?;
+    appliance.expect_history(&["installed", "good"])?;
+    // The time in the superblock of squashfs, which each mount reads: see the scenario `verity`.
+    let damage = r"printf '\377\377\377\377' | dd of=/dev/vda6 bs=1 seek=8 conv=notrunc,fsync";
+    appliance.says(damage)?;
+    // sshd ends with the system.
+    let _ = appliance.says("systemctl reboot");
+    let line = "THE SYSTEM IN SLOT b IS DAMAGED and is not started again";
+    appliance.up.vm.wait_line(line, RESTART)?;
+    appliance.wait_for("a", ctx.image()?.version.as_str())?;
+    let status = appliance.says("vigie-update status")?;
+    ensure!(
+        status.contains("not good, no tries left") && status.contains("next start: slot a"),
+        "status: {status}"
+    );
     appliance.up.vm.kill()
 }
 

@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, Result};
 use vigie_disk::{BlockDevice, SectorSize};
 use vigie_update::BootState;
-use vigie_update::esp::GRUBENV;
+use vigie_update::esp::{GRUBENV, GRUBENV_COPY};
 
 use super::Job;
 use super::extents::{Holes, copy, verify};
@@ -45,7 +45,9 @@ pub fn write(job: &Job, member: usize, target: &mut dyn BlockDevice) -> Result<(
     for (role, place) in FILES {
         put(job, &image, &job.payload.bytes(role)?, place)?;
     }
-    put(job, &image, &BootState::default().encode(), GRUBENV)?;
+    for name in [GRUBENV, GRUBENV_COPY] {
+        put(job, &image, &BootState::default().encode(), name)?;
+    }
     copy(&image, target, Holes::Zeroed)?;
     verify(&image, target, Holes::Zeroed)?;
     Ok(fs::remove_file(&image)?)

@@ -66,6 +66,7 @@ fn an_installed_file_passes_every_checker() {
             "EFI/BOOT/grub.cfg",
             "EFI/debian/grub.cfg",
             "grubenv",
+            "grubenv2",
         ] {
             assert!(listed.contains(&format!("::/{file}")), "{file} in {listed}");
         }

@@ -111,6 +111,13 @@ impl BootState {
         state
     }
 
+    /// Whether GRUB finds a state in a block: its first line, and an order. Else it reads the copy.
+    pub fn is_in(block: &[u8]) -> bool {
+        block.strip_prefix(SIGNATURE).is_some_and(|body| {
+            variables(body).any(|(name, value)| name == "order" && !value.is_empty())
+        })
+    }
+
     fn set(&mut self, name: String, value: String) {
         match name.as_str() {
             "order" if value == "ba" => self.first = Slot::B,
@@ -207,6 +214,21 @@ mod tests {
             "# GRUB Environment Block\norder=ab\na_good=0\na_tries=3\nb_good=0\nb_tries=0\n";
         assert_eq!(text.trim_end_matches('#'), expected);
         assert_eq!(text.len(), LENGTH);
+    }
+
+    #[test]
+    fn c85_a_state_is_told_from_damage() {
+        for (bytes, found) in [
+            (BootState::default().encode().to_vec(), true),
+            (block("a_good=1\norder=ba\n"), true),
+            (block("order=\n"), false),
+            (block("a_good=1\n"), false),
+            (vec![0; LENGTH], false),
+            (vec![0xFF; LENGTH], false),
+            (Vec::new(), false),
+        ] {
+            assert_eq!(BootState::is_in(&bytes), found);
+        }
     }
 
     #[test]

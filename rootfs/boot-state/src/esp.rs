@@ -1,5 +1,9 @@
 //! The boot state where it lies: the file `grubenv` in the root of the ESP, on
-//! each disk of the system.
+//! each disk of the system, and a copy beside it.
+//!
+//! GRUB reads and counts in the copy where it finds no state in the first: it
+//! refuses to write a block that has lost its first line, and would start one
+//! slot for ever. Older installations have no copy, and a GRUB that asks for none.
 //!
 //! It is rewritten in place, as GRUB itself does: the file's sectors are found
 //! through the FAT and only those bytes are written. No mount, no directory
@@ -24,6 +28,8 @@ use crate::slot::Slot;
 pub const ESP_PARTITION: &str = "vigie-esp";
 /// Name of the file.
 pub const GRUBENV: &str = "grubenv";
+/// Name of its copy, which need not be there.
+pub const GRUBENV_COPY: &str = "grubenv2";
 /// The smallest unit that a disk writes whole.
 const SECTOR: usize = 512;
 
@@ -44,12 +50,14 @@ pub enum EspError {
     },
     /// The file is not there or has another length.
     #[error(
-        "{device}: the file {GRUBENV} is {found}; it must have {LENGTH} bytes. \
+        "{device}: the file {name} is {found}; it must have {LENGTH} bytes. \
          Boot the medium and choose repair"
     )]
     NoGrubenv {
         /// The ESP.
         device: String,
+        /// The file.
+        name: &'static str,
         /// "missing", or its length.
         found: String,
     },
@@ -80,21 +88,50 @@ pub fn open_on(disk: &Path, sysfs: &Sysfs, write: bool) -> Result<KernelDevice, 
     })
 }
 
-/// Reads the boot state from an ESP.
+/// Reads the boot state from an ESP, as GRUB does: from the copy where there is none in the first.
+///
+/// # Errors
+/// The first cannot be read, and the copy holds no state either.
 pub fn load(esp: &dyn BlockDevice) -> Result<BootState, EspError> {
-    Ok(BootState::decode(&read(esp, &locate(esp)?)?))
+    let block = |name| read(esp, &located(esp, name)?);
+    let first = block(GRUBENV);
+    if let Ok(block) = &first
+        && BootState::is_in(block)
+    {
+        return Ok(BootState::decode(block));
+    }
+    match block(GRUBENV_COPY) {
+        Ok(copy) if BootState::is_in(&copy) => Ok(BootState::decode(&copy)),
+        _ => Ok(BootState::decode(&first?)),
+    }
 }
 
-/// Replaces the boot state on an ESP and reads it back.
+/// Replaces the boot state on an ESP and reads it back: the first, then the copy, so that at every
+/// moment one of them is whole. Each is tried whatever becomes of the other.
+///
+/// # Errors
+/// What the first said, or else the copy.
 pub fn save(esp: &mut dyn BlockDevice, state: &BootState) -> Result<(), EspError> {
-    let located = locate(esp)?;
-    let old = read(esp, &located)?;
+    let first = save_as(esp, GRUBENV, state);
+    let copy = match locate_root_file(esp, GRUBENV_COPY) {
+        Ok(None) => Ok(()),
+        _ => save_as(esp, GRUBENV_COPY, state),
+    };
+    first.and(copy)
+}
+
+fn save_as(
+    esp: &mut dyn BlockDevice,
+    name: &'static str,
+    state: &BootState,
+) -> Result<(), EspError> {
+    let located = located(esp, name)?;
+    // What cannot be read is written anew: that is how a disk replaces a bad sector.
+    let old = read(esp, &located).ok();
     let new = state.encode();
-    for (at, (old, new)) in (0..)
-        .step_by(SECTOR)
-        .zip(old.chunks(SECTOR).zip(new.chunks(SECTOR)))
-    {
-        if old != new {
+    for (at, new) in (0..).step_by(SECTOR).zip(new.chunks(SECTOR)) {
+        let same = old.is_some_and(|old| &old[at..at + SECTOR] == new);
+        if !same {
             esp.write_at(place(&located, at), new)?;
         }
     }
@@ -138,12 +175,13 @@ pub fn save_on_all<D: BlockDevice>(
     outcomes.filter_map(Result::err).collect()
 }
 
-fn locate(esp: &dyn BlockDevice) -> Result<Located, EspError> {
+fn located(esp: &dyn BlockDevice, name: &'static str) -> Result<Located, EspError> {
     let absent = |found: String| EspError::NoGrubenv {
         device: esp.name().to_owned(),
+        name,
         found,
     };
-    let located = locate_root_file(esp, GRUBENV)?.ok_or_else(|| absent("missing".to_owned()))?;
+    let located = locate_root_file(esp, name)?.ok_or_else(|| absent("missing".to_owned()))?;
     if located.size.get() != LENGTH as u64 {
         return Err(absent(format!("{} bytes long", located.size.get())));
     }
@@ -209,6 +247,64 @@ mod tests {
         let mut after = after;
         let seen = fat::read_root_file(&mut after, GRUBENV, Bytes::kib(4)).unwrap();
         assert_eq!(seen.unwrap(), new.encode());
+    }
+
+    /// The same with a copy.
+    fn with_copy(contents: &[u8], copy: &[u8]) -> MemoryDevice {
+        let mut disk = esp(contents);
+        fat::write_root_file(&mut disk, GRUBENV_COPY, copy).unwrap();
+        disk
+    }
+
+    #[test]
+    fn c85_where_one_is_damaged_the_other_holds_the_state() {
+        let old = BootState::default();
+        let mut good = old.clone();
+        good.mark_good(Slot::B);
+        let text = good.encode();
+        for damage in [
+            &[0; LENGTH][..],
+            &[0xFF; LENGTH],
+            &old.encode()[1..],
+            b"short",
+            b"",
+        ] {
+            let mut disk = with_copy(damage, &text);
+            assert_eq!(load(&disk).unwrap(), good);
+            let mended = save(&mut disk, &old);
+            // A file of another length cannot be mended in place, and that is told.
+            assert_eq!(mended.is_ok(), damage.len() == LENGTH, "{mended:?}");
+            assert_eq!(load(&disk).unwrap(), old);
+            let mut disk = with_copy(&text, damage);
+            assert_eq!(load(&disk).unwrap(), good);
+            assert_eq!(save(&mut disk, &old).is_ok(), damage.len() == LENGTH);
+            assert_eq!(load(&disk).unwrap(), old);
+        }
+        // Nothing in either: as after an installation.
+        assert_eq!(load(&with_copy(&[0; LENGTH], &[0; LENGTH])).unwrap(), old);
+    }
+
+    #[test]
+    fn c65_c85_every_cut_leaves_a_state_in_the_file_and_in_its_copy() {
+        let old = BootState::default();
+        let mut new = old.clone();
+        new.mark_good(Slot::A);
+        let before = with_copy(&old.encode(), &old.encode());
+        let mut disk = Recorder::new(before.clone());
+        save(&mut disk, &new).unwrap();
+        let (after, log) = disk.finish();
+        let states = crash::enumerate::<EspError>(&before, &log, |cut, disk| {
+            for name in [GRUBENV, GRUBENV_COPY] {
+                let found = BootState::decode(&read(disk, &located(disk, name)?)?);
+                assert!(found == old || found == new, "{name}: {cut:?}");
+            }
+            Ok(())
+        })
+        .unwrap();
+        crash::tell(states, "of writing the boot state and its copy");
+        assert!(states >= 5, "{states}");
+        let copy = read(&after, &located(&after, GRUBENV_COPY).unwrap()).unwrap();
+        assert_eq!(copy, new.encode());
     }
 
     #[test]
