@@ -155,11 +155,24 @@ impl Sysfs {
         sectors(&self.disk_folder(disk).join("size"))
     }
 
-    /// Names of the devices that are built on this one (md, dm) or on its partitions.
-    pub fn holders(&self, disk: &str) -> Vec<String> {
-        let folder = self.disk_folder(disk);
+    /// Folder of a disk or of a partition. That of a partition lies within its disk's.
+    fn folder(&self, name: &str) -> PathBuf {
+        let own = self.disk_folder(name);
+        let spelt = kernel_spelling(name);
+        let within = |disk: String| self.disk_folder(&disk).join(&spelt);
+        let mut places = self.disks().into_iter().map(within);
+        match own.is_dir() {
+            true => own,
+            false => places.find(|place| place.is_dir()).unwrap_or(own),
+        }
+    }
+
+    /// Names of the devices that are built on this disk or partition (md, dm), or on the disk's
+    /// partitions.
+    pub fn holders(&self, name: &str) -> Vec<String> {
+        let folder = self.folder(name);
         let mut holders = sorted_names(&folder.join("holders"));
-        for partition in self.partitions(disk) {
+        for partition in self.partitions(name) {
             holders.extend(sorted_names(
                 &folder.join(partition.kernel_name).join("holders"),
             ));
@@ -246,6 +259,9 @@ mod tests {
         );
         assert_eq!(sysfs.disk_of_number("259:2").as_deref(), Some("nvme0n1"));
         assert_eq!(sysfs.holders("nvme0n1"), ["md0"]);
+        // As the updater asks, for the array of a member.
+        assert_eq!(sysfs.holders("nvme0n1p10"), ["md0"]);
+        assert_eq!(sysfs.holders("nvme0n1p2"), [""; 0]);
         assert_eq!(sysfs.numbers("nvme0n1"), ["259:0", "259:2"]);
         assert_eq!(sysfs.size("nvme0n1"), Bytes::gb(8));
     }
