@@ -1,12 +1,11 @@
 //! An installation as the updater sees it from outside: which slot it starts from, what that
 //! holds, and its state volume, mounted while this lasts.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
-use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
+use rustix::mount::MountFlags;
 use vigie_disk::KernelDevice;
 use vigie_disk::ext4::{Health, Superblock};
 use vigie_disk::sysfs::Sysfs;
@@ -20,10 +19,9 @@ use vigie_update::reached::Floor;
 use vigie_update::running::{Mode, Running};
 use vigie_update::{Slot, Version};
 
+use crate::mounted::Mounted;
 use crate::volumes::Installation;
 
-/// Where volumes of an installation are mounted meanwhile.
-const FOLDER: &str = "/run/vigie/installation";
 /// The updater's folder below the root of the state volume, which is mounted at /var.
 const UPDATES: &str = "lib/vigie/update";
 const E2FSCK: &str = "/usr/sbin/e2fsck";
@@ -134,33 +132,6 @@ fn preen(device: &Path) -> Result<()> {
             output.status,
             String::from_utf8_lossy(&output.stdout).trim()
         ),
-    }
-}
-
-/// A mounted volume; unmounted when this goes.
-struct Mounted {
-    folder: PathBuf,
-}
-
-impl Mounted {
-    fn new(device: &Path, name: &str, kind: &str, flags: MountFlags) -> Result<Self> {
-        let folder = Path::new(FOLDER).join(name);
-        fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-        let flags = flags | MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-        mount(device, &folder, kind, flags, None)
-            .with_context(|| format!("mounting {} as {kind}", device.display()))?;
-        Ok(Self { folder })
-    }
-}
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        if let Err(error) = unmount(&self.folder, UnmountFlags::empty()) {
-            eprintln!(
-                "vigie-recovery: unmounting {}: {error}",
-                self.folder.display()
-            );
-        }
     }
 }
 
