@@ -133,17 +133,29 @@ fn exclusively(path: &Path) -> Result<(), Refusal> {
     }
 }
 
-/// Keeps a volume from a second check or repair of ours as long as it is held.
+/// Keeps a volume from a second check or repair of ours as long as this lasts.
+#[derive(Debug)]
+pub struct Held(File);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // To close it is not enough: what another thread is just starting has it open, too, until
+        // it runs.
+        let _ = flock(&self.0, FlockOperation::Unlock);
+    }
+}
+
+/// Holds a volume.
 ///
 /// # Errors
-/// There is one already, or the volume cannot be opened.
-pub fn hold(path: &Path) -> Result<File, Refusal> {
+/// It is held already, or cannot be opened.
+pub fn hold(path: &Path) -> Result<Held, Refusal> {
     let unreadable = |error: io::Error| Refusal::Unreadable {
         error: error.to_string(),
     };
     let file = File::open(path).map_err(unreadable)?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Held(file)),
         Err(Errno::WOULDBLOCK) => Err(Refusal::Busy),
         Err(error) => Err(unreadable(error.into())),
     }

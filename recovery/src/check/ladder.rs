@@ -137,6 +137,7 @@ pub struct Ladder {
     left: VecDeque<Step>,
     next: Next,
     repaired: bool,
+    has_copies: bool,
     blame: Blame,
 }
 
@@ -150,6 +151,7 @@ impl Ladder {
             left: repairs(found),
             next: Next::Run(Step::Inspect),
             repaired: false,
+            has_copies: !found.backups.is_empty(),
             blame: Blame::Nothing,
         };
         ladder.next = ladder.first();
@@ -191,7 +193,7 @@ impl Ladder {
             return;
         }
         self.next = match step {
-            Step::Inspect if outcome.is_clean() => self.good(),
+            Step::Inspect if outcome.is_clean() => self.looked_clean(),
             Step::Inspect => self.damaged_or_not_checked(outcome),
             Step::Journal => Next::Run(self.preen()),
             Step::Preen | Step::FullPreen if outcome.is_clean() => self.good(),
@@ -207,6 +209,14 @@ impl Ladder {
             Step::Verify if outcome.is_clean() => self.good(),
             Step::Verify => self.climb(outcome),
         };
+    }
+
+    /// What waits in the journal was not looked at.
+    fn looked_clean(&self) -> Next {
+        match self.primary {
+            Primary::There { needs_replay: true } => self.damaged(),
+            _ => self.good(),
+        }
     }
 
     fn changed(&mut self) -> Next {
@@ -237,7 +247,13 @@ impl Ladder {
     }
 
     fn damaged(&self) -> Next {
-        let reason = self.of_primary().unwrap_or(Reason::FaultsLeft);
+        let unclean = Primary::There { needs_replay: true };
+        let reason = match (self.of_primary(), self.mode) {
+            (Some(reason), _) => reason,
+            // What is found before the journal is replayed may vanish with it.
+            (None, Mode::Inspect) if self.primary == unclean => Reason::NotUnmounted,
+            (None, _) => Reason::FaultsLeft,
+        };
         Next::End(Verdict::Damaged { reason })
     }
 
@@ -261,18 +277,20 @@ impl Ladder {
             return not_checked(outcome);
         }
         let reason = match (self.of_primary(), self.blame) {
-            (Some(reason), _) => reason,
-            (None, Blame::Disk) => Reason::DiskErrors,
-            (None, _) => Reason::FaultsLeft,
+            (Some(reason), _) if !self.has_copies => reason,
+            (_, Blame::Disk) => Reason::DiskErrors,
+            _ => Reason::FaultsLeft,
         };
         Next::End(Verdict::Lost { reason })
     }
 
+    /// What is wrong with the superblock as it was found.
     const fn of_primary(&self) -> Option<Reason> {
-        match self.primary {
-            Primary::Missing => Some(Reason::NoSuperblock),
-            Primary::TooLarge => Some(Reason::LargerThanVolume),
-            Primary::There { .. } => None,
+        match (self.primary, self.has_copies) {
+            (Primary::Missing, true) => Some(Reason::SuperblockDamaged),
+            (Primary::Missing, false) => Some(Reason::NoSuperblock),
+            (Primary::TooLarge, _) => Some(Reason::LargerThanVolume),
+            (Primary::There { .. }, _) => None,
         }
     }
 }
@@ -381,14 +399,20 @@ mod tests {
                 Inspect,
                 unclean(1),
                 &[12],
-                "inspect:12 Damaged { reason: FaultsLeft }",
+                "inspect:12 Damaged { reason: NotUnmounted }",
+            ),
+            (
+                Inspect,
+                unclean(1),
+                &[0],
+                "inspect:0 Damaged { reason: NotUnmounted }",
             ),
             (Inspect, missing(0), &[], "Damaged { reason: NoSuperblock }"),
             (
                 Inspect,
                 missing(1),
                 &[4],
-                "inspect:4 Damaged { reason: NoSuperblock }",
+                "inspect:4 Damaged { reason: SuperblockDamaged }",
             ),
             (Preen, SOUND, &[0], "preen:0 Clean"),
             (Preen, unclean(1), &[0, 0], "journal:0 preen:0 Clean"),
@@ -399,7 +423,12 @@ mod tests {
                 &[0, 4],
                 "journal:0 preen:4 Damaged { reason: FaultsLeft }",
             ),
-            (Preen, missing(1), &[], "Damaged { reason: NoSuperblock }"),
+            (
+                Preen,
+                missing(1),
+                &[],
+                "Damaged { reason: SuperblockDamaged }",
+            ),
             (Repair, SOUND, &[0], "full-preen:0 Clean"),
             (Repair, unclean(0), &[0, 0], "journal:0 full-preen:0 Clean"),
             // What the journal alone cannot do is no reason to stop.
@@ -463,7 +492,7 @@ mod tests {
                 Repair,
                 missing(1),
                 &[8, 8, 8],
-                "from-backup:8 repair:8 verify:8 Lost { reason: NoSuperblock }",
+                "from-backup:8 repair:8 verify:8 Lost { reason: FaultsLeft }",
             ),
             (
                 Repair,

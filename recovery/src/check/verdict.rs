@@ -40,8 +40,12 @@ pub enum Verdict {
 pub enum Reason {
     /// Neither a superblock nor a copy of it was found.
     NoSuperblock,
+    /// There is no superblock, but there are copies of it.
+    SuperblockDamaged,
     /// The superblock describes more than the volume holds.
     LargerThanVolume,
+    /// It was not unmounted, and was to be left as it is.
+    NotUnmounted,
     /// e2fsck finds faults that it leaves.
     FaultsLeft,
     /// The disk cannot be read or written in places.
@@ -181,7 +185,9 @@ impl Reason {
         let say = |key, values: &[(&str, String)]| say(key, values, language);
         match self {
             Self::NoSuperblock => say("reason.no-superblock", &[]),
+            Self::SuperblockDamaged => say("reason.superblock-damaged", &[]),
             Self::LargerThanVolume => say("reason.larger-than-volume", &[]),
+            Self::NotUnmounted => say("reason.not-unmounted", &[]),
             Self::FaultsLeft => say("reason.faults-left", &[]),
             Self::DiskErrors => say("reason.disk-errors", &[]),
             Self::Failed { exit } => Outcome::exit(*exit).words(language),

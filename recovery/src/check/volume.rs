@@ -1,6 +1,5 @@
 //! One volume from the first look to the verdict.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -8,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use vigie_installer::toolbox::Toolbox;
 
 use super::array;
-use super::in_use::{Uses, hold};
+use super::in_use::{Held, Uses, hold};
 use super::ladder::{Ladder, Mode, Next};
 use super::look::{Looked, look};
 use super::lost_found;
@@ -96,7 +95,7 @@ impl Check<'_> {
         &self,
         volume: &Volume,
         watch: &mut dyn Watch,
-    ) -> Result<(PathBuf, Looked, File), Reason> {
+    ) -> Result<(PathBuf, Looked, Held), Reason> {
         if watch.asked_to_stop() {
             return Err(Reason::Stopped);
         }
