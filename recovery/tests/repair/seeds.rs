@@ -1,0 +1,178 @@
+//! Every kind of damage with many seeds.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::ops::Range;
+use std::path::Path;
+
+use vigie_installer::toolbox::{Run, TreeTools};
+use vigie_recovery::check::{Mode, Verdict, VolumeReport};
+
+use crate::damage::{Kind, damage};
+use crate::image::{File, Image, Shape, digest};
+use crate::support::{Nobody, check, is_clean, seeds, tools};
+
+/// With copies of the superblock, with a journal to replay, and with one group of blocks alone,
+/// of which nothing has a copy.
+pub const SHAPES: [Shape; 3] = [
+    Shape {
+        block: 1024,
+        mebibytes: 16,
+        unclean: false,
+    },
+    Shape {
+        block: 1024,
+        mebibytes: 16,
+        unclean: true,
+    },
+    Shape {
+        block: 4096,
+        mebibytes: 8,
+        unclean: false,
+    },
+];
+
+/// How the damages of a kind ended.
+#[derive(Debug, Default)]
+struct Ends {
+    clean: usize,
+    repaired: usize,
+    lost: usize,
+    files: usize,
+    unjudged: usize,
+}
+
+#[test]
+fn damaged_volumes_are_clean_afterwards_or_declared_lost() {
+    let Some(tools) = tools() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let images: Vec<Image> = SHAPES
+        .iter()
+        .enumerate()
+        .map(|(number, shape)| {
+            let folder = folder.path().join(number.to_string());
+            fs::create_dir(&folder).unwrap();
+            Image::make(&tools, &folder, *shape)
+        })
+        .collect();
+    for kind in Kind::ALL {
+        let mut ends = Ends::default();
+        for seed in 0..seeds() {
+            let image = &images[(seed % images.len() as u64) as usize];
+            one(&tools, image, kind, seed, folder.path(), &mut ends);
+        }
+        println!("{kind:?}: {} damages, {ends:?}", seeds());
+        assert!(ends.clean + ends.repaired > 0, "{kind:?}: {ends:?}");
+    }
+}
+
+fn one(tools: &TreeTools, image: &Image, kind: Kind, seed: u64, folder: &Path, ends: &mut Ends) {
+    let what = format!("{kind:?} seed {seed}");
+    let mut bytes = fs::read(&image.path).unwrap();
+    let touched = damage(image, &mut bytes, kind, seed);
+    let path = folder.join("damaged");
+    fs::write(&path, &bytes).unwrap();
+    let looked = check(tools, Mode::Inspect, &path, &mut Nobody);
+    assert!(
+        fs::read(&path).unwrap() == bytes,
+        "{what}: a look has written"
+    );
+    let report = check(tools, Mode::Repair, &path, &mut Nobody);
+    let content = is_clean(tools, &path);
+    match &report.verdict {
+        Verdict::Clean => ends.clean += 1,
+        Verdict::Repaired => ends.repaired += 1,
+        Verdict::Lost { .. } => {
+            ends.lost += 1;
+            assert!(!image.has_copies, "{what}: {}", told(&report));
+            return;
+        }
+        _ => panic!("{what}: {}", told(&report)),
+    }
+    assert_eq!(content, Ok(()), "{what}: {}", told(&report));
+    if looked.verdict == Verdict::Clean {
+        assert_eq!(report.verdict, Verdict::Clean, "{what}: {}", told(&report));
+    }
+    // What has no copy and leads to all files touches all files.
+    let leads_to_all = matches!(kind, Kind::Superblock | Kind::Groups | Kind::Random);
+    let is_led_astray = meets(&touched, &image.resize);
+    if is_led_astray || (leads_to_all && !image.has_copies) {
+        ends.unjudged += 1;
+    } else {
+        ends.files += files_are_there(tools, image, &touched, &path, &what, &report);
+    }
+}
+
+fn meets(touched: &[Range<u64>], ranges: &[Range<u64>]) -> bool {
+    let meets = |a: &Range<u64>| touched.iter().any(|b| a.start < b.end && b.start < a.end);
+    ranges.iter().any(meets)
+}
+
+/// Everything that was found and done, for a test that fails.
+fn told(report: &VolumeReport) -> String {
+    let outputs = report.steps.iter().map(|ran| {
+        let arguments = ran.step.arguments().join(" ");
+        format!("e2fsck {arguments} ({:?}):\n{}\n", ran.outcome, ran.output)
+    });
+    format!("{:?}\n{}", report.verdict, outputs.collect::<String>())
+}
+
+/// Each file that the damage did not touch is there: at its place where no folder above it was
+/// touched, else anywhere. How many were looked for.
+fn files_are_there(
+    tools: &TreeTools,
+    image: &Image,
+    touched: &[Range<u64>],
+    path: &Path,
+    what: &str,
+    report: &VolumeReport,
+) -> usize {
+    let there = contents(tools, path);
+    let mut looked_for = 0;
+    for File {
+        path,
+        digest,
+        own,
+        way,
+    } in &image.files
+    {
+        if meets(touched, own) {
+            continue;
+        }
+        looked_for += 1;
+        let found = match meets(touched, way) {
+            true => there.values().any(|other| other == digest),
+            false => there.get(path) == Some(digest),
+        };
+        assert!(found, "{what}: {path} is gone\n{}", told(report));
+    }
+    looked_for
+}
+
+/// The digest of each file on a volume.
+fn contents(tools: &TreeTools, image: &Path) -> BTreeMap<String, [u8; 32]> {
+    let out = image.with_extension("files");
+    let _ = fs::remove_dir_all(&out);
+    fs::create_dir(&out).unwrap();
+    Run::new(tools, "debugfs", "reading all files")
+        .args(["-R", &format!("rdump / {}", out.display())])
+        .arg(image)
+        .output()
+        .unwrap();
+    let mut found = BTreeMap::new();
+    gather(&out, "", &mut found);
+    found
+}
+
+fn gather(folder: &Path, at: &str, found: &mut BTreeMap<String, [u8; 32]>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let path = format!("{at}/{}", entry.file_name().to_string_lossy());
+        let kind = entry.file_type().unwrap();
+        if kind.is_dir() {
+            gather(&entry.path(), &path, found);
+        } else if kind.is_file() {
+            found.insert(path, digest(&entry.path()));
+        }
+    }
+}
