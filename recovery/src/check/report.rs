@@ -286,3 +286,135 @@ fn time(seconds: u64) -> String {
         .filter(|_| seconds < 1 << 38)
         .map_or_else(|| seconds.to_string(), clock::utc)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::backups::Backup;
+    use crate::check::outcome::Outcome;
+    use crate::check::verdict::Refusal;
+
+    fn ran(step: Step, exit: i32, lines: &[&str]) -> Ran {
+        let mut findings = Findings::default();
+        for line in lines {
+            findings.take(line, "state");
+        }
+        Ran {
+            step,
+            outcome: Outcome::exit(exit),
+            seconds: 1.25,
+            findings,
+            output: lines.join("\n"),
+        }
+    }
+
+    fn volume(name: &str, node: &str) -> VolumeReport {
+        let volume = Volume {
+            name: name.to_owned(),
+            path: Ok(node.into()),
+        };
+        VolumeReport::new(&volume, 1_795_400_000)
+    }
+
+    /// A volume that took every way, one that is lost and one that was left alone.
+    fn report() -> Report {
+        let inode = "Inode 12 has illegal block(s).  Clear? yes";
+        let entry = "Entry '\u{1b}[2J' in / (2) has deleted/unused inode 14.  Clear? yes";
+        let backup = Backup {
+            block: 32_768,
+            block_size: 4096,
+        };
+        let repaired = VolumeReport {
+            size: Some(Bytes::gb(50)),
+            seconds: 8.0,
+            before: Some(Superblock {
+                label: "state".to_owned(),
+                uuid: "0f3b7a52-9c1d-4e8f-a6b0-1234567890ab".to_owned(),
+                is_ext4: true,
+                size: Bytes::gb(50),
+                free: Bytes::gb(40),
+                health: Health::NeedsRecovery,
+                errors: 3,
+                mounts: 7,
+                last_check: 0,
+                last_mount: 1_795_300_000,
+                last_write: 1_795_300_100,
+            }),
+            steps: vec![
+                ran(Step::Journal, 0, &["state: recovering journal"]),
+                ran(
+                    Step::FullPreen,
+                    4,
+                    &["state: Inode 12 has illegal block(s).  "],
+                ),
+                ran(Step::Repair, 1, &[inode, entry]),
+                ran(
+                    Step::Verify,
+                    4,
+                    &["Free blocks count wrong (1, counted=2)."],
+                ),
+                ran(Step::RepairFrom(backup), 1, &[]),
+                ran(Step::Verify, 0, &[]),
+            ],
+            lost_found: Some(LostFound {
+                count: 501,
+                files: vec![LostFile {
+                    name: "#12".to_owned(),
+                    size: Some(Bytes::kib(4)),
+                }],
+                error: None,
+            }),
+            verdict: Verdict::Repaired,
+            ..volume("state", "/dev/sda7")
+        };
+        let lost = VolumeReport {
+            size: Some(Bytes::gb(2000)),
+            verdict: Verdict::Lost {
+                reason: Reason::NoSuperblock,
+            },
+            ..volume("data-1", "/dev/sda8")
+        };
+        let refused = VolumeReport {
+            verdict: Verdict::from(Refusal::Synchronising {
+                device: "/dev/md127".into(),
+                action: "resync".to_owned(),
+                percent: Some(40),
+            }),
+            ..volume("data-2", "/dev/md127")
+        };
+        Report {
+            program: "0.1.0".to_owned(),
+            mode: Mode::Repair,
+            began: 1_795_400_000,
+            seconds: 9.5,
+            volumes: vec![repaired, lost, refused],
+        }
+    }
+
+    /// The answers lie beside this file; VIGIE_BLESS=1 writes them anew.
+    #[test]
+    fn a_report_reads_as_it_did() {
+        let report = report();
+        let json = serde_json::to_string_pretty(&report).unwrap() + "\n";
+        for (name, text) in [
+            ("golden.json", json),
+            ("golden.en.txt", report.text(Language::En)),
+            ("golden.fr.txt", report.text(Language::Fr)),
+        ] {
+            let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/check/testdata");
+            let path = std::path::Path::new(folder).join(name);
+            if std::env::var_os("VIGIE_BLESS").is_some() {
+                std::fs::write(&path, &text).unwrap();
+            }
+            assert_eq!(text, std::fs::read_to_string(&path).unwrap(), "{name}");
+        }
+    }
+
+    #[test]
+    fn times_of_a_damaged_superblock_are_any_number() {
+        assert_eq!(time(0), "1970-01-01T00:00:00Z");
+        for wild in [1 << 38, u64::MAX] {
+            assert_eq!(time(wild), wild.to_string());
+        }
+    }
+}

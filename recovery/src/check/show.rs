@@ -54,6 +54,10 @@ impl<W: Write> Show<W> {
         } else {
             Shown::Lines { last: None }
         };
+        Self::new(out, shown, language, stop)
+    }
+
+    fn new(out: W, shown: Shown, language: Language, stop: Arc<AtomicBool>) -> Self {
         Self {
             out,
             shown,
@@ -94,11 +98,7 @@ impl<W: Write> Show<W> {
         let Shown::Bar(bar) = &mut self.shown else {
             return;
         };
-        let bar = bar.get_or_insert_with(new_bar);
-        bar.set_message(message);
-        bar.set_position(u64::from(going.meter.permille));
-        // Each tick turns the mark: what moves is alive.
-        bar.tick();
+        move_bar(bar, message, u64::from(going.meter.permille));
     }
 
     fn message(&self, going: &Going) -> String {
@@ -143,10 +143,19 @@ impl<W: Write> Show<W> {
     }
 }
 
+/// Each tick turns the mark: what moves is alive.
+fn move_bar(bar: &mut Option<ProgressBar>, message: String, permille: u64) {
+    let bar = bar.get_or_insert_with(new_bar);
+    bar.set_message(message);
+    bar.set_position(permille);
+    bar.tick();
+}
+
 fn new_bar() -> ProgressBar {
     let target = ProgressDrawTarget::stderr_with_hz(DRAWN_PER_SECOND);
-    let style =
-        ProgressStyle::with_template("{spinner} [{bar:16}] {percent:>3} % {elapsed:>4}  {msg}");
+    let style = ProgressStyle::with_template(
+        "{spinner} [{bar:16}] {percent:>3} % {elapsed:>4}  {wide_msg}",
+    );
     let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
     // Console fonts have no other characters for certain.
     let style = style.progress_chars("=> ").tick_chars("|/-\\ ");
@@ -206,17 +215,20 @@ impl<W: Write> Watch for Show<W> {
                 json!({"event": "waiting", "name": name, "percent": percent, "seconds": seconds});
             return self.json(&event);
         }
-        let tens = seconds / LINE_EVERY.as_secs();
-        if self.waited.replace(tens) == Some(tens) {
-            return;
-        }
+        let share = percent.unwrap_or(0);
         let percent = percent.map_or_else(|| "?".to_owned(), |percent| percent.to_string());
         let values = [
             ("name", name),
             ("percent", percent),
             ("seconds", seconds.to_string()),
         ];
-        self.line(&say("show.synchronising", &values, self.language));
+        let line = say("show.synchronising", &values, self.language);
+        let tens = seconds / LINE_EVERY.as_secs();
+        if let Shown::Bar(bar) = &mut self.shown {
+            move_bar(bar, line, u64::from(share) * 10);
+        } else if self.waited.replace(tens) != Some(tens) {
+            self.line(&line);
+        }
     }
 
     fn ends(&mut self, report: &VolumeReport) {
@@ -248,5 +260,109 @@ fn without_output(event: &mut Value) {
         if let Some(step) = step.as_object_mut() {
             step.remove("output");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::progress::Meter;
+
+    fn going(step: Step, pass: u8, permille: u16, seconds: u64, silent_seconds: u64) -> Going {
+        Going {
+            step,
+            meter: Meter { pass, permille },
+            seconds,
+            silent_seconds,
+        }
+    }
+
+    /// A repair of a moment, one that is long and silent, and a person who wants to stop.
+    fn told(shown: Shown, language: Language) -> String {
+        let mut out = Vec::new();
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut show = Show::new(&mut out, shown, language, Arc::clone(&stop));
+        let volume = Volume {
+            name: "data-1".to_owned(),
+            path: Ok("/dev/sda8".into()),
+        };
+        show.volume(1, 2, &volume);
+        for seconds in 0..25 {
+            show.waits(Some(40), seconds);
+        }
+        show.begins(Step::Journal, 7);
+        show.goes(&going(Step::Journal, 0, 0, 0, 0));
+        show.begins(Step::Repair, 8);
+        for permille in 0..700 {
+            show.goes(&going(Step::Repair, 1, permille, 3, 0));
+        }
+        stop.store(true, Ordering::Relaxed);
+        show.goes(&going(Step::Repair, 2, 700, 60, 0));
+        show.goes(&going(Step::Repair, 4, 920, 90, 12));
+        assert!(show.asked_to_stop());
+        let mut report = VolumeReport::new(&volume, 0);
+        report.steps.clear();
+        show.ends(&report);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn lines_are_few_and_say_that_it_lives() {
+        let expected = "Volume 1 sur 2 : data-1, /dev/sda8\n\
+            data-1 : attente de la grappe, 40 %, 0 s\n\
+            data-1 : attente de la grappe, 40 %, 10 s\n\
+            data-1 : attente de la grappe, 40 %, 20 s\n\
+            data-1 : réparation, phase 1 sur 5, 0 %, 3 s\n\
+            Arrêt après ce volume : une réparation ne doit pas être interrompue.\n\
+            data-1 : réparation, phase 2 sur 5, 70 %, 60 s\n\
+            data-1 : réparation, phase 4 sur 5, 92 %, 90 s, e2fsck muet depuis 12 s, toujours au travail\n\
+            Volume data-1 (/dev/sda8, ?) : NON VÉRIFIÉ : arrêt demandé avant son tour\n";
+        assert_eq!(told(Shown::Lines { last: None }, Language::Fr), expected);
+    }
+
+    #[test]
+    fn json_lines_are_objects_of_known_events() {
+        let text = told(Shown::Json, Language::En);
+        let events: Vec<Value> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let count = |name: &str| events.iter().filter(|one| one["event"] == name).count();
+        let names = [
+            "volume",
+            "waiting",
+            "step",
+            "progress",
+            "will-stop",
+            "result",
+        ];
+        assert_eq!(names.map(count), [1, 25, 2, 703, 1, 1]);
+        assert_eq!(events.len(), names.map(count).iter().sum::<usize>());
+        let last = &events[events.len() - 2];
+        let expected = json!({"event": "progress", "name": "data-1", "step": "repair", "pass": 4,
+            "permille": 920, "seconds": 90, "silent_seconds": 12});
+        assert_eq!(*last, expected);
+        let result = events.last().unwrap();
+        assert_eq!(
+            (&result["verdict"], &result["name"]),
+            (&json!("not-checked"), &json!("data-1"))
+        );
+    }
+
+    #[test]
+    fn a_reader_that_is_gone_ends_nothing() {
+        struct Gone;
+        impl Write for Gone {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+        }
+        let stop = Arc::default();
+        let mut show = Show::new(Gone, Shown::Json, Language::En, stop);
+        show.goes(&going(Step::Repair, 1, 10, 1, 0));
+        assert!(!show.asked_to_stop());
     }
 }
