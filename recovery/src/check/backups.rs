@@ -12,6 +12,8 @@ use vigie_disk::device::read_vec;
 use vigie_disk::ext4::Superblock;
 use vigie_disk::{BlockDevice, Bytes};
 
+use super::groups;
+
 const LENGTH: usize = 1024;
 /// Lengths of blocks that file systems are made with; in the order of how usual they are here.
 const BLOCK_SIZES: [u32; 3] = [4096, 1024, 2048];
@@ -32,7 +34,7 @@ impl Backup {
 }
 
 /// The groups that begin with a copy, in rising order, for a volume of so many groups.
-fn groups(count: u64) -> Vec<u64> {
+fn groups_with_copy(count: u64) -> Vec<u64> {
     let powers = |base: u64| {
         std::iter::successors(Some(base), move |power| power.checked_mul(base))
             .take_while(move |power| *power < count)
@@ -59,7 +61,7 @@ fn places(size: Bytes, block_size: u32) -> Vec<(u64, Backup)> {
         let block = first + group * per_group;
         (group, Backup { block, block_size })
     };
-    groups(count).into_iter().map(place).collect()
+    groups_with_copy(count).into_iter().map(place).collect()
 }
 
 /// The copies on a device that may be believed, nearest first. Places that cannot be read are
@@ -79,6 +81,13 @@ pub fn find(device: &dyn BlockDevice) -> Vec<Backup> {
 
 fn read(device: &dyn BlockDevice, backup: Backup) -> Option<Vec<u8>> {
     read_vec(device, Bytes::new(backup.offset()?), LENGTH).ok()
+}
+
+/// Whether the group descriptors behind a copy may be believed.
+#[must_use]
+pub fn has_sound_groups(device: &dyn BlockDevice, backup: Backup) -> bool {
+    let superblock = read(device, backup);
+    superblock.and_then(|bytes| groups::sound(device, &bytes, backup.block)) == Some(true)
 }
 
 /// The UUID of a copy that is what its place says.

@@ -7,6 +7,9 @@
 //! | preen | the journal alone, then `-p`: what needs no decision, for an unattended start |
 //! | repair | the journal alone, `-f -p`, `-f -y` (twice), the same with each backup superblock |
 //!
+//! Where the superblock or the group descriptors may not be believed and a copy may, a repair
+//! begins with the copy: e2fsck would write what is damaged over it ([`super::groups`]).
+//!
 //! After anything was changed the last word has a run that may write nothing (`-f -n`): clean, or
 //! the next step, and after the last one the volume is lost. The journal comes first because what
 //! it holds is newer than what it mends; a repair before it would undo what was written last.
@@ -105,7 +108,40 @@ pub enum Primary {
     There {
         /// The volume was not unmounted.
         needs_replay: bool,
+        /// How the group descriptors are.
+        groups: Groups,
     },
+}
+
+/// How the group descriptors behind the superblock are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Groups {
+    /// Nothing is wrong with them that can be seen.
+    Sound,
+    /// They may not be believed, nor any copy.
+    Damaged,
+    /// They may not be believed, but a copy may.
+    DamagedWithCopy,
+}
+
+impl Primary {
+    /// Whether a repair begins with a copy: e2fsck would go by what is damaged.
+    const fn is_passed_over(self) -> bool {
+        match self {
+            Self::Missing | Self::TooLarge => true,
+            Self::There { groups, .. } => matches!(groups, Groups::DamagedWithCopy),
+        }
+    }
+
+    const fn needs_replay(self) -> bool {
+        matches!(
+            self,
+            Self::There {
+                needs_replay: true,
+                ..
+            }
+        )
+    }
 }
 
 /// What e2fsck spoke of, the weightier last.
@@ -165,14 +201,14 @@ impl Ladder {
     }
 
     fn first(&mut self) -> Next {
-        let unusable = !matches!(self.primary, Primary::There { .. });
-        let hopeless = unusable && self.left.is_empty();
-        match (self.mode, self.primary) {
-            (Mode::Inspect, Primary::Missing) if hopeless => self.damaged(),
-            (Mode::Inspect, _) => Next::Run(Step::Inspect),
-            (Mode::Preen, _) if unusable => self.damaged(),
-            (Mode::Repair, _) if unusable => self.climb(Outcome::exit(0)),
-            (_, Primary::There { needs_replay: true }) => Next::Run(Step::Journal),
+        let missing = self.primary == Primary::Missing && self.left.is_empty();
+        match self.mode {
+            Mode::Inspect if missing => self.damaged(),
+            Mode::Inspect => Next::Run(Step::Inspect),
+            // Even a preen would write damaged descriptors over their copies.
+            Mode::Preen if self.of_primary().is_some() => self.damaged(),
+            Mode::Repair if self.primary.is_passed_over() => self.climb(Outcome::exit(0)),
+            _ if self.primary.needs_replay() => Next::Run(Step::Journal),
             _ => Next::Run(self.preen()),
         }
     }
@@ -211,11 +247,12 @@ impl Ladder {
         };
     }
 
-    /// What waits in the journal was not looked at.
+    /// What waits in the journal was not looked at, and with wrong checksums of group descriptors
+    /// e2fsck is content where it may not write.
     fn looked_clean(&self) -> Next {
-        match self.primary {
-            Primary::There { needs_replay: true } => self.damaged(),
-            _ => self.good(),
+        match self.primary.needs_replay() || self.of_primary().is_some() {
+            true => self.damaged(),
+            false => self.good(),
         }
     }
 
@@ -247,11 +284,10 @@ impl Ladder {
     }
 
     fn damaged(&self) -> Next {
-        let unclean = Primary::There { needs_replay: true };
         let reason = match (self.of_primary(), self.mode) {
             (Some(reason), _) => reason,
             // What is found before the journal is replayed may vanish with it.
-            (None, Mode::Inspect) if self.primary == unclean => Reason::NotUnmounted,
+            (None, Mode::Inspect) if self.primary.needs_replay() => Reason::NotUnmounted,
             (None, _) => Reason::FaultsLeft,
         };
         Next::End(Verdict::Damaged { reason })
@@ -290,22 +326,28 @@ impl Ladder {
             (Primary::Missing, true) => Some(Reason::SuperblockDamaged),
             (Primary::Missing, false) => Some(Reason::NoSuperblock),
             (Primary::TooLarge, _) => Some(Reason::LargerThanVolume),
-            (Primary::There { .. }, _) => None,
+            (Primary::There { groups, .. }, _) => match groups {
+                Groups::Sound => None,
+                Groups::Damaged | Groups::DamagedWithCopy => Some(Reason::GroupsDamaged),
+            },
         }
     }
 }
 
 /// The full repairs of a volume, in their order.
 fn repairs(found: &Found) -> VecDeque<Step> {
-    let mut steps = VecDeque::new();
-    if matches!(found.primary, Primary::There { .. }) {
-        steps.extend([Step::Repair; FULL_RUNS]);
+    let own = match found.primary {
+        Primary::There { .. } => FULL_RUNS,
+        Primary::Missing | Primary::TooLarge => 0,
+    };
+    let own = std::iter::repeat_n(Step::Repair, own);
+    let backups = found.backups.iter().take(BACKUPS);
+    // What starts from a copy writes the superblock anew: the next run needs the copy no more.
+    let copies = backups.flat_map(|backup| [Step::RepairFrom(*backup), Step::Repair]);
+    match found.primary.is_passed_over() {
+        true => copies.chain(own).collect(),
+        false => own.chain(copies).collect(),
     }
-    for backup in found.backups.iter().take(BACKUPS) {
-        // What starts from a copy writes the superblock anew: the next run needs the copy no more.
-        steps.extend([Step::RepairFrom(*backup), Step::Repair]);
-    }
-    steps
 }
 
 fn mended(outcome: Outcome) -> bool {
@@ -336,6 +378,7 @@ mod tests {
     const SOUND: Found = Found {
         primary: Primary::There {
             needs_replay: false,
+            groups: Groups::Sound,
         },
         backups: Vec::new(),
     };
@@ -348,7 +391,14 @@ mod tests {
     }
 
     fn unclean(backups: usize) -> Found {
-        found(Primary::There { needs_replay: true }, backups)
+        found(there(true, Groups::Sound), backups)
+    }
+
+    const fn there(needs_replay: bool, groups: Groups) -> Primary {
+        Primary::There {
+            needs_replay,
+            groups,
+        }
     }
 
     /// The steps and the verdict where the runs end like this; a negative code is a signal.
@@ -459,12 +509,7 @@ mod tests {
             ),
             (
                 Repair,
-                found(
-                    Primary::There {
-                        needs_replay: false,
-                    },
-                    1,
-                ),
+                found(there(false, Groups::Sound), 1),
                 &[8, 8, 12, 1, 0],
                 "full-preen:8 repair:8 repair:12 from-backup:1 verify:0 Repaired",
             ),
@@ -493,6 +538,43 @@ mod tests {
                 missing(1),
                 &[8, 8, 8],
                 "from-backup:8 repair:8 verify:8 Lost { reason: FaultsLeft }",
+            ),
+            // Damaged descriptors are not gone by where there is a copy.
+            (
+                Repair,
+                found(there(true, Groups::DamagedWithCopy), 1),
+                &[1, 0],
+                "from-backup:1 verify:0 Repaired",
+            ),
+            (
+                Repair,
+                found(there(false, Groups::DamagedWithCopy), 1),
+                &[8, 4, 4, 4, 4],
+                "from-backup:8 repair:4 repair:4 repair:4 verify:4 Lost { reason: FaultsLeft }",
+            ),
+            (
+                Repair,
+                found(there(true, Groups::Damaged), 0),
+                &[4, 4, 1, 0],
+                "journal:4 full-preen:4 repair:1 verify:0 Repaired",
+            ),
+            (
+                Preen,
+                found(there(true, Groups::DamagedWithCopy), 1),
+                &[],
+                "Damaged { reason: GroupsDamaged }",
+            ),
+            (
+                Inspect,
+                found(there(true, Groups::Damaged), 0),
+                &[4],
+                "inspect:4 Damaged { reason: GroupsDamaged }",
+            ),
+            (
+                Inspect,
+                found(there(false, Groups::Damaged), 0),
+                &[0],
+                "inspect:0 Damaged { reason: GroupsDamaged }",
             ),
             (
                 Repair,

@@ -8,8 +8,9 @@ use vigie_disk::ext4::{Health, Superblock};
 use vigie_disk::probe::{Kind, probe};
 use vigie_disk::{BlockDevice, Bytes, FileDevice, KernelDevice, SectorSize};
 
-use super::backups;
-use super::ladder::{Found, Primary};
+use super::backups::{self, Backup};
+use super::groups;
+use super::ladder::{Found, Groups, Primary};
 use super::verdict::Refusal;
 
 /// Below this there is no superblock.
@@ -49,7 +50,7 @@ fn of(device: &dyn BlockDevice) -> Result<Looked, Refusal> {
     }
     // A superblock on a bad sector is a damaged one: its copies are for that.
     let superblock = Superblock::read(device).ok().flatten();
-    let backups = backups::find(device);
+    let (groups, backups) = groups_and_backups(device);
     let kinds: Vec<Kind> = probe(device).iter().map(|found| found.kind).collect();
     let nothing_of_ours = superblock.is_none() && backups.is_empty();
     let foreign = |kind: &Kind| *kind == Kind::Md || (nothing_of_ours && *kind != Kind::Ext);
@@ -63,6 +64,7 @@ fn of(device: &dyn BlockDevice) -> Result<Looked, Refusal> {
         // One with errors may have a journal to replay, too; to ask for that costs nothing.
         Some(superblock) => Primary::There {
             needs_replay: superblock.health != Health::Clean,
+            groups,
         },
     };
     let found = Found { primary, backups };
@@ -71,6 +73,22 @@ fn of(device: &dyn BlockDevice) -> Result<Looked, Refusal> {
         superblock,
         found,
     })
+}
+
+/// How the group descriptors are, and the copies of the superblock, those first behind which lie
+/// sound descriptors.
+fn groups_and_backups(device: &dyn BlockDevice) -> (Groups, Vec<Backup>) {
+    let all = backups::find(device);
+    let (mut sound, others): (Vec<Backup>, Vec<Backup>) = all
+        .into_iter()
+        .partition(|backup| backups::has_sound_groups(device, *backup));
+    let groups = match (groups::primary_sound(device), sound.is_empty()) {
+        (Some(false), true) => Groups::Damaged,
+        (Some(false), false) => Groups::DamagedWithCopy,
+        _ => Groups::Sound,
+    };
+    sound.extend(others);
+    (groups, sound)
 }
 
 #[cfg(test)]
@@ -91,7 +109,11 @@ mod tests {
     #[test]
     fn what_is_there_decides() {
         let primary = |device: &MemoryDevice| of(device).unwrap().found.primary;
-        let replay = |needs_replay| Primary::There { needs_replay };
+        let groups = Groups::Sound;
+        let replay = |needs_replay| Primary::There {
+            needs_replay,
+            groups,
+        };
         assert_eq!(primary(&device(4, 1, 4096)), replay(false));
         assert_eq!(primary(&device(4, 0, 4096)), replay(true));
         assert_eq!(primary(&device(4, 1, 4097)), Primary::TooLarge);

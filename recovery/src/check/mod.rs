@@ -1,7 +1,7 @@
 //! Check and repair: e2fsck under our control.
 //!
 //! Pure: [`progress`], [`outcome`], [`findings`] understand what e2fsck says; [`backups`] knows where
-//! copies of a superblock lie; [`ladder`] knows what is tried after what; [`verdict`] and [`report`]
+//! copies of a superblock lie, [`groups`] whether group descriptors may be believed; [`ladder`] knows what is tried after what; [`verdict`] and [`report`]
 //! say what became of a volume. The shell: [`run`] has one run of e2fsck, [`look`] and [`in_use`]
 //! what must be known before, [`array`] starts and waits for arrays, [`volume`] puts them together.
 //! On top the command: [`targets`], [`show`], [`keep`], [`command`].
@@ -17,6 +17,7 @@ pub mod array;
 pub mod backups;
 pub mod command;
 pub mod findings;
+pub mod groups;
 pub mod in_use;
 pub mod keep;
 pub mod ladder;

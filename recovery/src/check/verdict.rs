@@ -42,6 +42,8 @@ pub enum Reason {
     NoSuperblock,
     /// There is no superblock, but there are copies of it.
     SuperblockDamaged,
+    /// The group descriptors may not be believed.
+    GroupsDamaged,
     /// The superblock describes more than the volume holds.
     LargerThanVolume,
     /// It was not unmounted, and was to be left as it is.
@@ -186,6 +188,7 @@ impl Reason {
         match self {
             Self::NoSuperblock => say("reason.no-superblock", &[]),
             Self::SuperblockDamaged => say("reason.superblock-damaged", &[]),
+            Self::GroupsDamaged => say("reason.groups-damaged", &[]),
             Self::LargerThanVolume => say("reason.larger-than-volume", &[]),
             Self::NotUnmounted => say("reason.not-unmounted", &[]),
             Self::FaultsLeft => say("reason.faults-left", &[]),

@@ -5,7 +5,12 @@ use std::fs;
 use std::ops::Range;
 use std::path::Path;
 
+use vigie_disk::{FileDevice, SectorSize};
 use vigie_installer::toolbox::{Run, TreeTools};
+use vigie_recovery::check::backups::has_sound_groups;
+use vigie_recovery::check::groups;
+use vigie_recovery::check::ladder::{Groups, Primary};
+use vigie_recovery::check::look::look;
 use vigie_recovery::check::{Mode, Verdict, VolumeReport};
 
 use crate::damage::{Kind, damage};
@@ -31,6 +36,27 @@ pub const SHAPES: [Shape; 3] = [
         unclean: false,
     },
 ];
+
+#[test]
+fn sound_volumes_are_seen_as_such() {
+    let Some(tools) = tools() else { return };
+    for shape in SHAPES {
+        let folder = tempfile::tempdir().unwrap();
+        let image = Image::make(&tools, folder.path(), shape);
+        let found = look(&image.path).unwrap().found;
+        let expected = Primary::There {
+            needs_replay: shape.unclean,
+            groups: Groups::Sound,
+        };
+        assert_eq!(found.primary, expected);
+        assert_eq!(found.backups.is_empty(), !image.has_copies);
+        let device = FileDevice::open_read_only(&image.path, SectorSize::S512).unwrap();
+        assert_eq!(groups::primary_sound(&device), Some(true));
+        for backup in found.backups {
+            assert!(has_sound_groups(&device, backup), "{backup:?}");
+        }
+    }
+}
 
 /// How the damages of a kind ended.
 #[derive(Debug, Default)]
