@@ -37,4 +37,4 @@ mod words;
 pub use ladder::{Mode, Step};
 pub use report::{Report, VolumeReport};
 pub use verdict::Verdict;
-pub use volume::{Check, Volume, Watch};
+pub use volume::{Check, Silent, Volume, Watch};

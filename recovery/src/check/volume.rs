@@ -8,11 +8,11 @@ use vigie_installer::toolbox::Toolbox;
 
 use super::array;
 use super::in_use::{Held, Uses, hold};
-use super::ladder::{Ladder, Mode, Next};
+use super::ladder::{Ladder, Mode, Next, Step};
 use super::look::{Looked, look};
 use super::lost_found;
 use super::report::VolumeReport;
-use super::run::{Ran, Watch as WatchRun, run};
+use super::run::{Going, Ran, Watch as WatchRun, run};
 use super::verdict::{Reason, Refusal, Verdict};
 
 /// How often an array that is waited for is looked at.
@@ -45,6 +45,24 @@ pub trait Watch: WatchRun {
     fn waits(&mut self, percent: Option<u8>, seconds: u64);
     /// It is over.
     fn ends(&mut self, report: &VolumeReport);
+}
+
+/// Nobody is told, and nobody asks to stop.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl WatchRun for Silent {
+    fn begins(&mut self, _: Step, _: u32) {}
+    fn goes(&mut self, _: &Going) {}
+    fn asked_to_stop(&self) -> bool {
+        false
+    }
+}
+
+impl Watch for Silent {
+    fn volume(&mut self, _: usize, _: usize, _: &Volume) {}
+    fn waits(&mut self, _: Option<u8>, _: u64) {}
+    fn ends(&mut self, _: &VolumeReport) {}
 }
 
 /// How volumes are checked.

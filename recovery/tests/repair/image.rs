@@ -19,6 +19,10 @@ const DESCRIPTOR: u64 = 64;
 pub struct File {
     /// Its path.
     pub path: String,
+    /// The number of its inode.
+    pub inode: u64,
+    /// Its length in bytes.
+    pub length: u64,
     /// Of its content.
     pub digest: [u8; 32],
     /// Where its content and its inode lie, in bytes.
@@ -180,6 +184,10 @@ impl Layout {
         };
         let file = |path: &&String| File {
             path: (*path).clone(),
+            inode: facts[*path].0,
+            length: fs::metadata(source.join(path.trim_start_matches('/')))
+                .unwrap()
+                .len(),
             digest: digest(&source.join(path.trim_start_matches('/'))),
             own: parts(path),
             way: way(path),

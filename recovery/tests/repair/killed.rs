@@ -6,12 +6,12 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use vigie_recovery::check::run::{Going, Watch as WatchRun};
 use vigie_recovery::check::verdict::Reason;
-use vigie_recovery::check::{Mode, Step, Verdict, Volume, VolumeReport, Watch};
+use vigie_recovery::check::{Mode, Silent, Step, Verdict, Volume, VolumeReport, Watch};
 
 use crate::damage::{Kind, damage};
 use crate::image::Image;
 use crate::seeds::SHAPES;
-use crate::support::{Nobody, Random, check, is_clean, seeds, tools};
+use crate::support::{Random, check, is_clean, seeds, tools};
 
 /// Kills the run of a number after a while.
 struct Killer {
@@ -71,7 +71,7 @@ fn a_killed_repair_can_be_run_again() {
             ) {
                 killed += 1;
             }
-            let second = check(&tools, Mode::Repair, &path, &mut Nobody);
+            let second = check(&tools, Mode::Repair, &path, &mut Silent);
             assert!(second.verdict.is_good(), "{what}: {:?}", second.verdict);
             assert_eq!(is_clean(&tools, &path), Ok(()), "{what}");
         }

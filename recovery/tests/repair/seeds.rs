@@ -6,16 +6,16 @@ use std::ops::Range;
 use std::path::Path;
 
 use vigie_disk::{FileDevice, SectorSize};
-use vigie_installer::toolbox::{Run, TreeTools};
+use vigie_installer::toolbox::TreeTools;
 use vigie_recovery::check::backups::has_sound_groups;
 use vigie_recovery::check::groups;
 use vigie_recovery::check::ladder::{Groups, Primary};
 use vigie_recovery::check::look::look;
-use vigie_recovery::check::{Mode, Verdict, VolumeReport};
+use vigie_recovery::check::{Mode, Silent, Verdict, VolumeReport};
 
 use crate::damage::{Kind, damage};
 use crate::image::{File, Image, Shape, digest};
-use crate::support::{Nobody, check, is_clean, seeds, tools};
+use crate::support::{ask, check, is_clean, seeds, tools};
 
 /// With copies of the superblock, with a journal to replay, and with one group of blocks alone,
 /// of which nothing has a copy.
@@ -98,12 +98,12 @@ fn one(tools: &TreeTools, image: &Image, kind: Kind, seed: u64, folder: &Path, e
     let touched = damage(image, &mut bytes, kind, seed);
     let path = folder.join("damaged");
     fs::write(&path, &bytes).unwrap();
-    let looked = check(tools, Mode::Inspect, &path, &mut Nobody);
+    let looked = check(tools, Mode::Inspect, &path, &mut Silent);
     assert!(
         fs::read(&path).unwrap() == bytes,
         "{what}: a look has written"
     );
-    let report = check(tools, Mode::Repair, &path, &mut Nobody);
+    let report = check(tools, Mode::Repair, &path, &mut Silent);
     let content = is_clean(tools, &path);
     match &report.verdict {
         Verdict::Clean => ends.clean += 1,
@@ -153,52 +153,70 @@ fn files_are_there(
     what: &str,
     report: &VolumeReport,
 ) -> usize {
-    let there = contents(tools, path);
-    let mut looked_for = 0;
-    for File {
-        path,
-        digest,
-        own,
-        way,
-    } in &image.files
-    {
-        if meets(touched, own) {
-            continue;
+    let untouched = image.files.iter().filter(|file| !meets(touched, &file.own));
+    let wanted: Vec<&File> = untouched.collect();
+    let there = contents(tools, path, &wanted);
+    for file in &wanted {
+        let gone = |why| panic!("{what}: {} {why}\n{}", file.path, told(report));
+        match there.by_inode.get(&file.inode) {
+            Some(digest) if *digest == file.digest => {}
+            _ => gone("is gone or is another"),
         }
-        looked_for += 1;
-        let found = match meets(touched, way) {
-            true => there.values().any(|other| other == digest),
-            false => there.get(path) == Some(digest),
-        };
-        assert!(found, "{what}: {path} is gone\n{}", told(report));
+        // Below a folder that was touched it may be in lost+found now: e2fsck was content, so it
+        // is somewhere.
+        let is_found = there.by_path.get(&file.path) == Some(&file.inode);
+        if !is_found && !meets(touched, &file.way) {
+            gone("is not at its place");
+        }
     }
-    looked_for
+    wanted.len()
 }
 
-/// The digest of each file on a volume.
-fn contents(tools: &TreeTools, image: &Path) -> BTreeMap<String, [u8; 32]> {
+/// What is on a volume of some files.
+struct There {
+    by_inode: BTreeMap<u64, [u8; 32]>,
+    by_path: BTreeMap<String, u64>,
+}
+
+/// Asks debugfs for files by inode and by path. Only those of the right length are read: a damaged
+/// inode of another file may say that it has terabytes.
+fn contents(tools: &TreeTools, image: &Path, wanted: &[&File]) -> There {
     let out = image.with_extension("files");
     let _ = fs::remove_dir_all(&out);
     fs::create_dir(&out).unwrap();
-    Run::new(tools, "debugfs", "reading all files")
-        .args(["-R", &format!("rdump / {}", out.display())])
-        .arg(image)
-        .output()
-        .unwrap();
-    let mut found = BTreeMap::new();
-    gather(&out, "", &mut found);
-    found
+    let stats = wanted
+        .iter()
+        .map(|file| format!("stat <{}>\nstat {}\n", file.inode, file.path));
+    let told = script(tools, image, &stats.collect::<String>());
+    let of = |asked: &str| -> Option<(u64, u64)> {
+        let (_, text) = told.split_once(&format!("debugfs: stat {asked}\n"))?;
+        let text = text.split("debugfs: ").next()?;
+        let after = |words: &str| {
+            text.split_once(words)?
+                .1
+                .split_whitespace()
+                .next()?
+                .parse()
+                .ok()
+        };
+        let links: u64 = after("Links: ")?;
+        (links > 0).then_some((after("Inode: ")?, after("Size: ")?))
+    };
+    let is_whole =
+        |file: &&&File| of(&format!("<{}>", file.inode)) == Some((file.inode, file.length));
+    let whole: Vec<&&File> = wanted.iter().filter(is_whole).collect();
+    let dump = |file: &&&File| format!("dump <{0}> {1}/{0}\n", file.inode, out.display());
+    script(tools, image, &whole.iter().map(dump).collect::<String>());
+    let read = |file: &&File| (file.inode, digest(&out.join(file.inode.to_string())));
+    let place = |file: &&File| Some((file.path.clone(), of(&file.path)?.0));
+    There {
+        by_inode: whole.into_iter().map(read).collect(),
+        by_path: wanted.iter().filter_map(place).collect(),
+    }
 }
 
-fn gather(folder: &Path, at: &str, found: &mut BTreeMap<String, [u8; 32]>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let entry = entry.unwrap();
-        let path = format!("{at}/{}", entry.file_name().to_string_lossy());
-        let kind = entry.file_type().unwrap();
-        if kind.is_dir() {
-            gather(&entry.path(), &path, found);
-        } else if kind.is_file() {
-            found.insert(path, digest(&entry.path()));
-        }
-    }
+fn script(tools: &TreeTools, image: &Path, words: &str) -> String {
+    let path = image.with_extension("script");
+    fs::write(&path, words).unwrap();
+    ask(tools, "debugfs", &["-f", path.to_str().unwrap()], image)
 }

@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use vigie_disk::sysfs::Sysfs;
 use vigie_installer::toolbox::{Run, TreeTools};
 use vigie_recovery::check::in_use::Uses;
-use vigie_recovery::check::run::{Going, Watch as WatchRun};
-use vigie_recovery::check::{Check, Mode, Step, Volume, VolumeReport, Watch};
+use vigie_recovery::check::{Check, Mode, Volume, VolumeReport, Watch};
 
 pub fn tools() -> Option<TreeTools> {
     let tree = std::env::var_os("VIGIE_TOOLS_DIR");
@@ -52,23 +51,6 @@ impl Random {
     pub fn below(&mut self, end: u64) -> u64 {
         self.next() % end
     }
-}
-
-/// Nobody watches; a test that wants to has its own.
-pub struct Nobody;
-
-impl WatchRun for Nobody {
-    fn begins(&mut self, _: Step, _: u32) {}
-    fn goes(&mut self, _: &Going) {}
-    fn asked_to_stop(&self) -> bool {
-        false
-    }
-}
-
-impl Watch for Nobody {
-    fn volume(&mut self, _: usize, _: usize, _: &Volume) {}
-    fn waits(&mut self, _: Option<u8>, _: u64) {}
-    fn ends(&mut self, _: &VolumeReport) {}
 }
 
 /// A check of an image file through the library.
