@@ -34,6 +34,14 @@ pub fn steps() -> Vec<Step> {
             fuzz,
         )
     };
+    let repair = Step {
+        smoke: false,
+        ..check(
+            "repair",
+            "damaged volumes are clean or declared lost, 300 damages of each kind",
+            repair,
+        )
+    };
     vec![
         check("fmt", "the sources are formatted by rustfmt", |ctx| {
             cargo(ctx, "formatting", &["fmt", "--all", "--check"], SHORT)
@@ -60,6 +68,7 @@ pub fn steps() -> Vec<Step> {
             unit,
         ),
         fuzz,
+        repair,
         check(
             "deny",
             "licences, banned crates and sources are as deny.toml says",
@@ -111,6 +120,26 @@ fn fuzz(ctx: &Context) -> Result<()> {
         &ctx.folder().join("output.log"),
         LONG,
     )
+}
+
+/// Volumes damaged on purpose; how many ended how is told.
+fn repair(ctx: &Context) -> Result<()> {
+    let mut command = cargo_command(ctx);
+    let words = ["test", "--package", "vigie-recovery", "--locked"];
+    command
+        .args(words)
+        .args(["--test", "repair", "--", "--nocapture"]);
+    command.envs(programs::test_environment()?);
+    command.env("VIGIE_REPAIR_SEEDS", "300");
+    let log = ctx.folder().join("output.log");
+    process::run("repairs", &mut command, &log, LONG)?;
+    let output = fs::read(&log).with_context(|| format!("reading {}", log.display()))?;
+    for line in String::from_utf8_lossy(&output).lines() {
+        if line.contains(" damages, ") || line.contains(" of them killed") {
+            ctx.note(line);
+        }
+    }
+    Ok(())
 }
 
 /// The cargo that runs us, in the workspace.

@@ -1,6 +1,7 @@
 //! The command `vigie-recovery`.
 //!
-//! Exit codes: 0 done, 1 failed, 2 wrong use, 3 the update was refused and nothing was changed.
+//! Exit codes: 0 done, 1 failed, 2 wrong use, 3 the update was refused and nothing was changed;
+//! those of `check` are its own (`check::command`).
 
 use std::io::{BufRead, IsTerminal, Read, Write};
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use vigie_disk::sysfs::Sysfs;
+use vigie_recovery::check::command;
 use vigie_recovery::update::{self, Source};
 use vigie_recovery::{volumes, words};
 use vigie_settings::Language;
@@ -38,6 +40,10 @@ enum Command {
     /// Puts the version of this medium, or a package, into the other slot of an installation.
     /// Settings and recordings stay.
     Update(Update),
+    /// Checks volumes and, with --repair, repairs them: the system volume first, then those of
+    /// recordings. Exit codes: 0 all clean, 1 repaired, 2 wrong use, 4 damage left or a volume
+    /// lost, 8 a volume could not be checked.
+    Check(command::Arguments),
 }
 
 #[derive(clap::Args)]
@@ -64,6 +70,7 @@ fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Volumes { json } => list(json, language).map(|()| ExitCode::SUCCESS),
         Command::Update(arguments) => put(arguments, language),
+        Command::Check(arguments) => command::run(&arguments, language).map(ExitCode::from),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("vigie-recovery: {error:#}");

@@ -1,16 +1,15 @@
 //! An installation as the updater sees it from outside: which slot it starts from, what that
 //! holds, and its state volume, mounted while this lasts.
 
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use anyhow::{Context, Result, bail};
-use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
+use anyhow::{Context, Result, ensure};
+use rustix::mount::MountFlags;
 use vigie_disk::KernelDevice;
 use vigie_disk::ext4::{Health, Superblock};
 use vigie_disk::sysfs::Sysfs;
-use vigie_settings::Store;
+use vigie_installer::toolbox::HostTools;
+use vigie_settings::{Language, Store};
 use vigie_update::appliance::{This, licensed_major};
 use vigie_update::apply::target::{Appliance, Target};
 use vigie_update::boot_state::BootState;
@@ -20,15 +19,13 @@ use vigie_update::reached::Floor;
 use vigie_update::running::{Mode, Running};
 use vigie_update::{Slot, Version};
 
+use crate::check::in_use::Uses;
+use crate::check::{self, Check, Silent, Volume};
+use crate::mounted::Mounted;
 use crate::volumes::Installation;
 
-/// Where volumes of an installation are mounted meanwhile.
-const FOLDER: &str = "/run/vigie/installation";
 /// The updater's folder below the root of the state volume, which is mounted at /var.
 const UPDATES: &str = "lib/vigie/update";
-const E2FSCK: &str = "/usr/sbin/e2fsck";
-/// Bits of e2fsck(8)'s exit code that leave nothing to do.
-const MENDED: i32 = 1 | 2;
 
 /// An installation, ready to be updated.
 pub struct Opened {
@@ -123,47 +120,26 @@ fn mount_state(device: &Path) -> Result<Mounted> {
     Mounted::new(device, "state", "ext4", MountFlags::empty())
 }
 
-/// `e2fsck -p`: replays the journal and mends what can be mended safely.
+/// Replays the journal and mends what can be mended safely.
 fn preen(device: &Path) -> Result<()> {
-    let mut e2fsck = Command::new(E2FSCK);
-    let output = e2fsck.arg("-p").arg(device).output();
-    let output = output.with_context(|| format!("starting {E2FSCK}"))?;
-    match output.status.code() {
-        Some(code) if code & !MENDED == 0 => Ok(()),
-        _ => bail!(
-            "the state volume {} has errors ({}): {}",
-            device.display(),
-            output.status,
-            String::from_utf8_lossy(&output.stdout).trim()
-        ),
-    }
-}
-
-/// A mounted volume; unmounted when this goes.
-struct Mounted {
-    folder: PathBuf,
-}
-
-impl Mounted {
-    fn new(device: &Path, name: &str, kind: &str, flags: MountFlags) -> Result<Self> {
-        let folder = Path::new(FOLDER).join(name);
-        fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-        let flags = flags | MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-        mount(device, &folder, kind, flags, None)
-            .with_context(|| format!("mounting {} as {kind}", device.display()))?;
-        Ok(Self { folder })
-    }
-}
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        if let Err(error) = unmount(&self.folder, UnmountFlags::empty()) {
-            eprintln!(
-                "vigie-recovery: unmounting {}: {error}",
-                self.folder.display()
-            );
-        }
-    }
+    let check = Check {
+        tools: &HostTools,
+        uses: Uses::now(),
+        mode: check::Mode::Preen,
+        wait: false,
+    };
+    let volume = Volume {
+        name: "state".to_owned(),
+        path: Ok(device.to_owned()),
+    };
+    let verdict = check.one(&volume, &mut Silent).verdict;
+    ensure!(
+        verdict.is_good(),
+        "the state volume {} cannot be used: {}",
+        device.display(),
+        verdict.words(Language::En)
+    );
+    Ok(())
 }
 
 #[cfg(test)]

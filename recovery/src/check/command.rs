@@ -1,0 +1,263 @@
+//! `vigie-recovery check`.
+//!
+//! Exit codes, the worst of all volumes: 0 all are clean, 1 something was repaired, 2 wrong use,
+//! 4 damage is left or a volume is lost, 8 a volume could not be checked.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result};
+use serde_json::json;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use vigie_disk::sysfs::Sysfs;
+use vigie_installer::toolbox::HostTools;
+use vigie_settings::Language;
+
+use super::array::{self, Started};
+use super::in_use::Uses;
+use super::keep;
+use super::ladder::Mode;
+use super::report::Report;
+use super::show::Show;
+use super::targets::{self, Asked, Target, Wrong};
+use super::verdict::exit_code;
+use super::volume::{Check, Volume};
+use super::words::say;
+
+const WRONG_USE: u8 = 2;
+const NOT_CHECKED: u8 = 8;
+/// The name of the system volume.
+const STATE: &str = "state";
+
+/// Checks volumes: the system volume first, then those of recordings. Nothing is written without
+/// --repair.
+#[derive(clap::Args, Debug)]
+pub struct Arguments {
+    /// Volumes by name (state, data-1), device or image file; all of the installation where none
+    /// is named.
+    #[arg(conflicts_with = "all")]
+    pub volumes: Vec<PathBuf>,
+    /// Every volume of every installation, and of disks of recordings alone.
+    #[arg(long, conflicts_with = "disk")]
+    pub all: bool,
+    /// The system disk of the installation, where there are several.
+    #[arg(long)]
+    pub disk: Option<PathBuf>,
+    /// Repair what is damaged: the journal first, then what is safe, then everything, if need be
+    /// from copies of the superblock.
+    #[arg(long)]
+    pub repair: bool,
+    /// Wait for an array that is being synchronised.
+    #[arg(long)]
+    pub wait: bool,
+    /// Print JSON lines.
+    #[arg(long)]
+    pub json: bool,
+    /// Write the report into this folder, too, such as one of a stick.
+    #[arg(long)]
+    pub report: Option<PathBuf>,
+}
+
+/// Runs it; the exit code.
+///
+/// # Errors
+/// Signals cannot be waited for.
+pub fn run(arguments: &Arguments, language: Language) -> Result<u8> {
+    let asked = Asked {
+        all: arguments.all,
+        disk: arguments.disk.clone(),
+        volumes: arguments.volumes.clone(),
+    };
+    let sysfs = Sysfs::default();
+    let found = targets::installations(&sysfs);
+    let targets = match targets::choose(&asked, &found, &targets::parts(&sysfs)) {
+        Ok(targets) => targets,
+        Err(wrong) => return Ok(told(&wrong, arguments.json, language)),
+    };
+    let mode = match arguments.repair {
+        true => Mode::Repair,
+        false => Mode::Inspect,
+    };
+    // Arrays stay as they are until the report is written.
+    let mut arrays = Vec::new();
+    let volumes: Vec<Volume> = targets
+        .iter()
+        .map(|target| volume(target, &sysfs, mode, &mut arrays))
+        .collect();
+    let check = Check {
+        tools: &HostTools,
+        uses: Uses::now(),
+        mode,
+        wait: arguments.wait,
+    };
+    let mut show = Show::fitting(std::io::stdout(), arguments.json, language, stop()?);
+    if mode == Mode::Repair && !arguments.json {
+        show.line(&say("show.do-not-interrupt", &[], language));
+    }
+    let report = checked(&check, &volumes, &mut show);
+    let code = exit_code(report.volumes.iter().map(|one| &one.verdict));
+    kept(arguments, &report, &targets, &volumes, language, &mut show);
+    summary(arguments.json, &report, code, language, &mut show);
+    Ok(code)
+}
+
+type Output = Show<std::io::Stdout>;
+
+fn checked(check: &Check, volumes: &[Volume], show: &mut Output) -> Report {
+    let (begun, now) = (Instant::now(), SystemTime::now());
+    let volumes = check.all(volumes, show);
+    Report {
+        program: env!("CARGO_PKG_VERSION").to_owned(),
+        mode: check.mode,
+        began: now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
+        seconds: begun.elapsed().as_secs_f64(),
+        volumes,
+    }
+}
+
+/// The device of a target; an array is started for it.
+fn volume(
+    target: &Target,
+    sysfs: &Sysfs,
+    mode: Mode,
+    arrays: &mut Vec<Started<'static>>,
+) -> Volume {
+    let part = match target {
+        Target::Named(path) => {
+            let name = path.display().to_string();
+            let path = Ok(path.clone());
+            return Volume { name, path };
+        }
+        Target::Ours(part) => part,
+    };
+    let started = part.array.map(|array| {
+        let writes = mode != Mode::Inspect;
+        array::start(&HostTools, sysfs, &part.node, array, writes)
+    });
+    let path = match started {
+        None => Ok(part.node.clone()),
+        Some(Err(refusal)) => Err((part.node.clone(), refusal)),
+        Some(Ok(started)) => {
+            let device = started.device.clone();
+            arrays.push(started);
+            Ok(device)
+        }
+    };
+    let name = part.purpose.name();
+    Volume { name, path }
+}
+
+/// Set when a person wants it to stop. The terminal's signals reach us, and never e2fsck.
+fn stop() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        signal_hook::flag::register(signal, Arc::clone(&stop)).context("waiting for signals")?;
+    }
+    Ok(stop)
+}
+
+/// Keeps the report on the state volume, where something was to be written at all, and where a
+/// person says. Where that fails, the check is none the worse.
+fn kept(
+    arguments: &Arguments,
+    report: &Report,
+    targets: &[Target],
+    volumes: &[Volume],
+    language: Language,
+    show: &mut Output,
+) {
+    let ours = targets.iter().zip(volumes).zip(&report.volumes);
+    let is_state = |target: &Target, name: &str| matches!(target, Target::Ours(_)) && name == STATE;
+    let written = ours
+        .filter(|((target, volume), _)| is_state(target, &volume.name))
+        .filter(|(_, one)| arguments.repair && one.verdict.is_good())
+        .map(|((_, volume), _)| {
+            let device = volume.node();
+            (device, keep::write_on_state(report, device))
+        });
+    let asked = arguments
+        .report
+        .iter()
+        .map(|folder| (folder.as_path(), keep::write(report, folder)));
+    for (place, result) in written.chain(asked).collect::<Vec<_>>() {
+        tell_kept(arguments.json, place, &result, language, show);
+    }
+}
+
+fn tell_kept(
+    json: bool,
+    place: &Path,
+    result: &Result<PathBuf>,
+    language: Language,
+    show: &mut Output,
+) {
+    let place = place.display().to_string();
+    match result {
+        Ok(path) if json => show.line(&json!({"event": "report", "path": path}).to_string()),
+        Ok(path) => {
+            let path = [("path", path.display().to_string())];
+            show.line(&say("check.report-written", &path, language));
+        }
+        Err(error) => {
+            let values = [("place", place), ("error", format!("{error:#}"))];
+            eprintln!(
+                "vigie-recovery: {}",
+                say("check.report-not-written", &values, language)
+            );
+        }
+    }
+}
+
+fn summary(json: bool, report: &Report, code: u8, language: Language, show: &mut Output) {
+    let count = |wanted| {
+        let codes = report.volumes.iter().map(|one| one.verdict.exit_code());
+        codes.filter(|code| *code == wanted).count()
+    };
+    let [clean, repaired, bad, unknown] = [0, 1, 4, 8].map(count);
+    if json {
+        let event = json!({"event": "done", "exit": code, "clean": clean, "repaired": repaired,
+            "bad": bad, "not_checked": unknown, "seconds": report.seconds});
+        return show.line(&event.to_string());
+    }
+    let values = [
+        ("clean", clean.to_string()),
+        ("repaired", repaired.to_string()),
+        ("bad", bad.to_string()),
+        ("unknown", unknown.to_string()),
+    ];
+    show.line(&say("check.summary", &values, language));
+}
+
+/// Says why nothing is checked; the exit code.
+fn told(wrong: &Wrong, json: bool, language: Language) -> u8 {
+    let list = |disks: &[PathBuf]| {
+        let disks = disks.iter().map(|disk| disk.display().to_string());
+        disks.collect::<Vec<_>>().join(", ")
+    };
+    let text = |path: &PathBuf| path.display().to_string();
+    let words = |language| match wrong {
+        Wrong::None => say("check.none", &[], language),
+        Wrong::Several(disks) => say("check.several", &[("disks", list(disks))], language),
+        Wrong::NoDisk(disk, disks) => {
+            let values = [("disk", text(disk)), ("disks", list(disks))];
+            say("check.no-disk", &values, language)
+        }
+        Wrong::UnknownVolume(name, names) => {
+            let values = [("name", text(name)), ("names", names.join(", "))];
+            say("check.unknown-volume", &values, language)
+        }
+    };
+    if json {
+        let event = json!({"event": "refused", "reason": words(Language::En),
+            "reason_fr": words(Language::Fr)});
+        println!("{event}");
+    } else {
+        eprintln!("vigie-recovery: {}", words(language));
+    }
+    match wrong {
+        Wrong::None => NOT_CHECKED,
+        Wrong::Several(_) | Wrong::NoDisk(..) | Wrong::UnknownVolume(..) => WRONG_USE,
+    }
+}

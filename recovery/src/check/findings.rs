@@ -1,0 +1,532 @@
+//! What e2fsck found, counted by kind, from the English text that it prints (e2fsck/problem.c).
+//!
+//! The text names files of the volume, which are hostile: a line is judged by how it begins
+//! before it is judged by what is in it, and a line that nothing is known of counts as
+//! [`Kind::Other`] only where e2fsck asks something in it. The text itself is kept by the caller.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::ladder::Blame;
+
+/// What a finding is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// The disk could not be read or written in a place.
+    Disk,
+    /// The superblock: size, features, times.
+    Superblock,
+    /// Group descriptors: where bitmaps and inode tables lie, their checksums.
+    Groups,
+    /// The journal.
+    Journal,
+    /// Files that were deleted while they were open.
+    Orphans,
+    /// Inodes: what a file is, how long it is, which blocks it has.
+    Inodes,
+    /// Blocks that more than one file claims.
+    Shared,
+    /// Directories and their entries.
+    Directories,
+    /// Files and folders that no folder names: they go to lost+found.
+    Unattached,
+    /// Bitmaps of what is in use.
+    Bitmaps,
+    /// Counts of free space, folders and links.
+    Counts,
+    /// Anything else that e2fsck asks about.
+    Other,
+}
+
+/// Lines of one kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// How many.
+    pub count: u64,
+    /// The first of them, as e2fsck says them.
+    pub examples: Vec<String>,
+}
+
+/// What a run found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Findings {
+    /// By kind.
+    pub kinds: BTreeMap<Kind, Finding>,
+    /// How many changes e2fsck said that it made.
+    pub changes: u64,
+}
+
+const EXAMPLES: usize = 3;
+/// A list of blocks may be as long as the volume has blocks.
+const EXAMPLE_CHARS: usize = 160;
+
+/// How lines begin, `#` standing for a number, in the order in which they are tried: the more
+/// telling first.
+const BEGINNINGS: [(Kind, &[&str]); 12] = [
+    (
+        Kind::Disk,
+        &[
+            "Error reading",
+            "Error writing",
+            "Error flushing",
+            "Warning: could not read",
+            "Warning: could not write",
+        ],
+    ),
+    (
+        Kind::Shared,
+        &[
+            "Multiply-claimed block",
+            "multiply-claimed block",
+            "Couldn't clone file",
+            "File ",
+        ],
+    ),
+    (
+        Kind::Unattached,
+        &[
+            "Unconnected directory",
+            "Unattached",
+            "unattached",
+            "/lost+found",
+            "Bad or non-existent /lost+found",
+            "Could not expand /lost+found",
+            "Cannot allocate space for /lost+found",
+            "Could not reconnect",
+            "No room in lost+found",
+            "Insufficient space to recover",
+        ],
+    ),
+    (
+        Kind::Counts,
+        &[
+            "Free blocks count wrong",
+            "Free inodes count wrong",
+            "Directories count wrong",
+            "Directory exceeds max links",
+            "Directory inode # ref count",
+            "Extended attribute inode # ref count",
+            "Inode # ref count is",
+            "Setting free ",
+        ],
+    ),
+    (
+        Kind::Bitmaps,
+        &[
+            "Block bitmap differences",
+            "Inode bitmap differences",
+            "Padding at end of",
+            "Error copying in replacement",
+            "Group # block bitmap does not match",
+            "Group # inode bitmap does not match",
+        ],
+    ),
+    (
+        Kind::Groups,
+        &[
+            "Block bitmap for group",
+            "Inode bitmap for group",
+            "Inode table for group",
+            "Group descriptor",
+            "Group #",
+            "Last group block bitmap",
+            "One or more block group descriptor",
+            "Relocating group",
+            "Block # in the primary group descriptors",
+            "ext#fs_check_desc",
+            "Warning: Group #",
+        ],
+    ),
+    (
+        Kind::Orphans,
+        &[
+            "Clearing orphaned",
+            "Truncating orphaned",
+            "Illegal orphaned inode",
+            "Illegal inode # in orphaned",
+            "Already cleared",
+            "Inode # was part of the orphaned",
+            "Inodes that were part of a corrupted orphan",
+            "Superblock has orphan file",
+            "Orphan file",
+            "Feature orphan_present",
+            "Failed to truncate orphan",
+            "Failed to initialize orphan",
+            "Cannot fix corrupted orphan",
+        ],
+    ),
+    (
+        Kind::Journal,
+        &[
+            "Superblock has an invalid journal",
+            "Superblock has_journal",
+            "Superblock needs_recovery",
+            "Journal ",
+            "journal ",
+            "External journal",
+            "Can't find external journal",
+            "Filesystem journal",
+            "Recovery flag not set",
+            "Found invalid V# journal",
+            "Moving journal",
+            "Error moving journal",
+            "Backing up journal",
+            "Clear journal",
+            "Recreate journal",
+            "Run journal",
+        ],
+    ),
+    (
+        Kind::Directories,
+        &[
+            "Entry ",
+            "Duplicate entry",
+            "Duplicate Entry",
+            "Duplicate filename",
+            "Encrypted entry",
+            "Invalid inode number for '.'",
+            "First entry ",
+            "Second entry ",
+            "Missing '.",
+            "'.' ",
+            "'..' ",
+            "Setting filetype for",
+            "Directory ",
+            "Problem in HTREE",
+            "Invalid HTREE",
+            "HTREE directory",
+            "Unexpected block in HTREE",
+            "Inline directory",
+            "Fixing size of inline directory",
+            "Recursively looped directory",
+            "Couldn't fix parent",
+        ],
+    ),
+    (
+        Kind::Superblock,
+        &[
+            "Superblock ",
+            "superblock ",
+            "Corruption found in superblock",
+            "The filesystem size",
+            "The superblock could not be read",
+            "The primary superblock",
+            "Filesystem ",
+            "filesystem ",
+            "Inode count in superblock",
+            "inode count in superblock",
+            "First_meta_bg",
+            "Resize",
+            "ext#fs_open#",
+            "Bad required extra isize",
+            "Bad desired extra isize",
+            "Adding dirhash hint",
+        ],
+    ),
+    (
+        Kind::Inodes,
+        &[
+            "Inode ",
+            "Extended attribute",
+            "extended attribute",
+            "Root inode",
+            "root inode",
+            "Special ",
+            "Illegal ",
+            "Too many illegal",
+            "Block #",
+            "Bad block",
+            "Deleted inode",
+            "Reserved inode",
+            "Symlink ",
+            "Fast symlink ",
+            "EA inode",
+            "Quota inode",
+            "Encrypted inode",
+            "Interior extent node",
+            "Regular filesystem inode",
+            "Timestamp(s) on inode",
+            "Error while scanning inodes",
+            "Error while iterating over blocks",
+            "Error while reading over extent tree",
+            "Failed to iterate extents",
+            "i_",
+        ],
+    ),
+    (
+        Kind::Other,
+        &[
+            "Error ",
+            "Internal error",
+            "Cannot proceed without",
+            "WARNING: PROGRAMMING BUG",
+            "PROGRAMMING ERROR",
+        ],
+    ),
+];
+
+/// What a preen says after what it mended (e2fsck/problem.c, `preen_msg`).
+const MENDED: [&str; 20] = [
+    "FIXED.",
+    "CLEARED.",
+    "RELOCATED.",
+    "ALLOCATED.",
+    "EXPANDED.",
+    "RECONNECTED.",
+    "CREATED.",
+    "SALVAGED.",
+    "TRUNCATED.",
+    "INODE CLEARED.",
+    "SPLIT.",
+    "MULTIPLY-CLAIMED BLOCKS CLONED.",
+    "FILE DELETED.",
+    "UNLINKED.",
+    "HTREE INDEX CLEARED.",
+    "WILL RECREATE.",
+    "WILL OPTIMIZE.",
+    "FLAG CLEARED.",
+    "RECREATED.",
+    "OPTIMIZED.",
+];
+
+impl Findings {
+    /// Takes a line in. `name` is what e2fsck puts before each line of a preen: the volume's
+    /// label, or its path where it has none.
+    pub fn take(&mut self, line: &str, name: &str) {
+        let line = line
+            .strip_prefix(name)
+            .map_or(line, |rest| rest.strip_prefix(": ").unwrap_or(line));
+        let text = line.trim();
+        if answered_yes(text) {
+            self.changes += 1;
+        }
+        let Some(kind) = kind(line) else { return };
+        let finding = self.kinds.entry(kind).or_default();
+        finding.count += 1;
+        if finding.examples.len() < EXAMPLES {
+            let example = text.chars().filter(|c| !c.is_control());
+            finding.examples.push(example.take(EXAMPLE_CHARS).collect());
+        }
+    }
+
+    /// How many findings of all kinds.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.kinds.values().map(|finding| finding.count).sum()
+    }
+
+    /// What of it weighs most.
+    #[must_use]
+    pub fn blame(&self) -> Blame {
+        if self.kinds.contains_key(&Kind::Disk) {
+            Blame::Disk
+        } else if self.kinds.is_empty() {
+            Blame::Nothing
+        } else {
+            Blame::Volume
+        }
+    }
+
+    /// Adds those of another run.
+    pub fn add(&mut self, other: &Self) {
+        self.changes += other.changes;
+        for (kind, more) in &other.kinds {
+            let finding = self.kinds.entry(*kind).or_default();
+            finding.count += more.count;
+            let room = EXAMPLES.saturating_sub(finding.examples.len());
+            let examples = more.examples.iter().take(room).cloned();
+            finding.examples.extend(examples);
+        }
+    }
+}
+
+fn answered_yes(text: &str) -> bool {
+    text.ends_with("? yes") || MENDED.iter().any(|word| text.ends_with(word))
+}
+
+fn kind(line: &str) -> Option<Kind> {
+    let plain = without_numbers(line);
+    let begins = |words: &&[&str]| words.iter().any(|one| plain.starts_with(one));
+    let told = BEGINNINGS.iter().find(|(_, words)| begins(words));
+    told.map(|(kind, _)| *kind)
+        .or_else(|| of_com_err(line))
+        .or_else(|| is_question(line).then_some(Kind::Other))
+}
+
+/// com_err and the log say what failed behind the name of the program.
+fn of_com_err(line: &str) -> Option<Kind> {
+    let said = line.strip_prefix("e2fsck: ")?;
+    [
+        ("journal", Kind::Journal),
+        ("roup descriptor", Kind::Groups),
+        ("Input/output error", Kind::Disk),
+        ("short read", Kind::Disk),
+        ("super-block", Kind::Superblock),
+        ("uperblock", Kind::Superblock),
+    ]
+    .into_iter()
+    .find_map(|(words, kind)| said.contains(words).then_some(kind))
+}
+
+/// A question with its reason before it; a bare one belongs to the line above.
+fn is_question(line: &str) -> bool {
+    let text = line.trim_end();
+    let asks = text.ends_with("? yes") || text.ends_with("? no");
+    asks && [". ", ") "].iter().any(|end| text.contains(end))
+}
+
+/// The beginning of a line with `#` for each run of digits.
+fn without_numbers(line: &str) -> String {
+    let mut plain = String::new();
+    for c in line.chars().take(48) {
+        let digit = c.is_ascii_digit();
+        if !digit {
+            plain.push(c);
+        } else if !plain.ends_with('#') {
+            plain.push('#');
+        }
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_have_a_kind() {
+        use Kind::{
+            Bitmaps, Counts, Directories, Disk, Groups, Inodes, Journal, Orphans, Other, Shared,
+            Superblock, Unattached,
+        };
+        for (line, expected) in [
+            ("Pass 1: Checking inodes, blocks, and sizes", None),
+            ("e2fsck 1.47.2 (1-Jan-2025)", None),
+            ("state: recovering journal", None),
+            ("/dev/vda7: clean, 11/128 files, 20/512 blocks", None),
+            ("state: ***** FILE SYSTEM WAS MODIFIED *****", None),
+            ("Fix? yes", None),
+            ("Clear inode? no", None),
+            ("\t(logical block 0, physical block 7, len 1)", None),
+            (
+                "Illegal block #12 (4211) in inode 15.  CLEARED.",
+                Some(Inodes),
+            ),
+            ("Inode 12 has illegal block(s).  Clear? yes", Some(Inodes)),
+            (
+                "Inode 12 ref count is 3, should be 2.  Fix? yes",
+                Some(Counts),
+            ),
+            (
+                "Inode 9 was part of the orphaned inode list.  FIXED.",
+                Some(Orphans),
+            ),
+            (
+                "Clearing orphaned inode 13 (uid=0, gid=0, mode=0100644, size=1)",
+                Some(Orphans),
+            ),
+            (
+                "Entry 'Journal superblock' in /a (12) has deleted/unused inode 14.  Clear? yes",
+                Some(Directories),
+            ),
+            (
+                "Directory inode 12, block #0, offset 0: directory corrupted",
+                Some(Directories),
+            ),
+            ("Unattached inode 17", Some(Unattached)),
+            (
+                "Unconnected directory inode 18 (was in /)",
+                Some(Unattached),
+            ),
+            ("/lost+found not found.  Create? yes", Some(Unattached)),
+            ("Multiply-claimed block(s) in inode 12: 4--7", Some(Shared)),
+            ("Block bitmap differences:  +(1--8) -45", Some(Bitmaps)),
+            (
+                "Group 1 inode bitmap does not match checksum.",
+                Some(Bitmaps),
+            ),
+            (
+                "Group 1's inode table at 300 conflicts with some other fs block",
+                Some(Groups),
+            ),
+            (
+                "One or more block group descriptor checksums are invalid.  Fix? yes",
+                Some(Groups),
+            ),
+            (
+                "e2fsck: Group descriptors look bad... trying backup blocks...",
+                Some(Groups),
+            ),
+            (
+                "Free blocks count wrong for group #0 (1, counted=2).",
+                Some(Counts),
+            ),
+            (
+                "Superblock has an invalid journal (inode 8).",
+                Some(Journal),
+            ),
+            (
+                "Superblock needs_recovery flag is clear, but journal has data.",
+                Some(Journal),
+            ),
+            (
+                "Superblock last mount time (Thu Jan  1 2037,",
+                Some(Superblock),
+            ),
+            (
+                "e2fsck: Bad magic number in super-block while trying to open x",
+                Some(Superblock),
+            ),
+            (
+                "ext2fs_open2: Bad magic number in super-block",
+                Some(Superblock),
+            ),
+            (
+                "Error reading block 12 (Input/output error) while reading inodes.  Ignore error? yes",
+                Some(Disk),
+            ),
+            (
+                "e2fsck: Input/output error while trying to open /dev/vda7",
+                Some(Disk),
+            ),
+            ("Something of a later e2fsck.  Fix? yes", Some(Other)),
+        ] {
+            assert_eq!(kind(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn they_are_counted_with_the_first_examples() {
+        let mut findings = Findings::default();
+        for number in 0..5 {
+            let line = format!("state: Inode {number}, i_size is 1, should be 2.  FIXED.");
+            findings.take(&line, "state");
+        }
+        findings.take(
+            "Entry '\u{1b}[2Jx' in / (2) has a zero-length name.",
+            "state",
+        );
+        findings.take(
+            &format!("Block bitmap differences: {}", "-1 ".repeat(1000)),
+            "state",
+        );
+        findings.take("Fix? yes", "state");
+        let inodes = &findings.kinds[&Kind::Inodes];
+        assert_eq!((inodes.count, inodes.examples.len()), (5, 3));
+        assert_eq!(
+            inodes.examples[0],
+            "Inode 0, i_size is 1, should be 2.  FIXED."
+        );
+        let entry = &findings.kinds[&Kind::Directories].examples[0];
+        assert_eq!(entry, "Entry '[2Jx' in / (2) has a zero-length name.");
+        let bitmap = &findings.kinds[&Kind::Bitmaps].examples[0];
+        assert_eq!(bitmap.chars().count(), EXAMPLE_CHARS);
+        assert_eq!((findings.count(), findings.changes), (7, 6));
+        let mut twice = findings.clone();
+        twice.add(&findings);
+        assert_eq!((twice.count(), twice.changes), (14, 12));
+        assert_eq!(twice.kinds[&Kind::Inodes].examples, inodes.examples);
+    }
+}

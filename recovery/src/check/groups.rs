@@ -1,0 +1,209 @@
+//! Group descriptors, which say where the inode tables lie: whether they may be believed.
+//!
+//! e2fsck believes the primary ones even where their checksums are wrong. In a preen it then deletes
+//! the journal, writes them over their copies and only then gives up; in a full repair it lays new,
+//! empty inode tables ("SEVERE DATA LOSS POSSIBLE"). It hints at `-b` where it does so; so they are
+//! looked at before anything is written.
+//!
+//! Offsets: kernel, Documentation/filesystems/ext4, "Super Block" and "Block Group Descriptors".
+
+use crc::{Algorithm, CRC_32_ISCSI, Crc};
+use vigie_disk::device::read_vec;
+use vigie_disk::{BlockDevice, Bytes};
+
+const INCOMPAT_META_BG: u32 = 0x10;
+const INCOMPAT_64BIT: u32 = 0x80;
+const INCOMPAT_CSUM_SEED: u32 = 0x2000;
+const RO_METADATA_CSUM: u32 = 0x400;
+
+const CHECKSUM_AT: usize = 0x1E;
+/// Descriptors of this length have upper halves of block numbers.
+const LONG: usize = 64;
+/// A volume of 16 TB has 8 MiB of them; more is damage.
+const MOST: u64 = 64 << 20;
+
+/// CRC-32C as ext4 has it: without the inversion at the end.
+const CRC_32C: Crc<u32> = Crc::<u32>::new(&Algorithm {
+    xorout: 0,
+    ..CRC_32_ISCSI
+});
+
+/// What a superblock says of the descriptors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Shape {
+    block_size: u64,
+    first_block: u64,
+    blocks: u64,
+    groups: u64,
+    length: usize,
+    uuid: [u8; 16],
+    has_checksums: bool,
+}
+
+impl Shape {
+    /// None where the descriptors lie elsewhere (meta_bg), or the numbers make no sense.
+    fn parse(superblock: &[u8]) -> Option<Self> {
+        let u16_at = |at: usize| {
+            Some(u16::from_le_bytes(
+                superblock.get(at..at + 2)?.try_into().ok()?,
+            ))
+        };
+        let u32_at = |at: usize| {
+            Some(u32::from_le_bytes(
+                superblock.get(at..at + 4)?.try_into().ok()?,
+            ))
+        };
+        let (incompat, ro_compat) = (u32_at(0x60)?, u32_at(0x64)?);
+        let is_64bit = incompat & INCOMPAT_64BIT != 0;
+        let high = if is_64bit { u32_at(0x150)? } else { 0 };
+        let blocks = u64::from(u32_at(0x04)?) | u64::from(high) << 32;
+        let (first_block, per_group) = (u64::from(u32_at(0x14)?), u64::from(u32_at(0x20)?));
+        let log_size = u32_at(0x18).filter(|log_size| *log_size <= 6)?;
+        let length = if is_64bit {
+            usize::from(u16_at(0xFE)?)
+        } else {
+            32
+        };
+        let shape = Self {
+            block_size: 1024 << log_size,
+            first_block,
+            blocks,
+            groups: blocks.checked_sub(first_block)?.div_ceil(per_group.max(1)),
+            length,
+            uuid: superblock.get(0x68..0x78)?.try_into().ok()?,
+            // Where the seed is a field of its own the UUID does not give it.
+            has_checksums: ro_compat & RO_METADATA_CSUM != 0 && incompat & INCOMPAT_CSUM_SEED == 0,
+        };
+        let makes_sense = per_group > 0
+            && incompat & INCOMPAT_META_BG == 0
+            && (32..=1024).contains(&length)
+            && length.is_power_of_two()
+            && shape.groups.checked_mul(length as u64)? <= MOST;
+        makes_sense.then_some(shape)
+    }
+
+    fn is_sound(&self, group: u32, descriptor: &[u8]) -> bool {
+        self.places_are_within(descriptor)
+            && (!self.has_checksums || self.checks(group, descriptor))
+    }
+
+    /// Bitmaps and inode table lie on the volume.
+    fn places_are_within(&self, descriptor: &[u8]) -> bool {
+        let word = |at: usize| {
+            let bytes = descriptor
+                .get(at..at + 4)
+                .and_then(|four| four.try_into().ok());
+            u64::from(u32::from_le_bytes(bytes.unwrap_or_default()))
+        };
+        let high = |at: usize| {
+            if descriptor.len() >= LONG {
+                word(at)
+            } else {
+                0
+            }
+        };
+        [(0x00, 0x20), (0x04, 0x24), (0x08, 0x28)]
+            .iter()
+            .map(|(low, at)| word(*low) | high(*at) << 32)
+            .all(|block| (self.first_block..self.blocks).contains(&block))
+    }
+
+    fn checks(&self, group: u32, descriptor: &[u8]) -> bool {
+        let mut digest = CRC_32C.digest();
+        digest.update(&self.uuid);
+        digest.update(&group.to_le_bytes());
+        digest.update(&descriptor[..CHECKSUM_AT]);
+        digest.update(&[0, 0]);
+        digest.update(&descriptor[CHECKSUM_AT + 2..]);
+        descriptor[CHECKSUM_AT..CHECKSUM_AT + 2] == digest.finalize().to_le_bytes()[..2]
+    }
+}
+
+/// Whether all descriptors behind a superblock may be believed: the superblock's bytes, and its
+/// block. None where that cannot be known.
+#[must_use]
+pub fn sound(device: &dyn BlockDevice, superblock: &[u8], block: u64) -> Option<bool> {
+    let shape = Shape::parse(superblock)?;
+    let at = block.checked_add(1)?.checked_mul(shape.block_size)?;
+    let length = usize::try_from(shape.groups).ok()? * shape.length;
+    // A place that cannot be read may not be believed.
+    let Ok(bytes) = read_vec(device, Bytes::new(at), length) else {
+        return Some(false);
+    };
+    let descriptors = (0..).zip(bytes.chunks_exact(shape.length));
+    Some(
+        descriptors
+            .into_iter()
+            .all(|(group, one)| shape.is_sound(group, one)),
+    )
+}
+
+/// The same for the primary superblock, wherever the length of blocks puts its block.
+#[must_use]
+pub fn primary_sound(device: &dyn BlockDevice) -> Option<bool> {
+    let superblock = read_vec(device, Bytes::kib(1), 1024).ok()?;
+    let first = Shape::parse(&superblock)?.first_block;
+    sound(device, &superblock, first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vigie_disk::{MemoryDevice, SectorSize};
+
+    /// A superblock of one group of 16 MiB with checksums.
+    fn superblock() -> Vec<u8> {
+        let mut bytes = vec![0; 1024];
+        let mut put =
+            |at: usize, value: u32| bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
+        put(0x04, 4096);
+        put(0x18, 2);
+        put(0x20, 32_768);
+        put(0x60, INCOMPAT_64BIT);
+        put(0x64, RO_METADATA_CSUM);
+        bytes[0xFE] = 64;
+        bytes
+    }
+
+    #[test]
+    fn shapes_that_make_no_sense_are_none() {
+        assert!(Shape::parse(&superblock()).is_some());
+        for (at, value) in [
+            (0x18, 7_u32),
+            (0x20, 0),
+            (0x14, u32::MAX),
+            (0x150, u32::MAX),
+            (0x60, INCOMPAT_64BIT | INCOMPAT_META_BG),
+            (0xFC, 0),
+            (0xFC, 48 << 16),
+        ] {
+            let mut bytes = superblock();
+            bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
+            assert_eq!(Shape::parse(&bytes), None, "{at:#x} {value:#x}");
+        }
+        assert_eq!(Shape::parse(&[]), None);
+    }
+
+    #[test]
+    fn places_and_checksums_must_be_right() {
+        let shape = Shape::parse(&superblock()).unwrap();
+        let mut descriptor = vec![0; 64];
+        for (at, block) in [(0, 10), (4, 11), (8, 12)] {
+            descriptor[at] = block;
+        }
+        assert!(shape.places_are_within(&descriptor) && !shape.is_sound(0, &descriptor));
+        let mut device = MemoryDevice::new(Bytes::mib(16), SectorSize::S512);
+        device.write_at(Bytes::kib(1), &superblock()).unwrap();
+        device.write_at(Bytes::kib(4), &descriptor).unwrap();
+        assert_eq!(primary_sound(&device), Some(false));
+        let without = Shape {
+            has_checksums: false,
+            ..shape
+        };
+        assert!(without.is_sound(0, &descriptor));
+        descriptor[0x28] = 1;
+        assert!(!without.is_sound(0, &descriptor));
+        let short = MemoryDevice::new(Bytes::kib(4), SectorSize::S512);
+        assert_eq!(sound(&short, &superblock(), 0), Some(false));
+    }
+}

@@ -1,0 +1,132 @@
+//! Where reports are kept: in a folder of the state volume, and where a person says.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use rustix::mount::MountFlags;
+use vigie_installer::clock;
+use vigie_settings::Language;
+
+use crate::mounted::Mounted;
+
+use super::report::Report;
+
+/// The folder of reports below the root of a state volume, which is mounted at /var.
+pub const ON_STATE: &str = "lib/vigie/recovery";
+/// So many reports stay; each has at most a few hundred kilobytes for each volume.
+const KEPT: usize = 20;
+const BEGINS: &str = "check-";
+/// A file of JSON and one of text in each language for each report.
+const ENDS: [&str; 3] = [".json", ".en.txt", ".fr.txt"];
+
+/// Writes a report into a folder, made where it is not there; the path of its JSON. Old ones of
+/// ours go.
+///
+/// # Errors
+/// The folder cannot be written to.
+pub fn write(report: &Report, folder: &Path) -> Result<PathBuf> {
+    fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+    let name = name(report.began);
+    let texts = [
+        serde_json::to_string_pretty(report)?,
+        report.text(Language::En),
+        report.text(Language::Fr),
+    ];
+    for (end, text) in ENDS.iter().zip(texts) {
+        put(&folder.join(format!("{name}{end}")), &text)?;
+    }
+    forget_old(folder)?;
+    let synced = File::open(folder).and_then(|folder| folder.sync_all());
+    synced.with_context(|| format!("flushing {}", folder.display()))?;
+    Ok(folder.join(format!("{name}{}", ENDS[0])))
+}
+
+/// Mounts a state volume, writes the report into its folder and unmounts it.
+///
+/// # Errors
+/// It cannot be mounted or written to.
+pub fn write_on_state(report: &Report, device: &Path) -> Result<PathBuf> {
+    let state = Mounted::new(device, "report", "ext4", MountFlags::empty())?;
+    let written = write(report, &state.folder.join(ON_STATE))?;
+    let name = written.file_name().unwrap_or_default();
+    Ok(Path::new("/var").join(ON_STATE).join(name))
+}
+
+/// "check-20261123T023000Z": names of reports sort by their time.
+fn name(began: u64) -> String {
+    let ((year, month, day), (hour, minute, second)) = clock::civil(began);
+    format!("{BEGINS}{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
+}
+
+/// Written beside and renamed, so that what has the name is whole.
+fn put(path: &Path, text: &str) -> Result<()> {
+    let beside = path.with_extension("new");
+    let write = || {
+        let mut file = File::create(&beside)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&beside, path)
+    };
+    write().with_context(|| format!("writing {}", path.display()))
+}
+
+fn forget_old(folder: &Path) -> Result<()> {
+    let entries = fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let mut reports: Vec<String> = names
+        .filter_map(|name| {
+            let name = name.strip_suffix(ENDS[0])?;
+            name.starts_with(BEGINS).then(|| name.to_owned())
+        })
+        .collect();
+    reports.sort();
+    let old = reports.len().saturating_sub(KEPT);
+    for name in &reports[..old] {
+        for end in ENDS {
+            // A file that is not there is as good as gone.
+            let _ = fs::remove_file(folder.join(format!("{name}{end}")));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::Mode;
+
+    fn report(began: u64) -> Report {
+        Report {
+            program: "0.1.0".to_owned(),
+            mode: Mode::Repair,
+            began,
+            seconds: 1.0,
+            volumes: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn reports_are_written_whole_and_old_ones_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("lib/vigie/recovery");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("aaa.json"), "not ours").unwrap();
+        for began in 0..30 {
+            write(&report(1_700_000_000 + began), &folder).unwrap();
+        }
+        let names: Vec<_> = fs::read_dir(&folder).unwrap().collect();
+        assert_eq!(names.len(), 3 * KEPT + 1);
+        let newest = folder.join("check-20231114T221349Z.json");
+        let json: serde_json::Value =
+            serde_json::from_str(&fs::read_to_string(newest).unwrap()).unwrap();
+        assert_eq!(
+            (&json["began"], &json["mode"]),
+            (&1_700_000_029.into(), &"repair".into())
+        );
+        let file = folder.join("aaa.json");
+        let error = write(&report(0), &file).unwrap_err();
+        assert!(error.to_string().contains("aaa.json"), "{error}");
+    }
+}

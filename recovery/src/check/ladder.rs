@@ -1,0 +1,633 @@
+//! In which order a volume is checked and repaired, each step only where the one before was not
+//! enough. Pure: told how a step ended, it says the next.
+//!
+//! | mode | steps |
+//! |---|---|
+//! | inspect | `-f -n`: nothing is written, not even the journal |
+//! | preen | the journal alone, then `-p`: what needs no decision, for an unattended start |
+//! | repair | the journal alone, `-f -p`, `-f -y` (twice), the same with each backup superblock |
+//!
+//! Where the superblock or the group descriptors may not be believed and a copy may, a repair
+//! begins with the copy: e2fsck would write what is damaged over it ([`super::groups`]).
+//!
+//! After anything was changed the last word has a run that may write nothing (`-f -n`): clean, or
+//! the next step, and after the last one the volume is lost. The journal comes first because what
+//! it holds is newer than what it mends; a repair before it would undo what was written last.
+
+use std::collections::VecDeque;
+
+use serde::Serialize;
+
+use super::backups::Backup;
+use super::outcome::Outcome;
+use super::verdict::{Reason, Verdict};
+
+/// A full repair may uncover what only the next one sees.
+const FULL_RUNS: usize = 2;
+/// Copies beyond these would only be older witnesses of the same.
+const BACKUPS: usize = 6;
+
+/// The signals that a fault of e2fsck itself ends in: the next step may do without it.
+const CRASHES: [i32; 5] = [4, 6, 7, 8, 11];
+
+/// How far it may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// Nothing is written.
+    Inspect,
+    /// The journal is replayed and what needs no decision is mended.
+    Preen,
+    /// All that can be done.
+    Repair,
+}
+
+/// One run of e2fsck.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Step {
+    /// A full check that writes nothing.
+    Inspect,
+    /// The journal alone.
+    Journal,
+    /// What needs no decision, where the volume is marked as not clean.
+    Preen,
+    /// The same, looking at everything whatever the volume is marked as.
+    FullPreen,
+    /// A full repair.
+    Repair,
+    /// A full repair that starts from a backup superblock.
+    RepairFrom(Backup),
+    /// A full check that writes nothing, after something was changed.
+    Verify,
+}
+
+impl Step {
+    /// Whether it may write.
+    #[must_use]
+    pub const fn writes(self) -> bool {
+        !matches!(self, Self::Inspect | Self::Verify)
+    }
+
+    /// The words of e2fsck(8) for it.
+    #[must_use]
+    pub fn arguments(self) -> Vec<String> {
+        let words = |words: &str| words.split(' ').map(str::to_owned).collect();
+        match self {
+            Self::Inspect | Self::Verify => words("-f -n"),
+            // Without -p it would ask.
+            Self::Journal => words("-p -E journal_only"),
+            Self::Preen => words("-p"),
+            Self::FullPreen => words("-f -p"),
+            Self::Repair => words("-f -y"),
+            Self::RepairFrom(backup) => {
+                let Backup { block, block_size } = backup;
+                words(&format!("-f -y -b {block} -B {block_size}"))
+            }
+        }
+    }
+}
+
+/// What a look at the volume found, before anything is run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The superblock itself.
+    pub primary: Primary,
+    /// Its copies that agree with each other and with the volume's size.
+    pub backups: Vec<Backup>,
+}
+
+/// A superblock in short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Primary {
+    /// There is none.
+    Missing,
+    /// It describes more than the volume holds.
+    TooLarge,
+    /// There is one.
+    There {
+        /// The volume was not unmounted.
+        needs_replay: bool,
+        /// How the group descriptors are.
+        groups: Groups,
+    },
+}
+
+/// How the group descriptors behind the superblock are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Groups {
+    /// Nothing is wrong with them that can be seen.
+    Sound,
+    /// They may not be believed, nor any copy.
+    Damaged,
+    /// They may not be believed, but a copy may.
+    DamagedWithCopy,
+}
+
+impl Primary {
+    /// Whether a repair begins with a copy: e2fsck would go by what is damaged.
+    const fn is_passed_over(self) -> bool {
+        match self {
+            Self::Missing | Self::TooLarge => true,
+            Self::There { groups, .. } => matches!(groups, Groups::DamagedWithCopy),
+        }
+    }
+
+    const fn needs_replay(self) -> bool {
+        matches!(
+            self,
+            Self::There {
+                needs_replay: true,
+                ..
+            }
+        )
+    }
+}
+
+/// What e2fsck spoke of, the weightier last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Blame {
+    /// Nothing that is known here.
+    Nothing,
+    /// Faults of the file system.
+    Volume,
+    /// The disk could not be read or written.
+    Disk,
+}
+
+/// What comes next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// A run of e2fsck.
+    Run(Step),
+    /// It is over.
+    End(Verdict),
+}
+
+/// The way of one volume.
+#[derive(Clone, Debug)]
+pub struct Ladder {
+    mode: Mode,
+    primary: Primary,
+    /// The repairs that are left.
+    left: VecDeque<Step>,
+    next: Next,
+    repaired: bool,
+    has_copies: bool,
+    blame: Blame,
+}
+
+impl Ladder {
+    /// The way of a volume, from what was found.
+    #[must_use]
+    pub fn new(mode: Mode, found: &Found) -> Self {
+        let mut ladder = Self {
+            mode,
+            primary: found.primary,
+            left: repairs(found),
+            next: Next::Run(Step::Inspect),
+            repaired: false,
+            has_copies: !found.backups.is_empty(),
+            blame: Blame::Nothing,
+        };
+        ladder.next = ladder.first();
+        ladder
+    }
+
+    /// What comes next.
+    #[must_use]
+    pub fn next(&self) -> &Next {
+        &self.next
+    }
+
+    fn first(&mut self) -> Next {
+        let missing = self.primary == Primary::Missing && self.left.is_empty();
+        match self.mode {
+            Mode::Inspect if missing => self.damaged(),
+            Mode::Inspect => Next::Run(Step::Inspect),
+            // Even a preen would write damaged descriptors over their copies.
+            Mode::Preen if self.of_primary().is_some() => self.damaged(),
+            Mode::Repair if self.primary.is_passed_over() => self.climb(Outcome::exit(0)),
+            _ if self.primary.needs_replay() => Next::Run(Step::Journal),
+            _ => Next::Run(self.preen()),
+        }
+    }
+
+    const fn preen(&self) -> Step {
+        match self.mode {
+            Mode::Repair => Step::FullPreen,
+            Mode::Inspect | Mode::Preen => Step::Preen,
+        }
+    }
+
+    /// Takes the end of the step that [`next`](Self::next) named, and what it spoke of.
+    pub fn ended(&mut self, outcome: Outcome, blame: Blame) {
+        let Next::Run(step) = self.next else { return };
+        self.blame = self.blame.max(blame);
+        if let Some(reason) = interrupted(outcome) {
+            self.next = Next::End(Verdict::NotChecked { reason });
+            return;
+        }
+        self.next = match step {
+            Step::Inspect if outcome.is_clean() => self.looked_clean(),
+            Step::Inspect => self.damaged_or_not_checked(outcome),
+            Step::Journal => Next::Run(self.preen()),
+            Step::Preen | Step::FullPreen if outcome.is_clean() => self.good(),
+            Step::Preen | Step::FullPreen if outcome.is_corrected() => self.changed(),
+            Step::Preen | Step::FullPreen if self.mode == Mode::Preen => {
+                self.damaged_or_not_checked(outcome)
+            }
+            Step::Preen | Step::FullPreen => self.climb(outcome),
+            Step::Repair | Step::RepairFrom(_) if !mended(outcome) && !self.left.is_empty() => {
+                self.climb(outcome)
+            }
+            Step::Repair | Step::RepairFrom(_) => self.changed(),
+            Step::Verify if outcome.is_clean() => self.good(),
+            Step::Verify => self.climb(outcome),
+        };
+    }
+
+    /// What waits in the journal was not looked at, and with wrong checksums of group descriptors
+    /// e2fsck is content where it may not write.
+    fn looked_clean(&self) -> Next {
+        match self.primary.needs_replay() || self.of_primary().is_some() {
+            true => self.damaged(),
+            false => self.good(),
+        }
+    }
+
+    fn changed(&mut self) -> Next {
+        self.repaired = true;
+        match self.mode {
+            Mode::Repair => Next::Run(Step::Verify),
+            // A start waits for nothing that can be done without.
+            Mode::Inspect | Mode::Preen => self.good(),
+        }
+    }
+
+    fn good(&self) -> Next {
+        Next::End(match self.repaired {
+            true => Verdict::Repaired,
+            false => Verdict::Clean,
+        })
+    }
+
+    /// The next repair, or the end of all.
+    fn climb(&mut self, outcome: Outcome) -> Next {
+        match self.left.pop_front() {
+            Some(step) => {
+                self.repaired = true;
+                Next::Run(step)
+            }
+            None => self.lost(outcome),
+        }
+    }
+
+    fn damaged(&self) -> Next {
+        let reason = match (self.of_primary(), self.mode) {
+            (Some(reason), _) => reason,
+            // What is found before the journal is replayed may vanish with it.
+            (None, Mode::Inspect) if self.primary.needs_replay() => Reason::NotUnmounted,
+            (None, _) => Reason::FaultsLeft,
+        };
+        Next::End(Verdict::Damaged { reason })
+    }
+
+    fn damaged_or_not_checked(&self, outcome: Outcome) -> Next {
+        match self.is_about_volume(outcome) {
+            true => self.damaged(),
+            false => not_checked(outcome),
+        }
+    }
+
+    /// Where e2fsck could not work at all (no memory, a disk that is gone) the volume may be sound.
+    fn is_about_volume(&self, outcome: Outcome) -> bool {
+        !outcome.has_failed()
+            || outcome.leaves_faults()
+            || self.of_primary().is_some()
+            || self.blame > Blame::Nothing
+    }
+
+    fn lost(&self, outcome: Outcome) -> Next {
+        if !self.is_about_volume(outcome) {
+            return not_checked(outcome);
+        }
+        let reason = match (self.of_primary(), self.blame) {
+            (Some(reason), _) if !self.has_copies => reason,
+            (_, Blame::Disk) => Reason::DiskErrors,
+            _ => Reason::FaultsLeft,
+        };
+        Next::End(Verdict::Lost { reason })
+    }
+
+    /// What is wrong with the superblock as it was found.
+    const fn of_primary(&self) -> Option<Reason> {
+        match (self.primary, self.has_copies) {
+            (Primary::Missing, true) => Some(Reason::SuperblockDamaged),
+            (Primary::Missing, false) => Some(Reason::NoSuperblock),
+            (Primary::TooLarge, _) => Some(Reason::LargerThanVolume),
+            (Primary::There { groups, .. }, _) => match groups {
+                Groups::Sound => None,
+                Groups::Damaged | Groups::DamagedWithCopy => Some(Reason::GroupsDamaged),
+            },
+        }
+    }
+}
+
+/// The full repairs of a volume, in their order.
+fn repairs(found: &Found) -> VecDeque<Step> {
+    let own = match found.primary {
+        Primary::There { .. } => FULL_RUNS,
+        Primary::Missing | Primary::TooLarge => 0,
+    };
+    let own = std::iter::repeat_n(Step::Repair, own);
+    let backups = found.backups.iter().take(BACKUPS);
+    // What starts from a copy writes the superblock anew: the next run needs the copy no more.
+    let copies = backups.flat_map(|backup| [Step::RepairFrom(*backup), Step::Repair]);
+    match found.primary.is_passed_over() {
+        true => copies.chain(own).collect(),
+        false => own.chain(copies).collect(),
+    }
+}
+
+fn mended(outcome: Outcome) -> bool {
+    outcome.is_clean() || outcome.is_corrected()
+}
+
+fn not_checked(outcome: Outcome) -> Next {
+    let reason = Reason::of_failure(outcome);
+    Next::End(Verdict::NotChecked { reason })
+}
+
+/// A run that somebody ended says nothing of the volume.
+fn interrupted(outcome: Outcome) -> Option<Reason> {
+    let signal = outcome.signal?;
+    (!CRASHES.contains(&signal)).then(|| Reason::of_failure(outcome))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::verdict::Refusal;
+
+    const FIRST: Backup = Backup {
+        block: 32_768,
+        block_size: 4096,
+    };
+
+    const SOUND: Found = Found {
+        primary: Primary::There {
+            needs_replay: false,
+            groups: Groups::Sound,
+        },
+        backups: Vec::new(),
+    };
+
+    fn found(primary: Primary, backups: usize) -> Found {
+        Found {
+            primary,
+            backups: vec![FIRST; backups],
+        }
+    }
+
+    fn unclean(backups: usize) -> Found {
+        found(there(true, Groups::Sound), backups)
+    }
+
+    const fn there(needs_replay: bool, groups: Groups) -> Primary {
+        Primary::There {
+            needs_replay,
+            groups,
+        }
+    }
+
+    /// The steps and the verdict where the runs end like this; a negative code is a signal.
+    fn way(mode: Mode, found: &Found, ends: &[i32], blame: Blame) -> String {
+        let mut ladder = Ladder::new(mode, found);
+        let mut told = Vec::new();
+        let mut ends = ends.iter();
+        loop {
+            match ladder.next().clone() {
+                Next::Run(step) => {
+                    let name = serde_json::to_value(step).unwrap();
+                    let name = name.as_str().unwrap_or("from-backup").to_owned();
+                    let Some(end) = ends.next() else {
+                        return format!("{} {name}?", told.join(" "));
+                    };
+                    told.push(format!("{name}:{end}"));
+                    let outcome = match *end {
+                        code @ 0.. => Outcome::exit(code),
+                        signal => Outcome {
+                            exit: None,
+                            signal: Some(-signal),
+                        },
+                    };
+                    ladder.ended(outcome, blame);
+                }
+                Next::End(verdict) => {
+                    assert_eq!(ends.next(), None, "{told:?}");
+                    told.push(format!("{verdict:?}"));
+                    return told.join(" ");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_way_follows_how_the_steps_end() {
+        use Mode::{Inspect, Preen, Repair};
+        let missing = |backups| found(Primary::Missing, backups);
+        for (mode, found, ends, expected) in [
+            (Inspect, SOUND, &[0][..], "inspect:0 Clean"),
+            (
+                Inspect,
+                SOUND,
+                &[4],
+                "inspect:4 Damaged { reason: FaultsLeft }",
+            ),
+            (
+                Inspect,
+                unclean(1),
+                &[12],
+                "inspect:12 Damaged { reason: NotUnmounted }",
+            ),
+            (
+                Inspect,
+                unclean(1),
+                &[0],
+                "inspect:0 Damaged { reason: NotUnmounted }",
+            ),
+            (Inspect, missing(0), &[], "Damaged { reason: NoSuperblock }"),
+            (
+                Inspect,
+                missing(1),
+                &[4],
+                "inspect:4 Damaged { reason: SuperblockDamaged }",
+            ),
+            (Preen, SOUND, &[0], "preen:0 Clean"),
+            (Preen, unclean(1), &[0, 0], "journal:0 preen:0 Clean"),
+            (Preen, unclean(1), &[0, 1], "journal:0 preen:1 Repaired"),
+            (
+                Preen,
+                unclean(1),
+                &[0, 4],
+                "journal:0 preen:4 Damaged { reason: FaultsLeft }",
+            ),
+            (
+                Preen,
+                missing(1),
+                &[],
+                "Damaged { reason: SuperblockDamaged }",
+            ),
+            (Repair, SOUND, &[0], "full-preen:0 Clean"),
+            (Repair, unclean(0), &[0, 0], "journal:0 full-preen:0 Clean"),
+            // What the journal alone cannot do is no reason to stop.
+            (
+                Repair,
+                unclean(0),
+                &[12, 0],
+                "journal:12 full-preen:0 Clean",
+            ),
+            (Repair, SOUND, &[1, 0], "full-preen:1 verify:0 Repaired"),
+            (
+                Repair,
+                SOUND,
+                &[4, 1, 0],
+                "full-preen:4 repair:1 verify:0 Repaired",
+            ),
+            (
+                Repair,
+                SOUND,
+                &[1, 4, 1, 4, 1, 0],
+                "full-preen:1 verify:4 repair:1 verify:4 repair:1 verify:0 Repaired",
+            ),
+            (
+                Repair,
+                SOUND,
+                &[4, 4, 4, 4],
+                "full-preen:4 repair:4 repair:4 verify:4 Lost { reason: FaultsLeft }",
+            ),
+            (
+                Repair,
+                found(there(false, Groups::Sound), 1),
+                &[8, 8, 12, 1, 0],
+                "full-preen:8 repair:8 repair:12 from-backup:1 verify:0 Repaired",
+            ),
+            // A crash of e2fsck is no end, a signal from outside is.
+            (
+                Repair,
+                SOUND,
+                &[-11, 1, 0],
+                "full-preen:-11 repair:1 verify:0 Repaired",
+            ),
+            (
+                Repair,
+                SOUND,
+                &[-9],
+                "full-preen:-9 NotChecked { reason: Killed { signal: 9 } }",
+            ),
+            (Repair, missing(0), &[], "Lost { reason: NoSuperblock }"),
+            (
+                Repair,
+                missing(1),
+                &[1, 0],
+                "from-backup:1 verify:0 Repaired",
+            ),
+            (
+                Repair,
+                missing(1),
+                &[8, 8, 8],
+                "from-backup:8 repair:8 verify:8 Lost { reason: FaultsLeft }",
+            ),
+            // Damaged descriptors are not gone by where there is a copy.
+            (
+                Repair,
+                found(there(true, Groups::DamagedWithCopy), 1),
+                &[1, 0],
+                "from-backup:1 verify:0 Repaired",
+            ),
+            (
+                Repair,
+                found(there(false, Groups::DamagedWithCopy), 1),
+                &[8, 4, 4, 4, 4],
+                "from-backup:8 repair:4 repair:4 repair:4 verify:4 Lost { reason: FaultsLeft }",
+            ),
+            (
+                Repair,
+                found(there(true, Groups::Damaged), 0),
+                &[4, 4, 1, 0],
+                "journal:4 full-preen:4 repair:1 verify:0 Repaired",
+            ),
+            (
+                Preen,
+                found(there(true, Groups::DamagedWithCopy), 1),
+                &[],
+                "Damaged { reason: GroupsDamaged }",
+            ),
+            (
+                Inspect,
+                found(there(true, Groups::Damaged), 0),
+                &[4],
+                "inspect:4 Damaged { reason: GroupsDamaged }",
+            ),
+            (
+                Inspect,
+                found(there(false, Groups::Damaged), 0),
+                &[0],
+                "inspect:0 Damaged { reason: GroupsDamaged }",
+            ),
+            (
+                Repair,
+                found(Primary::TooLarge, 0),
+                &[],
+                "Lost { reason: LargerThanVolume }",
+            ),
+        ] {
+            assert_eq!(way(mode, &found, ends, Blame::Volume), expected);
+        }
+    }
+
+    #[test]
+    fn where_e2fsck_cannot_work_nothing_is_said_of_the_volume() {
+        for (mode, ends, expected) in [
+            (Mode::Inspect, &[8][..], "inspect:8"),
+            (Mode::Preen, &[8], "preen:8"),
+            (
+                Mode::Repair,
+                &[8, 8, 8, 8],
+                "full-preen:8 repair:8 repair:8 verify:8",
+            ),
+        ] {
+            let told = way(mode, &SOUND, ends, Blame::Nothing);
+            let expected = format!("{expected} NotChecked {{ reason: Failed {{ exit: 8 }} }}");
+            assert_eq!(told, expected);
+        }
+        let told = way(Mode::Repair, &SOUND, &[4, 4, 4, 4], Blame::Disk);
+        assert!(told.ends_with("Lost { reason: DiskErrors }"), "{told}");
+    }
+
+    #[test]
+    fn every_way_ends_and_writes_only_where_it_may() {
+        for mode in [Mode::Inspect, Mode::Preen, Mode::Repair] {
+            for found in [SOUND, unclean(99), found(Primary::Missing, 99)] {
+                for worst in [4, 5, 8, 12, 64] {
+                    let mut ladder = Ladder::new(mode, &found);
+                    let mut steps = 0;
+                    while let Next::Run(step) = *ladder.next() {
+                        assert!(mode != Mode::Inspect || !step.writes());
+                        assert_eq!(step.writes(), !step.arguments().contains(&"-n".to_owned()));
+                        ladder.ended(Outcome::exit(worst), Blame::Volume);
+                        steps += 1;
+                    }
+                    assert!(steps <= 2 + FULL_RUNS + 2 * BACKUPS + 1, "{steps}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_no_verdict_on_the_volume() {
+        let refused = Verdict::from(Refusal::Busy);
+        assert_eq!(refused.exit_code(), 8);
+    }
+}

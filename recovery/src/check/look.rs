@@ -1,0 +1,138 @@
+//! What is on a volume before anything is run: its superblock, the copies of it, what else.
+
+use std::fs;
+use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
+
+use vigie_disk::ext4::{Health, Superblock};
+use vigie_disk::probe::{Kind, probe};
+use vigie_disk::{BlockDevice, Bytes, FileDevice, KernelDevice, SectorSize};
+
+use super::backups::{self, Backup};
+use super::groups;
+use super::ladder::{Found, Groups, Primary};
+use super::verdict::Refusal;
+
+/// Below this there is no superblock.
+const SMALLEST: Bytes = Bytes::kib(2);
+
+/// A volume before a check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Looked {
+    /// Its size.
+    pub size: Bytes,
+    /// Its superblock.
+    pub superblock: Option<Superblock>,
+    /// The same as the ladder wants it.
+    pub found: Found,
+}
+
+/// Looks at a volume: a block device or an image file. Reads only.
+///
+/// # Errors
+/// It cannot be read, or something else than ext4 is on it.
+pub fn look(path: &Path) -> Result<Looked, Refusal> {
+    let unreadable = |error: String| Refusal::Unreadable { error };
+    let kind = fs::metadata(path).map_err(|error| unreadable(error.to_string()))?;
+    let device: Box<dyn BlockDevice> = if kind.file_type().is_block_device() {
+        Box::new(KernelDevice::open_read_only(path).map_err(|error| unreadable(error.to_string()))?)
+    } else {
+        let file = FileDevice::open_read_only(path, SectorSize::S512);
+        Box::new(file.map_err(|error| unreadable(error.to_string()))?)
+    };
+    of(device.as_ref())
+}
+
+fn of(device: &dyn BlockDevice) -> Result<Looked, Refusal> {
+    let size = device.size();
+    if size < SMALLEST {
+        return Err(Refusal::Empty { size });
+    }
+    // A superblock on a bad sector is a damaged one: its copies are for that.
+    let superblock = Superblock::read(device).ok().flatten();
+    let (groups, backups) = groups_and_backups(device);
+    let kinds: Vec<Kind> = probe(device).iter().map(|found| found.kind).collect();
+    let nothing_of_ours = superblock.is_none() && backups.is_empty();
+    let foreign = |kind: &Kind| *kind == Kind::Md || (nothing_of_ours && *kind != Kind::Ext);
+    if let Some(kind) = kinds.into_iter().find(foreign) {
+        let kind = kind.name().to_owned();
+        return Err(Refusal::Foreign { kind });
+    }
+    let primary = match &superblock {
+        None => Primary::Missing,
+        Some(superblock) if superblock.size > size => Primary::TooLarge,
+        // One with errors may have a journal to replay, too; to ask for that costs nothing.
+        Some(superblock) => Primary::There {
+            needs_replay: superblock.health != Health::Clean,
+            groups,
+        },
+    };
+    let found = Found { primary, backups };
+    Ok(Looked {
+        size,
+        superblock,
+        found,
+    })
+}
+
+/// How the group descriptors are, and the copies of the superblock, those first behind which lie
+/// sound descriptors.
+fn groups_and_backups(device: &dyn BlockDevice) -> (Groups, Vec<Backup>) {
+    let all = backups::find(device);
+    let (mut sound, others): (Vec<Backup>, Vec<Backup>) = all
+        .into_iter()
+        .partition(|backup| backups::has_sound_groups(device, *backup));
+    let groups = match (groups::primary_sound(device), sound.is_empty()) {
+        (Some(false), true) => Groups::Damaged,
+        (Some(false), false) => Groups::DamagedWithCopy,
+        _ => Groups::Sound,
+    };
+    sound.extend(others);
+    (groups, sound)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vigie_disk::MemoryDevice;
+
+    fn device(mebibytes: u64, state: u16, blocks: u32) -> MemoryDevice {
+        let mut block = vec![0; 1024];
+        block[0x04..0x08].copy_from_slice(&blocks.to_le_bytes());
+        block[0x38..0x3A].copy_from_slice(&[0x53, 0xEF]);
+        block[0x3A..0x3C].copy_from_slice(&state.to_le_bytes());
+        let mut device = MemoryDevice::new(Bytes::mib(mebibytes), SectorSize::S512);
+        device.write_at(Bytes::kib(1), &block).unwrap();
+        device
+    }
+
+    #[test]
+    fn what_is_there_decides() {
+        let primary = |device: &MemoryDevice| of(device).unwrap().found.primary;
+        let groups = Groups::Sound;
+        let replay = |needs_replay| Primary::There {
+            needs_replay,
+            groups,
+        };
+        assert_eq!(primary(&device(4, 1, 4096)), replay(false));
+        assert_eq!(primary(&device(4, 0, 4096)), replay(true));
+        assert_eq!(primary(&device(4, 1, 4097)), Primary::TooLarge);
+        let empty = MemoryDevice::new(Bytes::mib(4), SectorSize::S512);
+        assert_eq!(primary(&empty), Primary::Missing);
+        let size = Bytes::kib(1);
+        let small = MemoryDevice::new(size, SectorSize::S512);
+        assert_eq!(of(&small), Err(Refusal::Empty { size }));
+    }
+
+    #[test]
+    fn what_is_not_ours_is_left_alone() {
+        let mut xfs = MemoryDevice::new(Bytes::mib(4), SectorSize::S512);
+        xfs.write_at(Bytes::ZERO, b"XFSB").unwrap();
+        let kind = "XFS".to_owned();
+        assert_eq!(of(&xfs), Err(Refusal::Foreign { kind }));
+        // A remainder before a superblock is only that.
+        let mut ours = device(4, 1, 4096);
+        ours.write_at(Bytes::ZERO, b"XFSB").unwrap();
+        assert!(of(&ours).is_ok());
+    }
+}

@@ -1,0 +1,420 @@
+//! What a check leaves behind: for a program as JSON, for a person as text.
+
+use serde::Serialize;
+use vigie_disk::Bytes;
+use vigie_disk::ext4::{Health, Superblock};
+use vigie_installer::clock;
+use vigie_settings::Language;
+
+use std::path::PathBuf;
+use std::time::{Duration, UNIX_EPOCH};
+
+use super::findings::{Findings, Kind};
+use super::ladder::{Mode, Step};
+use super::lost_found::{LostFile, LostFound};
+use super::run::Ran;
+use super::verdict::{Reason, Verdict};
+use super::volume::Volume;
+use super::words::say;
+
+/// What became of all volumes of one command.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// The version of this program.
+    pub program: String,
+    /// How far it was to go.
+    pub mode: Mode,
+    /// When it began, seconds since 1970.
+    pub began: u64,
+    /// How long it took.
+    pub seconds: f64,
+    /// Each volume, in the order in which they were checked.
+    pub volumes: Vec<VolumeReport>,
+}
+
+/// What became of one volume.
+#[derive(Clone, Debug, Serialize)]
+pub struct VolumeReport {
+    /// What a person knows it by.
+    pub name: String,
+    /// Its device node or image file.
+    pub node: PathBuf,
+    /// Its size, where it could be looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<Bytes>,
+    /// When its check began, seconds since 1970.
+    pub began: u64,
+    /// How long it took.
+    pub seconds: f64,
+    /// What its superblock said before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<Superblock>,
+    /// The runs of e2fsck, with what it said.
+    pub steps: Vec<Ran>,
+    /// What is in lost+found, where something was changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lost_found: Option<LostFound>,
+    /// What became of it.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+}
+
+impl VolumeReport {
+    /// Of a volume that nothing is known of yet.
+    #[must_use]
+    pub fn new(volume: &Volume, began: u64) -> Self {
+        Self {
+            name: volume.name.clone(),
+            node: volume.node().to_owned(),
+            size: None,
+            began,
+            seconds: 0.0,
+            before: None,
+            steps: Vec::new(),
+            lost_found: None,
+            verdict: Verdict::NotChecked {
+                reason: Reason::Stopped,
+            },
+        }
+    }
+
+    /// What was found. A run that only looks again finds what another already has, and so does
+    /// each next repair of the same: the most telling run speaks for all of its kind.
+    #[must_use]
+    pub fn findings(&self) -> Findings {
+        let mut all = Findings::default();
+        for ran in &self.steps {
+            for (kind, finding) in &ran.findings.kinds {
+                let known = all.kinds.entry(*kind).or_default();
+                if finding.count > known.count {
+                    known.clone_from(finding);
+                }
+            }
+            if ran.step.writes() {
+                all.changes += ran.findings.changes;
+            }
+        }
+        all
+    }
+
+    /// The verdict on one line.
+    #[must_use]
+    pub fn line(&self, language: Language) -> String {
+        let size = self
+            .size
+            .map_or_else(|| "?".to_owned(), |size| size.to_string());
+        let values = [
+            ("name", self.name.clone()),
+            ("node", self.node.display().to_string()),
+            ("size", size),
+            ("verdict", self.verdict.words(language)),
+        ];
+        say("report.volume", &values, language)
+    }
+
+    /// Everything but what e2fsck said.
+    #[must_use]
+    pub fn lines(&self, language: Language) -> Vec<String> {
+        let mut lines = vec![self.line(language)];
+        lines.extend(
+            self.before
+                .as_ref()
+                .map(|before| before_line(before, language)),
+        );
+        for ran in &self.steps {
+            let values = [
+                ("step", step_words(ran.step, language)),
+                ("outcome", ran.outcome.words(language)),
+                ("seconds", format!("{:.1}", ran.seconds)),
+            ];
+            lines.push(say("report.step", &values, language));
+        }
+        if !self.steps.is_empty() {
+            lines.extend(finding_lines(&self.findings(), language));
+        }
+        lines.extend(
+            self.lost_found
+                .iter()
+                .flat_map(|found| lost_lines(found, language)),
+        );
+        lines
+    }
+}
+
+impl Report {
+    /// As text, with all that e2fsck said.
+    #[must_use]
+    pub fn text(&self, language: Language) -> String {
+        let mode = match self.mode {
+            Mode::Inspect => "report.mode-inspect",
+            Mode::Preen => "report.mode-preen",
+            Mode::Repair => "report.mode-repair",
+        };
+        let values = [
+            ("began", time(self.began)),
+            ("seconds", format!("{:.1}", self.seconds)),
+        ];
+        let mut lines = vec![
+            say("report.title", &values, language),
+            say(mode, &[], language),
+        ];
+        for volume in &self.volumes {
+            lines.push(String::new());
+            lines.extend(volume.lines(language));
+            for ran in &volume.steps {
+                let arguments = [("arguments", ran.step.arguments().join(" "))];
+                lines.push(say("report.output", &arguments, language));
+                lines.extend(ran.output.lines().map(printable));
+            }
+        }
+        lines.push(String::new());
+        lines.join("\n")
+    }
+}
+
+/// A line of output, without what a terminal would act on.
+fn printable(line: &str) -> String {
+    let plain: String = line.chars().filter(|c| !c.is_control()).collect();
+    format!("    | {plain}")
+}
+
+/// What a step does.
+#[must_use]
+pub fn step_words(step: Step, language: Language) -> String {
+    let key = match step {
+        Step::Inspect => "step.inspect",
+        Step::Journal => "step.journal",
+        Step::Preen | Step::FullPreen => "step.preen",
+        Step::Repair => "step.repair",
+        Step::Verify => "step.verify",
+        Step::RepairFrom(backup) => {
+            let block = [("block", backup.block.to_string())];
+            return say("step.repair-from", &block, language);
+        }
+    };
+    say(key, &[], language)
+}
+
+fn kind_words(kind: Kind, language: Language) -> String {
+    let key = match kind {
+        Kind::Disk => "kind.disk",
+        Kind::Superblock => "kind.superblock",
+        Kind::Groups => "kind.groups",
+        Kind::Journal => "kind.journal",
+        Kind::Orphans => "kind.orphans",
+        Kind::Inodes => "kind.inodes",
+        Kind::Shared => "kind.shared",
+        Kind::Directories => "kind.directories",
+        Kind::Unattached => "kind.unattached",
+        Kind::Bitmaps => "kind.bitmaps",
+        Kind::Counts => "kind.counts",
+        Kind::Other => "kind.other",
+    };
+    say(key, &[], language)
+}
+
+fn before_line(before: &Superblock, language: Language) -> String {
+    let health = match before.health {
+        Health::Clean => "report.health-clean",
+        Health::NeedsRecovery => "report.health-needs-recovery",
+        Health::NeedsCheck => "report.health-needs-check",
+        Health::Errors => "report.health-errors",
+    };
+    let checked = match before.last_check {
+        0 => say("report.never", &[], language),
+        checked => time(checked),
+    };
+    let values = [
+        ("health", say(health, &[], language)),
+        ("errors", before.errors.to_string()),
+        ("checked", checked),
+    ];
+    say("report.before", &values, language)
+}
+
+fn finding_lines(findings: &Findings, language: Language) -> Vec<String> {
+    if findings.kinds.is_empty() {
+        return vec![say("report.nothing", &[], language)];
+    }
+    let mut lines = Vec::new();
+    for (kind, finding) in &findings.kinds {
+        let values = [
+            ("kind", kind_words(*kind, language)),
+            ("count", finding.count.to_string()),
+        ];
+        lines.push(say("report.found", &values, language));
+        for example in &finding.examples {
+            lines.push(say(
+                "report.example",
+                &[("text", example.clone())],
+                language,
+            ));
+        }
+    }
+    let count = [("count", findings.changes.to_string())];
+    lines.push(say("report.changes", &count, language));
+    lines
+}
+
+fn lost_lines(found: &LostFound, language: Language) -> Vec<String> {
+    if let Some(error) = &found.error {
+        let error = [("error", error.clone())];
+        return vec![say("report.lost-found-unreadable", &error, language)];
+    }
+    let mut lines = vec![say(
+        "report.lost-found",
+        &[("count", found.count.to_string())],
+        language,
+    )];
+    for LostFile { name, size } in &found.files {
+        let size = size.map_or_else(|| "-".to_owned(), |size| size.to_string());
+        let values = [("name", name.clone()), ("size", size)];
+        lines.push(say("report.lost-found-file", &values, language));
+    }
+    let more = found.count - found.files.len();
+    if more > 0 {
+        let count = [("count", more.to_string())];
+        lines.push(say("report.lost-found-more", &count, language));
+    }
+    lines
+}
+
+fn time(seconds: u64) -> String {
+    // Times of a damaged superblock are any number; what is beyond the calendar is said as it is.
+    UNIX_EPOCH
+        .checked_add(Duration::from_secs(seconds))
+        .filter(|_| seconds < 1 << 38)
+        .map_or_else(|| seconds.to_string(), clock::utc)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::backups::Backup;
+    use crate::check::outcome::Outcome;
+    use crate::check::verdict::Refusal;
+
+    fn ran(step: Step, exit: i32, lines: &[&str]) -> Ran {
+        let mut findings = Findings::default();
+        for line in lines {
+            findings.take(line, "state");
+        }
+        Ran {
+            step,
+            outcome: Outcome::exit(exit),
+            seconds: 1.25,
+            findings,
+            output: lines.join("\n"),
+        }
+    }
+
+    fn volume(name: &str, node: &str) -> VolumeReport {
+        let volume = Volume {
+            name: name.to_owned(),
+            path: Ok(node.into()),
+        };
+        VolumeReport::new(&volume, 1_795_400_000)
+    }
+
+    /// A volume that took every way, one that is lost and one that was left alone.
+    fn report() -> Report {
+        let inode = "Inode 12 has illegal block(s).  Clear? yes";
+        let entry = "Entry '\u{1b}[2J' in / (2) has deleted/unused inode 14.  Clear? yes";
+        let backup = Backup {
+            block: 32_768,
+            block_size: 4096,
+        };
+        let repaired = VolumeReport {
+            size: Some(Bytes::gb(50)),
+            seconds: 8.0,
+            before: Some(Superblock {
+                label: "state".to_owned(),
+                uuid: "0f3b7a52-9c1d-4e8f-a6b0-1234567890ab".to_owned(),
+                is_ext4: true,
+                size: Bytes::gb(50),
+                free: Bytes::gb(40),
+                health: Health::NeedsRecovery,
+                errors: 3,
+                mounts: 7,
+                last_check: 0,
+                last_mount: 1_795_300_000,
+                last_write: 1_795_300_100,
+            }),
+            steps: vec![
+                ran(Step::Journal, 0, &["state: recovering journal"]),
+                ran(
+                    Step::FullPreen,
+                    4,
+                    &["state: Inode 12 has illegal block(s).  "],
+                ),
+                ran(Step::Repair, 1, &[inode, entry]),
+                ran(
+                    Step::Verify,
+                    4,
+                    &["Free blocks count wrong (1, counted=2)."],
+                ),
+                ran(Step::RepairFrom(backup), 1, &[]),
+                ran(Step::Verify, 0, &[]),
+            ],
+            lost_found: Some(LostFound {
+                count: 501,
+                files: vec![LostFile {
+                    name: "#12".to_owned(),
+                    size: Some(Bytes::kib(4)),
+                }],
+                error: None,
+            }),
+            verdict: Verdict::Repaired,
+            ..volume("state", "/dev/sda7")
+        };
+        let lost = VolumeReport {
+            size: Some(Bytes::gb(2000)),
+            verdict: Verdict::Lost {
+                reason: Reason::NoSuperblock,
+            },
+            ..volume("data-1", "/dev/sda8")
+        };
+        let refused = VolumeReport {
+            verdict: Verdict::from(Refusal::Synchronising {
+                device: "/dev/md127".into(),
+                action: "resync".to_owned(),
+                percent: Some(40),
+            }),
+            ..volume("data-2", "/dev/md127")
+        };
+        Report {
+            program: "0.1.0".to_owned(),
+            mode: Mode::Repair,
+            began: 1_795_400_000,
+            seconds: 9.5,
+            volumes: vec![repaired, lost, refused],
+        }
+    }
+
+    /// The answers lie beside this file; VIGIE_BLESS=1 writes them anew.
+    #[test]
+    fn a_report_reads_as_it_did() {
+        let report = report();
+        let json = serde_json::to_string_pretty(&report).unwrap() + "\n";
+        for (name, text) in [
+            ("golden.json", json),
+            ("golden.en.txt", report.text(Language::En)),
+            ("golden.fr.txt", report.text(Language::Fr)),
+        ] {
+            let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/check/testdata");
+            let path = std::path::Path::new(folder).join(name);
+            if std::env::var_os("VIGIE_BLESS").is_some() {
+                std::fs::write(&path, &text).unwrap();
+            }
+            assert_eq!(text, std::fs::read_to_string(&path).unwrap(), "{name}");
+        }
+    }
+
+    #[test]
+    fn times_of_a_damaged_superblock_are_any_number() {
+        assert_eq!(time(0), "1970-01-01T00:00:00Z");
+        for wild in [1 << 38, u64::MAX] {
+            assert_eq!(time(wild), wild.to_string());
+        }
+    }
+}

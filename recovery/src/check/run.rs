@@ -1,0 +1,418 @@
+//! One run of e2fsck: a child of its own process group, so that what a person types at the
+//! terminal does not reach it; nothing on its standard input, its output in bounded memory, its
+//! progress told at least each second.
+//!
+//! Progress comes through standard error (`-C 2`), which e2fsck otherwise uses for what it says of
+//! itself alone: lines that are none of progress are output. A run that writes is never ended from
+//! here; one that only looks is, where a person asks to stop.
+
+use std::io::Read;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, ChildStdout, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use serde::Serialize;
+use vigie_installer::toolbox::Toolbox;
+
+use super::findings::Findings;
+use super::ladder::Step;
+use super::outcome::Outcome;
+use super::output::{Excerpt, Lines};
+use super::progress::Meter;
+
+/// How often it is told how far a run is, be there news or not.
+const TICK: Duration = Duration::from_millis(500);
+/// What is kept of the beginning of an output, and of its end.
+const KEPT: usize = 64 << 10;
+/// What a pipe holds.
+const CHUNK: usize = 64 << 10;
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Going {
+    /// The step.
+    pub step: Step,
+    /// Pass and share.
+    #[serde(flatten)]
+    pub meter: Meter,
+    /// Since the run began.
+    pub seconds: u64,
+    /// Since e2fsck last said anything.
+    pub silent_seconds: u64,
+}
+
+/// Who is told of a run, and who may end it.
+pub trait Watch {
+    /// e2fsck runs, as this process.
+    fn begins(&mut self, step: Step, process: u32);
+    /// At least each second.
+    fn goes(&mut self, going: &Going);
+    /// Whether a person has asked to stop.
+    fn asked_to_stop(&self) -> bool;
+}
+
+/// A run that came to its end.
+#[derive(Clone, Debug, Serialize)]
+pub struct Ran {
+    /// The step.
+    pub step: Step,
+    /// How it ended.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+    /// How long it took.
+    pub seconds: f64,
+    /// What e2fsck said, understood.
+    pub findings: Findings,
+    /// What e2fsck said; its middle may be left out.
+    pub output: String,
+}
+
+/// What kept e2fsck from being run to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// It is not there, or the system has no room for it.
+    #[error("starting e2fsck on {}: {source}; is e2fsprogs installed?", volume.display())]
+    Start {
+        /// The volume.
+        volume: PathBuf,
+        /// What happened.
+        source: std::io::Error,
+    },
+    /// Its output could not be read.
+    #[error("listening to e2fsck on {}: {source}", volume.display())]
+    Listen {
+        /// The volume.
+        volume: PathBuf,
+        /// What happened.
+        source: std::io::Error,
+    },
+}
+
+/// Runs a step on a volume; `name` is what e2fsck calls it: its label, or its path.
+///
+/// # Errors
+/// e2fsck could not be started, or not be listened to.
+pub fn run(
+    tools: &dyn Toolbox,
+    step: Step,
+    volume: &Path,
+    name: &str,
+    watch: &mut dyn Watch,
+) -> Result<Ran, RunError> {
+    let begun = Instant::now();
+    let start = |source| RunError::Start {
+        volume: volume.to_owned(),
+        source,
+    };
+    let mut command = tools.command("e2fsck");
+    command.args(step.arguments()).args(["-C", "2"]).arg(volume);
+    command.env("LC_ALL", "C").process_group(0);
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(start)?;
+    watch.begins(step, child.id());
+    let mut heard = Heard::new(step, name, begun);
+    let listened = listen(&mut child, &mut heard, watch);
+    // Whatever happened, the child is waited for: nobody else may write to the volume before.
+    let status = child.wait();
+    let listen = |source| RunError::Listen {
+        volume: volume.to_owned(),
+        source,
+    };
+    listened.and(Ok(())).map_err(listen)?;
+    Ok(heard.end(status.map_err(listen)?.into()))
+}
+
+fn listen(child: &mut Child, heard: &mut Heard, watch: &mut dyn Watch) -> std::io::Result<()> {
+    let mut out = child.stdout.take();
+    let mut errors = child.stderr.take();
+    let mut buffer = vec![0; CHUNK];
+    while out.is_some() || errors.is_some() {
+        wait(&out, &errors, heard.until_tick())?;
+        // Progress last: what is said before it is heard before it.
+        if is_ready(&out)? && !heard.hear_output(out.as_mut(), &mut buffer)? {
+            out = None;
+        }
+        if is_ready(&errors)? && !heard.hear_errors(errors.as_mut(), &mut buffer)? {
+            errors = None;
+        }
+        if heard.until_tick().is_zero() {
+            watch.goes(&heard.going());
+            heard.told = Instant::now();
+        }
+        if !heard.step.writes() && watch.asked_to_stop() {
+            child.kill()?;
+        }
+    }
+    watch.goes(&heard.going());
+    Ok(())
+}
+
+/// Waits for one of the two, no longer than until the next tick.
+fn wait(
+    out: &Option<ChildStdout>,
+    errors: &Option<ChildStderr>,
+    limit: Duration,
+) -> std::io::Result<()> {
+    let both = [
+        out.as_ref().map(AsFd::as_fd),
+        errors.as_ref().map(AsFd::as_fd),
+    ];
+    let ready = both.into_iter().flatten();
+    ready_of(ready.collect(), limit).map(drop)
+}
+
+fn is_ready(stream: &Option<impl AsFd>) -> std::io::Result<bool> {
+    match stream {
+        Some(stream) => ready_of(vec![stream.as_fd()], Duration::ZERO),
+        None => Ok(false),
+    }
+}
+
+/// Whether one of them has something to read, be it its end.
+fn ready_of(streams: Vec<BorrowedFd<'_>>, limit: Duration) -> std::io::Result<bool> {
+    let mut polled: Vec<PollFd<'_>> = streams
+        .iter()
+        .map(|stream| PollFd::new(stream, PollFlags::IN))
+        .collect();
+    let limit = Timespec::try_from(limit).map_err(std::io::Error::other)?;
+    match poll(&mut polled, Some(&limit)) {
+        Ok(ready) => Ok(ready > 0),
+        // A signal: the caller looks whether it was asked to stop.
+        Err(rustix::io::Errno::INTR) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What was heard of a run so far.
+struct Heard<'a> {
+    step: Step,
+    name: &'a str,
+    begun: Instant,
+    /// When it was last told how far the run is.
+    told: Instant,
+    /// When e2fsck last said anything.
+    spoke: Instant,
+    meter: Meter,
+    findings: Findings,
+    kept: Excerpt,
+    out: Lines,
+    errors: Lines,
+}
+
+impl<'a> Heard<'a> {
+    fn new(step: Step, name: &'a str, begun: Instant) -> Self {
+        Self {
+            step,
+            name,
+            begun,
+            told: begun,
+            spoke: begun,
+            meter: Meter::default(),
+            findings: Findings::default(),
+            kept: Excerpt::new(KEPT),
+            out: Lines::default(),
+            errors: Lines::default(),
+        }
+    }
+
+    fn until_tick(&self) -> Duration {
+        TICK.saturating_sub(self.told.elapsed())
+    }
+
+    fn going(&self) -> Going {
+        Going {
+            step: self.step,
+            meter: self.meter,
+            seconds: self.begun.elapsed().as_secs(),
+            silent_seconds: self.spoke.elapsed().as_secs(),
+        }
+    }
+
+    /// Reads what is there of the standard output; false at its end.
+    fn hear_output(
+        &mut self,
+        stream: Option<&mut ChildStdout>,
+        buffer: &mut [u8],
+    ) -> std::io::Result<bool> {
+        let bytes = read(stream, buffer)?;
+        self.spoke = Instant::now();
+        let (findings, name) = (&mut self.findings, self.name);
+        self.kept.push(bytes);
+        self.out.take(bytes, |line| {
+            findings.take(&String::from_utf8_lossy(line), name);
+        });
+        Ok(!bytes.is_empty())
+    }
+
+    /// The same of standard error, where progress comes, too.
+    fn hear_errors(
+        &mut self,
+        stream: Option<&mut ChildStderr>,
+        buffer: &mut [u8],
+    ) -> std::io::Result<bool> {
+        let bytes = read(stream, buffer)?;
+        self.spoke = Instant::now();
+        let (meter, findings, kept) = (&mut self.meter, &mut self.findings, &mut self.kept);
+        let name = self.name;
+        self.errors.take(bytes, |line| {
+            if !meter.take(line) {
+                kept.push(line);
+                kept.push(b"\n");
+                findings.take(&String::from_utf8_lossy(line), name);
+            }
+        });
+        Ok(!bytes.is_empty())
+    }
+
+    fn end(mut self, outcome: Outcome) -> Ran {
+        let (findings, kept, name) = (&mut self.findings, &mut self.kept, self.name);
+        let mut last = |line: &[u8]| findings.take(&String::from_utf8_lossy(line), name);
+        self.out.finish(&mut last);
+        self.errors.finish(|line| {
+            kept.push(line);
+            last(line);
+        });
+        Ran {
+            step: self.step,
+            outcome,
+            seconds: self.begun.elapsed().as_secs_f64(),
+            findings: self.findings,
+            output: self.kept.text(),
+        }
+    }
+}
+
+fn read<'b>(stream: Option<&mut impl Read>, buffer: &'b mut [u8]) -> std::io::Result<&'b [u8]> {
+    let Some(stream) = stream else { return Ok(&[]) };
+    loop {
+        match stream.read(buffer) {
+            Ok(length) => return Ok(&buffer[..length]),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    /// A shell that is e2fsck.
+    struct Shell(&'static str);
+
+    impl Toolbox for Shell {
+        fn command(&self, program: &str) -> Command {
+            assert_eq!(program, "e2fsck");
+            let mut command = Command::new("/bin/sh");
+            command.args(["-c", self.0, "e2fsck"]);
+            command
+        }
+    }
+
+    #[derive(Default)]
+    struct Told {
+        goings: Vec<Going>,
+        process: Option<u32>,
+        stop: bool,
+    }
+
+    impl Watch for Told {
+        fn begins(&mut self, _: Step, process: u32) {
+            self.process = Some(process);
+        }
+
+        fn goes(&mut self, going: &Going) {
+            self.goings.push(*going);
+        }
+
+        fn asked_to_stop(&self) -> bool {
+            self.stop
+        }
+    }
+
+    fn ran(script: &'static str, step: Step, told: &mut Told) -> Ran {
+        run(&Shell(script), step, Path::new("/volume"), "state", told).unwrap()
+    }
+
+    #[test]
+    fn a_run_is_heard_to_its_end() {
+        let script = "echo \"$@\"; echo 1 0 10 state >&2; echo 1 5 10 state >&2; \
+                      echo 'state: Inode 7, i_size is 1, should be 2.  FIXED.'; \
+                      echo 'e2fsck: Input/output error' >&2; printf 'Fix? yes'; read x; \
+                      test -z \"$x\" && test \"$LC_ALL\" = C && exit 5";
+        let mut told = Told::default();
+        let ran = ran(script, Step::FullPreen, &mut told);
+        assert_eq!(ran.outcome, Outcome::exit(5));
+        assert!(
+            ran.output.starts_with("-f -p -C 2 /volume\n"),
+            "{}",
+            ran.output
+        );
+        assert!(!ran.output.contains("1 5 10"), "{}", ran.output);
+        assert!(ran.output.contains("Input/output error"), "{}", ran.output);
+        assert_eq!((ran.findings.count(), ran.findings.changes), (2, 2));
+        let last = told.goings.last().unwrap();
+        assert_eq!((last.meter.pass, last.meter.permille), (1, 350));
+    }
+
+    #[test]
+    fn a_silent_run_is_told_of_each_second_and_noise_stays_bounded() {
+        let mut told = Told::default();
+        let quiet = ran("exec sleep 1.7", Step::Repair, &mut told);
+        assert!(quiet.outcome.is_clean());
+        assert!(told.goings.len() >= 3, "{:?}", told.goings);
+        assert_eq!(
+            told.goings.last().unwrap().silent_seconds,
+            0,
+            "its end was heard"
+        );
+        assert_eq!(told.goings[told.goings.len() - 2].silent_seconds, 1);
+        let loud = ran(
+            "yes x | head -c 3000000; yes | head -c 1000000 >&2",
+            Step::Repair,
+            &mut told,
+        );
+        assert!(loud.output.len() < 2 * KEPT + 100, "{}", loud.output.len());
+        assert!(loud.output.contains("bytes left out"));
+    }
+
+    #[test]
+    fn only_a_run_that_does_not_write_is_stopped() {
+        let mut told = Told {
+            stop: true,
+            ..Told::default()
+        };
+        let looked = ran("exec sleep 60", Step::Inspect, &mut told);
+        assert_eq!(looked.outcome.signal, Some(9));
+        let wrote = ran("exec sleep 0.7", Step::Repair, &mut told);
+        assert!(wrote.outcome.is_clean());
+        assert_ne!(told.process, None);
+    }
+
+    #[test]
+    fn what_cannot_be_started_is_told() {
+        struct Nothing;
+        impl Toolbox for Nothing {
+            fn command(&self, _: &str) -> Command {
+                Command::new("/no/such/e2fsck")
+            }
+        }
+        let volume = Path::new("/dev/vda7");
+        let error = run(
+            &Nothing,
+            Step::Repair,
+            volume,
+            "state",
+            &mut Told::default(),
+        );
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("e2fsck on /dev/vda7"), "{error}");
+    }
+}

@@ -1,0 +1,368 @@
+//! How a check is shown: a bar where a person watches a terminal, lines where it cannot move its
+//! cursor, JSON lines for a program.
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::{Value, json};
+use vigie_settings::Language;
+
+use super::ladder::Step;
+use super::report::{VolumeReport, step_words};
+use super::run::{Going, Watch as WatchRun};
+use super::volume::{Volume, Watch};
+use super::words::say;
+
+/// Plain lines come no more often than this.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+/// A silence of this many seconds is spoken of.
+const SILENCE: u64 = 3;
+/// Often enough for eyes, and for a serial line.
+const DRAWN_PER_SECOND: u8 = 3;
+
+/// Who shows.
+enum Shown {
+    Json,
+    Bar(Option<ProgressBar>),
+    Lines { last: Option<(Step, u8, Instant)> },
+}
+
+/// Shows a check; knows whether a person has asked to stop.
+pub struct Show<W> {
+    out: W,
+    shown: Shown,
+    language: Language,
+    stop: Arc<AtomicBool>,
+    told_stop: bool,
+    name: String,
+    /// How many times ten seconds an array was waited for.
+    waited: Option<u64>,
+}
+
+impl<W: Write> Show<W> {
+    /// As it fits: JSON where asked for, a bar on a terminal that can show one, else lines. Results
+    /// go to `out`.
+    pub fn fitting(out: W, json: bool, language: Language, stop: Arc<AtomicBool>) -> Self {
+        let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb" || term.is_empty());
+        let shown = if json {
+            Shown::Json
+        } else if io::stderr().is_terminal() && !dumb {
+            Shown::Bar(None)
+        } else {
+            Shown::Lines { last: None }
+        };
+        Self::new(out, shown, language, stop)
+    }
+
+    fn new(out: W, shown: Shown, language: Language, stop: Arc<AtomicBool>) -> Self {
+        Self {
+            out,
+            shown,
+            language,
+            stop,
+            told_stop: false,
+            name: String::new(),
+            waited: None,
+        }
+    }
+
+    /// A line for the reader; one that cannot be written must not end a repair.
+    pub fn line(&mut self, line: &str) {
+        if let Shown::Bar(bar) = &mut self.shown
+            && let Some(bar) = bar.take()
+        {
+            bar.finish_and_clear();
+        }
+        let _ = writeln!(self.out, "{line}").and_then(|()| self.out.flush());
+    }
+
+    fn json(&mut self, value: &Value) {
+        self.line(&value.to_string());
+    }
+
+    fn tell_stop(&mut self) {
+        if self.stop.load(Ordering::Relaxed) && !self.told_stop {
+            self.told_stop = true;
+            match self.shown {
+                Shown::Json => self.json(&json!({"event": "will-stop"})),
+                _ => self.line(&say("show.will-stop", &[], self.language)),
+            }
+        }
+    }
+
+    fn draw(&mut self, going: &Going) {
+        let message = self.message(going);
+        let Shown::Bar(bar) = &mut self.shown else {
+            return;
+        };
+        move_bar(bar, message, u64::from(going.meter.permille));
+    }
+
+    fn message(&self, going: &Going) -> String {
+        let values = [
+            ("step", step_words(going.step, self.language)),
+            ("pass", going.meter.pass.max(1).to_string()),
+        ];
+        let mut message = say("show.progress", &values, self.language);
+        if going.silent_seconds >= SILENCE {
+            let seconds = [("seconds", going.silent_seconds.to_string())];
+            message += &say("show.waits", &seconds, self.language);
+        }
+        message
+    }
+
+    fn plain(&mut self, going: &Going) {
+        let Shown::Lines { last } = &mut self.shown else {
+            return;
+        };
+        let pass = going.meter.pass;
+        let fresh = last.is_some_and(|(step, known, at)| {
+            step == going.step && known == pass && at.elapsed() < LINE_EVERY
+        });
+        // A step that has not said anything yet, or a pass of an instant, is no news.
+        if fresh || pass == 0 && going.seconds == 0 {
+            return;
+        }
+        *last = Some((going.step, pass, Instant::now()));
+        let values = [
+            ("name", self.name.clone()),
+            ("step", step_words(going.step, self.language)),
+            ("pass", pass.max(1).to_string()),
+            ("percent", (going.meter.permille / 10).to_string()),
+            ("seconds", going.seconds.to_string()),
+        ];
+        let mut line = say("show.line", &values, self.language);
+        if going.silent_seconds >= SILENCE {
+            let seconds = [("seconds", going.silent_seconds.to_string())];
+            line += &say("show.waits", &seconds, self.language);
+        }
+        self.line(&line);
+    }
+}
+
+/// Each tick turns the mark: what moves is alive.
+fn move_bar(bar: &mut Option<ProgressBar>, message: String, permille: u64) {
+    let bar = bar.get_or_insert_with(new_bar);
+    bar.set_message(message);
+    bar.set_position(permille);
+    bar.tick();
+}
+
+fn new_bar() -> ProgressBar {
+    let target = ProgressDrawTarget::stderr_with_hz(DRAWN_PER_SECOND);
+    let style = ProgressStyle::with_template(
+        "{spinner} [{bar:16}] {percent:>3} % {elapsed:>4}  {wide_msg}",
+    );
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+    // Console fonts have no other characters for certain.
+    let style = style.progress_chars("=> ").tick_chars("|/-\\ ");
+    ProgressBar::with_draw_target(Some(1000), target).with_style(style)
+}
+
+impl<W: Write> WatchRun for Show<W> {
+    fn begins(&mut self, step: Step, _: u32) {
+        if let Shown::Json = self.shown {
+            let name = self.name.clone();
+            self.json(&json!({"event": "step", "name": name, "step": step}));
+        }
+    }
+
+    fn goes(&mut self, going: &Going) {
+        self.tell_stop();
+        match self.shown {
+            Shown::Json => {
+                let mut event = json!({"event": "progress", "name": self.name});
+                merge(&mut event, serde_json::to_value(going));
+                self.json(&event);
+            }
+            Shown::Bar(_) => self.draw(going),
+            Shown::Lines { .. } => self.plain(going),
+        }
+    }
+
+    fn asked_to_stop(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+}
+
+impl<W: Write> Watch for Show<W> {
+    fn volume(&mut self, at: usize, of: usize, volume: &Volume) {
+        self.name.clone_from(&volume.name);
+        self.waited = None;
+        let node = volume.node().display().to_string();
+        if let Shown::Json = self.shown {
+            let event =
+                json!({"event": "volume", "at": at, "of": of, "name": volume.name, "node": node});
+            return self.json(&event);
+        }
+        let values = [
+            ("at", at.to_string()),
+            ("of", of.to_string()),
+            ("name", volume.name.clone()),
+            ("node", node),
+        ];
+        self.line(&say("show.volume", &values, self.language));
+    }
+
+    fn waits(&mut self, percent: Option<u8>, seconds: u64) {
+        self.tell_stop();
+        let name = self.name.clone();
+        if let Shown::Json = self.shown {
+            let event =
+                json!({"event": "waiting", "name": name, "percent": percent, "seconds": seconds});
+            return self.json(&event);
+        }
+        let share = percent.unwrap_or(0);
+        let percent = percent.map_or_else(|| "?".to_owned(), |percent| percent.to_string());
+        let values = [
+            ("name", name),
+            ("percent", percent),
+            ("seconds", seconds.to_string()),
+        ];
+        let line = say("show.synchronising", &values, self.language);
+        let tens = seconds / LINE_EVERY.as_secs();
+        if let Shown::Bar(bar) = &mut self.shown {
+            move_bar(bar, line, u64::from(share) * 10);
+        } else if self.waited.replace(tens) != Some(tens) {
+            self.line(&line);
+        }
+    }
+
+    fn ends(&mut self, report: &VolumeReport) {
+        if let Shown::Lines { last } = &mut self.shown {
+            *last = None;
+        }
+        match self.shown {
+            Shown::Json => {
+                let mut event = json!({"event": "result"});
+                merge(&mut event, serde_json::to_value(report));
+                without_output(&mut event);
+                self.json(&event);
+            }
+            _ => self.line(&report.lines(self.language).join("\n")),
+        }
+    }
+}
+
+fn merge(event: &mut Value, more: serde_json::Result<Value>) {
+    if let (Some(event), Ok(Value::Object(more))) = (event.as_object_mut(), more) {
+        event.extend(more);
+    }
+}
+
+/// What e2fsck said as it stands is in the report; a line would be as long as that.
+fn without_output(event: &mut Value) {
+    let steps = event.get_mut("steps").and_then(Value::as_array_mut);
+    for step in steps.into_iter().flatten() {
+        if let Some(step) = step.as_object_mut() {
+            step.remove("output");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::progress::Meter;
+
+    fn going(step: Step, pass: u8, permille: u16, seconds: u64, silent_seconds: u64) -> Going {
+        Going {
+            step,
+            meter: Meter { pass, permille },
+            seconds,
+            silent_seconds,
+        }
+    }
+
+    /// A repair of a moment, one that is long and silent, and a person who wants to stop.
+    fn told(shown: Shown, language: Language) -> String {
+        let mut out = Vec::new();
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut show = Show::new(&mut out, shown, language, Arc::clone(&stop));
+        let volume = Volume {
+            name: "data-1".to_owned(),
+            path: Ok("/dev/sda8".into()),
+        };
+        show.volume(1, 2, &volume);
+        for seconds in 0..25 {
+            show.waits(Some(40), seconds);
+        }
+        show.begins(Step::Journal, 7);
+        show.goes(&going(Step::Journal, 0, 0, 0, 0));
+        show.begins(Step::Repair, 8);
+        for permille in 0..700 {
+            show.goes(&going(Step::Repair, 1, permille, 3, 0));
+        }
+        stop.store(true, Ordering::Relaxed);
+        show.goes(&going(Step::Repair, 2, 700, 60, 0));
+        show.goes(&going(Step::Repair, 4, 920, 90, 12));
+        assert!(show.asked_to_stop());
+        let mut report = VolumeReport::new(&volume, 0);
+        report.steps.clear();
+        show.ends(&report);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn lines_are_few_and_say_that_it_lives() {
+        let expected = "Volume 1 sur 2 : data-1, /dev/sda8\n\
+            data-1 : attente de la grappe, 40 %, 0 s\n\
+            data-1 : attente de la grappe, 40 %, 10 s\n\
+            data-1 : attente de la grappe, 40 %, 20 s\n\
+            data-1 : réparation, phase 1 sur 5, 0 %, 3 s\n\
+            Arrêt après ce volume : une réparation ne doit pas être interrompue.\n\
+            data-1 : réparation, phase 2 sur 5, 70 %, 60 s\n\
+            data-1 : réparation, phase 4 sur 5, 92 %, 90 s, e2fsck muet depuis 12 s, toujours au travail\n\
+            Volume data-1 (/dev/sda8, ?) : NON VÉRIFIÉ : arrêt demandé avant son tour\n";
+        assert_eq!(told(Shown::Lines { last: None }, Language::Fr), expected);
+    }
+
+    #[test]
+    fn json_lines_are_objects_of_known_events() {
+        let text = told(Shown::Json, Language::En);
+        let events: Vec<Value> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let count = |name: &str| events.iter().filter(|one| one["event"] == name).count();
+        let names = [
+            "volume",
+            "waiting",
+            "step",
+            "progress",
+            "will-stop",
+            "result",
+        ];
+        assert_eq!(names.map(count), [1, 25, 2, 703, 1, 1]);
+        assert_eq!(events.len(), names.map(count).iter().sum::<usize>());
+        let last = &events[events.len() - 2];
+        let expected = json!({"event": "progress", "name": "data-1", "step": "repair", "pass": 4,
+            "permille": 920, "seconds": 90, "silent_seconds": 12});
+        assert_eq!(*last, expected);
+        let result = events.last().unwrap();
+        assert_eq!(
+            (&result["verdict"], &result["name"]),
+            (&json!("not-checked"), &json!("data-1"))
+        );
+    }
+
+    #[test]
+    fn a_reader_that_is_gone_ends_nothing() {
+        struct Gone;
+        impl Write for Gone {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+        }
+        let stop = Arc::default();
+        let mut show = Show::new(Gone, Shown::Json, Language::En, stop);
+        show.goes(&going(Step::Repair, 1, 10, 1, 0));
+        assert!(!show.asked_to_stop());
+    }
+}

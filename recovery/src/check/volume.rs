@@ -1,0 +1,212 @@
+//! One volume from the first look to the verdict.
+
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use vigie_installer::toolbox::Toolbox;
+
+use super::array;
+use super::in_use::{Held, Uses, hold};
+use super::ladder::{Ladder, Mode, Next, Step};
+use super::look::{Looked, look};
+use super::lost_found;
+use super::report::VolumeReport;
+use super::run::{Going, Ran, Watch as WatchRun, run};
+use super::verdict::{Reason, Refusal, Verdict};
+
+/// How often an array that is waited for is looked at.
+const WAIT: Duration = Duration::from_millis(500);
+
+/// A volume that is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Volume {
+    /// What a person knows it by.
+    pub name: String,
+    /// Its device node or image file; why there is none.
+    pub path: Result<PathBuf, (PathBuf, Refusal)>,
+}
+
+impl Volume {
+    /// Its device node or image file, or what was to become it.
+    #[must_use]
+    pub fn node(&self) -> &Path {
+        match &self.path {
+            Ok(path) | Err((path, _)) => path,
+        }
+    }
+}
+
+/// Who is told of a check.
+pub trait Watch: WatchRun {
+    /// The next volume begins, this one of so many.
+    fn volume(&mut self, at: usize, of: usize, volume: &Volume);
+    /// Its array is waited for, at least each second.
+    fn waits(&mut self, percent: Option<u8>, seconds: u64);
+    /// It is over.
+    fn ends(&mut self, report: &VolumeReport);
+}
+
+/// Nobody is told, and nobody asks to stop.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl WatchRun for Silent {
+    fn begins(&mut self, _: Step, _: u32) {}
+    fn goes(&mut self, _: &Going) {}
+    fn asked_to_stop(&self) -> bool {
+        false
+    }
+}
+
+impl Watch for Silent {
+    fn volume(&mut self, _: usize, _: usize, _: &Volume) {}
+    fn waits(&mut self, _: Option<u8>, _: u64) {}
+    fn ends(&mut self, _: &VolumeReport) {}
+}
+
+/// How volumes are checked.
+pub struct Check<'a> {
+    /// Where e2fsck and debugfs come from.
+    pub tools: &'a dyn Toolbox,
+    /// Who uses what on this machine.
+    pub uses: Uses,
+    /// How far it may go.
+    pub mode: Mode,
+    /// An array that is being synchronised is waited for.
+    pub wait: bool,
+}
+
+impl Check<'_> {
+    /// Checks the volumes, one after the other; what becomes of one stops no other. A person who
+    /// asks to stop is heard between two.
+    pub fn all(&self, volumes: &[Volume], watch: &mut dyn Watch) -> Vec<VolumeReport> {
+        let mut reports = Vec::new();
+        for (volume, at) in volumes.iter().zip(1..) {
+            watch.volume(at, volumes.len(), volume);
+            let report = self.one(volume, watch);
+            watch.ends(&report);
+            reports.push(report);
+        }
+        reports
+    }
+
+    /// Checks one volume.
+    pub fn one(&self, volume: &Volume, watch: &mut dyn Watch) -> VolumeReport {
+        let begun = Instant::now();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let mut report = VolumeReport::new(volume, now.unwrap_or_default().as_secs());
+        report.verdict = match self.prepare(volume, watch) {
+            Ok((path, looked, _held)) => {
+                report.size = Some(looked.size);
+                report.before.clone_from(&looked.superblock);
+                self.climb(&path, &looked, &mut report, watch)
+            }
+            Err(reason) => Verdict::NotChecked { reason },
+        };
+        report.seconds = begun.elapsed().as_secs_f64();
+        report
+    }
+
+    /// Everything that may keep a volume from being touched.
+    fn prepare(
+        &self,
+        volume: &Volume,
+        watch: &mut dyn Watch,
+    ) -> Result<(PathBuf, Looked, Held), Reason> {
+        if watch.asked_to_stop() {
+            return Err(Reason::Stopped);
+        }
+        let refused = |refusal| Reason::Refused { refusal };
+        let path = volume.path.clone().map_err(|(_, why)| refused(why))?;
+        let path = real(&path).map_err(refused)?;
+        self.settle(&path, watch)?;
+        self.uses.free(&path).map_err(refused)?;
+        let held = hold(&path).map_err(refused)?;
+        let looked = look(&path).map_err(refused)?;
+        Ok((path, looked, held))
+    }
+
+    /// Waits for the volume's array, or says why not.
+    fn settle(&self, path: &Path, watch: &mut dyn Watch) -> Result<(), Reason> {
+        let begun = Instant::now();
+        loop {
+            let refusal = match array::settled(&self.uses.sysfs, path) {
+                Ok(()) => return Ok(()),
+                Err(refusal) => refusal,
+            };
+            let Refusal::Synchronising { percent, .. } = refusal else {
+                return Err(Reason::Refused { refusal });
+            };
+            if !self.wait {
+                return Err(Reason::Refused { refusal });
+            }
+            if watch.asked_to_stop() {
+                return Err(Reason::Stopped);
+            }
+            watch.waits(percent, begun.elapsed().as_secs());
+            thread::sleep(WAIT);
+        }
+    }
+
+    fn climb(
+        &self,
+        path: &Path,
+        looked: &Looked,
+        report: &mut VolumeReport,
+        watch: &mut dyn Watch,
+    ) -> Verdict {
+        let name = called(path, looked);
+        let mut ladder = Ladder::new(self.mode, &looked.found);
+        let verdict = loop {
+            let step = match ladder.next().clone() {
+                Next::Run(step) => step,
+                Next::End(verdict) => break verdict,
+            };
+            match run(self.tools, step, path, &name, watch) {
+                Ok(ran) => {
+                    ladder.ended(ran.outcome, ran.findings.blame());
+                    report.steps.push(ran);
+                }
+                Err(error) => {
+                    let error = error.to_string();
+                    let reason = Reason::NotRun { error };
+                    return Verdict::NotChecked { reason };
+                }
+            }
+        };
+        if verdict.is_good() && report.steps.iter().any(has_changed) {
+            report.lost_found = Some(lost_found::list(self.tools, path));
+        }
+        match verdict {
+            // It was ended because somebody asked.
+            Verdict::NotChecked {
+                reason: Reason::Killed { .. },
+            } if watch.asked_to_stop() => Verdict::NotChecked {
+                reason: Reason::Stopped,
+            },
+            verdict => verdict,
+        }
+    }
+}
+
+fn has_changed(ran: &Ran) -> bool {
+    ran.step.writes() && !ran.outcome.is_clean()
+}
+
+/// The path without links. e2fsck takes what follows a question mark for options.
+fn real(path: &Path) -> Result<PathBuf, Refusal> {
+    let real = path.canonicalize().map_err(|error| Refusal::Unreadable {
+        error: error.to_string(),
+    })?;
+    let plain = real.to_str().is_some_and(|text| !text.contains('?'));
+    plain.then_some(real).ok_or(Refusal::NoVolume)
+}
+
+/// What e2fsck puts before each line of a preen.
+fn called(path: &Path, looked: &Looked) -> String {
+    let label = looked.superblock.as_ref().map(|one| one.label.clone());
+    label
+        .filter(|label| !label.is_empty())
+        .unwrap_or_else(|| path.display().to_string())
+}
