@@ -35,8 +35,12 @@ pub struct Now<'a> {
     pub tried: &'a [String],
     /// A version is installed and not started.
     pub waiting: bool,
+    /// A person asked for the other slot, and has not restarted yet.
+    pub going_back: bool,
     /// The settings let the machine restart now ([`is_time`]).
     pub in_window: bool,
+    /// The settings name a plain server: what came from one that they do not name any more is left.
+    pub plain_server: bool,
     /// The package, by the SHA-256 of its signed header, that a fleet server lets be installed now.
     pub consent: Option<&'a str>,
 }
@@ -54,6 +58,9 @@ pub fn next<'a>(found: &'a [Found], records: &[Record], now: Now<'_>) -> Step<'a
     let Now {
         waiting, in_window, ..
     } = now;
+    if now.going_back {
+        return Step::Nothing;
+    }
     if waiting {
         // What a person installed, a person starts.
         let open = history::open_installation(records);
@@ -76,7 +83,8 @@ fn best<'a>(found: &'a [Found], records: &[Record], now: Now<'_>) -> Option<&'a 
     let consent = now.consent;
     let not_again = history::not_again(records);
     let may = |found: &Found| match found.door {
-        Door::Scp | Door::Https => true,
+        Door::Scp => true,
+        Door::Https => now.plain_server,
         Door::Fleet => consent.is_some() && found.package.as_deref() == consent,
         _ => false,
     };
@@ -149,7 +157,9 @@ mod tests {
     const IN_WINDOW: Now<'_> = Now {
         tried: &[],
         waiting: false,
+        going_back: false,
         in_window: true,
+        plain_server: true,
         consent: Some("3 false"),
     };
 
@@ -250,8 +260,8 @@ mod tests {
             let now = Now {
                 waiting,
                 in_window,
-                tried: &[],
                 consent: None,
+                ..IN_WINDOW
             };
             assert_eq!(next(&all, records, now), expected);
         }
@@ -260,6 +270,22 @@ mod tests {
             ..IN_WINDOW
         };
         assert_eq!(next(&[], &[], outside), Step::Nothing);
+    }
+
+    #[test]
+    fn what_a_person_has_decided_is_not_overruled() {
+        let all = [found(Door::Https, 3, false)];
+        let going_back = Now {
+            going_back: true,
+            ..IN_WINDOW
+        };
+        assert_eq!(next(&all, &[], going_back), Step::Nothing);
+        let switched_off = Now {
+            plain_server: false,
+            ..IN_WINDOW
+        };
+        assert_eq!(next(&all, &[], switched_off), Step::Nothing);
+        assert_eq!(next(&all, &[], IN_WINDOW), Step::Apply(&all[0]));
     }
 
     #[test]
@@ -349,10 +375,10 @@ mod tests {
             ("23:30", vec![ready(2)], &ours, true, "restart"),
         ] {
             let now = Now {
-                tried: &[],
                 waiting,
                 in_window: is_time(Some(&window), minute(time), true),
                 consent: None,
+                ..IN_WINDOW
             };
             let done = match next(&found, records, now) {
                 Step::Nothing => "nothing".to_owned(),

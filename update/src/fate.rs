@@ -301,8 +301,14 @@ pub fn waiting(state: &BootState, running: Slot) -> bool {
     state.first == running.other() && !other.good && other.tries > 0
 }
 
-/// A person goes back: takes back an installation that was not started yet, or makes the other
-/// slot the next to start.
+/// Whether a person asked for the other slot, which is good, and has not restarted yet.
+#[must_use]
+pub fn going_back(state: &BootState, running: Slot) -> bool {
+    state.first == running.other() && state.slot(running.other()).good
+}
+
+/// A person goes back: takes back an installation, or another going back, that was not started yet,
+/// or makes the other slot the next to start.
 ///
 /// # Errors
 /// There is nothing to go back to, or the boot state refuses: nothing was changed.
@@ -318,6 +324,9 @@ pub fn rollback(
     let other = running.other();
     let outcome = if waiting(&state, running) {
         go_to_other(&mut state, other);
+        Outcome::Cancelled
+    } else if going_back(&state, running) {
+        state.first = running;
         Outcome::Cancelled
     } else {
         may_go_back(&state, other, machine, folder)?;
@@ -598,6 +607,20 @@ mod tests {
     }
 
     #[test]
+    fn going_back_is_taken_back_before_the_restart() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut disk = state(Slot::A, (true, 3), (true, 3));
+        let mut back = || {
+            let who = (Door::Console, None);
+            let told = rollback(&mut disk, Slot::A, &machine(2, 0), dir.path(), who).unwrap();
+            (told, disk.0.first, going_back(&disk.0, Slot::A))
+        };
+        assert_eq!(back(), (Outcome::Rollback, Slot::B, true));
+        assert_eq!(back(), (Outcome::Cancelled, Slot::A, false));
+        assert_eq!(disk.0, state(Slot::A, (true, 3), (true, 3)).0);
+    }
+
+    #[test]
     fn c55_nobody_goes_back_to_what_is_old_or_not_known() {
         let dir = tempfile::tempdir().unwrap();
         let who = || (Door::Console, None);
@@ -692,7 +715,9 @@ mod tests {
         assert_eq!(last(), Outcome::Good);
         // The next start is the other slot, and the history knows.
         let who = (Door::Console, None);
-        let told = rollback(&mut disks, Slot::A, &machine(1, 0), dir.path(), who);
+        held(dir.path(), Slot::B, 2, 1);
+        let mut disks = OneOfTwo(state(Slot::A, (true, 3), (true, 3)));
+        let told = rollback(&mut disks, Slot::A, &machine(1, 1), dir.path(), who);
         assert!(matches!(told, Err(FateError::Elsewhere(_))), "{told:?}");
         assert_eq!(last(), Outcome::Rollback);
     }

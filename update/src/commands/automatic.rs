@@ -16,9 +16,11 @@ use super::serve::restart;
 use crate::appliance::{This, settings};
 use crate::apply::ApplyError;
 use crate::apply::lock::{self, LOCK};
+use crate::apply::target::Target as _;
 use crate::attempts;
 use crate::automatic::{Now, Step, WHO, is_time, next};
 use crate::doors::found::Found;
+use crate::fate;
 use crate::history;
 use crate::machine::OS_RELEASE;
 use crate::progress::Progress;
@@ -61,6 +63,8 @@ fn step(settings: &Update) -> Result<bool> {
     let now = Now {
         tried: &tried,
         waiting,
+        going_back: fate::going_back(&this.target.load()?, this.slot),
+        plain_server: settings.source.is_some() && settings.hawkbit.is_none(),
         in_window: is_time(settings.window.as_ref(), minute(), clock_is_set),
         consent: consent.as_deref(),
     };
