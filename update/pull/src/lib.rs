@@ -60,7 +60,8 @@ pub fn run(pull: &Pull<'_>) -> Result<Report, Trouble> {
     }
 }
 
-/// Removes what was installed in the meantime, or overtaken: it only takes room.
+/// Removes what was installed in the meantime, or overtaken, which only takes room; and what came
+/// from a server of another kind, before the settings named this one.
 fn tidy(pull: &Pull<'_>) -> Result<(), Trouble> {
     let reached = pull.situation.reached.max(pull.situation.machine.version);
     let overtaken = |envelope: &Envelope| {
@@ -71,7 +72,12 @@ fn tidy(pull: &Pull<'_>) -> Result<(), Trouble> {
         let removed = pull.store.packages(name)?.remove_where(&overtaken);
         removed.map_err(|error| Trouble::disk("removing an old package", &error))?;
     }
-    Ok(())
+    let other = match pull.settings.hawkbit {
+        Some(_) => plain::PACKAGES,
+        None => hawkbit::PACKAGES,
+    };
+    let cleared = pull.store.packages(other)?.clear();
+    cleared.map_err(|error| Trouble::disk("removing another server's package", &error))
 }
 
 /// Seconds since 1970, by this machine's clock.

@@ -27,6 +27,9 @@ pub fn run(pull: &Pull<'_>) -> Result<Report, Trouble> {
     let folder = source.as_str().parse::<Url>();
     let folder = folder.map_err(|error| Trouble::lasting(format!("{source}: {error}")))?;
     let index = read_index(pull, &folder)?;
+    if is_ours(&index, pull) {
+        remove_withdrawn(&index, pull)?;
+    }
     let situation = pull.situation;
     let choice = choose(
         &index,
@@ -75,12 +78,27 @@ fn read_index(pull: &Pull<'_>, folder: &Url) -> Result<Index, Trouble> {
         return Err(wrong(IndexError::Older { serial, seen }));
     }
     // That of another product says nothing of ours.
-    let machine = &pull.situation.machine;
-    let ours = index.product == machine.product && index.arch == machine.arch;
-    if ours && serial > seen {
+    if is_ours(&index, pull) && serial > seen {
         pull.store.keep_serial(folder.as_str(), serial)?;
     }
     Ok(index)
+}
+
+fn is_ours(index: &Index, pull: &Pull<'_>) -> bool {
+    let machine = &pull.situation.machine;
+    index.product == machine.product && index.arch == machine.arch
+}
+
+/// Removes what was fetched and is not listed any more: whoever published it took it back, perhaps
+/// because it does harm.
+fn remove_withdrawn(index: &Index, pull: &Pull<'_>) -> Result<(), Trouble> {
+    let listed = |opened: &Opened| index.packages.iter().any(|entry| entry.id == opened.id);
+    let withdrawn = |envelope: &Envelope| {
+        let opened = authenticate(envelope, pull.keys);
+        opened.is_ok_and(|opened| !listed(&opened))
+    };
+    let removed = pull.store.packages(PACKAGES)?.remove_where(&withdrawn);
+    removed.map_err(|error| Trouble::disk("removing a package that was withdrawn", &error))
 }
 
 fn beside(folder: &Url, name: &str) -> Result<Url, Trouble> {

@@ -69,6 +69,35 @@ fn c46_c50_c52_c84_what_is_offered() {
 }
 
 #[test]
+fn what_was_fetched_and_is_withdrawn_is_removed() {
+    let (low, high) = (package("1.2.0.0", 9), package("1.3.0.0", 9));
+    let machine = Box::new();
+    let lies = |name: &str| machine.folder.path().join("https").join(name).exists();
+    let ask = |index: Index| {
+        let index = seal(&index);
+        let file = high.bytes.clone();
+        let server = Server::start(Certificate::Good, move |request| {
+            match request.path().ends_with(".tgz") {
+                true => crate::support::serve(request, &file, "tag"),
+                false => answer(200, "").with_body(index.clone()),
+            }
+        });
+        machine.ask(&server).unwrap().answer
+    };
+    assert_eq!(ask(index_of(&[&high], 1)), Told::Fetched);
+    assert!(lies(&high.name()));
+    // An index of another product says nothing of ours.
+    let foreign = Index {
+        product: "other".into(),
+        ..index_of(&[], 2)
+    };
+    ask(foreign);
+    assert!(lies(&high.name()));
+    assert_eq!(ask(index_of(&[&low], 2)), Told::UpToDate);
+    assert!(!lies(&high.name()));
+}
+
+#[test]
 fn c54_an_index_that_is_older_than_what_was_seen_is_refused() {
     let high = package("1.3.0.0", 9);
     let machine = checking();
