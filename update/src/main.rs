@@ -179,7 +179,7 @@ fn run(command: Command, language: Language) -> Result<ExitCode> {
         Command::Show { file } => show_package(&file, language)?,
         Command::List { json } => list::run(json, language)?,
         Command::Forget { name } => say!("{}", forget::run(&name, language)?),
-        Command::Check { fetch, json } => check::run(json, fetch)?,
+        Command::Check { fetch, json } => return check::run(json, fetch).map(code_of),
         Command::Auto => automatic::run()?,
         Command::Situation => automatic::tell_situation()?,
         Command::Apply(arguments) => return apply_package(&arguments, language),
@@ -293,8 +293,8 @@ fn rollback(now: bool, who: Option<String>, language: Language) -> Result<()> {
         return restart();
     }
     let words = match (cancelled, language) {
-        (true, Language::En) => "what was installed is taken back; nothing changes",
-        (true, Language::Fr) => "ce qui était installé est annulé ; rien ne change",
+        (true, Language::En) => "what was to be started next is taken back; nothing changes",
+        (true, Language::Fr) => "ce qui devait démarrer ensuite est annulé ; rien ne change",
         (false, Language::En) => {
             "the next start is the other slot; restart to use it (systemctl reboot)"
         }
@@ -305,6 +305,14 @@ fn rollback(now: bool, who: Option<String>, language: Language) -> Result<()> {
     };
     say!("{words}");
     Ok(())
+}
+
+/// Failed where it was not well.
+fn code_of(well: bool) -> ExitCode {
+    match well {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    }
 }
 
 /// What systemd says of the unit whose failure has started this (systemd.exec(5), `$MONITOR_…`).

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use crate::appliance::settings;
 use crate::doors::serve::Failure;
-use crate::pulled::{self, FOLDER, Report};
+use crate::pulled::{self, Answer, FOLDER, Report};
 use crate::say;
 
 /// Asks under its own account: this program speaks to no network.
@@ -16,11 +16,12 @@ const CHECK: &str = "vigie-pull@check.service";
 /// The same, and fetches what is offered.
 const FETCH: &str = "vigie-pull@fetch.service";
 
-/// Has the server asked, and perhaps what it offers fetched; prints what came of it.
+/// Has the server asked, and perhaps what it offers fetched; prints what came of it, and says
+/// whether it could be asked.
 ///
 /// # Errors
 /// The settings name no server; the program that asks could not run.
-pub fn run(json: bool, fetch: bool) -> Result<()> {
+pub fn run(json: bool, fetch: bool) -> Result<bool> {
     let report = ask(fetch).map_err(|failure| anyhow::anyhow!(failure.english))?;
     if json {
         say!("{}", serde_json::to_string(&report)?);
@@ -28,7 +29,7 @@ pub fn run(json: bool, fetch: bool) -> Result<()> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         say!("{}", report.words(now.map_or(0, |now| now.as_secs())));
     }
-    Ok(())
+    Ok(report.answer != Answer::Failed)
 }
 
 /// Whether the settings name a server.
