@@ -1,9 +1,11 @@
 //! End-to-end scenarios: the image in a virtual machine.
 
+mod arrays;
 mod attended;
 mod boot;
 mod browser;
 mod disk;
+mod factory;
 mod harness;
 mod install;
 mod matrix;
@@ -26,6 +28,7 @@ mod update_raid;
 mod update_scp;
 mod update_sick;
 mod update_stick;
+mod variant;
 mod verity;
 
 use std::fs;
@@ -70,7 +73,9 @@ pub fn steps() -> Vec<Step> {
     steps.extend(matrix::steps());
     steps.extend(refused::steps());
     steps.extend(raid::steps());
+    steps.push(arrays::step());
     steps.extend(reinstall::steps());
+    steps.push(factory::step());
     steps.extend(power_cut::steps());
     steps.extend(attended::steps());
     steps.extend(update::steps());

@@ -2,15 +2,18 @@
 //! Whatever the installer says, the disks are hashed before and after.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use super::unattended::{HOSTNAME, Order, answers};
-use super::{disk_scenario, spare_block};
+use super::{BOOT, disk_scenario, spare_block};
 use crate::context::Context;
 use crate::step::Step;
 use crate::vm::command::{Bus, Disk, Firmware};
+use crate::vm::dialog::keys;
 use crate::vm::{images, sparse};
 
 const DISK_BYTES: u64 = 9_000_000_000;
@@ -35,16 +38,42 @@ pub(super) fn steps() -> Vec<Step> {
 
 fn ambiguous(ctx: &Context) -> Result<()> {
     let disks = Disks::make(ctx, &ALIKE)?;
-    let rule = "[target]\nbus = \"virtio\"\nsize_min = \"8GB\"\nsize_max = \"10GB\"";
+    let rule = "[target]\nbus = \"virtio\"\nsize_min = \"8GB\"\nsize_max = \"10GB\"\n\n\
+                [finish]\non_failure = \"beep\"";
     let order = Order {
         firmware: Firmware::Bios,
         medium: Disk::new(&ctx.image()?.iso, Bus::Usb).throwaway(),
         disks: disks.attached(),
         answers: answers(ctx, rule, HOSTNAME)?,
     };
-    let ended = order.run(ctx, "vm")?;
+    let speaker = ctx.folder().join("speaker.wav");
+    let running = order.start_as(ctx, "vm", |machine| machine.speaker(&speaker))?;
+    running.vm.wait_line(BEEPING, BOOT)?;
+    wait_for_sound(&speaker).map_err(|error| running.vm.failure(format!("{error:#}")))?;
+    running.vm.write_serial(keys::ENTER)?;
+    let ended = running.wait(ctx)?;
     ended.check_unsuccessful("refused", &ALIKE)?;
     disks.check_untouched()
+}
+
+/// What the console says while the machine calls somebody.
+const BEEPING: &str = "Beeping until a key is pressed";
+/// Two beeps and what QEMU keeps back before it writes.
+const SOUND: Duration = Duration::from_secs(60);
+
+/// The PC speaker has been heard: what it plays is not silence.
+fn wait_for_sound(file: &Path) -> Result<()> {
+    /// RIFF, format and data headers of the file that QEMU writes.
+    const HEADER: usize = 44;
+    let begun = Instant::now();
+    while begun.elapsed() < SOUND {
+        let bytes = fs::read(file).unwrap_or_default();
+        if bytes.iter().skip(HEADER).any(|sample| *sample != 0) {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    bail!("the machine said that it beeps, and its speaker was silent")
 }
 
 fn damaged(ctx: &Context) -> Result<()> {

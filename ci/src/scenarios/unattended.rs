@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{READY_LIVE, ssh};
 use crate::context::Context;
-use crate::vm::command::{Disk, Firmware};
+use crate::vm::command::{Disk, Firmware, Machine};
 use crate::vm::{Vm, images};
 
 /// Size of the volume with the answers, in KiB.
@@ -75,6 +75,16 @@ pub(super) struct Running {
 impl Order {
     /// Starts the machine `name`.
     pub fn start(&self, ctx: &Context, name: &str) -> Result<Running> {
+        self.start_as(ctx, name, |machine| machine)
+    }
+
+    /// The same with a machine of another kind.
+    pub fn start_as(
+        &self,
+        ctx: &Context,
+        name: &str,
+        kind: impl FnOnce(Machine) -> Machine,
+    ) -> Result<Running> {
         let folder = ctx.folder().join(name);
         fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
         let (answers, provision) = (folder.join("install.toml"), folder.join("provision.fat"));
@@ -91,7 +101,7 @@ impl Order {
         let disks = self.disks.iter().cloned().map(Disk::data_only);
         let mut machine = ctx.machine(self.firmware)?.disk(self.medium.clone());
         machine.disks.extend(disks);
-        let vm = ctx.start(name, &machine.disk(volume))?;
+        let vm = ctx.start(name, &kind(machine.disk(volume)))?;
         Ok(Running { vm, provision })
     }
 
@@ -168,7 +178,7 @@ impl Ended {
     }
 }
 
-fn succeeded(result: &Value) -> bool {
+pub(super) fn succeeded(result: &Value) -> bool {
     result["result"] == "installed" && result.get("error").is_none_or(Value::is_null)
 }
 

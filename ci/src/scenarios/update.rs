@@ -9,10 +9,8 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use super::boot::{self, Expect, Up};
-use super::{WEB, disk, scenario, ssh};
-use crate::builds::builder;
+use super::{WEB, disk, scenario, ssh, variant};
 use crate::context::Context;
-use crate::process;
 use crate::step::Step;
 use crate::vm::Response;
 use crate::vm::command::{Bus, Disk, Firmware};
@@ -182,23 +180,7 @@ impl Package {
         version: &str,
         change: impl FnOnce(&Path) -> Result<()>,
     ) -> Result<Package> {
-        let rootfs = ctx.folder().join("rootfs");
-        let mut copy = Command::new("cp");
-        copy.args(["-a", "--"]);
-        fs::create_dir_all(&rootfs)?;
-        for name in ["appliance.toml", "packages.lock", "keys", "grub", "overlay"] {
-            copy.arg(ctx.root().join("rootfs").join(name));
-        }
-        process::output("copying the definition", copy.arg(&rootfs))?;
-        change(&rootfs.join("overlay"))?;
-        let out = ctx.folder().join("out");
-        let mut build = Command::new(builder(ctx)?);
-        build
-            .current_dir(ctx.root())
-            .args(["build", "--version", version]);
-        build.arg("--definition").arg(rootfs.join("appliance.toml"));
-        build.arg("--out").arg(&out);
-        process::output("building another version", &mut build)?;
+        let out = variant::build(ctx, version, |rootfs| change(&rootfs.join("overlay")))?;
         let path = out.join(format!("vigie-{version}-upd.tgz"));
         ensure!(path.exists(), "the build left no {}", path.display());
         Ok(Package { path })

@@ -35,7 +35,13 @@ impl Arguments {
             Firmware::SecureBoot => "on",
             Firmware::Bios | Firmware::Uefi => "off",
         };
-        self.option("-machine", format!("q35,smm={smm}"));
+        let mut board = format!("q35,smm={smm}");
+        if let Some(path) = &machine.speaker {
+            let file = with_path("wav,id=speaker", "path", path);
+            self.option("-audiodev", file);
+            board += ",pcspk-audiodev=speaker";
+        }
+        self.option("-machine", board);
         self.option(
             "-accel",
             match machine.accel {

@@ -169,6 +169,8 @@ pub struct Machine {
     pub no_reboot: bool,
     /// A hardware watchdog (Intel 6300ESB) that resets the machine.
     pub watchdog: bool,
+    /// What the PC speaker plays is written to a file (WAV), unless nobody listens.
+    pub speaker: Option<PathBuf>,
 }
 
 /// Ports of the built-in AHCI controller.
@@ -193,6 +195,7 @@ impl Machine {
             paused: false,
             no_reboot: false,
             watchdog: false,
+            speaker: None,
         }
     }
 
@@ -245,6 +248,12 @@ impl Machine {
     /// With a hardware watchdog.
     pub fn watchdog(mut self) -> Machine {
         self.watchdog = true;
+        self
+    }
+
+    /// With a speaker that plays into a file.
+    pub fn speaker(mut self, path: impl Into<PathBuf>) -> Machine {
+        self.speaker = Some(path.into());
         self
     }
 
@@ -328,6 +337,10 @@ mod tests {
                  -drive if=pflash,unit=1,format=raw,snapshot=on,file=/t/usr/share/OVMF/OVMF_VARS_4M.ms.fd",
             ),
             (Machine::new(Firmware::SecureBoot), "q35,smm=on"),
+            (
+                base().speaker("/a,b.wav"),
+                "-audiodev wav,id=speaker,path=/a,,b.wav -machine q35,smm=off,pcspk-audiodev=speaker",
+            ),
             (
                 Machine::new(Firmware::SecureBoot),
                 "-global driver=cfi.pflash01,property=secure,value=on",

@@ -1,8 +1,8 @@
 //! Arrays as mdadm sees them, and files for the kernel to assemble.
 //!
 //! VIGIE_TOOLS_DIR names an unpacked Debian tree; without mdadm in it the tests
-//! print that they were skipped. The ignored test writes disks for a machine
-//! whose kernel assembles them (README.md says how).
+//! print that they were skipped. The ignored tests write disks for a machine
+//! whose kernel assembles them, and read them again: `cargo ci arrays-kernel`.
 
 // clippy.toml allows this in tests, but does not know that all of this file is one.
 #![allow(clippy::unwrap_used)]
@@ -59,7 +59,7 @@ fn identity(name: &str, members: usize, synced: bool) -> Identity {
 fn members(folder: &Path, name: &str, count: usize, size: Bytes) -> Vec<(PathBuf, FileDevice)> {
     (0..count)
         .map(|role| {
-            let path = folder.join(format!("{name}-{role}"));
+            let path = folder.join(format!("{name}-{role}.raw"));
             let device = FileDevice::create(&path, size, SectorSize::S512).unwrap();
             (path, device)
         })
@@ -283,7 +283,7 @@ fn read_arrays() {
     for (name, level, _, count, _) in ARRAYS {
         let open = |without: Option<usize>| {
             let member = |role| {
-                let path = folder.join(format!("{name}-{role}"));
+                let path = folder.join(format!("{name}-{role}.raw"));
                 let device = FileDevice::open_read_only(&path, SectorSize::S512).unwrap();
                 let superblock = Superblock::read(&device).unwrap().unwrap();
                 assert!(superblock.in_sync(), "{name} is not in sync yet");
