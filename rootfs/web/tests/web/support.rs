@@ -265,6 +265,8 @@ impl Web {
             .arg(&state)
             .arg("--updater")
             .arg(&socket)
+            .arg("--gate")
+            .arg(dir.path().join("gate"))
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -283,6 +285,11 @@ impl Web {
             world,
             program,
         }
+    }
+
+    /// The health gate's socket.
+    pub fn gate(&self) -> PathBuf {
+        self.dir.path().join("gate")
     }
 
     pub fn uploads(&self) -> PathBuf {
