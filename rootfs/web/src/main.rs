@@ -8,6 +8,7 @@ mod admin;
 mod arrays;
 mod asking;
 mod check;
+mod credential;
 mod door;
 mod facts;
 mod gate;

@@ -64,15 +64,22 @@ pub async fn log_in(
         "password": given.password,
         "peer": peer(client.address),
     });
-    if let Err(why) = admin.updater.events(&request).await {
-        let status = match why.code.as_deref() {
-            Some("wait") => StatusCode::TOO_MANY_REQUESTS,
-            Some(_) => StatusCode::UNAUTHORIZED,
-            None => StatusCode::SERVICE_UNAVAILABLE,
-        };
-        return form(&admin, language, status, Some(why.text(language)));
-    }
-    let Ok(token) = admin.sessions.begin(&given.user) else {
+    let welcome = match admin.updater.events(&request).await {
+        Ok(welcome) => welcome,
+        Err(why) => {
+            let status = match why.code.as_deref() {
+                Some("wait") => StatusCode::TOO_MANY_REQUESTS,
+                Some(_) => StatusCode::UNAUTHORIZED,
+                None => StatusCode::SERVICE_UNAVAILABLE,
+            };
+            return form(&admin, language, status, Some(why.text(language)));
+        }
+    };
+    let digest = welcome.first().and_then(|event| event["digest"].as_str());
+    let Ok(token) = admin
+        .sessions
+        .begin(&given.user, digest.unwrap_or_default())
+    else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     let cookies = AppendHeaders([

@@ -175,6 +175,29 @@ fn c64_cookies_and_headers() {
 }
 
 #[test]
+fn c64_sessions_end_when_the_password_is_changed() {
+    let web = Web::start(true);
+    let (anne, thief) = (Person::logged_in(&web), Person::logged_in(&web));
+    let (mine, stolen) = (anne.csrf(), thief.csrf());
+    web.change_password();
+    // The first thing that changes something finds out; from then on reading does, too.
+    let restart = thief.post("/update/restart", &[("csrf", &stolen)]);
+    assert_eq!(restart.status(), 401);
+    assert!(web.done().is_empty(), "{:?}", web.done());
+    for ended in [&thief, &anne] {
+        assert_eq!(ended.get("/update").status(), 303);
+        assert_eq!(ended.get("/update/job").status(), 401);
+    }
+    assert_eq!(anne.post("/logout", &[("csrf", &mine)]).status(), 401);
+    // Who knows the new one begins again at once.
+    let anne = Person::logged_in(&web);
+    assert_eq!(anne.get("/update").status(), 200);
+    let csrf = anne.csrf();
+    let restart = anne.post("/update/restart", &[("csrf", &csrf)]);
+    assert_eq!((restart.status().as_u16(), web.done().len()), (200, 1));
+}
+
+#[test]
 fn without_tls_only_what_anybody_may_see() {
     let web = Web::start(true);
     let anne = Person::new(&web);
