@@ -14,6 +14,7 @@ mod facts;
 mod gate;
 mod health;
 mod job;
+mod known;
 mod language;
 mod lifetime;
 mod messages;

@@ -94,7 +94,7 @@ pub fn run(options: &Options) -> Result<()> {
         let doors = [("port 80", Door::closed()), ("port 443", Door::closed())];
         let [at_plain, at_secure] = doors.clone().map(|(_, door)| door);
         let open = secured(public::router(Arc::clone(&public)), &policy(None));
-        let admin = Arc::new(Admin::new(options, hostname));
+        let admin = Arc::new(Admin::new(options, hostname)?);
         tokio::spawn(clean(Arc::clone(&admin)));
         let closed = public::pages(public).merge(admin::router(admin));
         let closed = secured(closed, &policy(Some(update_page::SCRIPT)));

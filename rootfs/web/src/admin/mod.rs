@@ -27,6 +27,7 @@ use tokio::sync::Semaphore;
 use crate::asking::Asking;
 use crate::credential::Credential;
 use crate::job::Jobs;
+use crate::known::Known;
 use crate::public::language;
 use crate::server::{Client, Options};
 use crate::session::{self, Session, Sessions};
@@ -46,6 +47,7 @@ pub struct Admin {
     hostname: String,
     sessions: Sessions,
     credential: Credential,
+    known: Known,
     updater: Updater,
     jobs: Jobs,
     asking: Asking,
@@ -55,12 +57,15 @@ pub struct Admin {
 }
 
 impl Admin {
-    pub fn new(options: &Options, hostname: String) -> Self {
+    /// # Errors
+    /// No random numbers.
+    pub fn new(options: &Options, hostname: String) -> anyhow::Result<Self> {
         let updater = Updater::new(options.updater.clone());
-        Self {
+        Ok(Self {
             hostname,
             sessions: Sessions::default(),
             credential: Credential::new(updater.clone()),
+            known: Known::load(&options.state)?,
             receiver: Receiver {
                 store: Store::new(options.uploads()),
                 updater: updater.clone(),
@@ -70,7 +75,7 @@ impl Admin {
             asking: Asking::default(),
             logins: Semaphore::new(LOGINS),
             uploads: Semaphore::new(UPLOADS),
-        }
+        })
     }
 
     /// Removes what was abandoned, and what has been installed.

@@ -394,8 +394,13 @@ impl<'a> Person<'a> {
     }
 
     pub fn log_in(&self, user: &str, password: &str) -> Response {
+        self.log_in_with("", user, password)
+    }
+
+    /// With a cookie of this browser beside that of the form.
+    pub fn log_in_with(&self, more: &str, user: &str, password: &str) -> Response {
         let page = self.get("/login");
-        let cookie = cookie(&page);
+        let cookie = format!("{}; {more}", cookie(&page));
         let csrf = token(&page.text().unwrap());
         let form = [("csrf", &*csrf), ("user", user), ("password", password)];
         let request = self.client.post(self.url("/login")).header(COOKIE, cookie);
