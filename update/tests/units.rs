@@ -39,6 +39,7 @@ fn both_ways_to_apply_are_shut_in_alike() {
         "CapabilityBoundingSet=",
         "DevicePolicy=closed",
         "SystemCallFilter=",
+        "TasksMax=",
     ] {
         assert!(asked.iter().any(|line| line.starts_with(key)), "{key}");
     }
