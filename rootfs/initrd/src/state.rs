@@ -1,6 +1,8 @@
 //! /var: the state volume, checked first; in memory when live, and when the
 //! volume cannot be had, because a box that can be reached can be repaired.
 
+use std::ffi::CStr;
+
 use rustix::mount::{MountFlags, mount};
 
 use vigie_initrd::fsck::{self, OPERATIONAL_ERROR, Verdict};
@@ -22,6 +24,11 @@ const LOADED: [&str; 3] = [
     "/sysroot/usr/lib/x86_64-linux-gnu",
     "/sysroot/usr/bin/vigie-recovery",
 ];
+
+/// A folder of the volume grows to 64 KiB of names and no further, which is about 3500 files of short names: the
+/// account that drops packages by scp has one folder and makes no others, so it cannot take all
+/// inodes from settings and boot state. ext4(5); the kernel answers "no space" for that folder alone.
+const OPTIONS: &CStr = c"errors=remount-ro,max_dir_size_kb=64";
 
 /// What is mounted on /var.
 pub struct Var {
@@ -78,7 +85,7 @@ fn mount_state(
     let check = check(&device)?;
     loader.need("ext4");
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOATIME;
-    mount(&device, TARGET, "ext4", flags, Some(c"errors=remount-ro"))
+    mount(&device, TARGET, "ext4", flags, Some(OPTIONS))
         .map_err(|e| not_checked(format!("mounting {device} on /var: {e}; {}", check.summary)))?;
     note(format_args!("state volume {device} mounted"));
     Ok((device, check))

@@ -145,6 +145,11 @@ impl Updater for Running {
         check::ask(false)
     }
 
+    fn password_digest(&mut self) -> Result<String, Failure> {
+        let digest = Gate::default().digest();
+        Ok(digest.context("computing the digest of root's password hash")?)
+    }
+
     fn login(&mut self, user: &str, password: &str, peer: &str) -> Answer {
         let answer = Gate::default().ask(user, password, peer);
         let peer = printable(peer, 64);

@@ -67,7 +67,9 @@ pub enum Request {
     Restart {},
     /// Asks the server of the settings what it has; nothing is fetched: an `asked`.
     Ask {},
-    /// Whether a password is right: `welcome`, or `refused` with a `code`.
+    /// What changes with root's password: a `password` with its `digest`.
+    PasswordDigest {},
+    /// Whether a password is right: `welcome` with that digest, or `refused` with a `code`.
     Login {
         /// The name.
         user: String,
@@ -180,6 +182,8 @@ pub trait Updater {
     fn restart(&mut self) -> Result<(), Failure>;
     /// Asks the server of the settings.
     fn ask(&mut self) -> Result<Report, Failure>;
+    /// What changes with root's password, as `Gate::digest`.
+    fn password_digest(&mut self) -> Result<String, Failure>;
     /// Judges a password.
     fn login(&mut self, user: &str, password: &str, peer: &str) -> Answer;
 }
@@ -269,12 +273,19 @@ fn answer(
             updater.restart()?;
         }
         Request::Ask {} => told.event("asked", &updater.ask()?),
+        Request::PasswordDigest {} => {
+            let digest = updater.password_digest()?;
+            told.send(&json!({"event": "password", "digest": digest}));
+        }
         Request::Login {
             user,
             password,
             peer,
         } => {
-            return login(updater.login(&user, &password, &peer), told);
+            // Before it is judged: a session of a password that is changed meanwhile is of the old one.
+            let digest = updater.password_digest();
+            let answer = updater.login(&user, &password, &peer);
+            return login(answer, digest, told);
         }
     }
     Ok(())
@@ -285,7 +296,10 @@ fn answer(
 fn may(peer: &Peer, request: &Request) -> Result<(), Failure> {
     let of_web = matches!(
         request,
-        Request::Login { .. } | Request::Judge { .. } | Request::Check { .. }
+        Request::Login { .. }
+            | Request::PasswordDigest {}
+            | Request::Judge { .. }
+            | Request::Check { .. }
     );
     if of_web && matches!(peer, Peer::Member(_)) {
         let (en, fr) = (
@@ -297,10 +311,10 @@ fn may(peer: &Peer, request: &Request) -> Result<(), Failure> {
     Ok(())
 }
 
-fn login(answer: Answer, told: &mut Told) -> Result<(), Failure> {
+fn login(answer: Answer, digest: Result<String, Failure>, told: &mut Told) -> Result<(), Failure> {
     let (code, english, french) = answer.words();
     if answer == Answer::Welcome {
-        told.send(&json!({"event": "welcome"}));
+        told.send(&json!({"event": "welcome", "digest": digest?}));
         return Ok(());
     }
     Err(Failure {
@@ -428,6 +442,9 @@ mod tests {
                 reason: None,
             })
         }
+        fn password_digest(&mut self) -> Result<String, Failure> {
+            Ok("d16e57".into())
+        }
         fn login(&mut self, user: &str, password: &str, peer: &str) -> Answer {
             self.asked
                 .push(format!("login {user} {} {peer}", password.len()));
@@ -509,6 +526,12 @@ mod tests {
             ),
             (
                 Peer::Web,
+                r#"{"verb":"password-digest"}"#.into(),
+                None,
+                "password end",
+            ),
+            (
+                Peer::Web,
                 r#"{"verb":"login","user":"root","password":"x","peer":"10.0.0.1"}"#.into(),
                 Some("login root 1 10.0.0.1".into()),
                 "refused end",
@@ -559,6 +582,11 @@ mod tests {
             (
                 member(),
                 b"{\"verb\":\"login\",\"user\":\"root\",\"password\":\"right\",\"peer\":\"x\"}\n",
+                "only the web interface",
+            ),
+            (
+                member(),
+                b"{\"verb\":\"password-digest\"}\n",
                 "only the web interface",
             ),
         ] {

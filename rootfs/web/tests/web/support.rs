@@ -34,6 +34,8 @@ use crate::packages::{self, Direct, key, keys, noise};
 pub const PASSWORD: &str = "dix lamas";
 /// What crypt(3) made of it.
 const HASH: &str = "$y$j9T$F5Jx5fExrKuPp53xLKQ..1$.nXTgE8mfMFsrqCIGaltCKfCKrMvhvqfe51rXEdhaj6";
+/// The same with another salt.
+const NEXT_HASH: &str = "$y$j9T$abcdefgh$I.A7i42nhECDyVzZrzDcyZ829Jno3C/YDNQEdf.oxfA";
 
 /// A package of a version, its images of so many bytes that do not compress.
 pub fn package(version: u32, length: usize) -> Vec<u8> {
@@ -229,6 +231,9 @@ impl Updater for Fake {
         world.report = Some(report.clone());
         Ok(report)
     }
+    fn password_digest(&mut self) -> Result<String, Failure> {
+        Ok(self.gate.digest().map_err(anyhow::Error::from)?)
+    }
     fn login(&mut self, user: &str, password: &str, peer: &str) -> Answer {
         self.gate.ask(user, password, peer)
     }
@@ -257,6 +262,7 @@ impl Web {
         let gate = Gate {
             shadow,
             attempts: dir.path().join("attempts"),
+            key: dir.path().join("key"),
         };
         updater(&socket, state.join("upload"), gate, Arc::clone(&world));
         let mut program = Command::new(env!("CARGO_BIN_EXE_vigie-web"))
@@ -265,6 +271,8 @@ impl Web {
             .arg(&state)
             .arg("--updater")
             .arg(&socket)
+            .arg("--gate")
+            .arg(dir.path().join("gate"))
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -285,8 +293,19 @@ impl Web {
         }
     }
 
+    /// The health gate's socket.
+    pub fn gate(&self) -> PathBuf {
+        self.dir.path().join("gate")
+    }
+
     pub fn uploads(&self) -> PathBuf {
         self.dir.path().join("state/upload")
+    }
+
+    /// Gives root another password, which happens to be [`PASSWORD`] again.
+    pub fn change_password(&self) {
+        let shadow = self.dir.path().join("shadow");
+        std::fs::write(shadow, format!("root:{NEXT_HASH}:::::::\n")).unwrap();
     }
 
     /// Names of uploads with an ending.
@@ -375,8 +394,13 @@ impl<'a> Person<'a> {
     }
 
     pub fn log_in(&self, user: &str, password: &str) -> Response {
+        self.log_in_with("", user, password)
+    }
+
+    /// With a cookie of this browser beside that of the form.
+    pub fn log_in_with(&self, more: &str, user: &str, password: &str) -> Response {
         let page = self.get("/login");
-        let cookie = cookie(&page);
+        let cookie = format!("{}; {more}", cookie(&page));
         let csrf = token(&page.text().unwrap());
         let form = [("csrf", &*csrf), ("user", user), ("password", password)];
         let request = self.client.post(self.url("/login")).header(COOKIE, cookie);
