@@ -27,6 +27,7 @@ use crate::esp::EspError;
 use crate::fate::SlotFacts;
 use crate::machine::Machine;
 use crate::package::envelope::Envelope;
+use crate::package::error::Fault;
 use crate::package::manifest::Role;
 use crate::package::member::Unpacked;
 use crate::package::{Header, Keyring, Manifest, PackageError, member};
@@ -160,17 +161,27 @@ impl ApplyError {
         }
     }
 
-    /// Whether nothing was wrong but the package: nothing has been changed.
+    /// Whether the update was judged and is not taken, as the package is, or as things stand:
+    /// nothing has been changed. Otherwise the machine is at fault, and nothing is known against the
+    /// package.
     #[must_use]
     pub const fn is_refusal(&self) -> bool {
-        !matches!(
-            self,
-            Self::BootState(_)
-                | Self::Disk(_)
-                | Self::Lock { .. }
-                | Self::Unfinished { .. }
-                | Self::Package(PackageError::Write(_) | PackageError::Disk(_))
-        )
+        match self {
+            Self::Package(error) => matches!(error.fault(), Fault::Package),
+            Self::Refused(_)
+            | Self::Changed
+            | Self::Busy(_)
+            | Self::Live
+            | Self::TooLarge { .. } => true,
+            Self::Lock { .. }
+            | Self::NoPartition { .. }
+            | Self::Array { .. }
+            | Self::Unfinished { .. }
+            | Self::BootState(_)
+            | Self::Esp(_)
+            | Self::Descriptor { .. }
+            | Self::Disk(_) => false,
+        }
     }
 }
 

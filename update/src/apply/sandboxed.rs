@@ -1,5 +1,6 @@
 //! Starts the unpacking process and speaks with it.
 
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -17,6 +18,7 @@ use super::frame::{self, Kind};
 use super::target::OpenSlot;
 use crate::history::LONGEST_REASON;
 use crate::package::envelope::Envelope;
+use crate::package::error::Fault;
 use crate::package::manifest::Role;
 use crate::package::member::{Slots, Unpacked};
 use crate::package::{Header, Manifest, PackageError, chunks};
@@ -74,6 +76,7 @@ impl Sandboxed {
         account: Option<&str>,
     ) -> Result<Self, PackageError> {
         Self::try_start(program, package, account).map_err(|source| PackageError::Told {
+            fault: Fault::Machine,
             english: format!("starting the unpacking process: {source}"),
             french: format!("démarrage du processus de décompression : {source}"),
         })
@@ -119,10 +122,7 @@ impl Sandboxed {
             Ok(None) => Err(self.died()),
             // It ended with what it was sent unread.
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Err(self.died()),
-            Err(source) => Err(PackageError::Told {
-                english: format!("the unpacking process cannot be understood: {source}"),
-                french: format!("le processus de décompression est incompréhensible : {source}"),
-            }),
+            Err(source) => Err(not_understood(source)),
         }
     }
 
@@ -132,6 +132,7 @@ impl Sandboxed {
             Err(error) => error.to_string(),
         };
         PackageError::Told {
+            fault: Fault::Machine,
             english: format!("the unpacking process ended before its time ({how})"),
             french: format!("le processus de décompression s'est arrêté ({how})"),
         }
@@ -142,7 +143,7 @@ impl Unpacker for Sandboxed {
     fn envelope(&mut self) -> Result<Envelope, PackageError> {
         let frame = self.receive()?;
         if frame.kind != Kind::Head {
-            return Err(self.died());
+            return Err(not_understood("no head came"));
         }
         let envelope = Envelope::read(&mut &frame.bytes[..])?;
         self.body = envelope.length;
@@ -197,7 +198,7 @@ impl Unpacker for Sandboxed {
                     let manifest = Manifest::parse(&frame.bytes)?;
                     return Ok(Unpacked { manifest, written });
                 }
-                _ => return Err(self.died()),
+                _ => return Err(not_understood("neither progress nor a manifest came")),
             }
         }
     }
@@ -231,11 +232,24 @@ fn facts(slot: &OpenSlot) -> Vec<DeviceFacts> {
 /// What the process says is as good as what a package says: it may have been taken over.
 fn told(bytes: &[u8]) -> PackageError {
     match serde_json::from_slice(bytes) {
-        Ok(Wrong { english, french }) => PackageError::Told {
+        Ok(Wrong {
+            fault,
+            english,
+            french,
+        }) => PackageError::Told {
+            fault,
             english: printable(&english, LONGEST_REASON),
             french: printable(&french, LONGEST_REASON),
         },
-        Err(error) => PackageError::content(error.to_string()),
+        Err(error) => not_understood(error),
+    }
+}
+
+fn not_understood(why: impl Display) -> PackageError {
+    PackageError::Told {
+        fault: Fault::Machine,
+        english: format!("the unpacking process cannot be understood: {why}"),
+        french: format!("le processus de décompression est incompréhensible : {why}"),
     }
 }
 
@@ -258,6 +272,7 @@ mod tests {
     #[test]
     fn what_the_process_says_is_bounded_and_does_nothing_to_a_screen() {
         let wrong = Wrong {
+            fault: Fault::Package,
             english: "\x1b[2Jwrong\n".repeat(100_000),
             french: "faux\x07".repeat(100_000),
         };
@@ -267,7 +282,8 @@ mod tests {
             assert!(!words.chars().any(char::is_control));
         }
         let error = told(b"{");
-        assert!(matches!(error, PackageError::Content(_)), "{error}");
+        assert!(error.to_string().contains("cannot be understood"));
+        assert_eq!(error.fault(), Fault::Machine);
     }
 
     #[test]
