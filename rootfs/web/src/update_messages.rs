@@ -64,6 +64,7 @@ pub struct UpdateMessages {
     pub resuming: &'static str,
     pub upload_done: &'static str,
     pub upload_lost: &'static str,
+    pub upload_machine: &'static str,
 
     pub phase_begin: &'static str,
     pub phase_base: &'static str,
@@ -164,6 +165,7 @@ static EN: UpdateMessages = UpdateMessages {
     resuming: "The connection broke; going on",
     upload_done: "The package has arrived and is checked.",
     upload_lost: "The connection is lost. Choose the same file again to go on.",
+    upload_machine: "The package could not be checked; nothing was found wrong with it. Press Send again.",
     phase_begin: "Beginning",
     phase_base: "Comparing with the running version",
     phase_check: "Checking the package",
@@ -255,6 +257,7 @@ static FR: UpdateMessages = UpdateMessages {
     resuming: "La connexion a été coupée ; reprise",
     upload_done: "Le paquet est arrivé et vérifié.",
     upload_lost: "La connexion est perdue. Choisissez de nouveau le même fichier pour continuer.",
+    upload_machine: "Le paquet n’a pas pu être vérifié ; rien ne lui est reproché. Cliquez de nouveau sur Envoyer.",
     phase_begin: "Début",
     phase_base: "Comparaison avec la version en service",
     phase_check: "Vérification du paquet",

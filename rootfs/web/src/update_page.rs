@@ -312,6 +312,7 @@ fn upload(body: &mut String, m: &UpdateMessages) {
         ("resuming", m.resuming),
         ("done", m.upload_done),
         ("lost", m.upload_lost),
+        ("machine", m.upload_machine),
     ];
     let texts = texts.map(|(key, text)| format!(" data-{key}=\"{}\"", escape(text)));
     let _ = writeln!(

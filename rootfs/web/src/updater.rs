@@ -71,7 +71,7 @@ impl Failure {
 
     /// Both, for a script.
     pub fn json(&self) -> Value {
-        json!({"reason": self.english, "reason_fr": self.french})
+        json!({"refused": self.refused, "reason": self.english, "reason_fr": self.french})
     }
 }
 

@@ -47,7 +47,7 @@ pub struct Admin {
     asking: Asking,
     receiver: Receiver,
     logins: Semaphore,
-    uploads: Semaphore,
+    uploads: Arc<Semaphore>,
 }
 
 impl Admin {
@@ -64,7 +64,7 @@ impl Admin {
             jobs: Jobs::default(),
             asking: Asking::default(),
             logins: Semaphore::new(LOGINS),
-            uploads: Semaphore::new(UPLOADS),
+            uploads: Arc::new(Semaphore::new(UPLOADS)),
         }
     }
 
