@@ -113,13 +113,38 @@ impl Updater {
         self.ask(request, |event| events.push(event)).await?;
         Ok(events)
     }
+
+    /// The same, where the answer is not waited for longer than `limit`; `late` is the failure then.
+    pub async fn events_within(
+        &self,
+        limit: Duration,
+        request: &Value,
+        late: impl FnOnce() -> Failure,
+    ) -> Result<Vec<Value>, Failure> {
+        let events = timeout(limit, self.events(request)).await;
+        events.unwrap_or_else(|_| Err(late()))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use tokio::net::UnixListener;
+    use tokio::time::Instant;
 
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_is_not_waited_for_without_end() {
+        let dir = tempfile::tempdir().expect("folder");
+        let path = dir.path().join("socket");
+        let _listener = UnixListener::bind(&path).expect("bound");
+        let (limit, begun) = (Duration::from_secs(25), Instant::now());
+        let late = || Failure::new("too late", "trop tard");
+        let updater = Updater::new(path);
+        let told = updater.events_within(limit, &json!({}), late).await;
+        assert_eq!(told, Err(late()));
+        assert_eq!(begun.elapsed().as_secs(), limit.as_secs());
+    }
 
     #[tokio::test]
     async fn answers() {

@@ -9,6 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use vigie_disk::Bytes;
 
@@ -35,6 +36,10 @@ pub struct Sandboxed {
     again: Option<Again>,
     /// Where the body begins, once the head was read.
     body: u64,
+    /// How long a head is waited for; none for as long as it takes.
+    patience: Option<Duration>,
+    /// It sits in a read that does not end, and may not even end when it is killed.
+    stuck: bool,
 }
 
 /// A package that can be read twice: a regular file, and where it began. It is read in place, so
@@ -105,7 +110,16 @@ impl Sandboxed {
             socket,
             again,
             body: 0,
+            patience: None,
+            stuck: false,
         })
+    }
+
+    /// Waits for the head no longer than `limit`.
+    #[must_use]
+    pub const fn with_patience(mut self, limit: Duration) -> Self {
+        self.patience = Some(limit);
+        self
     }
 
     /// The number of the process.
@@ -122,6 +136,10 @@ impl Sandboxed {
             Ok(None) => Err(self.died()),
             // It ended with what it was sent unread.
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Err(self.died()),
+            Err(error) if is_late(&error) => {
+                self.stuck = true;
+                Err(PackageError::Silent)
+            }
             Err(source) => Err(not_understood(source)),
         }
     }
@@ -141,7 +159,13 @@ impl Sandboxed {
 
 impl Unpacker for Sandboxed {
     fn envelope(&mut self) -> Result<Envelope, PackageError> {
+        let limit = |socket: &UnixStream, limit| {
+            let set = socket.set_read_timeout(limit);
+            set.map_err(not_understood)
+        };
+        limit(&self.socket, self.patience)?;
         let frame = self.receive()?;
+        limit(&self.socket, None)?;
         if frame.kind != Kind::Head {
             return Err(not_understood("no head came"));
         }
@@ -206,7 +230,10 @@ impl Unpacker for Sandboxed {
     fn end(&mut self) {
         // It cannot have started another: see `sandbox`. One that has ended cannot be killed.
         let _ = self.child.kill();
-        let _ = self.child.wait();
+        // One that a disc holds ends when the disc lets it go: init takes it over from this program.
+        if !self.stuck {
+            let _ = self.child.wait();
+        }
     }
 }
 
@@ -215,6 +242,14 @@ impl Drop for Sandboxed {
         // It may be waiting for a package that never comes.
         self.end();
     }
+}
+
+/// Whether a socket's time limit has passed (socket(7), `SO_RCVTIMEO`).
+fn is_late(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+    )
 }
 
 fn facts(slot: &OpenSlot) -> Vec<DeviceFacts> {

@@ -101,6 +101,9 @@ pub enum PackageError {
         /// Which image differs.
         image: &'static str,
     },
+    /// Its head cannot be read, for so long that it is not waited for any more.
+    #[error("the medium does not answer; take it out and put it in again")]
+    Silent,
     /// What the unpacking process said.
     #[error("{english}")]
     Told {
@@ -157,6 +160,7 @@ impl PackageError {
                 "ce paquet ne contient que les changements depuis {base}, et l'image {image} de ce \
                  système n'est pas celle-là ; prenez le paquet complet"
             ),
+            Self::Silent => "le support ne répond pas ; retirez-le et remettez-le".to_owned(),
             Self::Told { french, .. } => french.clone(),
             Self::Write(error) => format!("écriture de la mise à jour : {error}"),
             Self::Disk(error) => format!("disque : {error}"),
@@ -178,7 +182,7 @@ impl PackageError {
             | Self::Image { .. }
             | Self::Base { .. } => Fault::Package,
             Self::Told { fault, .. } => *fault,
-            Self::Read { .. } | Self::Write(_) | Self::Disk(_) => Fault::Machine,
+            Self::Read { .. } | Self::Silent | Self::Write(_) | Self::Disk(_) => Fault::Machine,
         }
     }
 

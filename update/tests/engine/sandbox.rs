@@ -14,8 +14,9 @@ use vigie_disk::{Bytes, FileDevice, SectorSize};
 use vigie_update::apply::sandboxed::Sandboxed;
 use vigie_update::apply::target::{OpenSlot, Target};
 use vigie_update::apply::{self, ApplyError, Phase, Unpacker};
-use vigie_update::package::Header;
+use vigie_update::doors::found;
 use vigie_update::package::member::Slots;
+use vigie_update::package::{Header, PackageError};
 use vigie_update::{BootState, Slot};
 
 use crate::support::{ROOM, context, file, holds, images, keys, package, package_with};
@@ -267,6 +268,26 @@ fn c69_c70_c71_a_failing_slot_is_blamed_and_not_the_package() {
         };
         assert!(!why.is_refusal(), "{fault:?}: {why}");
     }
+}
+
+/// A disc on which a read does not end.
+#[test]
+fn a_head_is_not_waited_for_without_end() {
+    let (reader, _writer) = std::io::pipe().unwrap();
+    let opened = File::from(OwnedFd::from(reader));
+    let mut unpacker = start(&opened).with_patience(Duration::from_millis(1));
+    let error = found::head(&mut unpacker, &keys()).unwrap_err();
+    assert!(matches!(error, PackageError::Silent), "{error}");
+    assert!(error.to_string().contains("medium does not answer"));
+    assert!(error.french().contains("support ne répond pas"));
+    // One that answers in time may take its time with the rest.
+    let bytes = package(2, None);
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    writer.write_all(&bytes[..64 << 10]).unwrap();
+    let opened = File::from(OwnedFd::from(reader));
+    let mut unpacker = start(&opened).with_patience(Duration::from_secs(60));
+    let head = found::head(&mut unpacker, &keys()).unwrap();
+    assert_eq!(head.length, bytes.len() as u64);
 }
 
 /// As the kernel does where memory runs out.
