@@ -27,6 +27,8 @@ pub struct Failure {
     pub code: Option<String>,
     /// It was judged and is not wanted; otherwise something went wrong on the way.
     pub refused: bool,
+    /// The machine is at fault, and nothing is known against the package.
+    pub machine: bool,
     english: String,
     french: String,
 }
@@ -36,6 +38,7 @@ impl Failure {
         Self {
             code: None,
             refused: true,
+            machine: false,
             english: english.to_owned(),
             french: french.to_owned(),
         }
@@ -47,6 +50,7 @@ impl Failure {
         Self {
             code: event["code"].as_str().map(str::to_owned),
             refused: event["event"] != "failed",
+            machine: event["fault"] == "machine",
             english: text("reason"),
             french: text("reason_fr"),
         }
@@ -57,7 +61,7 @@ impl Failure {
             "the updater does not answer; on the installation medium there is nothing to update",
             "le service de mise à jour ne répond pas ; sur le support d’installation, il n’y a rien à mettre à jour",
         );
-        failure.refused = false;
+        (failure.refused, failure.machine) = (false, true);
         failure
     }
 

@@ -162,25 +162,31 @@ impl ApplyError {
     }
 
     /// Whether the update was judged and is not taken, as the package is, or as things stand:
-    /// nothing has been changed. Otherwise the machine is at fault, and nothing is known against the
-    /// package.
+    /// nothing has been changed.
     #[must_use]
     pub const fn is_refusal(&self) -> bool {
+        matches!(self.fault(), Fault::Package) && !matches!(self, Self::Unfinished { .. })
+    }
+
+    /// Where the fault lies, whatever was begun: where it is the machine's, nothing is known against
+    /// the package.
+    #[must_use]
+    pub const fn fault(&self) -> Fault {
         match self {
-            Self::Package(error) => matches!(error.fault(), Fault::Package),
+            Self::Package(error) => error.fault(),
+            Self::Unfinished { why, .. } => why.fault(),
             Self::Refused(_)
             | Self::Changed
             | Self::Busy(_)
             | Self::Live
-            | Self::TooLarge { .. } => true,
+            | Self::TooLarge { .. } => Fault::Package,
             Self::Lock { .. }
             | Self::NoPartition { .. }
             | Self::Array { .. }
-            | Self::Unfinished { .. }
             | Self::BootState(_)
             | Self::Esp(_)
             | Self::Descriptor { .. }
-            | Self::Disk(_) => false,
+            | Self::Disk(_) => Fault::Machine,
         }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! systemd listens on `/run/vigie/update.sock` and starts one process a connection. A line of JSON
 //! comes in ([`Request`]); lines of JSON go out, the last one `{"event":"end","ok":…}`. Failures
-//! are told as `refused` (nothing was changed) or `failed`, with `reason` and `reason_fr`.
+//! are told as `refused` (nothing was changed) or `failed`, with `reason` and `reason_fr`; `failed`
+//! with `fault`, `machine` where nothing is known against the package.
 //!
 //! An update that was begun goes on when whoever asked for it has gone.
 
@@ -18,6 +19,7 @@ use super::login::Answer;
 use super::peer::Peer;
 use crate::apply::ApplyError;
 use crate::history::{Door, LONGEST_WHO, Outcome, Record};
+use crate::package::error::Fault;
 use crate::printable::printable;
 use crate::progress::{Progress, Shown};
 use crate::pulled::Report;
@@ -83,6 +85,8 @@ pub enum Request {
 pub struct Failure {
     /// Nothing was changed.
     pub refused: bool,
+    /// Where the fault lies, where it is no refusal.
+    pub fault: Fault,
     /// One word for programs.
     pub code: Option<&'static str>,
     /// In English.
@@ -97,6 +101,7 @@ impl Failure {
     pub fn refused(english: impl Into<String>, french: impl Into<String>) -> Self {
         Self {
             refused: true,
+            fault: Fault::Package,
             code: None,
             english: english.into(),
             french: french.into(),
@@ -106,6 +111,9 @@ impl Failure {
     fn event(&self) -> Value {
         let event = if self.refused { "refused" } else { "failed" };
         let mut event = json!({"event": event, "reason": self.english, "reason_fr": self.french});
+        if !self.refused {
+            event["fault"] = json!(self.fault);
+        }
         if let Some(code) = self.code {
             event["code"] = code.into();
         }
@@ -117,6 +125,7 @@ impl From<ApplyError> for Failure {
     fn from(error: ApplyError) -> Self {
         Self {
             refused: error.is_refusal(),
+            fault: error.fault(),
             code: None,
             english: error.to_string(),
             french: error.french(),
@@ -129,6 +138,7 @@ impl From<anyhow::Error> for Failure {
         let text = format!("{error:#}");
         Self {
             refused: false,
+            fault: Fault::Machine,
             code: None,
             english: text.clone(),
             french: text,
