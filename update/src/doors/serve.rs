@@ -266,12 +266,7 @@ fn answer(
             told.event("installed", &applied);
         }
         Request::Rollback { who } => {
-            let door = if *peer == Peer::Web {
-                Door::Web
-            } else {
-                Door::Console
-            };
-            let outcome = updater.rollback(door, asks(peer, who))?;
+            let outcome = updater.rollback(door(peer), asks(peer, who))?;
             told.send(&json!({"event": outcome}));
         }
         Request::Restart {} => {
@@ -288,6 +283,13 @@ fn answer(
         }
     }
     Ok(())
+}
+
+fn door(peer: &Peer) -> Door {
+    match peer {
+        Peer::Web => Door::Web,
+        Peer::Root | Peer::Member(_) => Door::Console,
+    }
 }
 
 /// Passwords and uploads are the web interface's affair: a member of the group has no business
