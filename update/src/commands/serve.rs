@@ -117,6 +117,7 @@ impl Updater for Running {
             "version": applied.version,
             "slot": applied.slot,
             "warning": applied.warning.as_ref().map(|warning| &warning.english),
+            "warning_fr": applied.warning.as_ref().map(|warning| &warning.french),
         }))
     }
 

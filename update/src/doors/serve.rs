@@ -2,7 +2,8 @@
 //!
 //! systemd listens on `/run/vigie/update.sock` and starts one process a connection. A line of JSON
 //! comes in ([`Request`]); lines of JSON go out, the last one `{"event":"end","ok":…}`. Failures
-//! are told as `refused` (nothing was changed) or `failed`, with `reason` and `reason_fr`.
+//! are told as `refused` (nothing was changed) or `failed`, with `reason` and `reason_fr`; `failed`
+//! with `fault`, `machine` where nothing is known against the package.
 //!
 //! An update that was begun goes on when whoever asked for it has gone.
 
@@ -18,6 +19,7 @@ use super::login::Answer;
 use super::peer::Peer;
 use crate::apply::ApplyError;
 use crate::history::{Door, LONGEST_WHO, Outcome, Record};
+use crate::package::error::Fault;
 use crate::printable::printable;
 use crate::progress::{Progress, Shown};
 use crate::pulled::Report;
@@ -85,6 +87,8 @@ pub enum Request {
 pub struct Failure {
     /// Nothing was changed.
     pub refused: bool,
+    /// Where the fault lies, where it is no refusal.
+    pub fault: Fault,
     /// One word for programs.
     pub code: Option<&'static str>,
     /// In English.
@@ -99,6 +103,7 @@ impl Failure {
     pub fn refused(english: impl Into<String>, french: impl Into<String>) -> Self {
         Self {
             refused: true,
+            fault: Fault::Package,
             code: None,
             english: english.into(),
             french: french.into(),
@@ -108,6 +113,9 @@ impl Failure {
     fn event(&self) -> Value {
         let event = if self.refused { "refused" } else { "failed" };
         let mut event = json!({"event": event, "reason": self.english, "reason_fr": self.french});
+        if !self.refused {
+            event["fault"] = json!(self.fault);
+        }
         if let Some(code) = self.code {
             event["code"] = code.into();
         }
@@ -119,6 +127,7 @@ impl From<ApplyError> for Failure {
     fn from(error: ApplyError) -> Self {
         Self {
             refused: error.is_refusal(),
+            fault: error.fault(),
             code: None,
             english: error.to_string(),
             french: error.french(),
@@ -131,6 +140,7 @@ impl From<anyhow::Error> for Failure {
         let text = format!("{error:#}");
         Self {
             refused: false,
+            fault: Fault::Machine,
             code: None,
             english: text.clone(),
             french: text,
@@ -260,12 +270,7 @@ fn answer(
             told.event("installed", &applied);
         }
         Request::Rollback { who } => {
-            let door = if *peer == Peer::Web {
-                Door::Web
-            } else {
-                Door::Console
-            };
-            let outcome = updater.rollback(door, asks(peer, who))?;
+            let outcome = updater.rollback(door(peer), asks(peer, who))?;
             told.send(&json!({"event": outcome}));
         }
         Request::Restart {} => {
@@ -289,6 +294,13 @@ fn answer(
         }
     }
     Ok(())
+}
+
+fn door(peer: &Peer) -> Door {
+    match peer {
+        Peer::Web => Door::Web,
+        Peer::Root | Peer::Member(_) => Door::Console,
+    }
 }
 
 /// Passwords and uploads are the web interface's affair: a member of the group has no business

@@ -53,7 +53,7 @@ pub struct Admin {
     asking: Asking,
     receiver: Receiver,
     logins: Semaphore,
-    uploads: Semaphore,
+    uploads: Arc<Semaphore>,
 }
 
 impl Admin {
@@ -74,7 +74,7 @@ impl Admin {
             jobs: Jobs::default(),
             asking: Asking::default(),
             logins: Semaphore::new(LOGINS),
-            uploads: Semaphore::new(UPLOADS),
+            uploads: Arc::new(Semaphore::new(UPLOADS)),
         })
     }
 

@@ -14,6 +14,7 @@ use reqwest::blocking::{Client, RequestBuilder, Response};
 use reqwest::header::{COOKIE, HeaderValue};
 use serde_json::{Value, json};
 use vigie_disk::Bytes;
+use vigie_update::apply::sandboxed::Sandboxed;
 use vigie_update::apply::{ApplyError, Context, Phase, Unpacker};
 use vigie_update::doors::found::{self, Found, Head};
 use vigie_update::doors::login::{Answer, Gate};
@@ -91,6 +92,10 @@ pub struct World {
     pub report: Option<Report>,
     /// The server cannot be asked.
     pub mute: bool,
+    /// So many checks end as they do where the unpacking process is killed.
+    pub killed: usize,
+    /// A check waits for this.
+    pub check: Option<mpsc::Receiver<()>>,
     /// An installation in its middle, or a question to the server, waits for this.
     pub go_on: Option<mpsc::Receiver<()>>,
 }
@@ -163,6 +168,19 @@ impl Updater for Fake {
         Ok(self.verdict(&head))
     }
     fn check(&mut self, upload: &str, _: &mut Progress) -> Result<Verdict, Failure> {
+        let mut world = self.world.lock().unwrap();
+        let (go_on, killed) = (world.check.take(), world.killed > 0);
+        world.killed = world.killed.saturating_sub(1);
+        drop(world);
+        if let Some(go_on) = go_on {
+            go_on.recv().unwrap();
+        }
+        if killed {
+            let program = Path::new("/bin/false");
+            let mut ended = Sandboxed::start(program, &self.part(upload), None).unwrap();
+            let error = found::head(&mut ended, &keys()).unwrap_err();
+            return Err(ApplyError::from(error).into());
+        }
         let mut direct = Direct(BufReader::new(self.part(upload)));
         let head = found::head(&mut direct, &keys()).map_err(ApplyError::from)?;
         let checked = direct.unpack(&head.opened.header, None, None, &mut |_| ());
@@ -445,6 +463,19 @@ impl<'a> Person<'a> {
         let request = self.put(path);
         let request = request.header("Content-Range", format!("bytes {first}-{last}/{total}"));
         request.body(all[range].to_vec())
+    }
+
+    /// Asks for the check of an upload that is all here.
+    pub fn finish(&self, path: &str, total: usize) -> RequestBuilder {
+        let request = self.put(path);
+        request.header("Content-Range", format!("bytes */{total}"))
+    }
+
+    /// Whether an upload is complete and was checked.
+    pub fn is_complete(&self, path: &str) -> bool {
+        let answer = self.client.head(self.url(path)).send().unwrap();
+        assert_eq!(answer.status(), 200);
+        answer.headers()["Upload-Complete"] == "?1"
     }
 
     /// Where an upload goes on.
