@@ -3,6 +3,7 @@
 mod attended;
 mod boot;
 mod browser;
+mod damaged_volumes;
 mod disk;
 mod harness;
 mod install;
@@ -71,6 +72,7 @@ pub fn steps() -> Vec<Step> {
     steps.extend(refused::steps());
     steps.extend(raid::steps());
     steps.extend(reinstall::steps());
+    steps.push(damaged_volumes::step());
     steps.extend(power_cut::steps());
     steps.extend(attended::steps());
     steps.extend(update::steps());
