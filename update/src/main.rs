@@ -174,7 +174,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
 
 fn run(command: Command, language: Language) -> Result<ExitCode> {
     match command {
-        Command::Status { json } => slots::status(json)?,
+        Command::Status { json } => slots::status(json, language)?,
         Command::Verify { file, json } => return verify(&file, json, language),
         Command::Show { file } => show_package(&file, language)?,
         Command::List { json } => list::run(json, language)?,
@@ -185,11 +185,11 @@ fn run(command: Command, language: Language) -> Result<ExitCode> {
         Command::Apply(arguments) => return apply_package(&arguments, language),
         Command::Rollback { restart: now, who } => rollback(now, who, language)?,
         Command::History { json } => slots::history(json, language)?,
-        Command::Floor { json } => slots::floor(json)?,
-        Command::MarkGood => slots::mark_good()?,
+        Command::Floor { json } => slots::floor(json, language)?,
+        Command::MarkGood => slots::mark_good(language)?,
         Command::GiveUp { reason } => {
             let reason = reason.map(|written| Reason::from(&*written));
-            if slots::give_up(reason.unwrap_or_else(reason_of_systemd))? {
+            if slots::give_up(reason.unwrap_or_else(reason_of_systemd), language)? {
                 restart()?;
             }
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Serialize;
+use vigie_settings::Language;
 
 use crate::boot_state::{BootState, SlotState};
 use crate::choice::choose;
@@ -63,17 +64,23 @@ impl Copy {
         }
     }
 
-    fn line(&self) -> String {
-        let disk = &self.disk;
-        match (self.same, &self.error) {
-            (Some(true), _) => format!("boot state on {disk}: the same"),
-            (Some(false), _) => {
-                format!("boot state on {disk}: different; the next healthy start makes it the same")
+    fn line(&self, language: Language) -> String {
+        let why = self.error.as_deref().unwrap_or("?");
+        let words = match (self.same, language) {
+            (Some(true), Language::En) => "the same".to_owned(),
+            (Some(true), Language::Fr) => "le même".to_owned(),
+            (Some(false), Language::En) => {
+                "different; the next healthy start makes it the same".to_owned()
             }
-            (None, error) => {
-                let why = error.as_deref().unwrap_or("unknown");
-                format!("boot state on {disk}: cannot be read: {why}")
+            (Some(false), Language::Fr) => {
+                "différent ; le prochain démarrage sain le rend identique".to_owned()
             }
+            (None, Language::En) => format!("cannot be read: {why}"),
+            (None, Language::Fr) => format!("illisible : {why}"),
+        };
+        match language {
+            Language::En => format!("boot state on {}: {words}", self.disk),
+            Language::Fr => format!("état de démarrage sur {} : {words}", self.disk),
         }
     }
 }
@@ -109,31 +116,55 @@ impl Status {
     }
 
     /// The same for a person.
-    pub fn lines(&self) -> Vec<String> {
-        let version = self.version.as_deref().unwrap_or("unknown");
+    pub fn lines(&self, language: Language) -> Vec<String> {
+        let version = self.version.as_deref().unwrap_or("?");
         let (Some(slots), Some(next)) = (&self.slots, self.next) else {
-            return vec![format!("version {version}, live system")];
+            return vec![match language {
+                Language::En => format!("version {version}, live system"),
+                Language::Fr => format!("version {version}, système démarré du support"),
+            }];
         };
         let running = self.slot.map_or("?".to_owned(), |slot| slot.to_string());
-        let mut lines = vec![format!("version {version}, running from slot {running}")];
+        let mut lines = vec![match language {
+            Language::En => format!("version {version}, running from slot {running}"),
+            Language::Fr => format!("version {version}, depuis l'emplacement {running}"),
+        }];
         for (slot, state) in [(Slot::A, slots.a), (Slot::B, slots.b)] {
-            let health = match state {
-                SlotState { good: true, .. } => "good".to_owned(),
-                SlotState { tries: 0, .. } => "not good, no tries left".to_owned(),
-                SlotState { tries, .. } => format!("not yet good, tries left: {tries}"),
-            };
             let holds = self.holds.get(&slot);
             let holds = holds.map_or(String::new(), |facts| format!("{}, ", facts.version));
-            lines.push(format!("slot {slot}: {holds}{health}"));
+            let health = health(state, language);
+            lines.push(match language {
+                Language::En => format!("slot {slot}: {holds}{health}"),
+                Language::Fr => format!("emplacement {slot} : {holds}{health}"),
+            });
         }
-        let why = if self.waiting {
-            ", newly installed"
-        } else {
-            ""
-        };
-        lines.push(format!("next start: slot {next}{why}"));
-        lines.extend(self.copies.iter().map(Copy::line));
+        lines.push(next_start(next, self.waiting, language));
+        lines.extend(self.copies.iter().map(|copy| copy.line(language)));
         lines
+    }
+}
+
+fn health(state: SlotState, language: Language) -> String {
+    match (state, language) {
+        (SlotState { good: true, .. }, Language::En) => "good".to_owned(),
+        (SlotState { good: true, .. }, Language::Fr) => "bon".to_owned(),
+        (SlotState { tries: 0, .. }, Language::En) => "not good, no tries left".to_owned(),
+        (SlotState { tries: 0, .. }, Language::Fr) => "pas bon, plus d'essais".to_owned(),
+        (SlotState { tries, .. }, Language::En) => format!("not yet good, tries left: {tries}"),
+        (SlotState { tries, .. }, Language::Fr) => {
+            format!("pas encore bon, essais restants : {tries}")
+        }
+    }
+}
+
+fn next_start(next: Slot, waiting: bool, language: Language) -> String {
+    match (language, waiting) {
+        (Language::En, false) => format!("next start: slot {next}"),
+        (Language::En, true) => format!("next start: slot {next}, newly installed"),
+        (Language::Fr, false) => format!("prochain démarrage : emplacement {next}"),
+        (Language::Fr, true) => {
+            format!("prochain démarrage : emplacement {next}, installé depuis peu")
+        }
     }
 }
 
@@ -149,12 +180,21 @@ mod tests {
         state.mark_good(Slot::A);
         let mut status = Status::new(&running, "ID=vigie\nVERSION_ID=\"0.1.0.0\"\n", Some(&state));
         assert_eq!(
-            status.lines(),
+            status.lines(Language::En),
             [
                 "version 0.1.0.0, running from slot a",
                 "slot a: good",
                 "slot b: not good, no tries left",
                 "next start: slot a"
+            ]
+        );
+        assert_eq!(
+            status.lines(Language::Fr),
+            [
+                "version 0.1.0.0, depuis l'emplacement a",
+                "emplacement a : bon",
+                "emplacement b : pas bon, plus d'essais",
+                "prochain démarrage : emplacement a"
             ]
         );
         assert_eq!(
@@ -168,12 +208,14 @@ mod tests {
             found("/dev/vdc", Ok(other)),
             found("/dev/vdd", Err(EspError::Live)),
         ];
-        let lines = status.lines();
-        for (line, word) in lines[4..]
-            .iter()
-            .zip(["the same", "different", "cannot be read"])
-        {
-            assert!(line.contains(word), "{line}");
+        for (language, words) in [
+            (Language::En, ["the same", "different", "cannot be read"]),
+            (Language::Fr, ["le même", "différent", "illisible"]),
+        ] {
+            let lines = status.lines(language);
+            for (line, word) in lines[4..].iter().zip(words) {
+                assert!(line.contains(word), "{line}");
+            }
         }
         let json = serde_json::to_value(&status).unwrap();
         let same: Vec<_> = (0..3).map(|i| json["copies"][i]["same"].clone()).collect();

@@ -4,6 +4,7 @@ mod arrays;
 mod attended;
 mod boot;
 mod browser;
+mod damaged_volumes;
 mod disk;
 mod factory;
 mod harness;
@@ -76,6 +77,7 @@ pub fn steps() -> Vec<Step> {
     steps.push(arrays::step());
     steps.extend(reinstall::steps());
     steps.push(factory::step());
+    steps.push(damaged_volumes::step());
     steps.extend(power_cut::steps());
     steps.extend(attended::steps());
     steps.extend(update::steps());

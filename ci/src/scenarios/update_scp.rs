@@ -28,6 +28,7 @@ fn run(ctx: &Context) -> Result<()> {
     let package = Package::build(ctx, NEXT, |_| Ok(()))?;
     let appliance = Appliance::boot(ctx)?;
     appliance.up.blame(nothing_else(&appliance))?;
+    appliance.up.blame(too_many(&appliance))?;
     appliance
         .up
         .blame(half_and_whole(&appliance, &package.path))?;
@@ -90,6 +91,22 @@ fn nothing_else(appliance: &Appliance<'_>) -> Result<()> {
         there.trim() == "/var/lib/vigie/service/update",
         "the service account left {there}"
     );
+    Ok(())
+}
+
+/// Its files end long before the state volume's inodes do, and keep nothing else from being written.
+fn too_many(appliance: &Appliance<'_>) -> Result<()> {
+    let said = appliance.says(
+        "cd /var/lib/vigie/service/update || exit 1; i=0; \
+         while [ $i -lt 20000 ] && true > $i 2>/dev/null; do i=$((i+1)); done; \
+         touch /var/lib/vigie/update/probe && rm /var/lib/vigie/update/probe && \
+         find . -type f -delete && echo $i",
+    )?;
+    let made: u32 = said
+        .trim()
+        .parse()
+        .context("how many files could be made")?;
+    ensure!((1000..10_000).contains(&made), "{made} files could be made");
     Ok(())
 }
 

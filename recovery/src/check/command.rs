@@ -19,15 +19,19 @@ use super::array::{self, Started};
 use super::in_use::Uses;
 use super::keep;
 use super::ladder::Mode;
+use super::look::look;
 use super::report::Report;
 use super::show::Show;
 use super::targets::{self, Asked, Target, Wrong};
-use super::verdict::exit_code;
+use super::told;
+use super::verdict::{Verdict, exit_code};
 use super::volume::{Check, Volume};
 use super::words::say;
 
 const WRONG_USE: u8 = 2;
 const NOT_CHECKED: u8 = 8;
+/// Where a running appliance keeps its reports.
+const ON_THIS_SYSTEM: &str = "/var/lib/vigie/recovery";
 /// The name of the system volume.
 const STATE: &str = "state";
 
@@ -49,6 +53,14 @@ pub struct Arguments {
     /// from copies of the superblock.
     #[arg(long)]
     pub repair: bool,
+    /// Only the journal, and what needs no decision; a volume that is clean is not looked through. An
+    /// appliance does this at each start.
+    #[arg(long, conflicts_with = "repair")]
+    pub preen: bool,
+    /// Tell the running appliance: its state shows volumes that are being checked or are not
+    /// used, and a report is kept of each that was not clean.
+    #[arg(long)]
+    pub tell: bool,
     /// Wait for an array that is being synchronised.
     #[arg(long)]
     pub wait: bool,
@@ -71,14 +83,18 @@ pub fn run(arguments: &Arguments, language: Language) -> Result<u8> {
         volumes: arguments.volumes.clone(),
     };
     let sysfs = Sysfs::default();
-    let found = targets::installations(&sysfs);
-    let targets = match targets::choose(&asked, &found, &targets::parts(&sysfs)) {
+    let (found, parts) = match asked.needs_a_search() {
+        true => (targets::installations(&sysfs), targets::parts(&sysfs)),
+        false => (Vec::new(), Vec::new()),
+    };
+    let targets = match targets::choose(&asked, &found, &parts) {
         Ok(targets) => targets,
         Err(wrong) => return Ok(told(&wrong, arguments.json, language)),
     };
-    let mode = match arguments.repair {
-        true => Mode::Repair,
-        false => Mode::Inspect,
+    let mode = match (arguments.repair, arguments.preen) {
+        (true, _) => Mode::Repair,
+        (false, true) => Mode::Preen,
+        (false, false) => Mode::Inspect,
     };
     // Arrays stay as they are until the report is written.
     let mut arrays = Vec::new();
@@ -96,7 +112,13 @@ pub fn run(arguments: &Arguments, language: Language) -> Result<u8> {
     if mode == Mode::Repair && !arguments.json {
         show.line(&say("show.do-not-interrupt", &[], language));
     }
+    if arguments.tell {
+        tell_begin(&targets, &volumes);
+    }
     let report = checked(&check, &volumes, &mut show);
+    if arguments.tell {
+        tell_end(&targets, &report);
+    }
     let code = exit_code(report.volumes.iter().map(|one| &one.verdict));
     kept(arguments, &report, &targets, &volumes, language, &mut show);
     summary(arguments.json, &report, code, language, &mut show);
@@ -117,6 +139,43 @@ fn checked(check: &Check, volumes: &[Volume], show: &mut Output) -> Report {
     }
 }
 
+/// What a person named is what the programs that are told know a volume by.
+fn named(target: &Target) -> Option<&Path> {
+    match target {
+        Target::Named(path) => Some(path),
+        Target::Ours(_) => None,
+    }
+}
+
+fn tell_begin(targets: &[Target], volumes: &[Volume]) {
+    for (target, volume) in targets.iter().zip(volumes) {
+        let Some(path) = named(target) else { continue };
+        if let Err(error) = told::begins(Path::new(told::FOLDER), path, &volume.name) {
+            eprintln!("vigie-recovery: {}: {error}", told::FOLDER);
+        }
+    }
+}
+
+fn tell_end(targets: &[Target], report: &Report) {
+    for (target, one) in targets.iter().zip(&report.volumes) {
+        let Some(path) = named(target) else { continue };
+        if let Err(error) = told::ends(Path::new(told::FOLDER), path, one) {
+            eprintln!("vigie-recovery: {}: {error}", told::FOLDER);
+        }
+    }
+}
+
+/// A volume that was named by its path, by its label where it has one.
+fn by_label(path: &Path) -> String {
+    let label = look(path)
+        .ok()
+        .and_then(|looked| looked.superblock)
+        .map(|superblock| superblock.label);
+    label
+        .filter(|label| !label.is_empty())
+        .unwrap_or_else(|| path.display().to_string())
+}
+
 /// The device of a target; an array is started for it.
 fn volume(
     target: &Target,
@@ -126,9 +185,10 @@ fn volume(
 ) -> Volume {
     let part = match target {
         Target::Named(path) => {
-            let name = path.display().to_string();
-            let path = Ok(path.clone());
-            return Volume { name, path };
+            return Volume {
+                name: by_label(path),
+                path: Ok(path.clone()),
+            };
         }
         Target::Ours(part) => part,
     };
@@ -181,7 +241,15 @@ fn kept(
         .report
         .iter()
         .map(|folder| (folder.as_path(), keep::write(report, folder)));
-    for (place, result) in written.chain(asked).collect::<Vec<_>>() {
+    let worth_keeping = report
+        .volumes
+        .iter()
+        .any(|one| one.verdict != Verdict::Clean);
+    let told = (arguments.tell && worth_keeping).then(|| {
+        let folder = Path::new(ON_THIS_SYSTEM);
+        (folder, keep::write(report, folder))
+    });
+    for (place, result) in written.chain(asked).chain(told).collect::<Vec<_>>() {
         tell_kept(arguments.json, place, &result, language, show);
     }
 }

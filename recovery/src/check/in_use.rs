@@ -5,6 +5,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, OFlags, flock, major, minor};
 use rustix::io::Errno;
@@ -145,11 +146,23 @@ impl Drop for Held {
     }
 }
 
-/// Holds a volume.
+/// Holds a volume; who holds it already is waited for. udev has a lock like ours for the moment in
+/// which it looks at a device that has come.
 ///
 /// # Errors
-/// It is held already, or cannot be opened.
-pub fn hold(path: &Path) -> Result<Held, Refusal> {
+/// It is still held after that time, or cannot be opened.
+pub fn hold(path: &Path, patience: Duration) -> Result<Held, Refusal> {
+    const AGAIN: Duration = Duration::from_millis(50);
+    let begun = Instant::now();
+    loop {
+        match try_hold(path) {
+            Err(Refusal::Busy) if begun.elapsed() < patience => std::thread::sleep(AGAIN),
+            result => return result,
+        }
+    }
+}
+
+fn try_hold(path: &Path) -> Result<Held, Refusal> {
     let unreadable = |error: io::Error| Refusal::Unreadable {
         error: error.to_string(),
     };
@@ -220,9 +233,10 @@ mod tests {
             free.free(Path::new("/no/such/volume")),
             Err(Refusal::Unreadable { .. })
         ));
-        let held = hold(&path).unwrap();
-        assert_eq!(hold(&path).unwrap_err(), Refusal::Busy);
+        let held = hold(&path, Duration::ZERO).unwrap();
+        assert_eq!(hold(&path, Duration::ZERO).unwrap_err(), Refusal::Busy);
+        let waiting = std::thread::spawn(move || hold(&path, Duration::from_secs(60)).is_ok());
         drop(held);
-        assert!(hold(&path).is_ok());
+        assert!(waiting.join().unwrap());
     }
 }

@@ -28,7 +28,7 @@ const ENDS: [&str; 3] = [".json", ".en.txt", ".fr.txt"];
 /// The folder cannot be written to.
 pub fn write(report: &Report, folder: &Path) -> Result<PathBuf> {
     fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
-    let name = name(report.began);
+    let name = name(report);
     let texts = [
         serde_json::to_string_pretty(report)?,
         report.text(Language::En),
@@ -54,10 +54,20 @@ pub fn write_on_state(report: &Report, device: &Path) -> Result<PathBuf> {
     Ok(Path::new("/var").join(ON_STATE).join(name))
 }
 
-/// "check-20261123T023000Z": names of reports sort by their time.
-fn name(began: u64) -> String {
-    let ((year, month, day), (hour, minute, second)) = clock::civil(began);
-    format!("{BEGINS}{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
+/// "check-20261123T023000Z": names of reports sort by their time. One about a single volume has
+/// its name, too: a start checks several at a time.
+fn name(report: &Report) -> String {
+    let ((year, month, day), (hour, minute, second)) = clock::civil(report.began);
+    let time = format!("{BEGINS}{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z");
+    let [volume] = &report.volumes[..] else {
+        return time;
+    };
+    let plain = |c: char| match c.is_ascii_alphanumeric() {
+        true => c,
+        false => '-',
+    };
+    let name: String = volume.name.chars().map(plain).take(32).collect();
+    format!("{time}-{name}")
 }
 
 /// Written beside and renamed, so that what has the name is whole.

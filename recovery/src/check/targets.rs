@@ -22,6 +22,18 @@ pub struct Asked {
     pub volumes: Vec<PathBuf>,
 }
 
+impl Asked {
+    /// Whether the machine's disks must be searched: not where all volumes are named by a path.
+    #[must_use]
+    pub fn needs_a_search(&self) -> bool {
+        self.all || self.volumes.is_empty() || !self.volumes.iter().all(|volume| is_path(volume))
+    }
+}
+
+fn is_path(volume: &Path) -> bool {
+    volume.components().count() > 1 || volume.exists()
+}
+
 /// A partition of ours that holds a file system, alone or with others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
@@ -86,8 +98,8 @@ fn array(partition: &Path) -> Option<Uuid> {
 /// # Errors
 /// There are none, or which is open.
 pub fn choose(asked: &Asked, found: &[Installation], parts: &[Part]) -> Result<Vec<Target>, Wrong> {
-    let is_path = |volume: &&PathBuf| volume.components().count() > 1 || volume.exists();
-    let (paths, names): (Vec<&PathBuf>, Vec<&PathBuf>) = asked.volumes.iter().partition(is_path);
+    let (paths, names): (Vec<&PathBuf>, Vec<&PathBuf>) =
+        asked.volumes.iter().partition(|volume| is_path(volume));
     let mut targets = Vec::new();
     if paths.is_empty() || !names.is_empty() || asked.all {
         let meant = meant(asked, found, parts)?;

@@ -15,6 +15,8 @@ use super::report::VolumeReport;
 use super::run::{Going, Ran, Watch as WatchRun, run};
 use super::verdict::{Reason, Refusal, Verdict};
 
+/// Who has a volume for a moment only.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// How often an array that is waited for is looked at.
 const WAIT: Duration = Duration::from_millis(500);
 
@@ -120,9 +122,12 @@ impl Check<'_> {
         let refused = |refusal| Reason::Refused { refusal };
         let path = volume.path.clone().map_err(|(_, why)| refused(why))?;
         let path = real(&path).map_err(refused)?;
-        self.settle(&path, watch)?;
+        // A start does not wait for hours: what an array gives while it is synchronised is right.
+        if self.mode != Mode::Preen {
+            self.settle(&path, watch)?;
+        }
         self.uses.free(&path).map_err(refused)?;
-        let held = hold(&path).map_err(refused)?;
+        let held = hold(&path, PATIENCE).map_err(refused)?;
         let looked = look(&path).map_err(refused)?;
         Ok((path, looked, held))
     }

@@ -11,6 +11,7 @@ use vigie_update::apply::target::OpenSlot;
 use vigie_update::apply::{Opened, Unpacker};
 use vigie_update::machine::{Machine, OS_RELEASE, below, field};
 use vigie_update::package::envelope::Envelope;
+use vigie_update::package::error::Fault;
 use vigie_update::package::header::{CHUNK_SMALL, ImageDigest};
 use vigie_update::package::manifest::{FORMAT, Role};
 use vigie_update::package::member::{Slots, Unpacked};
@@ -100,6 +101,7 @@ impl Unpacker for Medium {
             let size = header.image(role).size;
             let reader = self.payload.reader(member);
             let mut reader = reader.map_err(|error| PackageError::Told {
+                fault: Fault::Machine,
                 english: format!("{error:#}"),
                 french: format!("lecture du support : {error:#}"),
             })?;

@@ -1,19 +1,12 @@
-//! What e2fsck's exit code and output mean (e2fsck(8)).
+//! What the exit code and the output of `vigie-recovery check` mean; the codes are e2fsck's (e2fsck(8)).
 
-/// e2fsck's "operational error", also used here for what keeps a check from
+/// "Not checked", also used here for what keeps a check from
 /// being made at all.
 pub const OPERATIONAL_ERROR: i32 = 8;
-
-/// What e2fsck says where it finds no superblock: advice for a person at a
-/// prompt, after the line that tells what is wrong.
-const ADVICE: &str = "The superblock could not be read";
-const BANNER: &str = "e2fsck 1.";
 
 const CORRECTED: i32 = 1;
 /// Corrected, and a *mounted* file system would need a reboot; ours is not.
 const CORRECTED_REBOOT: i32 = 2;
-
-const LEFT_UNCORRECTED: i32 = 4;
 
 const SUMMARY_LINES: usize = 3;
 const SUMMARY_CHARS: usize = 400;
@@ -38,23 +31,42 @@ pub fn verdict(exit: Option<i32>) -> Verdict {
     }
 }
 
-/// Whether another run may mend more: faults were left, and the run itself
-/// did not fail.
-pub fn faults_are_left(exit: i32) -> bool {
-    exit & LEFT_UNCORRECTED != 0
+/// Whether a line tells how far a check is: the others are results.
+pub fn is_progress(line: &str) -> bool {
+    line.contains(" %, ")
 }
 
-/// The last lines of the output, on one line and bounded, for boot.json.
+/// What became of the volume, on one line and bounded, for boot.json: the verdict, and what
+/// stands below it. Without a verdict the last lines.
 pub fn summary(output: &str) -> String {
     let lines: Vec<&str> = output
         .lines()
-        .map(str::trim)
-        .take_while(|line| !line.starts_with(ADVICE))
-        .filter(|line| !line.is_empty() && !line.starts_with(BANNER))
+        .filter(|line| !line.trim().is_empty())
         .collect();
-    let last = lines[lines.len().saturating_sub(SUMMARY_LINES)..].join("; ");
-    let surplus = last.chars().count().saturating_sub(SUMMARY_CHARS);
-    last.chars().skip(surplus).collect()
+    let verdict = lines.iter().rposition(|line| verdict_of(line).is_some());
+    let words: Vec<&str> = match verdict {
+        Some(at) => {
+            let below = lines[at + 1..]
+                .iter()
+                .take_while(|line| line.starts_with(' '));
+            verdict_of(lines[at])
+                .into_iter()
+                .chain(below.map(|line| line.trim()))
+                .collect()
+        }
+        None => {
+            let last = &lines[lines.len().saturating_sub(SUMMARY_LINES)..];
+            last.iter().map(|line| line.trim()).collect()
+        }
+    };
+    words.join("; ").chars().take(SUMMARY_CHARS).collect()
+}
+
+/// "Volume state (/dev/vda7, 1.3 GB): clean" says "clean".
+fn verdict_of(line: &str) -> Option<&str> {
+    line.strip_prefix("Volume ")?
+        .split_once("): ")
+        .map(|(_, verdict)| verdict)
 }
 
 #[cfg(test)]
@@ -82,30 +94,35 @@ mod tests {
     }
 
     #[test]
-    fn another_run() {
-        for (exit, want) in [(4, true), (5, true), (12, true), (8, false), (0, false)] {
-            assert_eq!(faults_are_left(exit), want, "{exit}");
-        }
-    }
-
-    #[test]
     fn summaries() {
         let long = "é".repeat(500);
         for (output, want) in [
             ("", "".to_owned()),
             (
-                "state: clean, 11/128 files\n",
-                "state: clean, 11/128 files".into(),
+                "Volume 1 of 1: state, /dev/vda7\nVolume state (/dev/vda7, 1.3 GB): clean\n  \
+                 Before: clean, 0 errors recorded\n  Found: nothing\nClean: 1, repaired: 0.\n",
+                "clean; Before: clean, 0 errors recorded; Found: nothing".into(),
+            ),
+            (
+                "Volume state (/dev/vda7, 1.3 GB): NOT CHECKED: another program uses it\n",
+                "NOT CHECKED: another program uses it".into(),
             ),
             ("a\nb\n\n  c\nd\n", "b; c; d".into()),
-            (
-                "e2fsck 1.47.2 (1-Jan-2025)\ne2fsck: Bad magic number\n/dev/x:\nThe superblock \
-                 could not be read or does not\n    e2fsck -b 8193 <device>\n",
-                "e2fsck: Bad magic number; /dev/x:".into(),
-            ),
             (&long, "é".repeat(SUMMARY_CHARS)),
         ] {
             assert_eq!(summary(output), want);
+        }
+    }
+
+    #[test]
+    fn progress_is_told_from_results() {
+        for (line, want) in [
+            ("state: repairing, phase 1 of 5, 0 %, 3 s", true),
+            ("state: waiting for the array, 40 %, 3 s", true),
+            ("Volume state (/dev/vda7, 1.3 GB): clean", false),
+            ("  Found: nothing", false),
+        ] {
+            assert_eq!(is_progress(line), want, "{line}");
         }
     }
 }

@@ -19,6 +19,16 @@ pub struct Outcome {
 
 /// Runs the program to its end; without a limit it may take any time.
 pub fn run(path: &str, args: &[&str], limit: Option<Duration>) -> io::Result<Outcome> {
+    run_watched(path, args, limit, &mut |_| ())
+}
+
+/// The same; `line` hears each line that it prints.
+pub fn run_watched(
+    path: &str,
+    args: &[&str],
+    limit: Option<Duration>,
+    line: &mut dyn FnMut(&str),
+) -> io::Result<Outcome> {
     let name = path.rsplit('/').next().unwrap_or(path);
     note(format_args!("{name} {}", args.join(" ")));
     let (mut reader, writer) = io::pipe()?;
@@ -29,7 +39,7 @@ pub fn run(path: &str, args: &[&str], limit: Option<Duration>) -> io::Result<Out
     let mut child = command.spawn()?;
     // It holds the other end of the pipe.
     drop(command);
-    let output = copy_output(name, &mut reader, &mut child, limit)?;
+    let output = copy_output(name, &mut reader, &mut child, limit, line)?;
     let exit = child.wait()?.code();
     note(format_args!("{name} ended with {exit:?}"));
     Ok(Outcome { exit, output })
@@ -40,6 +50,7 @@ fn copy_output(
     reader: &mut PipeReader,
     child: &mut Child,
     limit: Option<Duration>,
+    line: &mut dyn FnMut(&str),
 ) -> io::Result<String> {
     let start = Instant::now();
     let mut output = Vec::new();
@@ -56,19 +67,20 @@ fn copy_output(
             0 => break,
             len => output.extend_from_slice(&chunk[..len]),
         }
-        shown = show_lines(name, &output, shown);
+        shown = show_lines(name, &output, shown, line);
     }
     Ok(String::from_utf8_lossy(&output).into_owned())
 }
 
 /// Logs the whole lines from `shown` on; gives where the next one begins.
-fn show_lines(name: &str, output: &[u8], shown: usize) -> usize {
+fn show_lines(name: &str, output: &[u8], shown: usize, told: &mut dyn FnMut(&str)) -> usize {
     let new = &output[shown..];
     let Some(end) = new.iter().rposition(|b| *b == b'\n') else {
         return shown;
     };
     for line in String::from_utf8_lossy(&new[..end]).lines() {
         note(format_args!("{name}: {line}"));
+        told(line);
     }
     shown + end + 1
 }

@@ -1,6 +1,8 @@
 //! /var: the state volume, checked first; in memory when live, and when the
 //! volume cannot be had, because a box that can be reached can be repaired.
 
+use std::ffi::CStr;
+
 use rustix::mount::{MountFlags, mount};
 
 use vigie_initrd::fsck::{self, OPERATIONAL_ERROR, Verdict};
@@ -8,17 +10,25 @@ use vigie_initrd::report::StateCheck;
 use vigie_initrd::settings::Volume;
 use vigie_initrd::trouble::{Step, Trouble};
 
-use crate::consoles::{note, tell};
+use crate::consoles::{note, show, tell};
 use crate::devices::BlockDevice;
 use crate::loader::Loader;
 use crate::program;
 use crate::root::Root;
 
 const TARGET: &str = "/sysroot/var";
-const E2FSCK: &str = "/sbin/e2fsck";
+/// Programs of the system image, which is not the root yet, are started by its own loader.
+const LOADER: &str = "/sysroot/usr/lib64/ld-linux-x86-64.so.2";
+const LOADED: [&str; 3] = [
+    "--library-path",
+    "/sysroot/usr/lib/x86_64-linux-gnu",
+    "/sysroot/usr/bin/vigie-recovery",
+];
 
-/// e2fsck may need a second pass to mend what the first uncovered.
-const REPAIR_RUNS: usize = 2;
+/// A folder of the volume grows to 64 KiB of names and no further, which is about 3500 files of short names: the
+/// account that drops packages by scp has one folder and makes no others, so it cannot take all
+/// inodes from settings and boot state. ext4(5); the kernel answers "no space" for that folder alone.
+const OPTIONS: &CStr = c"errors=remount-ro,max_dir_size_kb=64";
 
 /// What is mounted on /var.
 pub struct Var {
@@ -75,7 +85,7 @@ fn mount_state(
     let check = check(&device)?;
     loader.need("ext4");
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOATIME;
-    mount(&device, TARGET, "ext4", flags, Some(c"errors=remount-ro"))
+    mount(&device, TARGET, "ext4", flags, Some(OPTIONS))
         .map_err(|e| not_checked(format!("mounting {device} on /var: {e}; {}", check.summary)))?;
     note(format_args!("state volume {device} mounted"));
     Ok((device, check))
@@ -84,23 +94,27 @@ fn mount_state(
 /// Preens the volume, and repairs it where preening is not enough. Never asks:
 /// there is nobody to answer.
 fn check(device: &str) -> Result<StateCheck, StateCheck> {
-    let (mut verdict, mut check) = e2fsck("-p", device);
-    for run in 0..REPAIR_RUNS {
-        let hopeless = run > 0 && !fsck::faults_are_left(check.exit);
-        if verdict != Verdict::Faulty || hopeless {
-            break;
-        }
-        say_repairing(device, &check);
-        (verdict, check) = e2fsck("-y", device);
+    let (verdict, check) = recovery(&["--preen"], device);
+    if verdict != Verdict::Faulty {
+        return Ok(check);
     }
-    match verdict {
-        Verdict::Faulty => Err(check),
-        Verdict::Clean | Verdict::Mended => Ok(check),
+    say_repairing(device, &check);
+    match recovery(&["--repair", "--wait"], device) {
+        (Verdict::Faulty, check) => Err(check),
+        (Verdict::Clean | Verdict::Mended, check) => Ok(check),
     }
 }
 
-fn e2fsck(mode: &str, device: &str) -> (Verdict, StateCheck) {
-    match program::run(E2FSCK, &[mode, device], None) {
+/// The system's own check of volumes, from its verified image, with the e2fsck of the initrd. What
+/// it says while it works is shown as it stands.
+fn recovery(mode: &[&str], device: &str) -> (Verdict, StateCheck) {
+    let words = [&LOADED[..], &["--language", "en", "check"], mode, &[device]].concat();
+    let mut line = |line: &str| {
+        if fsck::is_progress(line) {
+            show(&format!("Vigie: {line}\r\n"));
+        }
+    };
+    match program::run_watched(LOADER, &words, None, &mut line) {
         Ok(outcome) => {
             let check = StateCheck {
                 exit: outcome.exit.unwrap_or(OPERATIONAL_ERROR),
@@ -108,7 +122,7 @@ fn e2fsck(mode: &str, device: &str) -> (Verdict, StateCheck) {
             };
             (fsck::verdict(outcome.exit), check)
         }
-        Err(error) => (Verdict::Faulty, not_checked(format!("{E2FSCK}: {error}"))),
+        Err(error) => (Verdict::Faulty, not_checked(format!("{LOADER}: {error}"))),
     }
 }
 
@@ -126,12 +140,14 @@ fn mount_memory() -> Result<(), Trouble> {
 }
 
 fn say_repairing(device: &str, check: &StateCheck) {
-    let (exit, summary) = (check.exit, &check.summary);
+    let summary = &check.summary;
     tell(
-        &format!("the state volume {device} is damaged (e2fsck: {exit}, {summary}); repairing it"),
         &format!(
-            "le volume d'état {device} est endommagé (e2fsck : {exit}, {summary}) ; \
-             réparation en cours"
+            "the state volume {device} is damaged ({summary}); it is being repaired, do not switch off"
+        ),
+        &format!(
+            "le volume d'état {device} est endommagé ({summary}) ; \
+             réparation en cours, ne coupez pas l'alimentation"
         ),
     );
 }

@@ -292,20 +292,21 @@ const DEVICE_TIMEOUT: &str = "90s";
 
 /// Each data volume is wanted by the boot, which does not wait for it (with `wanted-by`, systemd
 /// orders nothing after the mount and takes no notice of `nofail`), and by its own device, so that
-/// one that comes after its time is mounted then.
+/// one that comes after its time is mounted then. It is mounted only where our own check of it has
+/// ended well (`vigie-check@.service`); systemd's would start emergency.target for a damaged one.
 fn fstab(volumes: &[Volume]) -> String {
     let mut text = HEADER.to_owned();
     for Volume { name, uuid, mount } in volumes {
-        let device = device_unit(uuid.as_str());
+        let device = escaped_device(uuid.as_str());
         let _ = writeln!(
             text,
-            "UUID={uuid} {mount} ext4 x-systemd.wanted-by=local-fs.target,x-systemd.wanted-by={device},x-systemd.device-timeout={DEVICE_TIMEOUT},noatime,nodev,nosuid,noexec,{NAME_OPTION}={name} 0 2"
+            "UUID={uuid} {mount} ext4 x-systemd.wanted-by=local-fs.target,x-systemd.wanted-by={device}.device,x-systemd.requires=vigie-check@{device}.service,x-systemd.device-timeout={DEVICE_TIMEOUT},noatime,nodev,nosuid,noexec,{NAME_OPTION}={name} 0 0"
         );
     }
     text
 }
 
-/// The unit of a file system's device, `/dev/disk/by-uuid/UUID` as systemd escapes it.
-fn device_unit(uuid: &str) -> String {
-    format!("dev-disk-by\\x2duuid-{}.device", uuid.replace('-', "\\x2d"))
+/// A file system's device, `/dev/disk/by-uuid/UUID`, as systemd escapes it in names of units.
+fn escaped_device(uuid: &str) -> String {
+    format!("dev-disk-by\\x2duuid-{}", uuid.replace('-', "\\x2d"))
 }

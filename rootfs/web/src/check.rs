@@ -1,10 +1,12 @@
-//! Asks a running `vigie-web` for its health, for the gate that marks a slot good.
+//! Asks a running `vigie-web` for its health, for the gate that marks a slot good: through a socket
+//! that nobody outside can keep busy ([`crate::gate`]).
 //!
 //! An answer is enough, `degraded` included: a data volume that died must not send the box back
 //! to the software before the update.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,20 +16,21 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(250);
 const LARGEST_ANSWER: u64 = 1 << 20;
 
-/// Asks until there is an answer, for at most [`PATIENCE`]. systemd holds the listening socket, so
-/// the connection itself waits for the service; asking again is for a service that died meanwhile.
-pub fn run(address: SocketAddr) -> anyhow::Result<()> {
+/// Asks until there is a good answer, for at most [`PATIENCE`]: the service may have to start, or to
+/// start again.
+pub fn run(socket: &Path) -> anyhow::Result<()> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
-        match ask(address, left.max(PAUSE)) {
+        match ask(socket, left.max(PAUSE)) {
             Ok(health) => {
                 println!("{health}");
                 return Ok(());
             }
             Err(error) if left.is_zero() => {
                 return Err(error).with_context(|| {
-                    format!("no health from {address} within {} s", PATIENCE.as_secs())
+                    let socket = socket.display();
+                    format!("no health from {socket} within {} s", PATIENCE.as_secs())
                 });
             }
             Err(_) => thread::sleep(PAUSE.min(left)),
@@ -35,15 +38,15 @@ pub fn run(address: SocketAddr) -> anyhow::Result<()> {
     }
 }
 
-fn ask(address: SocketAddr, patience: Duration) -> anyhow::Result<String> {
-    let answer =
-        exchange(address, patience).with_context(|| format!("asking {address} for /health"))?;
+fn ask(socket: &Path, patience: Duration) -> anyhow::Result<String> {
+    let answer = exchange(socket, patience)
+        .with_context(|| format!("asking {} for /health", socket.display()))?;
     let answer = String::from_utf8(answer).context("the answer is not text")?;
     body(&answer).map(str::to_owned)
 }
 
-fn exchange(address: SocketAddr, patience: Duration) -> io::Result<Vec<u8>> {
-    let mut stream = TcpStream::connect_timeout(&address, patience)?;
+fn exchange(socket: &Path, patience: Duration) -> io::Result<Vec<u8>> {
+    let mut stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(patience))?;
     stream.set_write_timeout(Some(patience))?;
     stream.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
@@ -60,7 +63,8 @@ fn body(answer: &str) -> anyhow::Result<&str> {
     let status = head.lines().next().unwrap_or_default();
     ensure!(
         status.starts_with("HTTP/1.1 200"),
-        "the answer is \"{status}\""
+        "the answer is \"{status}\": {}",
+        body.trim()
     );
     let health: serde_json::Value = serde_json::from_str(body).context("the answer is not JSON")?;
     match health.get("status").and_then(serde_json::Value::as_str) {

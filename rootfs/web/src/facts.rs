@@ -38,6 +38,21 @@ pub struct VolumeFacts {
     pub mount: String,
     /// Nothing when it is not mounted.
     pub space: Option<Space>,
+    /// What its check at the start says, where it goes on or did not find the volume clean.
+    pub check: Option<Check>,
+}
+
+/// What `vigie-recovery check --tell` says of a volume, in `/run/vigie/checks/UUID.json`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct Check {
+    /// It goes on.
+    pub checking: bool,
+    /// The volume may be used.
+    pub good: bool,
+    /// In words.
+    pub english: String,
+    /// The same in French.
+    pub french: String,
 }
 
 /// Space on a mounted volume, in bytes.
@@ -88,10 +103,15 @@ impl Source {
         fs::read_to_string(self.root.join(path)).unwrap_or_default()
     }
 
+    fn check(&self, uuid: &str) -> Option<Check> {
+        serde_json::from_str(&self.text(&format!("run/vigie/checks/{uuid}.json"))).ok()
+    }
+
     fn volumes(&self) -> Vec<VolumeFacts> {
         let mountinfo = self.text("proc/self/mountinfo");
         let state = ListedVolume {
             name: "state".into(),
+            uuid: String::new(),
             mount: "/var".into(),
         };
         let listed = std::iter::once(state).chain(listed_volumes(&self.text("etc/fstab")));
@@ -99,6 +119,7 @@ impl Source {
             let space = writable(&mountinfo, &volume.mount)
                 .and_then(|writable| space(Path::new(&volume.mount), writable));
             VolumeFacts {
+                check: self.check(&volume.uuid),
                 name: volume.name,
                 mount: volume.mount,
                 space,
@@ -150,7 +171,14 @@ mod tests {
             "proc/self/mountinfo",
             "30 29 254:7 / /tmp rw - ext4 /dev/vda8 rw\n",
         );
+        put(
+            "run/vigie/checks/b.json",
+            r#"{"checking":false,"good":false,"english":"lost","french":"perdu"}"#,
+        );
         let facts = Source::new(root.path().into()).read();
+        let words = facts.volumes.iter().map(|volume| volume.check.clone());
+        let words: Vec<_> = words.map(|check| check.map(|check| check.french)).collect();
+        assert_eq!(words, [None, None, Some("perdu".to_owned())]);
         assert_eq!(facts.version.as_deref(), Some("1.2.3.4"));
         assert_eq!(
             facts.boot,

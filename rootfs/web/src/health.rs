@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::arrays::{Action, ArrayFacts};
-use crate::facts::{Facts, VolumeFacts};
+use crate::facts::{Check, Facts, VolumeFacts};
 use crate::language::Language;
 use crate::messages::Messages;
 use crate::units::FailedUnits;
@@ -42,6 +42,10 @@ pub struct Volume {
     pub mount: String,
     pub size_bytes: u64,
     pub free_bytes: u64,
+    /// Its check at the start goes on, or did not find it clean: `problems` says what there is to
+    /// say.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub checked: bool,
     /// Mounted and writable.
     pub ok: bool,
 }
@@ -77,6 +81,10 @@ impl Health {
             problems.extend(array_problem(Messages::of(Language::En), array));
             problems_fr.extend(array_problem(Messages::of(Language::Fr), array));
         }
+        for check in facts.volumes.iter().filter_map(unused) {
+            problems.push(check.english.clone());
+            problems_fr.push(check.french.clone());
+        }
         let volumes: Vec<Volume> = facts.volumes.iter().map(volume).collect();
         let well = failed_units.is_empty()
             && problems.is_empty()
@@ -96,12 +104,19 @@ impl Health {
     }
 }
 
+/// Why a volume is not there, where its check knows.
+fn unused(volume: &VolumeFacts) -> Option<&Check> {
+    let check = volume.check.as_ref().filter(|check| !check.good);
+    check.filter(|_| volume.space.is_none())
+}
+
 fn volume(facts: &VolumeFacts) -> Volume {
     Volume {
         name: facts.name.clone(),
         mount: facts.mount.clone(),
         size_bytes: facts.space.map_or(0, |space| space.size),
         free_bytes: facts.space.map_or(0, |space| space.free),
+        checked: facts.check.is_some(),
         ok: facts.space.is_some_and(|space| space.writable),
     }
 }
@@ -154,6 +169,7 @@ pub mod tests {
                 free,
                 writable: true,
             }),
+            check: None,
         };
         Facts {
             hostname: "nvr-hall".into(),

@@ -17,6 +17,8 @@ pub struct Job {
     phase: Option<String>,
     done: u64,
     total: u64,
+    /// What another disk of the system said, in both languages; it is installed all the same.
+    warning: Option<[String; 2]>,
     /// None while it goes on.
     outcome: Option<Result<(), Failure>>,
 }
@@ -30,6 +32,15 @@ impl Job {
     /// Why it failed.
     pub fn failure(&self) -> Option<&Failure> {
         self.outcome.as_ref()?.as_ref().err()
+    }
+
+    /// What another disk of the system said, where it is installed.
+    pub fn warning(&self, language: Language) -> Option<&str> {
+        let [english, french] = self.warning.as_ref()?;
+        Some(match language {
+            Language::En => english,
+            Language::Fr => french,
+        })
     }
 
     /// How far its phase is, in percent.
@@ -59,9 +70,16 @@ impl Job {
         })
     }
 
-    /// Whether an event tells how far it is.
+    /// Whether an event tells how far it is, or with what it has ended.
     fn note(&mut self, event: &Value) -> bool {
         let progress = event["event"] == "progress";
+        if event["event"] == "installed"
+            && let Some(english) = event["warning"].as_str()
+        {
+            let french = event["warning_fr"].as_str().unwrap_or(english);
+            self.warning = Some([english, french].map(str::to_owned));
+            return true;
+        }
         if progress {
             self.phase = event["phase"].as_str().map(str::to_owned);
             self.done = event["done"].as_u64().unwrap_or_default();
@@ -146,6 +164,17 @@ impl Jobs {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_warning_of_what_was_installed_is_kept() {
+        let mut job = Job::default();
+        assert!(!job.note(&json!({"event": "installed", "warning": null})));
+        assert_eq!(job.warning(Language::En), None);
+        let event = json!({"event": "installed", "warning": "a disk", "warning_fr": "un disque"});
+        assert!(job.note(&event));
+        let told = [Language::En, Language::Fr].map(|language| job.warning(language));
+        assert_eq!(told, [Some("a disk"), Some("un disque")]);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn who_has_seen_a_job_is_told_when_it_changes() {

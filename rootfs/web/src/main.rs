@@ -8,9 +8,13 @@ mod admin;
 mod arrays;
 mod asking;
 mod check;
+mod credential;
+mod door;
 mod facts;
+mod gate;
 mod health;
 mod job;
+mod known;
 mod language;
 mod lifetime;
 mod messages;
@@ -41,9 +45,10 @@ vigie-web: the appliance's web interface
 
 usage: vigie-web --listen systemd       the sockets of ports 80 and 443 are given by systemd
        vigie-web --listen ADDRESS:PORT --listen-tls ADDRESS:PORT
-       vigie-web --check ADDRESS:PORT   asks a running one for its health; exits 0 when it answers
+       vigie-web --check SOCKET         asks a running one for its health; exits 0 when it answers
 
        --state DIR       where certificate and uploads are kept (/var/lib/vigie/web)
+       --gate SOCKET     is made, for --check; only this account and root may use it
        --updater SOCKET  where the updater is asked (/run/vigie/update.sock)
        --root DIR        where the facts of the status page are read (/)
 
@@ -53,7 +58,7 @@ Exit codes: 0 done, 1 failed, 2 wrong use.";
 #[derive(Debug, PartialEq, Eq)]
 enum Task {
     Serve(Options),
-    Check(SocketAddr),
+    Check(PathBuf),
     Help,
 }
 
@@ -76,7 +81,7 @@ fn main() -> ExitCode {
     };
     let result = match task {
         Task::Serve(options) => server::run(&options),
-        Task::Check(address) => check::run(address),
+        Task::Check(socket) => check::run(&socket),
         Task::Help => {
             println!("{USAGE}");
             Ok(())
@@ -93,6 +98,7 @@ fn main() -> ExitCode {
 
 fn task(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Task> {
     let (mut listen, mut tls, mut check) = (None, None, None);
+    let mut gate = None;
     let mut root = PathBuf::from("/");
     let mut state = PathBuf::from("/var/lib/vigie/web");
     let mut updater = PathBuf::from("/run/vigie/update.sock");
@@ -106,7 +112,8 @@ fn task(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Task> {
             "--help" | "-h" => return Ok(Task::Help),
             "--listen" => listen = Some(value()?),
             "--listen-tls" => tls = Some(address(&value()?)?),
-            "--check" => check = Some(address(&value()?)?),
+            "--check" => check = Some(PathBuf::from(value()?)),
+            "--gate" => gate = Some(PathBuf::from(value()?)),
             "--root" => root = value()?.into(),
             "--state" => state = value()?.into(),
             "--updater" => updater = value()?.into(),
@@ -124,6 +131,7 @@ fn task(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Task> {
         root,
         state,
         updater,
+        gate,
     }))
 }
 
@@ -150,6 +158,7 @@ mod tests {
                 root: root.into(),
                 state: state.into(),
                 updater: "/run/vigie/update.sock".into(),
+                gate: None,
             }))
         };
         let nothing = "give --listen systemd, --listen and --listen-tls, or --check";
@@ -162,14 +171,11 @@ mod tests {
                 "--listen 127.0.0.1:8080 --listen-tls 127.0.0.1:8443 --root /x --state /y",
                 serve(Listen::Addresses(address, tls), "/x", "/y"),
             ),
-            ("--check 127.0.0.1:8080", Ok(Task::Check(address))),
+            ("--check /run/gate", Ok(Task::Check("/run/gate".into()))),
             ("-h", Ok(Task::Help)),
             ("", Err(nothing.into())),
             ("--listen 127.0.0.1:8080", Err(nothing.into())),
-            (
-                "--listen systemd --check 127.0.0.1:8080",
-                Err(nothing.into()),
-            ),
+            ("--listen systemd --check /run/gate", Err(nothing.into())),
             ("--listen", Err("--listen needs a value".into())),
             ("--port 80", Err("unknown option --port".into())),
         ] {

@@ -85,7 +85,11 @@ fn volumes(body: &mut String, m: &Messages, health: &Health) {
 
 fn volume_state(m: &Messages, volume: &Volume) -> String {
     if volume.size_bytes == 0 {
-        return format!("<span class=\"bad\">{}</span>", m.volume_absent);
+        let why = match volume.checked {
+            true => m.volume_checked,
+            false => m.volume_absent,
+        };
+        return format!("<span class=\"bad\">{why}</span>");
     }
     let used = volume.size_bytes.saturating_sub(volume.free_bytes);
     let percent = u128::from(used) * 100 / u128::from(volume.size_bytes);

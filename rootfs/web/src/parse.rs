@@ -13,6 +13,8 @@ pub fn os_release_value(text: &str, key: &str) -> Option<String> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedVolume {
     pub name: String,
+    /// The UUID of its file system.
+    pub uuid: String,
     pub mount: String,
 }
 
@@ -22,13 +24,15 @@ const NAME_OPTION: &str = "x-vigie.volume=";
 /// The data volumes of an fstab(5).
 pub fn listed_volumes(fstab: &str) -> Vec<ListedVolume> {
     let volume = |line: &str| {
-        let mut fields = line.split_whitespace().skip(1);
+        let mut fields = line.split_whitespace();
+        let uuid = fields.next()?.strip_prefix("UUID=")?;
         let (mount, options) = (fields.next()?, fields.nth(1)?);
         let name = options
             .split(',')
             .find_map(|option| option.strip_prefix(NAME_OPTION))?;
         Some(ListedVolume {
             name: name.to_owned(),
+            uuid: uuid.to_owned(),
             mount: unescape(mount),
         })
     };
@@ -106,6 +110,7 @@ mod tests {
             listed_volumes(text),
             [ListedVolume {
                 name: "data-1".into(),
+                uuid: "a".into(),
                 mount: "/srv/data-1".into()
             }]
         );

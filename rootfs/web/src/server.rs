@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{Next, from_fn};
@@ -27,11 +27,12 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::Listen;
 use crate::admin::Admin;
+use crate::door::Door;
 use crate::facts::Source;
 use crate::lifetime::Lifetime;
 use crate::public::{self, Public};
 use crate::units::Units;
-use crate::{admin, page, tls, update_page};
+use crate::{admin, gate, page, tls, update_page};
 
 /// Connections served at once; more wait in the kernel's queue.
 const CONNECTIONS: usize = 512;
@@ -60,6 +61,8 @@ pub struct Options {
     pub state: PathBuf,
     /// The updater's socket.
     pub updater: PathBuf,
+    /// The health gate's socket, which is made there.
+    pub gate: Option<PathBuf>,
 }
 
 impl Options {
@@ -88,17 +91,32 @@ pub fn run(options: &Options) -> Result<()> {
         let hostname = public.source.hostname();
         let acceptor = tls::acceptor(&options.state, &hostname)?;
         let places = Arc::new(Semaphore::new(CONNECTIONS));
+        let doors = [("port 80", Door::closed()), ("port 443", Door::closed())];
+        let [at_plain, at_secure] = doors.clone().map(|(_, door)| door);
         let open = secured(public::router(Arc::clone(&public)), &policy(None));
-        let admin = Arc::new(Admin::new(options, hostname));
+        let admin = Arc::new(Admin::new(options, hostname)?);
         tokio::spawn(clean(Arc::clone(&admin)));
         let closed = public::pages(public).merge(admin::router(admin));
         let closed = secured(closed, &policy(Some(update_page::SCRIPT)));
+        let gate = gate_of(options, gate::behind(open.clone(), doors))?;
         crate::notify::ready().context("telling systemd that the service is ready")?;
         tokio::try_join!(
-            accept(plain, open, None, Arc::clone(&places)),
-            accept(secure, closed, Some(acceptor), places),
+            gate,
+            accept(plain, at_plain, open, None, Arc::clone(&places)),
+            accept(secure, at_secure, closed, Some(acceptor), places),
         )?;
         Ok(())
+    })
+}
+
+/// The health gate's answers, where there is a gate.
+fn gate_of(options: &Options, app: Router) -> Result<impl Future<Output = Result<()>>> {
+    let listener = options.gate.as_deref().map(gate::listen).transpose()?;
+    Ok(async move {
+        match listener {
+            Some(listener) => gate::answer(listener, app).await,
+            None => Ok(()),
+        }
     })
 }
 
@@ -109,7 +127,14 @@ fn listeners(listen: &Listen) -> Result<(TcpListener, TcpListener)> {
             let mut take = |index, port| {
                 let taken = given.take_tcp_listener(index);
                 let taken = taken.with_context(|| format!("taking the socket of port {port}"))?;
-                taken.with_context(|| format!("systemd gave no socket of port {port}"))
+                let taken: StdListener =
+                    taken.with_context(|| format!("systemd gave no socket of port {port}"))?;
+                let found = taken
+                    .local_addr()
+                    .context("looking at a listening socket")?;
+                // The health gate relies on it that this is where outsiders come.
+                ensure!(found.port() == port, "systemd gave {found} for port {port}");
+                Ok(taken)
             };
             (take(0, 80)?, take(1, 443)?)
         }
@@ -141,6 +166,7 @@ async fn clean(admin: Arc<Admin>) {
 
 async fn accept(
     listener: TcpListener,
+    door: Door,
     app: Router,
     tls: Option<TlsAcceptor>,
     places: Arc<Semaphore>,
@@ -150,7 +176,7 @@ async fn accept(
             .acquire_owned()
             .await
             .context("waiting for a place")?;
-        match listener.accept().await {
+        match door.next(&listener).await {
             Ok((stream, from)) => {
                 let client = Client {
                     address: from.ip().to_canonical(),
@@ -185,7 +211,8 @@ async fn begin(
     }
 }
 
-async fn serve(
+/// Answers one connection until it, or its time, is over.
+pub async fn serve(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     app: Router,
     lifetime: Lifetime,

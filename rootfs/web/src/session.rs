@@ -28,6 +28,8 @@ pub struct Session {
     pub user: String,
     /// What every change must bring along: another site does not know it.
     pub csrf: String,
+    /// Of the password that it was begun with ([`crate::credential`]).
+    pub digest: String,
     begun: Instant,
     used: Instant,
 }
@@ -78,15 +80,16 @@ impl Sessions {
         look(&mut all)
     }
 
-    /// Begins a session; gives its token.
+    /// Begins a session of a password with this digest; gives its token.
     ///
     /// # Errors
     /// No random numbers.
-    pub fn begin(&self, user: &str) -> Result<String> {
+    pub fn begin(&self, user: &str, digest: &str) -> Result<String> {
         let (token, csrf, now) = (token()?, self::token()?, Instant::now());
         let session = Session {
             user: user.to_owned(),
             csrf,
+            digest: digest.to_owned(),
             begun: now,
             used: now,
         };
@@ -131,7 +134,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn c64_sessions_end_by_themselves() {
         let sessions = Sessions::default();
-        let token = sessions.begin("root").expect("begun");
+        let token = sessions.begin("root", "d").expect("begun");
         assert_eq!(token.len(), 64);
         assert!(sessions.of(&token).is_some());
         for other in ["", "x", &token[..63], &token.to_uppercase()] {
@@ -144,10 +147,10 @@ mod tests {
         }
         advance(Duration::from_secs(28 * 60)).await;
         assert!(sessions.of(&token).is_none());
-        let idle = sessions.begin("root").expect("begun");
+        let idle = sessions.begin("root", "d").expect("begun");
         advance(IDLE).await;
         assert!(sessions.of(&idle).is_none());
-        let ended = sessions.begin("root").expect("begun");
+        let ended = sessions.begin("root", "d").expect("begun");
         sessions.end(&ended);
         assert!(sessions.of(&ended).is_none());
     }
@@ -155,10 +158,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn c64_their_number_is_bounded() {
         let sessions = Sessions::default();
-        let first = sessions.begin("root").expect("begun");
+        let first = sessions.begin("root", "d").expect("begun");
         advance(Duration::from_secs(1)).await;
         for _ in 0..MOST {
-            sessions.begin("root").expect("begun");
+            sessions.begin("root", "d").expect("begun");
         }
         assert!(sessions.of(&first).is_none());
         assert_eq!(sessions.with(|all| all.len()), MOST);

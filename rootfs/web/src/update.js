@@ -36,7 +36,9 @@ function put(url, file, first, end, etag) {
     const request = new XMLHttpRequest();
     request.open("PUT", url);
     request.setRequestHeader("X-CSRF-Token", csrf);
-    request.setRequestHeader("Content-Range", `bytes ${first}-${end - 1}/${file.size}`);
+    // Nothing is left to send: what has come is to be checked.
+    const range = first < end ? `${first}-${end - 1}` : "*";
+    request.setRequestHeader("Content-Range", `bytes ${range}/${file.size}`);
     if (etag) request.setRequestHeader("If-Match", etag);
     request.upload.onprogress = (event) => {
       const percent = Math.floor((first + event.loaded) * 100 / file.size);
@@ -69,7 +71,9 @@ async function create(file) {
 function refusal(text) {
   let told = {};
   try { told = JSON.parse(text); } catch { /* not ours */ }
-  throw new Error((document.documentElement.lang === "fr" && told.reason_fr) || told.reason || form.dataset.lost);
+  const reason = (document.documentElement.lang === "fr" && told.reason_fr) || told.reason;
+  if (!reason) throw new Error(form.dataset.lost);
+  throw new Error(told.refused ? reason : form.dataset.machine + " " + reason);
 }
 
 // Remembered over a reload of this page, by package.
@@ -85,7 +89,10 @@ async function send(file) {
       try {
         const at = await fetch(url, { method: "HEAD" });
         if (at.status === 404) url = null;
-        else if (at.ok) offset = Number(at.headers.get("Upload-Offset"));
+        else if (at.ok) {
+          if (at.headers.get("Upload-Complete") === "?1") return;
+          offset = Number(at.headers.get("Upload-Offset"));
+        }
       } catch { say(form.dataset.resuming); await wait(3000); tried += 1; continue; }
     }
     if (!url) {
@@ -93,11 +100,15 @@ async function send(file) {
       offset = 0;
       if (etag) keep(etag, url);
     }
-    const end = offset < HEAD ? Math.min(HEAD, file.size) : file.size;
-    const answer = await put(url, file, offset < HEAD ? 0 : offset, end, etag);
+    const complete = offset >= file.size;
+    if (complete) say(form.dataset.checking);
+    const again = offset < HEAD && !complete;
+    const answer = await put(url, file, again ? 0 : Math.min(offset, file.size), again ? Math.min(HEAD, file.size) : file.size, etag);
     if (answer.status === 201) return;
     if (answer.status === 202) { tried = 0; continue; }
     if (answer.status === 401) location.replace("/login");
+    // The check that a broken connection left behind goes on, for as long as it takes.
+    if (complete && answer.status === 409) { await wait(3000); continue; }
     if (answer.status >= 400 && ![408, 409, 416].includes(answer.status)) refusal(answer.responseText);
     say(form.dataset.resuming);
     tried += 1;

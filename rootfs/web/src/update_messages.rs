@@ -15,6 +15,9 @@ pub struct UpdateMessages {
     pub running: &'static str,
     /// With `{version}`.
     pub waiting: &'static str,
+    pub waiting_unknown: &'static str,
+    /// With `{reason}`.
+    pub other_disk: &'static str,
     /// With `{slot}`.
     pub goes_back: &'static str,
     /// With `{who}`.
@@ -25,8 +28,10 @@ pub struct UpdateMessages {
     pub take_back: &'static str,
     /// With `{version}`.
     pub go_back: &'static str,
+    pub go_back_unknown: &'static str,
     pub go_back_note: &'static str,
     pub last_failed: &'static str,
+    pub last_machine: &'static str,
     /// With `{version}`.
     pub last_good: &'static str,
     /// With `{version}` and `{reason}`.
@@ -64,6 +69,7 @@ pub struct UpdateMessages {
     pub resuming: &'static str,
     pub upload_done: &'static str,
     pub upload_lost: &'static str,
+    pub upload_machine: &'static str,
 
     pub phase_begin: &'static str,
     pub phase_base: &'static str,
@@ -101,6 +107,8 @@ static EN: UpdateMessages = UpdateMessages {
     title: "Update",
     running: "Version {version} runs from slot {slot}.",
     waiting: "Version {version} is installed. Restart to use it.",
+    waiting_unknown: "A new version is installed. Restart to use it.",
+    other_disk: "Warning: {reason}; replace that disk, it may still start what ran before.",
     goes_back: "The next start is slot {slot}. Restart to use it.",
     busy: "An update is under way ({who}).",
     restart: "Restart now",
@@ -108,8 +116,10 @@ static EN: UpdateMessages = UpdateMessages {
     restarting: "The appliance restarts. This page comes back when it is ready; then log in again.",
     take_back: "Take it back",
     go_back: "Go back to version {version}",
+    go_back_unknown: "Go back to the version before",
     go_back_note: "The next start is then the version before; settings and recordings stay.",
     last_failed: "The last installation failed:",
+    last_machine: "The last installation failed, and nothing was found wrong with the package; try again:",
     last_good: "Version {version} was installed and has come up well.",
     last_returned: "Version {version} was installed and has not come up well; this is the version before it. {reason}",
     packages: "Packages",
@@ -164,6 +174,7 @@ static EN: UpdateMessages = UpdateMessages {
     resuming: "The connection broke; going on",
     upload_done: "The package has arrived and is checked.",
     upload_lost: "The connection is lost. Choose the same file again to go on.",
+    upload_machine: "The package could not be checked; nothing was found wrong with it. Press Send again.",
     phase_begin: "Beginning",
     phase_base: "Comparing with the running version",
     phase_check: "Checking the package",
@@ -192,6 +203,8 @@ static FR: UpdateMessages = UpdateMessages {
     title: "Mise à jour",
     running: "La version {version} fonctionne depuis l’emplacement {slot}.",
     waiting: "La version {version} est installée. Redémarrez pour l’utiliser.",
+    waiting_unknown: "Une nouvelle version est installée. Redémarrez pour l’utiliser.",
+    other_disk: "Attention : {reason} ; remplacez ce disque, il peut encore démarrer ce qui fonctionnait avant.",
     goes_back: "Le prochain démarrage sera l’emplacement {slot}. Redémarrez pour l’utiliser.",
     busy: "Une mise à jour est en cours ({who}).",
     restart: "Redémarrer maintenant",
@@ -199,8 +212,10 @@ static FR: UpdateMessages = UpdateMessages {
     restarting: "L’appareil redémarre. Cette page revient quand il est prêt ; connectez-vous alors de nouveau.",
     take_back: "Annuler l’installation",
     go_back: "Revenir à la version {version}",
+    go_back_unknown: "Revenir à la version d’avant",
     go_back_note: "Le prochain démarrage sera alors la version d’avant ; réglages et enregistrements restent.",
     last_failed: "La dernière installation a échoué :",
+    last_machine: "La dernière installation a échoué, et rien n’est reproché au paquet ; réessayez :",
     last_good: "La version {version} a été installée et fonctionne bien.",
     last_returned: "La version {version} a été installée et n’a pas bien démarré ; voici la version d’avant. {reason}",
     packages: "Paquets",
@@ -255,6 +270,7 @@ static FR: UpdateMessages = UpdateMessages {
     resuming: "La connexion a été coupée ; reprise",
     upload_done: "Le paquet est arrivé et vérifié.",
     upload_lost: "La connexion est perdue. Choisissez de nouveau le même fichier pour continuer.",
+    upload_machine: "Le paquet n’a pas pu être vérifié ; rien ne lui est reproché. Cliquez de nouveau sur Envoyer.",
     phase_begin: "Début",
     phase_base: "Comparaison avec la version en service",
     phase_check: "Vérification du paquet",

@@ -180,14 +180,28 @@ fn state(body: &mut String, view: &View<'_>, m: &UpdateMessages, status: &Value)
     if here {
         // What is under way is shown below; until it has ended there is nothing to choose.
     } else if status["waiting"] == true {
-        good(body, &m.waiting.replace("{version}", held));
+        let words = m.waiting.replace("{version}", held);
+        good(
+            body,
+            if held.is_empty() {
+                m.waiting_unknown
+            } else {
+                &words
+            },
+        );
+        if let Some(reason) = warned(view) {
+            warning(body, &m.other_disk.replace("{reason}", reason));
+        }
         let back = form(view, "/update/rollback", m.take_back, "");
         let _ = writeln!(body, "{note}<div class=\"actions\">{restart}{back}</div>");
     } else if next != slot && !next.is_empty() {
         good(body, &m.goes_back.replace("{slot}", &next.to_uppercase()));
         let _ = writeln!(body, "{note}{restart}");
     } else if status["slots"][other]["good"] == true {
-        let label = m.go_back.replace("{version}", &escape(held));
+        let label = match held {
+            "" => m.go_back_unknown.to_owned(),
+            held => m.go_back.replace("{version}", &escape(held)),
+        };
         let _ = writeln!(body, "<details><summary>{label}</summary>");
         let _ = writeln!(body, "<p class=\"note\">{}</p>", m.go_back_note);
         body.push_str(&form(view, "/update/rollback", &label, ""));
@@ -199,9 +213,21 @@ fn state(body: &mut String, view: &View<'_>, m: &UpdateMessages, status: &Value)
 }
 
 /// The newest record that settled something.
-fn last_outcome(body: &mut String, view: &View<'_>, m: &UpdateMessages) {
+fn last_settled<'a>(view: &'a View<'_>) -> Option<&'a Value> {
     let settled = |record: &&Value| !matches!(text(record, "outcome"), "refused" | "failed");
-    let Some(record) = view.history.iter().find(settled) else {
+    view.history.iter().find(settled)
+}
+
+/// What another disk of the system said when the version that waits was installed.
+fn warned<'a>(view: &'a View<'_>) -> Option<&'a str> {
+    let of_job = view.job.as_ref().and_then(|job| job.warning(view.language));
+    let installed = last_settled(view).filter(|record| text(record, "outcome") == "installed");
+    let of_record = installed.map(|record| localized(record, view.language));
+    of_job.or(of_record.filter(|reason| !reason.is_empty()))
+}
+
+fn last_outcome(body: &mut String, view: &View<'_>, m: &UpdateMessages) {
+    let Some(record) = last_settled(view) else {
         return;
     };
     let version = text(record, "to");
@@ -222,10 +248,11 @@ fn last_outcome(body: &mut String, view: &View<'_>, m: &UpdateMessages) {
 fn job(body: &mut String, view: &View<'_>, m: &UpdateMessages) {
     let Some(job) = &view.job else { return };
     if let Some(why) = job.failure() {
-        warning(
-            body,
-            &format!("{} {}", m.last_failed, why.text(view.language)),
-        );
+        let words = match why.machine {
+            true => m.last_machine,
+            false => m.last_failed,
+        };
+        warning(body, &format!("{words} {}", why.text(view.language)));
     }
     if job.is_running() {
         let percent = job.percent();
@@ -312,6 +339,7 @@ fn upload(body: &mut String, m: &UpdateMessages) {
         ("resuming", m.resuming),
         ("done", m.upload_done),
         ("lost", m.upload_lost),
+        ("machine", m.upload_machine),
     ];
     let texts = texts.map(|(key, text)| format!(" data-{key}=\"{}\"", escape(text)));
     let _ = writeln!(
@@ -495,6 +523,67 @@ mod tests {
             }
         }
         assert!(running.contains("id=\"job\"") && running.contains("http-equiv"));
+    }
+
+    #[test]
+    fn what_came_of_an_installation_is_told() {
+        let (en, fr) = (Language::En, Language::Fr);
+        let installed = |reason: &str| json!({"outcome": "installed", "reason": reason, "reason_fr": reason.replace("disk", "disque")});
+        let page = |language, version: &str, reason: &str| {
+            let mut view = view(language);
+            if let Ok(status) = &mut view.status {
+                status["waiting"] = json!(true);
+                status["holds"]["b"]["version"] = json!(version);
+            }
+            view.history = vec![json!({"outcome": "refused"}), installed(reason)];
+            update(&view)
+        };
+        let warns = "class=\"verdict degraded\"";
+        for (language, version, reason, is_warned, words) in [
+            (en, "2.0.0.0", "", false, "Version 2.0.0.0 is installed."),
+            (en, "", "", false, "A new version is installed."),
+            (fr, "", "", false, "Une nouvelle version est installée."),
+            (
+                en,
+                "",
+                "the disk <b>",
+                true,
+                "Warning: the disk &lt;b&gt;; replace",
+            ),
+            (
+                fr,
+                "",
+                "the disk <b>",
+                true,
+                "the disque &lt;b&gt; ; remplacez",
+            ),
+        ] {
+            let page = page(language, version, reason);
+            assert!(page.contains(words), "{words}: {page}");
+            assert_eq!(page.contains(warns), is_warned, "{words}");
+        }
+        // Gone back from, or started since, it says nothing any more.
+        let mut idle = view(en);
+        idle.history = vec![installed("disk")];
+        assert!(!update(&idle).contains(warns));
+        if let Ok(status) = &mut idle.status {
+            status["holds"] = json!({});
+        }
+        assert!(update(&idle).contains("Go back to the version before"));
+    }
+
+    #[test]
+    fn a_list_that_failed_takes_nothing_else_away() {
+        let mut view = view(Language::En);
+        view.found = Err(Failure::new("no list <b>", "pas de liste"));
+        let page = update(&view);
+        for words in [
+            "Version 1.0.0.0 runs",
+            "no list &lt;b&gt;",
+            "<h2>History</h2>",
+        ] {
+            assert!(page.contains(words), "{words}");
+        }
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub struct Failure {
     pub code: Option<String>,
     /// It was judged and is not wanted; otherwise something went wrong on the way.
     pub refused: bool,
+    /// The machine is at fault, and nothing is known against the package.
+    pub machine: bool,
     english: String,
     french: String,
 }
@@ -36,6 +38,7 @@ impl Failure {
         Self {
             code: None,
             refused: true,
+            machine: false,
             english: english.to_owned(),
             french: french.to_owned(),
         }
@@ -47,6 +50,7 @@ impl Failure {
         Self {
             code: event["code"].as_str().map(str::to_owned),
             refused: event["event"] != "failed",
+            machine: event["fault"] == "machine",
             english: text("reason"),
             french: text("reason_fr"),
         }
@@ -57,7 +61,7 @@ impl Failure {
             "the updater does not answer; on the installation medium there is nothing to update",
             "le service de mise à jour ne répond pas ; sur le support d’installation, il n’y a rien à mettre à jour",
         );
-        failure.refused = false;
+        (failure.refused, failure.machine) = (false, true);
         failure
     }
 
@@ -71,7 +75,7 @@ impl Failure {
 
     /// Both, for a script.
     pub fn json(&self) -> Value {
-        json!({"reason": self.english, "reason_fr": self.french})
+        json!({"refused": self.refused, "reason": self.english, "reason_fr": self.french})
     }
 }
 
@@ -113,13 +117,38 @@ impl Updater {
         self.ask(request, |event| events.push(event)).await?;
         Ok(events)
     }
+
+    /// The same, where the answer is not waited for longer than `limit`; `late` is the failure then.
+    pub async fn events_within(
+        &self,
+        limit: Duration,
+        request: &Value,
+        late: impl FnOnce() -> Failure,
+    ) -> Result<Vec<Value>, Failure> {
+        let events = timeout(limit, self.events(request)).await;
+        events.unwrap_or_else(|_| Err(late()))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use tokio::net::UnixListener;
+    use tokio::time::Instant;
 
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_is_not_waited_for_without_end() {
+        let dir = tempfile::tempdir().expect("folder");
+        let path = dir.path().join("socket");
+        let _listener = UnixListener::bind(&path).expect("bound");
+        let (limit, begun) = (Duration::from_secs(25), Instant::now());
+        let late = || Failure::new("too late", "trop tard");
+        let updater = Updater::new(path);
+        let told = updater.events_within(limit, &json!({}), late).await;
+        assert_eq!(told, Err(late()));
+        assert_eq!(begun.elapsed().as_secs(), limit.as_secs());
+    }
 
     #[tokio::test]
     async fn answers() {

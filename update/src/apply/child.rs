@@ -14,6 +14,7 @@ use vigie_disk::{Bytes, FileDevice, SectorSize};
 use super::frame::{self, Frame, Kind};
 use super::sandbox;
 use crate::package::envelope::Envelope;
+use crate::package::error::Fault;
 use crate::package::member::{self, Sink, Slots, Unpacked};
 use crate::package::{Header, PackageError, chunks};
 
@@ -45,6 +46,8 @@ pub struct DeviceFacts {
 /// The text of [`Kind::Wrong`].
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Wrong {
+    /// Where the fault lies.
+    pub fault: Fault,
     /// In English.
     pub english: String,
     /// In French.
@@ -74,6 +77,7 @@ pub fn run() -> io::Result<()> {
         Ok(None) => Ok(()),
         Err(error) => {
             let wrong = Wrong {
+                fault: error.fault(),
                 english: error.to_string(),
                 french: error.french(),
             };
@@ -142,6 +146,7 @@ fn devices(
 
 fn lost(source: io::Error) -> PackageError {
     PackageError::Told {
+        fault: Fault::Machine,
         english: format!("the updater cannot be reached from its unpacking process: {source}"),
         french: format!("le programme de mise à jour ne répond plus : {source}"),
     }

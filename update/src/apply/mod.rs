@@ -27,6 +27,7 @@ use crate::esp::EspError;
 use crate::fate::SlotFacts;
 use crate::machine::Machine;
 use crate::package::envelope::Envelope;
+use crate::package::error::Fault;
 use crate::package::manifest::Role;
 use crate::package::member::Unpacked;
 use crate::package::{Header, Keyring, Manifest, PackageError, member};
@@ -160,17 +161,33 @@ impl ApplyError {
         }
     }
 
-    /// Whether nothing was wrong but the package: nothing has been changed.
+    /// Whether the update was judged and is not taken, as the package is, or as things stand:
+    /// nothing has been changed.
     #[must_use]
     pub const fn is_refusal(&self) -> bool {
-        !matches!(
-            self,
-            Self::BootState(_)
-                | Self::Disk(_)
-                | Self::Lock { .. }
-                | Self::Unfinished { .. }
-                | Self::Package(PackageError::Write(_) | PackageError::Disk(_))
-        )
+        matches!(self.fault(), Fault::Package) && !matches!(self, Self::Unfinished { .. })
+    }
+
+    /// Where the fault lies, whatever was begun: where it is the machine's, nothing is known against
+    /// the package.
+    #[must_use]
+    pub const fn fault(&self) -> Fault {
+        match self {
+            Self::Package(error) => error.fault(),
+            Self::Unfinished { why, .. } => why.fault(),
+            Self::Refused(_)
+            | Self::Changed
+            | Self::Busy(_)
+            | Self::Live
+            | Self::TooLarge { .. } => Fault::Package,
+            Self::Lock { .. }
+            | Self::NoPartition { .. }
+            | Self::Array { .. }
+            | Self::BootState(_)
+            | Self::Esp(_)
+            | Self::Descriptor { .. }
+            | Self::Disk(_) => Fault::Machine,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Starts the unpacking process and speaks with it.
 
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -8,6 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use vigie_disk::Bytes;
 
@@ -17,6 +19,7 @@ use super::frame::{self, Kind};
 use super::target::OpenSlot;
 use crate::history::LONGEST_REASON;
 use crate::package::envelope::Envelope;
+use crate::package::error::Fault;
 use crate::package::manifest::Role;
 use crate::package::member::{Slots, Unpacked};
 use crate::package::{Header, Manifest, PackageError, chunks};
@@ -33,6 +36,10 @@ pub struct Sandboxed {
     again: Option<Again>,
     /// Where the body begins, once the head was read.
     body: u64,
+    /// How long a head is waited for; none for as long as it takes.
+    patience: Option<Duration>,
+    /// It sits in a read that does not end, and may not even end when it is killed.
+    stuck: bool,
 }
 
 /// A package that can be read twice: a regular file, and where it began. It is read in place, so
@@ -74,6 +81,7 @@ impl Sandboxed {
         account: Option<&str>,
     ) -> Result<Self, PackageError> {
         Self::try_start(program, package, account).map_err(|source| PackageError::Told {
+            fault: Fault::Machine,
             english: format!("starting the unpacking process: {source}"),
             french: format!("démarrage du processus de décompression : {source}"),
         })
@@ -102,7 +110,16 @@ impl Sandboxed {
             socket,
             again,
             body: 0,
+            patience: None,
+            stuck: false,
         })
+    }
+
+    /// Waits for the head no longer than `limit`.
+    #[must_use]
+    pub const fn with_patience(mut self, limit: Duration) -> Self {
+        self.patience = Some(limit);
+        self
     }
 
     /// The number of the process.
@@ -119,10 +136,11 @@ impl Sandboxed {
             Ok(None) => Err(self.died()),
             // It ended with what it was sent unread.
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Err(self.died()),
-            Err(source) => Err(PackageError::Told {
-                english: format!("the unpacking process cannot be understood: {source}"),
-                french: format!("le processus de décompression est incompréhensible : {source}"),
-            }),
+            Err(error) if is_late(&error) => {
+                self.stuck = true;
+                Err(PackageError::Silent)
+            }
+            Err(source) => Err(not_understood(source)),
         }
     }
 
@@ -132,6 +150,7 @@ impl Sandboxed {
             Err(error) => error.to_string(),
         };
         PackageError::Told {
+            fault: Fault::Machine,
             english: format!("the unpacking process ended before its time ({how})"),
             french: format!("le processus de décompression s'est arrêté ({how})"),
         }
@@ -140,9 +159,15 @@ impl Sandboxed {
 
 impl Unpacker for Sandboxed {
     fn envelope(&mut self) -> Result<Envelope, PackageError> {
+        let limit = |socket: &UnixStream, limit| {
+            let set = socket.set_read_timeout(limit);
+            set.map_err(not_understood)
+        };
+        limit(&self.socket, self.patience)?;
         let frame = self.receive()?;
+        limit(&self.socket, None)?;
         if frame.kind != Kind::Head {
-            return Err(self.died());
+            return Err(not_understood("no head came"));
         }
         let envelope = Envelope::read(&mut &frame.bytes[..])?;
         self.body = envelope.length;
@@ -197,7 +222,7 @@ impl Unpacker for Sandboxed {
                     let manifest = Manifest::parse(&frame.bytes)?;
                     return Ok(Unpacked { manifest, written });
                 }
-                _ => return Err(self.died()),
+                _ => return Err(not_understood("neither progress nor a manifest came")),
             }
         }
     }
@@ -205,7 +230,10 @@ impl Unpacker for Sandboxed {
     fn end(&mut self) {
         // It cannot have started another: see `sandbox`. One that has ended cannot be killed.
         let _ = self.child.kill();
-        let _ = self.child.wait();
+        // One that a disc holds ends when the disc lets it go: init takes it over from this program.
+        if !self.stuck {
+            let _ = self.child.wait();
+        }
     }
 }
 
@@ -214,6 +242,14 @@ impl Drop for Sandboxed {
         // It may be waiting for a package that never comes.
         self.end();
     }
+}
+
+/// Whether a socket's time limit has passed (socket(7), `SO_RCVTIMEO`).
+fn is_late(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+    )
 }
 
 fn facts(slot: &OpenSlot) -> Vec<DeviceFacts> {
@@ -231,11 +267,24 @@ fn facts(slot: &OpenSlot) -> Vec<DeviceFacts> {
 /// What the process says is as good as what a package says: it may have been taken over.
 fn told(bytes: &[u8]) -> PackageError {
     match serde_json::from_slice(bytes) {
-        Ok(Wrong { english, french }) => PackageError::Told {
+        Ok(Wrong {
+            fault,
+            english,
+            french,
+        }) => PackageError::Told {
+            fault,
             english: printable(&english, LONGEST_REASON),
             french: printable(&french, LONGEST_REASON),
         },
-        Err(error) => PackageError::content(error.to_string()),
+        Err(error) => not_understood(error),
+    }
+}
+
+fn not_understood(why: impl Display) -> PackageError {
+    PackageError::Told {
+        fault: Fault::Machine,
+        english: format!("the unpacking process cannot be understood: {why}"),
+        french: format!("le processus de décompression est incompréhensible : {why}"),
     }
 }
 
@@ -258,6 +307,7 @@ mod tests {
     #[test]
     fn what_the_process_says_is_bounded_and_does_nothing_to_a_screen() {
         let wrong = Wrong {
+            fault: Fault::Package,
             english: "\x1b[2Jwrong\n".repeat(100_000),
             french: "faux\x07".repeat(100_000),
         };
@@ -267,7 +317,8 @@ mod tests {
             assert!(!words.chars().any(char::is_control));
         }
         let error = told(b"{");
-        assert!(matches!(error, PackageError::Content(_)), "{error}");
+        assert!(error.to_string().contains("cannot be understood"));
+        assert_eq!(error.fault(), Fault::Machine);
     }
 
     #[test]

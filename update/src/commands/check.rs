@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 
 use crate::appliance::settings;
 use crate::doors::serve::Failure;
+use crate::package::error::Fault;
 use crate::pulled::{self, Answer, FOLDER, Report};
 use crate::say;
 
@@ -61,6 +62,7 @@ pub fn ask(fetch: bool) -> Result<Report, Failure> {
     if !status.success() {
         return Err(Failure {
             refused: false,
+            fault: Fault::Machine,
             ..Failure::refused(
                 format!("{unit} failed; see `journalctl -u {unit}`"),
                 format!("{unit} a échoué ; voyez « journalctl -u {unit} »"),

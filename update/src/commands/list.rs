@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::Seek;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use vigie_disk::Bytes;
@@ -17,14 +18,33 @@ use crate::history::Door;
 use crate::package::PackageError;
 use crate::say;
 
+/// A head is waited for so long: a disc that spins up takes some seconds, a bad one minutes.
+const HEAD: Duration = Duration::from_secs(5);
+/// All heads together. Who shows the list waits for it.
+const SCAN: Duration = Duration::from_secs(20);
+
 /// What lies in the folders of this machine, each with its opened file.
 ///
 /// # Errors
 /// The boot state cannot be read.
 pub fn scan(this: &This) -> Result<Vec<(Found, File)>> {
     let context = this.context(false)?;
-    let read = &mut |file: &File| head(this, file);
+    let begun = Instant::now();
+    let read = &mut |file: &File| {
+        let limit = limit(begun.elapsed()).ok_or(PackageError::Silent)?;
+        found::head(&mut start(file)?.with_patience(limit), &this.keys)
+    };
     Ok(found::scan(&places(Path::new("/")), &context, read))
+}
+
+/// How long the next head is waited for, when so much time is `spent`; none where nothing is left.
+fn limit(spent: Duration) -> Option<Duration> {
+    let left = SCAN.saturating_sub(spent);
+    (!left.is_zero()).then(|| left.min(HEAD))
+}
+
+fn start(file: &File) -> Result<Sandboxed, PackageError> {
+    Sandboxed::start(Path::new(PROGRAM), file, Some(ACCOUNT))
 }
 
 /// Reads and authenticates the head of a file, in the unpacking process.
@@ -32,8 +52,7 @@ pub fn scan(this: &This) -> Result<Vec<(Found, File)>> {
 /// # Errors
 /// It is no package, or not signed by whom this machine trusts.
 pub fn head(this: &This, file: &File) -> Result<Head, PackageError> {
-    let mut unpacker = Sandboxed::start(Path::new(PROGRAM), file, Some(ACCOUNT))?;
-    found::head(&mut unpacker, &this.keys)
+    found::head(&mut start(file)?, &this.keys)
 }
 
 /// The file that a list gave this id, to be read from its beginning; none where it is not there
@@ -154,6 +173,20 @@ fn in_a_shell(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_takes_no_longer_than_a_person_waits() {
+        for (spent, expected) in [
+            (0, Some(5)),
+            (15, Some(5)),
+            (18, Some(2)),
+            (20, None),
+            (99, None),
+        ] {
+            let expected = expected.map(Duration::from_secs);
+            assert_eq!(limit(Duration::from_secs(spent)), expected, "{spent}");
+        }
+    }
 
     #[test]
     fn words() {

@@ -117,6 +117,7 @@ impl Updater for Running {
             "version": applied.version,
             "slot": applied.slot,
             "warning": applied.warning.as_ref().map(|warning| &warning.english),
+            "warning_fr": applied.warning.as_ref().map(|warning| &warning.french),
         }))
     }
 
@@ -143,6 +144,11 @@ impl Updater for Running {
 
     fn ask(&mut self) -> Result<Report, Failure> {
         check::ask(false)
+    }
+
+    fn password_digest(&mut self) -> Result<String, Failure> {
+        let digest = Gate::default().digest();
+        Ok(digest.context("computing the digest of root's password hash")?)
     }
 
     fn login(&mut self, user: &str, password: &str, peer: &str) -> Answer {

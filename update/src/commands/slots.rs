@@ -27,12 +27,12 @@ use crate::{say, warn};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Version, slots and what the next start will boot.
-pub fn status(json: bool) -> Result<()> {
+pub fn status(json: bool, language: Language) -> Result<()> {
     let status = status_now()?;
     if json {
         say!("{}", serde_json::to_string(&status)?);
     } else {
-        say!("{}", status.lines().join("\n"));
+        say!("{}", status.lines(language).join("\n"));
     }
     Ok(())
 }
@@ -67,9 +67,15 @@ fn load_state(running: &Running, sysfs: &Sysfs) -> Result<BootState> {
 }
 
 /// The running slot has come up healthy.
-pub fn mark_good() -> Result<()> {
+pub fn mark_good(language: Language) -> Result<()> {
     if is_live()? {
-        say!("the live system has no slot to mark");
+        say!(
+            "{}",
+            match language {
+                Language::En => "the live system has no slot to mark",
+                Language::Fr => "le système démarré du support n'a pas d'emplacement à marquer",
+            }
+        );
         return Ok(());
     }
     let mut this = This::load()?;
@@ -82,11 +88,25 @@ pub fn mark_good() -> Result<()> {
         &this.keys,
         &this.folder,
     )?;
-    say!("slot {slot} is marked good");
-    if told == Some(Outcome::Returned) {
-        say!("the version that was installed last did not come up; this is the one before");
-    }
+    let returned = told == Some(Outcome::Returned);
+    say!("{}", marked(slot, returned, language).join("\n"));
     Ok(())
+}
+
+/// What the console says of a slot that was marked good, and of the other where that has failed.
+fn marked(slot: Slot, returned: bool, language: Language) -> Vec<String> {
+    let (marked, failed) = match language {
+        Language::En => (
+            format!("slot {slot} is marked good"),
+            "the version that was installed last did not come up; this is the one before",
+        ),
+        Language::Fr => (
+            format!("l'emplacement {slot} est marqué bon"),
+            "la dernière version installée n'a pas démarré ; voici celle d'avant",
+        ),
+    };
+    let failed = returned.then(|| failed.to_owned());
+    [marked].into_iter().chain(failed).collect()
 }
 
 fn is_live() -> Result<bool> {
@@ -94,13 +114,13 @@ fn is_live() -> Result<bool> {
 }
 
 /// The running slot is not healthy; says whether a restart leads to the other one.
-pub fn give_up(reason: Reason) -> Result<bool> {
+pub fn give_up(reason: Reason, language: Language) -> Result<bool> {
     let mut this = This::load()?;
     let _lock = lock_for_a_while("give-up");
     let slot = this.slot;
-    let told = reason.english.clone();
+    let told = reason.clone();
     let outcome = fate::give_up(&mut this.target, slot, &this.machine, &this.folder, reason)?;
-    if let Some(words) = given_up(slot, &told, outcome) {
+    if let Some(words) = given_up(slot, &told, outcome, language) {
         say!("{words}");
     }
     Ok(outcome == GivenUp::Gone)
@@ -108,19 +128,25 @@ pub fn give_up(reason: Reason) -> Result<bool> {
 
 /// What the console says. Nothing of a slot that was good once: nothing is done about it, and what
 /// has failed there says so itself.
-fn given_up(slot: Slot, reason: &str, outcome: GivenUp) -> Option<String> {
-    match outcome {
-        GivenUp::Gone => {
-            let other = slot.other();
-            Some(format!(
-                "slot {slot} is given up: {reason}; the next start is slot {other}"
-            ))
+fn given_up(slot: Slot, reason: &Reason, outcome: GivenUp, language: Language) -> Option<String> {
+    let (other, Reason { english, french }) = (slot.other(), reason);
+    Some(match (outcome, language) {
+        (GivenUp::Good, _) => return None,
+        (GivenUp::Gone, Language::En) => {
+            format!("slot {slot} is given up: {english}; the next start is slot {other}")
         }
-        GivenUp::NoBetter => Some(format!(
-            "slot {slot} is not healthy ({reason}), and there is no better one to start"
-        )),
-        GivenUp::Good => None,
-    }
+        (GivenUp::Gone, Language::Fr) => format!(
+            "l'emplacement {slot} est abandonné : {french} ; le prochain démarrage est \
+             l'emplacement {other}"
+        ),
+        (GivenUp::NoBetter, Language::En) => {
+            format!("slot {slot} is not healthy ({english}), and there is no better one to start")
+        }
+        (GivenUp::NoBetter, Language::Fr) => format!(
+            "l'emplacement {slot} n'est pas sain ({french}), et il n'y en a pas de meilleur à \
+             démarrer"
+        ),
+    })
 }
 
 /// The lock, so that no update changes the boot state meanwhile. An update that takes long, or a
@@ -228,28 +254,44 @@ const fn outcome(outcome: Outcome, language: Language) -> &'static str {
 }
 
 /// The lowest version and epoch that are accepted.
-pub fn floor(json: bool) -> Result<()> {
+pub fn floor(json: bool, language: Language) -> Result<()> {
     let floor = Floor::load(&reached::folder(Path::new("/")));
-    let revoked: Vec<String> = floor.revoked.iter().map(ToString::to_string).collect();
     if json {
         let (version, epoch) = (floor.reached.version, floor.reached.security_epoch);
+        let revoked = revoked(&floor);
         say!(
             "{}",
             json!({"version": version, "security_epoch": epoch, "revoked": revoked})
         );
     } else {
-        say!("highest good version: {}", floor.reached.version);
-        say!("security epoch: {}", floor.reached.security_epoch);
-        say!(
-            "revoked keys: {}",
-            if revoked.is_empty() {
-                "none".to_owned()
-            } else {
-                revoked.join(", ")
-            }
-        );
+        say!("{}", floor_lines(&floor, language).join("\n"));
     }
     Ok(())
+}
+
+fn revoked(floor: &Floor) -> Vec<String> {
+    floor.revoked.iter().map(ToString::to_string).collect()
+}
+
+fn floor_lines(floor: &Floor, language: Language) -> [String; 3] {
+    let (version, epoch) = (floor.reached.version, floor.reached.security_epoch);
+    let revoked = match (revoked(floor), language) {
+        (keys, _) if !keys.is_empty() => keys.join(", "),
+        (_, Language::En) => "none".to_owned(),
+        (_, Language::Fr) => "aucune".to_owned(),
+    };
+    match language {
+        Language::En => [
+            format!("highest good version: {version}"),
+            format!("security epoch: {epoch}"),
+            format!("revoked keys: {revoked}"),
+        ],
+        Language::Fr => [
+            format!("plus haute version bonne : {version}"),
+            format!("époque de sécurité : {epoch}"),
+            format!("clés révoquées : {revoked}"),
+        ],
+    }
 }
 
 #[cfg(test)]
@@ -305,13 +347,51 @@ mod tests {
         let stops = "ExecStartPost=-/usr/bin/systemctl --no-block stop vigie-give-up.timer";
         assert!(lines(mark_good).contains(&stops));
         // Should it fire all the same, the console hears nothing of a good slot.
-        let words = |outcome| given_up(Slot::A, "no answer", outcome);
-        assert_eq!(words(GivenUp::Good), None);
-        assert!(words(GivenUp::NoBetter).unwrap().contains("no better one"));
-        assert!(
-            words(GivenUp::Gone)
-                .unwrap()
-                .contains("next start is slot b")
+        let reason = Reason {
+            english: "no answer".into(),
+            french: "pas de réponse".into(),
+        };
+        let words = |outcome, language| given_up(Slot::A, &reason, outcome, language);
+        for (language, no_better, gone) in [
+            (
+                Language::En,
+                "no better one",
+                "no answer; the next start is slot b",
+            ),
+            (
+                Language::Fr,
+                "pas de meilleur",
+                "pas de réponse ; le prochain",
+            ),
+        ] {
+            assert_eq!(words(GivenUp::Good, language), None);
+            assert!(
+                words(GivenUp::NoBetter, language)
+                    .unwrap()
+                    .contains(no_better)
+            );
+            assert!(words(GivenUp::Gone, language).unwrap().contains(gone));
+        }
+    }
+
+    #[test]
+    fn the_console_is_told_in_its_language() {
+        let told = |language| {
+            let floor = floor_lines(&Floor::default(), language).join("\n");
+            floor + "\n" + &marked(Slot::B, true, language).join("\n")
+        };
+        assert_eq!(
+            told(Language::En),
+            "highest good version: 0.0.0.0\nsecurity epoch: 0\nrevoked keys: none\n\
+             slot b is marked good\n\
+             the version that was installed last did not come up; this is the one before"
         );
+        assert_eq!(
+            told(Language::Fr),
+            "plus haute version bonne : 0.0.0.0\népoque de sécurité : 0\nclés révoquées : aucune\n\
+             l'emplacement b est marqué bon\n\
+             la dernière version installée n'a pas démarré ; voici celle d'avant"
+        );
+        assert_eq!(marked(Slot::A, false, Language::Fr).len(), 1);
     }
 }

@@ -100,25 +100,25 @@ pub fn head(unpacker: &mut dyn Unpacker, keys: &Keyring) -> Result<Head, Package
 
 /// Looks into all places. What is ready comes first, the highest version before lower ones.
 ///
-/// `read` gives the head of a file, from its beginning.
+/// `read` gives the head of a file, from its beginning. Where one does not answer, the others of its
+/// place are not waited for.
 pub fn scan(
     places: &[Place],
     context: &Context,
     read: &mut dyn FnMut(&File) -> Result<Head, PackageError>,
 ) -> Vec<(Found, File)> {
-    let mut all: Vec<(Found, File)> = places
-        .iter()
-        .flat_map(|place| {
-            let candidates = places::candidates(&place.folder);
-            candidates
-                .into_iter()
-                .map(move |candidate| (place, candidate))
-        })
-        .map(|(place, candidate)| {
-            let head = read(&candidate.file);
-            (describe(place, &candidate, head, context), candidate.file)
-        })
-        .collect();
+    let mut all = Vec::new();
+    for place in places {
+        let mut is_silent = false;
+        for candidate in places::candidates(&place.folder) {
+            let head = match is_silent {
+                true => Err(PackageError::Silent),
+                false => read(&candidate.file),
+            };
+            is_silent = matches!(head, Err(PackageError::Silent));
+            all.push((describe(place, &candidate, head, context), candidate.file));
+        }
+    }
     all.sort_by(|(a, _), (b, _)| (a.state, b.version, &a.name).cmp(&(b.state, a.version, &b.name)));
     all
 }

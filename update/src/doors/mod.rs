@@ -5,6 +5,7 @@
 //! - [`serve`]: the socket through which programs without privileges ask for updates;
 //! - [`peer`], [`login`]: who may ask.
 
+mod digest;
 pub mod found;
 pub mod login;
 pub mod peer;

@@ -2,7 +2,8 @@
 //!
 //! systemd listens on `/run/vigie/update.sock` and starts one process a connection. A line of JSON
 //! comes in ([`Request`]); lines of JSON go out, the last one `{"event":"end","ok":…}`. Failures
-//! are told as `refused` (nothing was changed) or `failed`, with `reason` and `reason_fr`.
+//! are told as `refused` (nothing was changed) or `failed`, with `reason` and `reason_fr`; `failed`
+//! with `fault`, `machine` where nothing is known against the package.
 //!
 //! An update that was begun goes on when whoever asked for it has gone.
 
@@ -18,6 +19,7 @@ use super::login::Answer;
 use super::peer::Peer;
 use crate::apply::ApplyError;
 use crate::history::{Door, LONGEST_WHO, Outcome, Record};
+use crate::package::error::Fault;
 use crate::printable::printable;
 use crate::progress::{Progress, Shown};
 use crate::pulled::Report;
@@ -67,7 +69,9 @@ pub enum Request {
     Restart {},
     /// Asks the server of the settings what it has; nothing is fetched: an `asked`.
     Ask {},
-    /// Whether a password is right: `welcome`, or `refused` with a `code`.
+    /// What changes with root's password: a `password` with its `digest`.
+    PasswordDigest {},
+    /// Whether a password is right: `welcome` with that digest, or `refused` with a `code`.
     Login {
         /// The name.
         user: String,
@@ -83,6 +87,8 @@ pub enum Request {
 pub struct Failure {
     /// Nothing was changed.
     pub refused: bool,
+    /// Where the fault lies, where it is no refusal.
+    pub fault: Fault,
     /// One word for programs.
     pub code: Option<&'static str>,
     /// In English.
@@ -97,6 +103,7 @@ impl Failure {
     pub fn refused(english: impl Into<String>, french: impl Into<String>) -> Self {
         Self {
             refused: true,
+            fault: Fault::Package,
             code: None,
             english: english.into(),
             french: french.into(),
@@ -106,6 +113,9 @@ impl Failure {
     fn event(&self) -> Value {
         let event = if self.refused { "refused" } else { "failed" };
         let mut event = json!({"event": event, "reason": self.english, "reason_fr": self.french});
+        if !self.refused {
+            event["fault"] = json!(self.fault);
+        }
         if let Some(code) = self.code {
             event["code"] = code.into();
         }
@@ -117,6 +127,7 @@ impl From<ApplyError> for Failure {
     fn from(error: ApplyError) -> Self {
         Self {
             refused: error.is_refusal(),
+            fault: error.fault(),
             code: None,
             english: error.to_string(),
             french: error.french(),
@@ -129,6 +140,7 @@ impl From<anyhow::Error> for Failure {
         let text = format!("{error:#}");
         Self {
             refused: false,
+            fault: Fault::Machine,
             code: None,
             english: text.clone(),
             french: text,
@@ -180,6 +192,8 @@ pub trait Updater {
     fn restart(&mut self) -> Result<(), Failure>;
     /// Asks the server of the settings.
     fn ask(&mut self) -> Result<Report, Failure>;
+    /// What changes with root's password, as `Gate::digest`.
+    fn password_digest(&mut self) -> Result<String, Failure>;
     /// Judges a password.
     fn login(&mut self, user: &str, password: &str, peer: &str) -> Answer;
 }
@@ -256,12 +270,7 @@ fn answer(
             told.event("installed", &applied);
         }
         Request::Rollback { who } => {
-            let door = if *peer == Peer::Web {
-                Door::Web
-            } else {
-                Door::Console
-            };
-            let outcome = updater.rollback(door, asks(peer, who))?;
+            let outcome = updater.rollback(door(peer), asks(peer, who))?;
             told.send(&json!({"event": outcome}));
         }
         Request::Restart {} => {
@@ -269,15 +278,29 @@ fn answer(
             updater.restart()?;
         }
         Request::Ask {} => told.event("asked", &updater.ask()?),
+        Request::PasswordDigest {} => {
+            let digest = updater.password_digest()?;
+            told.send(&json!({"event": "password", "digest": digest}));
+        }
         Request::Login {
             user,
             password,
             peer,
         } => {
-            return login(updater.login(&user, &password, &peer), told);
+            // Before it is judged: a session of a password that is changed meanwhile is of the old one.
+            let digest = updater.password_digest();
+            let answer = updater.login(&user, &password, &peer);
+            return login(answer, digest, told);
         }
     }
     Ok(())
+}
+
+fn door(peer: &Peer) -> Door {
+    match peer {
+        Peer::Web => Door::Web,
+        Peer::Root | Peer::Member(_) => Door::Console,
+    }
 }
 
 /// Passwords and uploads are the web interface's affair: a member of the group has no business
@@ -285,7 +308,10 @@ fn answer(
 fn may(peer: &Peer, request: &Request) -> Result<(), Failure> {
     let of_web = matches!(
         request,
-        Request::Login { .. } | Request::Judge { .. } | Request::Check { .. }
+        Request::Login { .. }
+            | Request::PasswordDigest {}
+            | Request::Judge { .. }
+            | Request::Check { .. }
     );
     if of_web && matches!(peer, Peer::Member(_)) {
         let (en, fr) = (
@@ -297,10 +323,10 @@ fn may(peer: &Peer, request: &Request) -> Result<(), Failure> {
     Ok(())
 }
 
-fn login(answer: Answer, told: &mut Told) -> Result<(), Failure> {
+fn login(answer: Answer, digest: Result<String, Failure>, told: &mut Told) -> Result<(), Failure> {
     let (code, english, french) = answer.words();
     if answer == Answer::Welcome {
-        told.send(&json!({"event": "welcome"}));
+        told.send(&json!({"event": "welcome", "digest": digest?}));
         return Ok(());
     }
     Err(Failure {
@@ -428,6 +454,9 @@ mod tests {
                 reason: None,
             })
         }
+        fn password_digest(&mut self) -> Result<String, Failure> {
+            Ok("d16e57".into())
+        }
         fn login(&mut self, user: &str, password: &str, peer: &str) -> Answer {
             self.asked
                 .push(format!("login {user} {} {peer}", password.len()));
@@ -509,6 +538,12 @@ mod tests {
             ),
             (
                 Peer::Web,
+                r#"{"verb":"password-digest"}"#.into(),
+                None,
+                "password end",
+            ),
+            (
+                Peer::Web,
                 r#"{"verb":"login","user":"root","password":"x","peer":"10.0.0.1"}"#.into(),
                 Some("login root 1 10.0.0.1".into()),
                 "refused end",
@@ -559,6 +594,11 @@ mod tests {
             (
                 member(),
                 b"{\"verb\":\"login\",\"user\":\"root\",\"password\":\"right\",\"peer\":\"x\"}\n",
+                "only the web interface",
+            ),
+            (
+                member(),
+                b"{\"verb\":\"password-digest\"}\n",
                 "only the web interface",
             ),
         ] {

@@ -15,6 +15,7 @@
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
+use std::ops::Range;
 
 use sha2::{Digest, Sha256};
 use vigie_disk::Bytes;
@@ -61,11 +62,7 @@ pub fn encode(base: &[u8], target: &[u8], out: &mut dyn Write) -> std::io::Resul
 }
 
 fn operations(base: &[u8], target: &[u8]) -> Vec<Operation> {
-    let mut known: HashMap<[u8; 32], usize> = HashMap::new();
-    for piece in pieces(base) {
-        let digest = Sha256::digest(&base[piece.clone()]).into();
-        known.entry(digest).or_insert(piece.start);
-    }
+    let known = starts(base);
     let mut operations: Vec<Operation> = Vec::new();
     // What the target has been made of so far.
     let mut done = 0;
@@ -78,38 +75,33 @@ fn operations(base: &[u8], target: &[u8]) -> Vec<Operation> {
         let Some(&at) = known.get(&found) else {
             continue;
         };
-        let (start, from) = grown_back(
-            base,
-            target,
-            piece.start.max(done),
-            at + piece.start.max(done) - piece.start,
-            done,
-        );
-        let length = common(&base[from..], &target[start..]);
-        push(
-            &mut operations,
-            Operation::Data {
-                offset: done,
-                length: start - done,
-            },
-        );
-        push(
-            &mut operations,
-            Operation::Copy {
-                offset: from,
-                length,
-            },
-        );
+        let start = piece.start.max(done);
+        let (start, offset) = grown_back(base, target, start, at + start - piece.start, done);
+        let length = common(&base[offset..], &target[start..]);
+        push(&mut operations, data(done..start));
+        push(&mut operations, Operation::Copy { offset, length });
         done = start + length;
     }
-    push(
-        &mut operations,
-        Operation::Data {
-            offset: done,
-            length: target.len() - done,
-        },
-    );
+    push(&mut operations, data(done..target.len()));
     operations
+}
+
+/// Where in the base the first of each piece begins, by the piece's digest.
+fn starts(base: &[u8]) -> HashMap<[u8; 32], usize> {
+    let mut starts = HashMap::new();
+    for piece in pieces(base) {
+        let digest = Sha256::digest(&base[piece.clone()]).into();
+        starts.entry(digest).or_insert(piece.start);
+    }
+    starts
+}
+
+/// Bytes of the target that the base does not have.
+const fn data(range: Range<usize>) -> Operation {
+    Operation::Data {
+        offset: range.start,
+        length: range.end - range.start,
+    }
 }
 
 /// Moves the start of a match back over equal bytes, not before `floor`.
@@ -157,7 +149,7 @@ fn push(operations: &mut Vec<Operation>, operation: Operation) {
     }
 }
 
-fn pieces(bytes: &[u8]) -> impl Iterator<Item = std::ops::Range<usize>> {
+fn pieces(bytes: &[u8]) -> impl Iterator<Item = Range<usize>> {
     let (least, usual, most) = PIECE;
     fastcdc::v2020::FastCDC::new(bytes, least as _, usual as _, most as _)
         .map(|chunk| chunk.offset..chunk.offset + chunk.length)

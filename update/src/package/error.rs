@@ -1,7 +1,19 @@
 //! Why a package is not accepted.
 
+use serde::{Deserialize, Serialize};
+
 use crate::version::Version;
 use crate::writer::WriteError;
+
+/// Where the fault lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fault {
+    /// This system does not accept the package: it will not the next time either.
+    Package,
+    /// A disk, a process or the way here failed; nothing is known against the package.
+    Machine,
+}
 
 /// Why a package is not accepted. None of these has changed what the machine boots.
 #[derive(Debug, thiserror::Error)]
@@ -89,9 +101,14 @@ pub enum PackageError {
         /// Which image differs.
         image: &'static str,
     },
+    /// Its head cannot be read, for so long that it is not waited for any more.
+    #[error("the medium does not answer; take it out and put it in again")]
+    Silent,
     /// What the unpacking process said.
     #[error("{english}")]
     Told {
+        /// Where the fault lies.
+        fault: Fault,
         /// In English.
         english: String,
         /// In French.
@@ -143,9 +160,29 @@ impl PackageError {
                 "ce paquet ne contient que les changements depuis {base}, et l'image {image} de ce \
                  système n'est pas celle-là ; prenez le paquet complet"
             ),
+            Self::Silent => "le support ne répond pas ; retirez-le et remettez-le".to_owned(),
             Self::Told { french, .. } => french.clone(),
             Self::Write(error) => format!("écriture de la mise à jour : {error}"),
             Self::Disk(error) => format!("disque : {error}"),
+        }
+    }
+
+    /// Where the fault lies.
+    #[must_use]
+    pub const fn fault(&self) -> Fault {
+        match self {
+            Self::Foreign(_)
+            | Self::Untrusted { .. }
+            | Self::NoKeys
+            | Self::Header { .. }
+            | Self::Chunk { .. }
+            | Self::Short { .. }
+            | Self::Trailing { .. }
+            | Self::Content(_)
+            | Self::Image { .. }
+            | Self::Base { .. } => Fault::Package,
+            Self::Told { fault, .. } => *fault,
+            Self::Read { .. } | Self::Silent | Self::Write(_) | Self::Disk(_) => Fault::Machine,
         }
     }
 

@@ -94,6 +94,13 @@ impl PublicKey {
     pub fn id(&self) -> KeyId {
         KeyId::of(&self.0)
     }
+
+    /// Whether a signature of a message is by it.
+    fn has_signed(&self, message: &[u8], line: &SignatureLine) -> bool {
+        let signature = Signature::from_bytes(&line.bytes);
+        VerifyingKey::from_bytes(&self.0)
+            .is_ok_and(|key| key.verify_strict(message, &signature).is_ok())
+    }
 }
 
 impl fmt::Display for PublicKey {
@@ -208,41 +215,38 @@ impl Keyring {
         let mut good = BTreeSet::new();
         let mut notes = Vec::new();
         let needed = self.threshold.max(1);
-        for SignatureLine { key: id, bytes } in signatures {
-            if self.revoked.contains(id) {
-                notes.push(format!("the key {id} is revoked"));
-                continue;
+        let untrusted = |found, why| PackageError::Untrusted { found, needed, why };
+        for line in signatures {
+            match self.key_of(line) {
+                Err(note) => notes.push(note),
+                Ok(key) if key.public.has_signed(&message, line) => {
+                    good.insert(line.key);
+                }
+                Ok(TrustedKey { name, .. }) => {
+                    let id = &line.key;
+                    let why = format!("the signature of {name} ({id}) is wrong; copy it again");
+                    return Err(untrusted(good.len(), why));
+                }
             }
-            let Some(key) = self.usable().find(|key| key.public.id() == *id) else {
-                notes.push(format!("the key {id} is not known here"));
-                continue;
-            };
-            let verified = VerifyingKey::from_bytes(&key.public.0)
-                .and_then(|key| key.verify_strict(&message, &Signature::from_bytes(bytes)));
-            if verified.is_err() {
-                let why = format!(
-                    "the signature of {} ({id}) is wrong; copy it again",
-                    key.name
-                );
-                let found = good.len();
-                return Err(PackageError::Untrusted { found, needed, why });
-            }
-            good.insert(*id);
         }
         if good.len() >= needed {
             return Ok(good);
         }
-        if signatures.is_empty() {
-            notes.push("it is not signed".to_owned());
+        let why = match notes.is_empty() {
+            _ if signatures.is_empty() => "it is not signed".to_owned(),
+            true => "another key must sign it as well".to_owned(),
+            false => notes.join(", "),
+        };
+        Err(untrusted(good.len(), why))
+    }
+
+    /// The usable key that a signature names, or why it counts for nothing.
+    fn key_of(&self, SignatureLine { key: id, .. }: &SignatureLine) -> Result<&TrustedKey, String> {
+        if self.revoked.contains(id) {
+            return Err(format!("the key {id} is revoked"));
         }
-        if notes.is_empty() {
-            notes.push("another key must sign it as well".to_owned());
-        }
-        Err(PackageError::Untrusted {
-            found: good.len(),
-            needed,
-            why: notes.join(", "),
-        })
+        let key = self.usable().find(|key| key.public.id() == *id);
+        key.ok_or_else(|| format!("the key {id} is not known here"))
     }
 }
 

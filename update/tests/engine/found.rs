@@ -68,6 +68,45 @@ fn c56_a_file_that_grows_is_ready_when_it_is_complete() {
     assert_eq!(ids.len(), 1, "one file, one id");
 }
 
+/// One bad disc costs its own packages, and the time of one of them.
+#[test]
+fn a_medium_that_does_not_answer_is_asked_once() {
+    let dirs = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let bytes = package(2, None);
+    for name in ["a-upd.tgz", "b-upd.tgz", "c-upd.tgz"] {
+        put(dirs[0].path(), name, &bytes);
+    }
+    put(dirs[1].path(), "d-upd.tgz", &bytes);
+    let place = |dir: &tempfile::TempDir| Place {
+        folder: dir.path().to_owned(),
+        door: Door::Usb,
+    };
+    let mut asked = 0;
+    let all = found::scan(
+        &[place(&dirs[0]), place(&dirs[1])],
+        &context(),
+        &mut |file| {
+            asked += 1;
+            match asked {
+                1 => Err(PackageError::Silent),
+                _ => read(file),
+            }
+        },
+    );
+    assert_eq!(asked, 2);
+    let states: Vec<_> = all.iter().map(|(found, _)| found.state).collect();
+    let unreadable = State::Unreadable;
+    assert_eq!(states, [State::Ready, unreadable, unreadable, unreadable]);
+    for (found, _) in &all[1..] {
+        let told = (found.reason.as_ref(), found.reason_fr.as_ref());
+        let (Some(english), Some(french)) = told else {
+            panic!("{found:?}");
+        };
+        assert!(english.contains("medium does not answer"), "{english}");
+        assert!(french.contains("support ne répond pas"), "{french}");
+    }
+}
+
 #[test]
 fn c07_c33_c46_verdicts_in_both_languages_and_in_order() {
     let dir = tempfile::tempdir().unwrap();

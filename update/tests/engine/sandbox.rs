@@ -14,24 +14,36 @@ use vigie_disk::{Bytes, FileDevice, SectorSize};
 use vigie_update::apply::sandboxed::Sandboxed;
 use vigie_update::apply::target::{OpenSlot, Target};
 use vigie_update::apply::{self, ApplyError, Phase, Unpacker};
-use vigie_update::package::Header;
+use vigie_update::doors::found;
 use vigie_update::package::member::Slots;
+use vigie_update::package::{Header, PackageError};
 use vigie_update::{BootState, Slot};
 
 use crate::support::{ROOM, context, file, holds, images, keys, package, package_with};
 
+const EIO: i32 = 5;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_vigie-update");
 
 /// Slots in files.
 struct Files {
     folder: tempfile::TempDir,
     state: BootState,
-    /// The disk loses a bit of what is written to it.
-    failing: bool,
+    fault: Option<Fault>,
 }
 
-/// A disk that reads one bit differently from how it was written.
-struct Failing(FileDevice);
+/// What the disk does wrong.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fault {
+    /// It takes no write: the unpacking process is told so by its kernel.
+    Write,
+    /// It cannot be read back.
+    Read,
+    /// It loses a bit of what is written to it.
+    Bit,
+}
+
+/// A disk that reads differently from how it was written, or not at all.
+struct Failing(FileDevice, Fault);
 
 impl BlockDevice for Failing {
     fn name(&self) -> &str {
@@ -44,6 +56,14 @@ impl BlockDevice for Failing {
         self.0.sector_size()
     }
     fn read_at(&self, offset: Bytes, buffer: &mut [u8]) -> vigie_disk::Result<()> {
+        if self.1 == Fault::Read {
+            return Err(vigie_disk::Error::Io {
+                doing: "reading",
+                device: self.0.name().to_owned(),
+                offset: offset.get(),
+                source: std::io::Error::from_raw_os_error(EIO),
+            });
+        }
         self.0.read_at(offset, buffer)?;
         buffer[buffer.len() / 2] ^= 4;
         Ok(())
@@ -79,7 +99,7 @@ impl Files {
         Self {
             folder,
             state,
-            failing: false,
+            fault: None,
         }
     }
 
@@ -97,7 +117,10 @@ impl Target for Files {
         Ok(())
     }
     fn open(&mut self, slot: Slot, _: bool) -> Result<OpenSlot, ApplyError> {
-        let system = self.device(slot.system_partition());
+        let system = match self.fault {
+            Some(Fault::Write) => full(),
+            _ => self.device(slot.system_partition()),
+        };
         let boot = self.device(slot.boot_partition());
         let files = Slots {
             system: system.file().try_clone().unwrap(),
@@ -105,16 +128,22 @@ impl Target for Files {
         };
         Ok(OpenSlot {
             devices: Slots {
-                system: if self.failing {
-                    Box::new(Failing(system))
-                } else {
-                    Box::new(system)
+                system: match self.fault {
+                    Some(fault) => Box::new(Failing(system, fault)),
+                    None => Box::new(system),
                 },
                 boot: Box::new(boot),
             },
             files: Some(files),
         })
     }
+}
+
+/// Every write to it fails.
+fn full() -> FileDevice {
+    let mut options = File::options();
+    let file = options.read(true).write(true).open("/dev/full").unwrap();
+    FileDevice::of(file, "full".into(), ROOM.0, SectorSize::S512)
 }
 
 fn start(package: &File) -> Sandboxed {
@@ -218,16 +247,65 @@ fn the_maker_is_blamed_for_an_image_that_is_not_as_its_header_says() {
     }
 }
 
+/// The reason itself is no refusal: neither is what the unpacking process says of the disk.
 #[test]
-fn the_disk_is_blamed_for_what_it_reads_back_differently() {
+fn c69_c70_c71_a_failing_slot_is_blamed_and_not_the_package() {
     let dir = tempfile::tempdir().unwrap();
     file(dir.path(), "package", &package(2, None));
-    let mut files = Files::new();
-    files.failing = true;
-    let package = File::open(dir.path().join("package")).unwrap();
-    let error = update(&mut files, &package).unwrap_err();
+    for (fault, words) in [
+        (Fault::Write, "No space left"),
+        (Fault::Read, "Input/output error"),
+        (Fault::Bit, "the disk is failing"),
+    ] {
+        let mut files = Files::new();
+        files.fault = Some(fault);
+        let package = File::open(dir.path().join("package")).unwrap();
+        let error = update(&mut files, &package).unwrap_err();
+        assert!(!error.is_refusal(), "{error}");
+        assert!(error.to_string().contains(words), "{fault:?}: {error}");
+        let ApplyError::Unfinished { why, .. } = error else {
+            panic!("{fault:?}: {error}");
+        };
+        assert!(!why.is_refusal(), "{fault:?}: {why}");
+    }
+}
+
+/// A disc on which a read does not end.
+#[test]
+fn a_head_is_not_waited_for_without_end() {
+    let (reader, _writer) = std::io::pipe().unwrap();
+    let opened = File::from(OwnedFd::from(reader));
+    let mut unpacker = start(&opened).with_patience(Duration::from_millis(1));
+    let error = found::head(&mut unpacker, &keys()).unwrap_err();
+    assert!(matches!(error, PackageError::Silent), "{error}");
+    assert!(error.to_string().contains("medium does not answer"));
+    assert!(error.french().contains("support ne répond pas"));
+    // One that answers in time may take its time with the rest.
+    let bytes = package(2, None);
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    writer.write_all(&bytes[..64 << 10]).unwrap();
+    let opened = File::from(OwnedFd::from(reader));
+    let mut unpacker = start(&opened).with_patience(Duration::from_secs(60));
+    let head = found::head(&mut unpacker, &keys()).unwrap();
+    assert_eq!(head.length, bytes.len() as u64);
+}
+
+/// As the kernel does where memory runs out.
+#[test]
+fn an_unpacking_process_that_is_killed_refuses_no_package() {
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    // The head, and then nothing, so that it is there to be killed.
+    writer.write_all(&package(2, None)[..64 << 10]).unwrap();
+    let package = File::from(OwnedFd::from(reader));
+    let mut unpacker = start(&package);
+    let opened = apply::open(&mut unpacker, &keys()).unwrap();
+    let number = i32::try_from(unpacker.id()).unwrap();
+    let process = rustix::process::Pid::from_raw(number).unwrap();
+    rustix::process::kill_process(process, rustix::process::Signal::KILL).unwrap();
+    let checked = unpacker.unpack(&opened.header, None, None, &mut |_| ());
+    let error = ApplyError::from(checked.unwrap_err());
+    assert!(error.to_string().contains("signal: 9"), "{error}");
     assert!(!error.is_refusal(), "{error}");
-    assert!(error.to_string().contains("the disk is failing"), "{error}");
 }
 
 #[test]
@@ -308,11 +386,18 @@ fn a_process_that_is_not_ours_is_told_as_such() {
     file(dir.path(), "package", b"x");
     let package = File::open(dir.path().join("package")).unwrap();
     let mut foreign = Sandboxed::start(Path::new("/bin/true"), &package, None).unwrap();
-    let error = foreign.envelope().unwrap_err().to_string();
-    assert!(error.contains("ended before its time"), "{error}");
-    assert!(Sandboxed::start(Path::new("/nowhere"), &package, None).is_err());
+    let ended = foreign.envelope().unwrap_err();
+    let nowhere = Sandboxed::start(Path::new("/nowhere"), &package, None).unwrap_err();
     let nobody = Sandboxed::start(Path::new(PROGRAM), &package, Some("no-such-account"));
-    assert!(nobody.unwrap_err().to_string().contains("no account"));
+    for (error, words) in [
+        (ended, "ended before its time"),
+        (nowhere, "No such file"),
+        (nobody.unwrap_err(), "no account"),
+    ] {
+        let error = ApplyError::from(error);
+        assert!(error.to_string().contains(words), "{error}");
+        assert!(!error.is_refusal(), "{error}");
+    }
 }
 
 /// Memory of the unpacking process for a package of 64 MiB (issue: at most 16 MB).

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{Admin, LoggedIn, Plain, cookie, wrong_token};
+use crate::known;
 use crate::language::Language;
 use crate::public::{html, language};
 use crate::server::Client;
@@ -58,26 +59,39 @@ pub async fn log_in(
     let Ok(_place) = admin.logins.acquire().await else {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
+    let of_browser = cookie(&headers, known::COOKIE);
+    let browser = of_browser.as_deref().and_then(|c| admin.known.number(c));
     let request = json!({
         "verb": "login",
         "user": given.user,
         "password": given.password,
-        "peer": peer(client.address),
+        "peer": peer(client.address, browser),
     });
-    if let Err(why) = admin.updater.events(&request).await {
-        let status = match why.code.as_deref() {
-            Some("wait") => StatusCode::TOO_MANY_REQUESTS,
-            Some(_) => StatusCode::UNAUTHORIZED,
-            None => StatusCode::SERVICE_UNAVAILABLE,
-        };
-        return form(&admin, language, status, Some(why.text(language)));
-    }
-    let Ok(token) = admin.sessions.begin(&given.user) else {
+    let welcome = match admin.updater.events(&request).await {
+        Ok(welcome) => welcome,
+        Err(why) => {
+            let status = match why.code.as_deref() {
+                Some("wait") => StatusCode::TOO_MANY_REQUESTS,
+                Some(_) => StatusCode::UNAUTHORIZED,
+                None => StatusCode::SERVICE_UNAVAILABLE,
+            };
+            return form(&admin, language, status, Some(why.text(language)));
+        }
+    };
+    let digest = welcome.first().and_then(|event| event["digest"].as_str());
+    let Ok(token) = admin
+        .sessions
+        .begin(&given.user, digest.unwrap_or_default())
+    else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let Ok(known) = admin.known.set_cookie(browser) else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     let cookies = AppendHeaders([
         (header::SET_COOKIE, session::set_cookie(COOKIE, &token)),
         (header::SET_COOKIE, session::drop_cookie(FORM_COOKIE)),
+        (header::SET_COOKIE, known),
     ]);
     (cookies, Redirect::to("/update")).into_response()
 }
@@ -100,14 +114,18 @@ pub async fn log_out(
 }
 
 /// Who has to wait after wrong passwords: an address; of IPv6 the network, because whoever has one
-/// address there has 2^64.
-fn peer(address: IpAddr) -> String {
-    match address {
+/// address there has 2^64. A browser that is known waits for itself alone.
+fn peer(address: IpAddr, browser: Option<&str>) -> String {
+    let network = match address {
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();
             format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
         }
+    };
+    match browser {
+        Some(number) => format!("{network} browser {number}"),
+        None => network,
     }
 }
 
@@ -122,7 +140,11 @@ mod tests {
             ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
             ("2001:db8:1:2:ffff::1", "2001:db8:1:2::/64"),
         ] {
-            assert_eq!(peer(address.parse().expect("address")), expected);
+            let address = address.parse().expect("address");
+            assert_eq!(peer(address, None), expected);
+            let known = peer(address, Some("0123456789abcdef"));
+            assert_eq!(known, format!("{expected} browser 0123456789abcdef"));
+            assert!(known.len() <= 64, "the updater cuts it there");
         }
     }
 }

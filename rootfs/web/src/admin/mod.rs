@@ -3,7 +3,8 @@
 //! Invariants:
 //! 1. Every change needs a session, its CSRF token, and a browser that does not say that another
 //!    site asks.
-//! 2. Passwords are handed to the updater and kept nowhere.
+//! 2. A session lasts no longer than the password that it was begun with.
+//! 3. Passwords are handed to the updater and kept nowhere.
 
 mod login;
 mod update;
@@ -24,7 +25,10 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use crate::asking::Asking;
+use crate::credential::Credential;
 use crate::job::Jobs;
+use crate::known::Known;
+use crate::public::language;
 use crate::server::{Client, Options};
 use crate::session::{self, Session, Sessions};
 use crate::updater::Updater;
@@ -42,20 +46,26 @@ const UPLOADS: usize = 2;
 pub struct Admin {
     hostname: String,
     sessions: Sessions,
+    credential: Credential,
+    known: Known,
     updater: Updater,
     jobs: Jobs,
     asking: Asking,
     receiver: Receiver,
     logins: Semaphore,
-    uploads: Semaphore,
+    uploads: Arc<Semaphore>,
 }
 
 impl Admin {
-    pub fn new(options: &Options, hostname: String) -> Self {
+    /// # Errors
+    /// No random numbers.
+    pub fn new(options: &Options, hostname: String) -> anyhow::Result<Self> {
         let updater = Updater::new(options.updater.clone());
-        Self {
+        Ok(Self {
             hostname,
             sessions: Sessions::default(),
+            credential: Credential::new(updater.clone()),
+            known: Known::load(&options.state)?,
             receiver: Receiver {
                 store: Store::new(options.uploads()),
                 updater: updater.clone(),
@@ -64,8 +74,8 @@ impl Admin {
             jobs: Jobs::default(),
             asking: Asking::default(),
             logins: Semaphore::new(LOGINS),
-            uploads: Semaphore::new(UPLOADS),
-        }
+            uploads: Arc::new(Semaphore::new(UPLOADS)),
+        })
     }
 
     /// Removes what was abandoned, and what has been installed.
@@ -161,8 +171,7 @@ impl FromRequestParts<Arc<Admin>> for LoggedIn {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, admin: &Arc<Admin>) -> Result<Self, Response> {
-        let token = cookie(&parts.headers, session::COOKIE);
-        let session = token.and_then(|token| admin.sessions.of(&token));
+        let session = present(parts, admin).await?;
         let client = parts.extensions.get::<Client>();
         match (session, client) {
             (Some(session), Some(client)) => Ok(Self {
@@ -173,6 +182,30 @@ impl FromRequestParts<Arc<Admin>> for LoggedIn {
                 Err(Redirect::to("/login").into_response())
             }
             _ => Err((StatusCode::UNAUTHORIZED, "log in first\n").into_response()),
+        }
+    }
+}
+
+/// The session of a request, if its password is still the one. Where nobody can say, nothing is
+/// changed; reading tells nothing then but that the updater is silent.
+async fn present(parts: &Parts, admin: &Admin) -> Result<Option<Session>, Response> {
+    let Some(token) = cookie(&parts.headers, session::COOKIE) else {
+        return Ok(None);
+    };
+    let Some(session) = admin.sessions.of(&token) else {
+        return Ok(None);
+    };
+    let changes = !matches!(parts.method, Method::GET | Method::HEAD);
+    match admin.credential.is(&session.digest, changes).await {
+        Ok(true) => Ok(Some(session)),
+        Ok(false) => {
+            admin.sessions.end(&token);
+            Ok(None)
+        }
+        Err(_) if !changes => Ok(Some(session)),
+        Err(why) => {
+            let why = format!("{}\n", why.text(language(&parts.headers)));
+            Err((StatusCode::SERVICE_UNAVAILABLE, why).into_response())
         }
     }
 }

@@ -42,6 +42,17 @@ pub async fn page(
     show(&admin, &logged_in, &headers, None).await
 }
 
+/// A medium whose files cannot even be counted must not take the page away. Longer than the updater
+/// itself waits for what lies there.
+const LIST: Duration = Duration::from_secs(25);
+
+fn not_listed() -> Failure {
+    Failure::new(
+        "the packages cannot be listed, a medium does not answer; take it out and look again",
+        "la liste des paquets est impossible, un support ne répond pas ; retirez-le et actualisez",
+    )
+}
+
 /// The page; `wrong` stands in place of the status where a button did not do what it should.
 async fn show(
     admin: &Admin,
@@ -52,7 +63,7 @@ async fn show(
     let (status, list, history) = (verb("status"), verb("list"), verb("history"));
     let (status, found, history) = tokio::join!(
         admin.updater.events(&status),
-        admin.updater.events(&list),
+        admin.updater.events_within(LIST, &list, not_listed),
         admin.updater.events(&history),
     );
     let status = status.map(|events| events.into_iter().next().unwrap_or_default());

@@ -4,9 +4,13 @@
 //! |---|---|
 //! | `PUT /update/upload` | a whole package in one go |
 //! | `POST /update/upload` | begins one that can be gone on with: 201 and its `Location` |
-//! | `HEAD …/NAME` | `Upload-Offset`: bytes that are here |
+//! | `HEAD …/NAME` | `Upload-Offset`: bytes that are here; `Upload-Complete: ?1` when they were checked too |
 //! | `PUT …/NAME` with `Content-Range` | a part: 202 while more is to come, 201 when it is whole |
+//! | `PUT …/NAME` with `Content-Range: bytes */TOTAL` and no body | checks what is all here: 201 |
 //! | `DELETE …/NAME` | gives it up |
+//!
+//! A package that is not taken is answered with 422 and removed. Where the check itself failed, 503:
+//! what has come stays, and the check can be asked for again. It goes on where the connection breaks.
 
 use std::sync::Arc;
 
@@ -20,12 +24,14 @@ use serde_json::json;
 use super::{Admin, LoggedIn, wrong_token};
 use crate::server::Client;
 use crate::updater::Failure;
-use crate::upload::range::Part;
+use crate::upload::range::{Asked, Part};
 use crate::upload::receive::{Received, Refused, Sent, linger, no_room};
 use crate::upload::store::Name;
 
 const TOKEN: &str = "x-csrf-token";
 const OFFSET: HeaderName = HeaderName::from_static("upload-offset");
+/// As "Resumable Uploads for HTTP" has it (draft-ietf-httpbis-resumable-upload): a Boolean.
+const COMPLETE: HeaderName = HeaderName::from_static("upload-complete");
 const LENGTH: &str = "upload-length";
 
 fn text(headers: &HeaderMap, name: impl header::AsHeaderName) -> Option<&str> {
@@ -42,8 +48,8 @@ fn no(status: StatusCode, why: &Failure) -> Response {
     (status, [(header::CONNECTION, "close")], Json(why.json())).into_response()
 }
 
-fn wrong(english: &str) -> Response {
-    no(StatusCode::BAD_REQUEST, &Failure::new(english, english))
+fn wrong(why: &Failure) -> Response {
+    no(StatusCode::BAD_REQUEST, why)
 }
 
 fn absent() -> Response {
@@ -62,7 +68,10 @@ pub async fn create(
     }
     let length = text(&headers, LENGTH).and_then(|text| text.parse::<u64>().ok());
     let Some(length) = length else {
-        return wrong("Upload-Length is missing or no number");
+        return wrong(&Failure::new(
+            "Upload-Length is missing or no number",
+            "Upload-Length manque ou n’est pas un nombre",
+        ));
     };
     match begin(&admin, length) {
         Ok(name) => {
@@ -92,11 +101,18 @@ pub async fn offset(
     _: LoggedIn,
     Path(name): Path<String>,
 ) -> Response {
-    let offset = Name::parse(&name).and_then(|name| admin.receiver.store.offset(&name));
-    match offset {
-        Some(offset) => (StatusCode::OK, [(OFFSET, offset.to_string())]).into_response(),
-        None => absent(),
-    }
+    let store = &admin.receiver.store;
+    let Some(name) = Name::parse(&name) else {
+        return absent();
+    };
+    // In this order: one that is finished in between is seen as such.
+    let found = store.offset(&name).map(|bytes| (bytes, "?0"));
+    let found = found.or_else(|| store.whole_length(&name).map(|bytes| (bytes, "?1")));
+    let Some((bytes, complete)) = found else {
+        return absent();
+    };
+    let told = [(OFFSET, bytes.to_string()), (COMPLETE, complete.to_owned())];
+    (StatusCode::OK, told).into_response()
 }
 
 /// `DELETE …/NAME`
@@ -127,11 +143,11 @@ pub async fn part(
 ) -> Response {
     let checked = match Name::parse(&name) {
         _ if !may(&logged_in, &headers) => Err(wrong_token()),
-        Some(name) => understood(&headers).map(|part| (name, part)),
+        Some(name) => understood(&headers, Asked::of).map(|asked| (name, asked)),
         None => Err(absent()),
     };
     match checked {
-        Ok((name, part)) => receive(&admin, &client, &name, part, &headers, body).await,
+        Ok((name, asked)) => receive(&admin, &client, &name, asked, &headers, body).await,
         Err(no) => {
             linger(&mut body).await;
             no
@@ -147,13 +163,16 @@ pub async fn whole(
     headers: HeaderMap,
     mut body: Body,
 ) -> Response {
-    let checked = match understood(&headers) {
+    let checked = match understood(&headers, Part::of) {
         _ if !may(&logged_in, &headers) => Err(wrong_token()),
         Ok(part) => begin(&admin, part.total).map(|name| (name, part)),
         Err(no) => Err(no),
     };
     match checked {
-        Ok((name, part)) => receive(&admin, &client, &name, part, &headers, body).await,
+        Ok((name, part)) => {
+            let asked = Asked::Part(part);
+            receive(&admin, &client, &name, asked, &headers, body).await
+        }
         Err(no) => {
             linger(&mut body).await;
             no
@@ -161,34 +180,44 @@ pub async fn whole(
     }
 }
 
-/// Which part a request brings.
+/// Which part a request brings, by its range and length.
 #[expect(clippy::result_large_err, reason = "an answer, once a request")]
-fn understood(headers: &HeaderMap) -> Result<Part, Response> {
+fn understood<T>(
+    headers: &HeaderMap,
+    of: impl Fn(Option<&str>, Option<&str>) -> Result<T, Failure>,
+) -> Result<T, Response> {
     let range = text(headers, header::CONTENT_RANGE);
-    Part::of(range, text(headers, header::CONTENT_LENGTH)).map_err(wrong)
+    of(range, text(headers, header::CONTENT_LENGTH)).map_err(|why| wrong(&why))
 }
 
 async fn receive(
     admin: &Admin,
     client: &Client,
     name: &Name,
-    part: Part,
+    asked: Asked,
     headers: &HeaderMap,
     mut body: Body,
 ) -> Response {
-    let Ok(_place) = admin.uploads.try_acquire() else {
+    let Ok(place) = Arc::clone(&admin.uploads).try_acquire_owned() else {
         linger(&mut body).await;
         let why = Failure::new("too many uploads at once", "trop d’envois à la fois");
         return no(StatusCode::TOO_MANY_REQUESTS, &why);
     };
     // From here on the upload has bounds of its own.
     let _hold = client.lifetime.hold();
-    let sent = Sent {
-        name,
-        part,
-        package: text(headers, header::IF_MATCH).map(|tag| tag.trim_matches('"')),
+    let package = text(headers, header::IF_MATCH).map(|tag| tag.trim_matches('"'));
+    let received = match asked {
+        Asked::Part(part) => {
+            let sent = Sent {
+                name,
+                part,
+                package,
+            };
+            admin.receiver.take(&sent, body, place).await
+        }
+        Asked::Finish { total } => admin.receiver.finish(name, total, package, place).await,
     };
-    match admin.receiver.take(&sent, body).await {
+    match received {
         Ok(Received::Part { offset, package }) => {
             let tag = format!("\"{}\"", package.unwrap_or_default());
             let told = [(OFFSET, offset.to_string()), (header::ETAG, tag)];

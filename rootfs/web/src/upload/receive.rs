@@ -10,10 +10,11 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
 use super::range::Part;
-use super::store::{Name, Store};
+use super::store::{Name, Store, Writing};
 use crate::updater::{Failure, Updater};
 
 /// Within each such time …
@@ -52,8 +53,8 @@ pub enum Received {
     },
     /// All, and it is a package for this machine.
     Whole {
-        /// The version that it installs.
-        version: String,
+        /// The version that it installs; none where that was told before.
+        version: Option<String>,
     },
 }
 
@@ -83,6 +84,22 @@ fn refused(status: StatusCode, english: &str, french: &str) -> Refused {
     }
 }
 
+fn elsewhere() -> Refused {
+    refused(
+        StatusCode::RANGE_NOT_SATISFIABLE,
+        "the upload goes on at another byte; ask where (HEAD)",
+        "l’envoi continue à un autre octet ; demandez lequel (HEAD)",
+    )
+}
+
+fn another_package() -> Refused {
+    refused(
+        StatusCode::PRECONDITION_FAILED,
+        "another package was being sent here; begin again with this one",
+        "un autre paquet était envoyé ici ; recommencez avec celui-ci",
+    )
+}
+
 /// It does not fit on the state volume.
 pub fn no_room() -> Refused {
     refused(
@@ -110,23 +127,75 @@ impl Receiver {
     ///
     /// # Errors
     /// Why not; what has come stays for being gone on with, unless it is of no use.
-    pub async fn take(&self, sent: &Sent<'_>, body: Body) -> Result<Received, Refused> {
+    pub async fn take(
+        &self,
+        sent: &Sent<'_>,
+        body: Body,
+        place: OwnedSemaphorePermit,
+    ) -> Result<Received, Refused> {
         let mut body = body;
-        let result = self.try_take(sent, &mut body).await;
+        let result = self.try_take(sent, &mut body, place).await;
         if result.is_err() {
             linger(&mut body).await;
         }
         result
     }
 
-    async fn try_take(&self, sent: &Sent<'_>, body: &mut Body) -> Result<Received, Refused> {
-        let Some(_writing) = self.store.write(sent.name) else {
-            return Err(refused(
+    /// Checks an upload of `total` bytes that are all here: the connection that brought the last of
+    /// them broke, or the check did not come to its end. `package` is the one that the client says
+    /// it is.
+    ///
+    /// # Errors
+    /// Why not; what has come stays, unless it is of no use.
+    pub async fn finish(
+        &self,
+        name: &Name,
+        total: u64,
+        package: Option<&str>,
+        place: OwnedSemaphorePermit,
+    ) -> Result<Received, Refused> {
+        let writing = self.writing(name)?;
+        if self.store.whole_length(name) == Some(total) {
+            return Ok(Received::Whole { version: None });
+        }
+        if self.here(name)? != total {
+            return Err(elsewhere());
+        }
+        let found = self.judge(name, total).await?;
+        if package.is_some_and(|claimed| claimed != found) {
+            return Err(another_package());
+        }
+        self.check(writing, place).await
+    }
+
+    fn writing(&self, name: &Name) -> Result<Writing, Refused> {
+        self.store.write(name).ok_or_else(|| {
+            refused(
                 StatusCode::CONFLICT,
-                "another connection is sending this upload",
-                "une autre connexion est en train d’envoyer ce fichier",
-            ));
-        };
+                "another connection is sending this upload, or it is being checked",
+                "une autre connexion est en train d’envoyer ce fichier, ou il est en cours de vérification",
+            )
+        })
+    }
+
+    /// Bytes that are here.
+    fn here(&self, name: &Name) -> Result<u64, Refused> {
+        self.store.offset(name).ok_or_else(|| {
+            refused(
+                StatusCode::NOT_FOUND,
+                "there is no such upload",
+                "cet envoi n’existe pas",
+            )
+        })
+    }
+
+    async fn try_take(
+        &self,
+        sent: &Sent<'_>,
+        body: &mut Body,
+        place: OwnedSemaphorePermit,
+    ) -> Result<Received, Refused> {
+        let writing = self.writing(sent.name)?;
         let mut package = self.same_package(sent).await?;
         self.fits(sent.part.total - sent.part.first)?;
         let mut file = self.open(sent).await.map_err(|error| disk(&error))?;
@@ -166,27 +235,17 @@ impl Receiver {
         if package.is_none() {
             self.judge(sent.name, sent.part.total).await?;
         }
-        self.check(sent.name).await
+        self.check(writing, place).await
     }
 
     /// Whoever goes on must go on with the same package: what it says must be what is here.
     async fn same_package(&self, sent: &Sent<'_>) -> Result<Option<String>, Refused> {
-        let here = self.store.offset(sent.name).ok_or_else(|| {
-            refused(
-                StatusCode::NOT_FOUND,
-                "there is no such upload",
-                "cet envoi n’existe pas",
-            )
-        })?;
+        let here = self.here(sent.name)?;
         if sent.part.first == 0 {
             return Ok(None);
         }
         if sent.part.first != here {
-            return Err(refused(
-                StatusCode::RANGE_NOT_SATISFIABLE,
-                "the upload goes on at another byte; ask where (HEAD)",
-                "l’envoi continue à un autre octet ; demandez lequel (HEAD)",
-            ));
+            return Err(elsewhere());
         }
         let Some(claimed) = sent.package else {
             return Err(refused(
@@ -197,11 +256,7 @@ impl Receiver {
         };
         let package = self.judge(sent.name, sent.part.total).await?;
         if claimed != package {
-            return Err(refused(
-                StatusCode::PRECONDITION_FAILED,
-                "another package was being sent here; begin again with this one",
-                "un autre paquet était envoyé ici ; recommencez avec celui-ci",
-            ));
+            return Err(another_package());
         }
         Ok(Some(package))
     }
@@ -249,18 +304,38 @@ impl Receiver {
         Ok(verdict["package"].as_str().unwrap_or_default().to_owned())
     }
 
-    async fn check(&self, name: &Name) -> Result<Received, Refused> {
+    /// Checks what is complete. It goes on where whoever sent it has gone: the upload and its place
+    /// are nobody else's meanwhile.
+    async fn check(
+        &self,
+        writing: Writing,
+        place: OwnedSemaphorePermit,
+    ) -> Result<Received, Refused> {
+        let receiver = self.clone();
+        let task = tokio::spawn(async move {
+            let (writing, _place) = (writing, place);
+            receiver.check_all(writing.name()).await
+        });
+        task.await
+            .unwrap_or_else(|error| Err(disk(&io::Error::other(error))))
+    }
+
+    async fn check_all(&self, name: &Name) -> Result<Received, Refused> {
         let request = json!({"verb": "check", "upload": name.as_str()});
         let verdict = self.verdict(name, &request).await?;
         self.store.finish(name).map_err(|error| disk(&error))?;
-        let version = verdict["version"].as_str().unwrap_or_default().to_owned();
+        let version = verdict["version"].as_str().map(str::to_owned);
         Ok(Received::Whole { version })
     }
 
-    /// What the updater says; an upload that it refuses for good is removed.
+    /// What the updater says; an upload that it refuses for good is removed. Where something else
+    /// went wrong it stays, and can be asked about again.
     async fn verdict(&self, name: &Name, request: &Value) -> Result<Value, Refused> {
-        let no = |why| Refused {
-            status: StatusCode::UNPROCESSABLE_ENTITY,
+        let no = |why: Failure| Refused {
+            status: match why.refused {
+                true => StatusCode::UNPROCESSABLE_ENTITY,
+                false => StatusCode::SERVICE_UNAVAILABLE,
+            },
             why,
         };
         let told = self.updater.events(request).await.map_err(|why| {
@@ -336,10 +411,12 @@ pub async fn linger(body: &mut Body) {
 mod tests {
     use std::convert::Infallible;
     use std::pin::Pin;
+    use std::sync::Arc;
     use std::task::{Context, Poll, ready};
 
     use axum::body::{Bytes, HttpBody};
     use hyper::body::Frame;
+    use tokio::sync::Semaphore;
     use tokio::time::{Sleep, sleep};
 
     use super::*;
@@ -382,7 +459,10 @@ mod tests {
         };
         let begun = Instant::now();
         let body = Body::new(Dripping(Box::pin(sleep(Duration::ZERO))));
-        let refused = receiver.take(&sent, body).await.expect_err("too slow");
+        let places = Arc::new(Semaphore::new(1));
+        let place = places.try_acquire_owned().expect("free");
+        let taken = receiver.take(&sent, body, place).await;
+        let refused = taken.expect_err("too slow");
         assert_eq!(refused.status, StatusCode::REQUEST_TIMEOUT);
         let took = begun.elapsed();
         assert!((WINDOW..WINDOW + 2 * LINGER).contains(&took), "{took:?}");

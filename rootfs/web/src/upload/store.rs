@@ -51,6 +51,13 @@ impl Name {
     }
 }
 
+impl Writing {
+    /// Which upload.
+    pub fn name(&self) -> &Name {
+        &self.name
+    }
+}
+
 impl Drop for Writing {
     fn drop(&mut self) {
         self.store.lock().remove(self.name.as_str());
@@ -103,6 +110,11 @@ impl Store {
     /// Bytes that have come; none where there is no such upload.
     pub fn offset(&self, name: &Name) -> Option<u64> {
         fs::metadata(self.part(name)).ok().map(|about| about.len())
+    }
+
+    /// Bytes of an upload that is complete and was checked; none where it is not.
+    pub fn whole_length(&self, name: &Name) -> Option<u64> {
+        fs::metadata(self.whole(name)).ok().map(|about| about.len())
     }
 
     /// The right to write to an upload; none while another has it.
@@ -266,6 +278,7 @@ mod tests {
         );
         store.finish(&name).expect("finished");
         assert_eq!(store.offset(&name), None);
+        assert_eq!(store.whole_length(&name), Some(0));
         assert!(store.remove(&format!("{}.tgz", name.as_str())));
     }
 

@@ -120,6 +120,38 @@ fn c64_wrong_passwords_are_told_alike_and_wait() {
 }
 
 #[test]
+fn c64_others_behind_the_same_address_cannot_keep_the_administrator_out() {
+    let web = Web::start(true);
+    let anne = Person::new(&web);
+    let answer = anne.log_in("root", PASSWORD);
+    let cookies: Vec<_> = answer.headers().get_all("Set-Cookie").iter().collect();
+    let known = cookies[2].to_str().unwrap();
+    for part in [
+        "__Host-vigie-known=",
+        "HttpOnly",
+        "SameSite=Strict",
+        "Max-Age=31536000",
+    ] {
+        assert!(known.contains(part), "{known}");
+    }
+    let known = known.split(';').next().unwrap();
+    let mallory = Person::new(&web);
+    while mallory.log_in("root", "wrong").status() != 429 {}
+    for other in ["", "__Host-vigie-known=", &known[..known.len() - 1]] {
+        let answer = mallory.log_in_with(other, "root", PASSWORD);
+        assert_eq!(answer.status(), 429, "{other}");
+    }
+    let with = |password| anne.log_in_with(known, "root", password);
+    assert_eq!(with(PASSWORD).status(), 303);
+    // Who has the cookie may guess no more often than others.
+    let mut wrong = 0;
+    while with("wrong").status() != 429 {
+        wrong += 1;
+    }
+    assert_eq!((wrong, with(PASSWORD).status().as_u16()), (4, 429));
+}
+
+#[test]
 fn c64_without_a_password_the_way_to_set_one_is_told() {
     let web = Web::start(false);
     let anne = Person::new(&web);
@@ -172,6 +204,29 @@ fn c64_cookies_and_headers() {
         .get(other.url("/update"))
         .header("Cookie", format!("__Host-vigie={value}"));
     assert_eq!(other.send().unwrap().status(), 200);
+}
+
+#[test]
+fn c64_sessions_end_when_the_password_is_changed() {
+    let web = Web::start(true);
+    let (anne, thief) = (Person::logged_in(&web), Person::logged_in(&web));
+    let (mine, stolen) = (anne.csrf(), thief.csrf());
+    web.change_password();
+    // The first thing that changes something finds out; from then on reading does, too.
+    let restart = thief.post("/update/restart", &[("csrf", &stolen)]);
+    assert_eq!(restart.status(), 401);
+    assert!(web.done().is_empty(), "{:?}", web.done());
+    for ended in [&thief, &anne] {
+        assert_eq!(ended.get("/update").status(), 303);
+        assert_eq!(ended.get("/update/job").status(), 401);
+    }
+    assert_eq!(anne.post("/logout", &[("csrf", &mine)]).status(), 401);
+    // Who knows the new one begins again at once.
+    let anne = Person::logged_in(&web);
+    assert_eq!(anne.get("/update").status(), 200);
+    let csrf = anne.csrf();
+    let restart = anne.post("/update/restart", &[("csrf", &csrf)]);
+    assert_eq!((restart.status().as_u16(), web.done().len()), (200, 1));
 }
 
 #[test]

@@ -14,6 +14,7 @@ use reqwest::blocking::{Client, RequestBuilder, Response};
 use reqwest::header::{COOKIE, HeaderValue};
 use serde_json::{Value, json};
 use vigie_disk::Bytes;
+use vigie_update::apply::sandboxed::Sandboxed;
 use vigie_update::apply::{ApplyError, Context, Phase, Unpacker};
 use vigie_update::doors::found::{self, Found, Head};
 use vigie_update::doors::login::{Answer, Gate};
@@ -34,6 +35,8 @@ use crate::packages::{self, Direct, key, keys, noise};
 pub const PASSWORD: &str = "dix lamas";
 /// What crypt(3) made of it.
 const HASH: &str = "$y$j9T$F5Jx5fExrKuPp53xLKQ..1$.nXTgE8mfMFsrqCIGaltCKfCKrMvhvqfe51rXEdhaj6";
+/// The same with another salt.
+const NEXT_HASH: &str = "$y$j9T$abcdefgh$I.A7i42nhECDyVzZrzDcyZ829Jno3C/YDNQEdf.oxfA";
 
 /// A package of a version, its images of so many bytes that do not compress.
 pub fn package(version: u32, length: usize) -> Vec<u8> {
@@ -89,6 +92,10 @@ pub struct World {
     pub report: Option<Report>,
     /// The server cannot be asked.
     pub mute: bool,
+    /// So many checks end as they do where the unpacking process is killed.
+    pub killed: usize,
+    /// A check waits for this.
+    pub check: Option<mpsc::Receiver<()>>,
     /// An installation in its middle, or a question to the server, waits for this.
     pub go_on: Option<mpsc::Receiver<()>>,
 }
@@ -161,6 +168,19 @@ impl Updater for Fake {
         Ok(self.verdict(&head))
     }
     fn check(&mut self, upload: &str, _: &mut Progress) -> Result<Verdict, Failure> {
+        let mut world = self.world.lock().unwrap();
+        let (go_on, killed) = (world.check.take(), world.killed > 0);
+        world.killed = world.killed.saturating_sub(1);
+        drop(world);
+        if let Some(go_on) = go_on {
+            go_on.recv().unwrap();
+        }
+        if killed {
+            let program = Path::new("/bin/false");
+            let mut ended = Sandboxed::start(program, &self.part(upload), None).unwrap();
+            let error = found::head(&mut ended, &keys()).unwrap_err();
+            return Err(ApplyError::from(error).into());
+        }
         let mut direct = Direct(BufReader::new(self.part(upload)));
         let head = found::head(&mut direct, &keys()).map_err(ApplyError::from)?;
         let checked = direct.unpack(&head.opened.header, None, None, &mut |_| ());
@@ -229,6 +249,9 @@ impl Updater for Fake {
         world.report = Some(report.clone());
         Ok(report)
     }
+    fn password_digest(&mut self) -> Result<String, Failure> {
+        Ok(self.gate.digest().map_err(anyhow::Error::from)?)
+    }
     fn login(&mut self, user: &str, password: &str, peer: &str) -> Answer {
         self.gate.ask(user, password, peer)
     }
@@ -257,6 +280,7 @@ impl Web {
         let gate = Gate {
             shadow,
             attempts: dir.path().join("attempts"),
+            key: dir.path().join("key"),
         };
         updater(&socket, state.join("upload"), gate, Arc::clone(&world));
         let mut program = Command::new(env!("CARGO_BIN_EXE_vigie-web"))
@@ -265,6 +289,8 @@ impl Web {
             .arg(&state)
             .arg("--updater")
             .arg(&socket)
+            .arg("--gate")
+            .arg(dir.path().join("gate"))
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -285,8 +311,19 @@ impl Web {
         }
     }
 
+    /// The health gate's socket.
+    pub fn gate(&self) -> PathBuf {
+        self.dir.path().join("gate")
+    }
+
     pub fn uploads(&self) -> PathBuf {
         self.dir.path().join("state/upload")
+    }
+
+    /// Gives root another password, which happens to be [`PASSWORD`] again.
+    pub fn change_password(&self) {
+        let shadow = self.dir.path().join("shadow");
+        std::fs::write(shadow, format!("root:{NEXT_HASH}:::::::\n")).unwrap();
     }
 
     /// Names of uploads with an ending.
@@ -375,8 +412,13 @@ impl<'a> Person<'a> {
     }
 
     pub fn log_in(&self, user: &str, password: &str) -> Response {
+        self.log_in_with("", user, password)
+    }
+
+    /// With a cookie of this browser beside that of the form.
+    pub fn log_in_with(&self, more: &str, user: &str, password: &str) -> Response {
         let page = self.get("/login");
-        let cookie = cookie(&page);
+        let cookie = format!("{}; {more}", cookie(&page));
         let csrf = token(&page.text().unwrap());
         let form = [("csrf", &*csrf), ("user", user), ("password", password)];
         let request = self.client.post(self.url("/login")).header(COOKIE, cookie);
@@ -421,6 +463,19 @@ impl<'a> Person<'a> {
         let request = self.put(path);
         let request = request.header("Content-Range", format!("bytes {first}-{last}/{total}"));
         request.body(all[range].to_vec())
+    }
+
+    /// Asks for the check of an upload that is all here.
+    pub fn finish(&self, path: &str, total: usize) -> RequestBuilder {
+        let request = self.put(path);
+        request.header("Content-Range", format!("bytes */{total}"))
+    }
+
+    /// Whether an upload is complete and was checked.
+    pub fn is_complete(&self, path: &str) -> bool {
+        let answer = self.client.head(self.url(path)).send().unwrap();
+        assert_eq!(answer.status(), 200);
+        answer.headers()["Upload-Complete"] == "?1"
     }
 
     /// Where an upload goes on.

@@ -2,8 +2,9 @@
 
 use std::io::Read;
 use std::sync::mpsc;
+use std::time::Duration;
 
-use reqwest::blocking::Body;
+use reqwest::blocking::{Body, RequestBuilder};
 
 use crate::support::{Person, Web, package};
 
@@ -57,6 +58,62 @@ fn c63_an_upload_that_broke_goes_on_where_it_broke() {
     let file = web.files(".tgz").remove(0);
     assert_eq!(std::fs::read(web.uploads().join(file)).unwrap(), bytes);
     assert!(web.files(".part").is_empty());
+}
+
+/// The unpacking process was killed: nothing is known against the package, and it need not be sent
+/// again.
+#[test]
+fn c63_an_upload_whose_check_failed_is_checked_again() {
+    let web = Web::start(true);
+    let anne = Person::logged_in(&web);
+    let bytes = package(2, 300_000);
+    let (path, total) = (anne.begin(bytes.len()), bytes.len());
+    assert_eq!(anne.finish(&path, total).send().unwrap().status(), 416);
+    web.world.lock().unwrap().killed = 2;
+    let answer = anne.part(&path, &bytes, 0..total).send().unwrap();
+    assert_eq!(answer.status(), 503);
+    let told = answer.text().unwrap();
+    assert!(told.contains("ended before its time"), "{told}");
+    assert!(told.contains("\"refused\":false"), "{told}");
+    assert_eq!(anne.finish(&path, total).send().unwrap().status(), 503);
+    assert_eq!(anne.offset(&path), total as u64);
+    assert!(!anne.is_complete(&path) && web.files(".part").len() == 1);
+    // Of another length, or another package, or with bytes.
+    let status = |request: RequestBuilder| request.send().unwrap().status();
+    assert_eq!(status(anne.finish(&path, total + 1)), 416);
+    let other = format!("\"{}\"", "0".repeat(64));
+    let other = anne.finish(&path, total).header("If-Match", other);
+    assert_eq!(status(other), 412);
+    assert_eq!(status(anne.finish(&path, total).body("x")), 400);
+    assert_eq!(status(anne.finish(&path, total)), 201);
+    assert!(anne.is_complete(&path) && web.files(".tgz").len() == 1);
+    assert_eq!(anne.offset(&path), total as u64);
+    // Asked for once more, that is what it answers.
+    assert_eq!(status(anne.finish(&path, total)), 201);
+    assert_eq!(web.files("").len(), 1);
+}
+
+#[test]
+fn c63_a_check_goes_on_when_the_connection_has_broken() {
+    let web = Web::start(true);
+    let anne = Person::logged_in(&web);
+    let bytes = package(2, 300_000);
+    let (path, total) = (anne.begin(bytes.len()), bytes.len());
+    let (go_on, told) = mpsc::channel();
+    web.world.lock().unwrap().check = Some(told);
+    let sent = anne.part(&path, &bytes, 0..total);
+    let gone = sent.timeout(Duration::from_secs(5)).send().unwrap_err();
+    assert!(gone.is_timeout(), "{gone}");
+    assert!(web.world.lock().unwrap().check.is_none(), "not begun");
+    // The server has noticed by now, and nobody else gets at what is being checked.
+    for _ in 0..20 {
+        let busy = anne.finish(&path, total).send().unwrap();
+        assert_eq!(busy.status(), 409);
+    }
+    go_on.send(()).unwrap();
+    while !anne.is_complete(&path) {}
+    let file = web.files(".tgz").remove(0);
+    assert_eq!(std::fs::read(web.uploads().join(file)).unwrap(), bytes);
 }
 
 /// The right package is claimed, and the bytes are others.

@@ -1,0 +1,138 @@
+//! What the programs of a running appliance know of its checks: a file for each volume that is
+//! being checked, or that was not clean, below `/run/vigie/checks`, named after the last part of
+//! the device's path (its UUID, where the volume is in fstab).
+
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use vigie_settings::Language;
+
+use super::report::VolumeReport;
+use super::verdict::Verdict;
+use super::words::say;
+
+/// Where the files are.
+pub const FOLDER: &str = "/run/vigie/checks";
+
+/// What a file says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Told {
+    /// Whether the check still goes on.
+    pub checking: bool,
+    /// The volume may be used.
+    pub good: bool,
+    /// In words.
+    pub english: String,
+    /// The same in French.
+    pub french: String,
+}
+
+/// Before the check of a volume.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn begins(folder: &Path, volume: &Path, name: &str) -> io::Result<()> {
+    let words = |language| say("told.checking", &[("name", name.to_owned())], language);
+    let told = Told {
+        checking: true,
+        good: false,
+        english: words(Language::En),
+        french: words(Language::Fr),
+    };
+    put(folder, volume, &told)
+}
+
+/// After it. Of a volume that was clean there is nothing to tell.
+///
+/// # Errors
+/// The file cannot be written or removed.
+pub fn ends(folder: &Path, volume: &Path, report: &VolumeReport) -> io::Result<()> {
+    if report.verdict == Verdict::Clean {
+        return fs::remove_file(file(folder, volume));
+    }
+    let told = Told {
+        checking: false,
+        good: report.verdict.is_good(),
+        english: words(report, Language::En),
+        french: words(report, Language::Fr),
+    };
+    put(folder, volume, &told)
+}
+
+fn words(report: &VolumeReport, language: Language) -> String {
+    let key = match report.verdict.is_good() {
+        true => "told.repaired",
+        false => "told.bad",
+    };
+    let values = [
+        ("name", report.name.clone()),
+        ("verdict", report.verdict.words(language)),
+    ];
+    say(key, &values, language)
+}
+
+fn put(folder: &Path, volume: &Path, told: &Told) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    fs::set_permissions(folder, Permissions::from_mode(0o755))?;
+    let path = file(folder, volume);
+    let beside = path.with_extension("new");
+    fs::write(&beside, serde_json::to_vec(told)?)?;
+    fs::set_permissions(&beside, Permissions::from_mode(0o644))?;
+    fs::rename(&beside, &path)
+}
+
+fn file(folder: &Path, volume: &Path) -> PathBuf {
+    let name = volume.file_name().unwrap_or(volume.as_os_str());
+    let mut name = name.to_owned();
+    name.push(".json");
+    folder.join(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::Volume;
+    use crate::check::verdict::Reason;
+
+    #[test]
+    fn a_clean_volume_leaves_nothing_and_a_bad_one_its_reason() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("checks");
+        let node = Path::new("/dev/disk/by-uuid/0f3b-7a52");
+        let file = folder.join("0f3b-7a52.json");
+        let read = || fs::read_to_string(&file).unwrap();
+        let mut report = VolumeReport::new(
+            &Volume {
+                name: "data-1".to_owned(),
+                path: Ok(node.to_owned()),
+            },
+            0,
+        );
+        begins(&folder, node, "data-1").unwrap();
+        assert!(read().contains(r#""checking":true"#), "{}", read());
+        report.verdict = Verdict::Clean;
+        ends(&folder, node, &report).unwrap();
+        assert!(!file.exists());
+        report.verdict = Verdict::Damaged {
+            reason: Reason::FaultsLeft,
+        };
+        ends(&folder, node, &report).unwrap();
+        let said = read();
+        for words in [
+            r#""good":false"#,
+            "data-1",
+            "e2fsck finds faults",
+            "support",
+        ] {
+            assert!(said.contains(words), "{words}: {said}");
+        }
+        let mode = fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o644);
+        report.verdict = Verdict::Repaired;
+        ends(&folder, node, &report).unwrap();
+        assert!(read().contains(r#""good":true"#));
+    }
+}
