@@ -1,7 +1,7 @@
 //! The command `vigie-recovery`.
 //!
-//! Exit codes: 0 done, 1 failed, 2 wrong use, 3 the update was refused and nothing was changed;
-//! those of `check` are its own (`check::command`).
+//! Exit codes: 0 done, 1 failed, 2 wrong use, 3 refused and nothing was changed; those of `check` are
+//! its own (`check::command`).
 
 use std::io::{BufRead, IsTerminal, Read, Write};
 use std::path::PathBuf;
@@ -9,7 +9,6 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use vigie_disk::sysfs::Sysfs;
 use vigie_recovery::check::command;
 use vigie_recovery::update::{self, Source};
 use vigie_recovery::{volumes, words};
@@ -31,12 +30,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Lists the volumes of each installation and how they are. Nothing is written.
-    Volumes {
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
+    /// Lists the volumes of each installation and how they are. Nothing is written or mounted.
+    Volumes(volumes::command::Arguments),
     /// Puts the version of this medium, or a package, into the other slot of an installation.
     /// Settings and recordings stay.
     Update(Update),
@@ -68,7 +63,9 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let language = cli.language.unwrap_or_else(Language::from_environment);
     let outcome = match cli.command {
-        Command::Volumes { json } => list(json, language).map(|()| ExitCode::SUCCESS),
+        Command::Volumes(arguments) => {
+            volumes::command::run(&arguments, language).map(|()| ExitCode::SUCCESS)
+        }
         Command::Update(arguments) => put(arguments, language),
         Command::Check(arguments) => command::run(&arguments, language).map(ExitCode::from),
     };
@@ -140,14 +137,4 @@ fn refused(error: anyhow::Error, json: bool, language: Language) -> ExitCode {
         eprintln!("vigie-recovery: {told}");
     }
     ExitCode::from(if told.is_refusal() { 3 } else { 1 })
-}
-
-fn list(json: bool, language: Language) -> Result<()> {
-    let found = volumes::find(&Sysfs::default(), &volumes::open_kernel);
-    if json {
-        println!("{}", serde_json::to_string_pretty(&found)?);
-    } else {
-        println!("{}", words::lines(&found, language).join("\n"));
-    }
-    Ok(())
 }
