@@ -14,6 +14,7 @@ pub mod guard;
 pub mod inside;
 pub mod message;
 mod mounted;
+pub mod password;
 pub mod refusal;
 pub mod site;
 pub mod state;

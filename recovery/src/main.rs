@@ -11,7 +11,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use vigie_recovery::check::command;
 use vigie_recovery::update::{self, Source};
-use vigie_recovery::{volumes, words};
+use vigie_recovery::{password, volumes, words};
 use vigie_settings::Language;
 use vigie_update::apply::ApplyError;
 use vigie_update::commands::apply;
@@ -39,6 +39,8 @@ enum Command {
     /// recordings. Exit codes: 0 all clean, 1 repaired, 2 wrong use, 4 damage left or a volume
     /// lost, 8 a volume could not be checked.
     Check(command::Arguments),
+    /// Sets a new password of root or of the service account.
+    Password(password::command::Arguments),
 }
 
 #[derive(clap::Args)]
@@ -68,6 +70,7 @@ fn main() -> ExitCode {
         }
         Command::Update(arguments) => put(arguments, language),
         Command::Check(arguments) => command::run(&arguments, language).map(ExitCode::from),
+        Command::Password(arguments) => Ok(password::command::run(&arguments, language).into()),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("vigie-recovery: {error:#}");
