@@ -11,7 +11,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use vigie_recovery::check::command;
 use vigie_recovery::update::{self, Source};
-use vigie_recovery::{password, volumes, words};
+use vigie_recovery::{password, rollback, volumes, words};
 use vigie_settings::Language;
 use vigie_update::apply::ApplyError;
 use vigie_update::commands::apply;
@@ -41,6 +41,8 @@ enum Command {
     Check(command::Arguments),
     /// Sets a new password of root or of the service account.
     Password(password::command::Arguments),
+    /// Goes back to the version in the other slot, where that is whole.
+    Rollback(rollback::command::Arguments),
 }
 
 #[derive(clap::Args)]
@@ -71,6 +73,7 @@ fn main() -> ExitCode {
         Command::Update(arguments) => put(arguments, language),
         Command::Check(arguments) => command::run(&arguments, language).map(ExitCode::from),
         Command::Password(arguments) => Ok(password::command::run(&arguments, language).into()),
+        Command::Rollback(arguments) => Ok(rollback::command::run(&arguments, language).into()),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("vigie-recovery: {error:#}");
