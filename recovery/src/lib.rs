@@ -16,6 +16,7 @@ pub mod message;
 mod mounted;
 pub mod password;
 pub mod refusal;
+pub mod reset;
 pub mod rollback;
 pub mod site;
 pub mod state;

@@ -6,6 +6,7 @@
 // clippy.toml allows this in tests, but does not know that all of this is one.
 #![allow(clippy::unwrap_used)]
 
+mod actions;
 mod garbage;
 mod inventory;
 mod support;
