@@ -140,9 +140,13 @@ pub fn inventory(sysfs: &Sysfs, open: Open, serial: Option<&str>) -> Inventory {
     let mut others = Vec::new();
     for (_, ours) in disks.iter().filter(|(_, ours)| is_other(ours)) {
         for volume in ours.iter().map(|part| machine.volume(part)) {
-            match owner(&volume, &mut installations) {
-                Some(installation) => installation.volumes.push(volume),
-                None => others.push(volume),
+            let owners = owners(&volume, &mut installations);
+            if owners.is_empty() {
+                others.push(volume);
+                continue;
+            }
+            for installation in owners {
+                installation.volumes.push(volume.clone());
             }
         }
     }
@@ -153,14 +157,19 @@ pub fn inventory(sysfs: &Sysfs, open: Open, serial: Option<&str>) -> Inventory {
     }
 }
 
-/// The installation whose settings list a volume. A mirrored installation is found on each of its
-/// disks; the first has the volume.
-fn owner<'a>(volume: &Volume, all: &'a mut [Installation]) -> Option<&'a mut Installation> {
+/// The installation whose settings list a volume, as it is found on each of its disks. Where several
+/// list it, as when a disk was copied, it is nobody's.
+fn owners<'a>(volume: &Volume, all: &'a mut [Installation]) -> Vec<&'a mut Installation> {
     let Content::Ext4 { superblock } = &volume.content else {
-        return None;
+        return Vec::new();
     };
-    let mut all = all.iter_mut();
-    all.find(|one| one.facts.data.contains(&superblock.uuid))
+    let lists = |one: &Installation| one.facts.data.contains(&superblock.uuid);
+    let mut owners: Vec<_> = all.iter_mut().filter(|one| lists(one)).collect();
+    let mirrors = |one: &Installation| one.array.is_some() && one.array == owners[0].array;
+    if owners.len() > 1 && !owners.iter().all(|one| mirrors(one)) {
+        owners.clear();
+    }
+    owners
 }
 
 type Ours = Vec<(Purpose, KernelPartition)>;

@@ -255,8 +255,8 @@ fn a_state_volume_that_was_not_unmounted_is_preened_and_a_damaged_one_refused() 
     let debugfs = Run::new(&bench.tools, "debugfs", "leaving it as after a power cut");
     let script = ["-w", "-R", "feature needs_recovery"];
     debugfs.args(script).arg(&path).output().unwrap();
-    assert_eq!(state::ready(&path, &bench.tools, true).unwrap(), false);
-    assert_eq!(state::ready(&path, &bench.tools, false).unwrap(), true);
+    assert!(!state::ready(&path, &bench.tools, true).unwrap());
+    assert!(state::ready(&path, &bench.tools, false).unwrap());
     let device = FileDevice::open_read_only(&path, SectorSize::S512).unwrap();
     let superblock = Superblock::read(&device).unwrap().unwrap();
     assert_eq!(superblock.health, vigie_disk::ext4::Health::Clean);
