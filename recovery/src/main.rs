@@ -11,7 +11,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use vigie_recovery::check::command;
 use vigie_recovery::update::{self, Source};
-use vigie_recovery::{password, reset, rollback, volumes, words};
+use vigie_recovery::{export, password, reset, rollback, volumes, words};
 use vigie_settings::Language;
 use vigie_update::apply::ApplyError;
 use vigie_update::commands::apply;
@@ -46,6 +46,8 @@ enum Command {
     /// Resets an installation to the settings of a new appliance; with "all" its recordings are
     /// erased, too. The host name or serial number is typed to confirm.
     Reset(reset::command::Arguments),
+    /// Takes settings, logs or recordings out of an installation; nothing is written to it.
+    Export(export::command::Arguments),
 }
 
 #[derive(clap::Args)]
@@ -77,6 +79,7 @@ fn main() -> ExitCode {
         Command::Check(arguments) => command::run(&arguments, language).map(ExitCode::from),
         Command::Password(arguments) => Ok(password::command::run(&arguments, language).into()),
         Command::Rollback(arguments) => Ok(rollback::command::run(&arguments, language).into()),
+        Command::Export(arguments) => Ok(export::command::run(&arguments, language).into()),
         Command::Reset(arguments) => Ok(reset::command::run(&arguments, language).into()),
     };
     outcome.unwrap_or_else(|error| {

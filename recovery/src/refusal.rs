@@ -55,6 +55,8 @@ pub enum Refusal {
         /// Where.
         place: PathBuf,
     },
+    /// The stick takes no file as long as this one.
+    TooLong(PathBuf),
     /// There is something already where this was to be written.
     Exists(PathBuf),
     /// Nothing was found that was asked for.
@@ -102,6 +104,7 @@ impl Refusal {
                 .with("needed", needed)
                 .with("free", free)
                 .with("place", place.display()),
+            Self::TooLong(path) => Message::new("refused.too-long").with("path", path.display()),
             Self::Exists(path) => Message::new("refused.exists").with("path", path.display()),
             Self::NothingFound => Message::new("refused.nothing-found"),
             Self::NoTime(word) => Message::new("refused.no-time").with("word", word),

@@ -94,14 +94,7 @@ struct Opened {
 
 fn open(site: &Site, data: &Data) -> Result<Opened> {
     let member = Superblock::read(&KernelDevice::open_read_only(&data.node)?)?;
-    let started = member.as_ref().map(|member| {
-        let started = array::start(&HostTools, &site.sysfs, &data.node, member.uuid, true);
-        let words = |refusal| crate::check::Verdict::NotChecked {
-            reason: crate::check::verdict::Reason::Refused { refusal },
-        };
-        started.map_err(|refusal| anyhow::Error::msg(words(refusal).words(Language::En)))
-    });
-    let started = started.transpose()?;
+    let started = array::of_member(&HostTools, &site.sysfs, &data.node, true)?;
     let path = started.as_ref().map_or(&data.node, |array| &array.device);
     let device = KernelDevice::open_exclusive(path)
         .with_context(|| format!("opening {}", data.purpose.name()))?;
