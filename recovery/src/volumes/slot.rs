@@ -5,7 +5,7 @@ use vigie_disk::probe::{Kind, probe};
 use vigie_disk::verity::{self, BLOCK, Hash, Verdict};
 use vigie_disk::{BlockDevice, Bytes};
 use vigie_update::Version;
-use vigie_update::machine::{Machine, OS_RELEASE};
+use vigie_update::machine::{Machine, OS_RELEASE, field};
 
 use crate::inside::{Unreadable, read_file};
 
@@ -47,21 +47,30 @@ pub struct Opened {
 /// # Errors
 /// There is none, or it is damaged.
 pub fn machine(system: &dyn BlockDevice) -> Result<Machine, Unreadable> {
-    let bytes = read_file(system, OS_RELEASE, MOST)?;
-    let text = String::from_utf8_lossy(&bytes);
-    Machine::from_os_release(&text).map_err(|error| Unreadable {
-        path: OS_RELEASE.to_owned(),
-        device: system.name().to_owned(),
-        why: format!("{error:#}"),
-    })
+    Machine::from_os_release(&os_release(system)?).map_err(|error| unknown(system, &error))
 }
 
-/// Its version.
+/// Its version. Also that of a system which does not say all that a package asks of it.
 ///
 /// # Errors
 /// There is none, or it is damaged.
 pub fn version(system: &dyn BlockDevice) -> Result<Version, Unreadable> {
-    Ok(machine(system)?.version)
+    let text = os_release(system)?;
+    let version = field(&text, "VERSION_ID").and_then(|text| Ok(text.parse()?));
+    version.map_err(|error| unknown(system, &error))
+}
+
+fn os_release(system: &dyn BlockDevice) -> Result<String, Unreadable> {
+    let bytes = read_file(system, OS_RELEASE, MOST)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn unknown(system: &dyn BlockDevice, error: &anyhow::Error) -> Unreadable {
+    Unreadable {
+        path: OS_RELEASE.to_owned(),
+        device: system.name().to_owned(),
+        why: format!("{error:#}"),
+    }
 }
 
 /// Reads the whole slot and compares. `note` is told how many of how many bytes are done.
