@@ -21,6 +21,7 @@ pub mod reset;
 pub mod rollback;
 pub mod site;
 pub mod state;
+mod stop;
 pub mod tell;
 pub mod update;
 pub mod volumes;

@@ -23,8 +23,14 @@ pub struct Message {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Value {
     Plain(String),
+    Both(String, String),
     Message(Message),
 }
+
+/// Why something failed, told in the person's language.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.to(Language::En))]
+pub struct Failed(pub Message);
 
 impl Message {
     /// The message of a key.
@@ -41,6 +47,13 @@ impl Message {
         self
     }
 
+    /// With words for `{name}` that are there in both languages.
+    #[must_use]
+    pub fn both(mut self, name: &'static str, english: String, french: String) -> Self {
+        self.values.push((name, Value::Both(english, french)));
+        self
+    }
+
     /// With a message for `{name}`, which is said in the same language.
     #[must_use]
     pub fn and(mut self, name: &'static str, message: Message) -> Self {
@@ -54,6 +67,10 @@ impl Message {
         let values = self.values.iter().map(|(name, value)| {
             let text = match value {
                 Value::Plain(text) => text.clone(),
+                Value::Both(english, french) => match language {
+                    Language::En => english.clone(),
+                    Language::Fr => french.clone(),
+                },
                 Value::Message(message) => message.to(language),
             };
             (*name, text)

@@ -14,6 +14,7 @@ use crate::choose::choose;
 use crate::guard::guard;
 use crate::refusal::Refusal;
 use crate::state::State;
+use crate::stop;
 use crate::volumes::{self, Installation, Inventory};
 
 /// Which installation, and whether this medium may work on it.
@@ -85,12 +86,20 @@ impl Site {
         Ok(self.appliance(None).device("state")?)
     }
 
-    /// Its state volume, mounted.
+    /// Its state volume, mounted; from now on no signal keeps it from being unmounted.
     ///
     /// # Errors
     /// It needs a repair.
     pub fn state(&self) -> Result<State> {
-        State::open(&self.state_device()?, &HostTools)
+        let device = self.state_device()?;
+        stop::hold_off();
+        State::open(&device, &HostTools)
+    }
+
+    /// Its version; that of the medium where nobody knows it.
+    #[must_use]
+    pub fn running(&self) -> Version {
+        self.installation.version().unwrap_or(self.medium)
     }
 
     /// Its host name; the default one where nobody knows it.

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 use rustix::mount::MountFlags;
 use vigie_disk::KernelDevice;
 use vigie_disk::ext4::{Health, Superblock};
@@ -12,9 +12,8 @@ use vigie_settings::Language;
 
 use crate::check::in_use::Uses;
 use crate::check::{self, Check, Silent, Volume};
+use crate::message::{Failed, Message};
 use crate::mounted::Mounted;
-
-const REPAIR: &str = "check and repair the volumes first (vigie-recovery check --repair)";
 
 /// A mounted state volume. It is unmounted when this goes, also on an error.
 pub struct State {
@@ -57,9 +56,9 @@ impl State {
 /// There is none.
 fn clean(device: &dyn vigie_disk::BlockDevice) -> Result<bool> {
     let superblock = Superblock::read(device)?;
-    let superblock = superblock.with_context(|| {
-        let device = device.name();
-        format!("the state volume {device} holds no file system; {REPAIR}")
+    let superblock = superblock.ok_or_else(|| {
+        let message = Message::new("state.missing");
+        Failed(message.with("device", device.name()))
     })?;
     Ok(superblock.health == Health::Clean)
 }
@@ -84,11 +83,10 @@ pub fn ready(device: &Path, tools: &dyn Toolbox, clean: bool) -> Result<bool> {
         path: Ok(device.to_owned()),
     };
     let verdict = check.one(&volume, &mut Silent).verdict;
-    ensure!(
-        verdict.is_good(),
-        "the state volume {} cannot be used: {}; {REPAIR}",
-        device.display(),
-        verdict.words(Language::En)
-    );
+    if !verdict.is_good() {
+        let message = Message::new("state.damaged").with("device", device.display());
+        let why = |language| verdict.words(language);
+        return Err(Failed(message.both("why", why(Language::En), why(Language::Fr))).into());
+    }
     Ok(true)
 }

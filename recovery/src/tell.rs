@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use vigie_disk::Bytes;
 use vigie_settings::Language;
 
-use crate::message::Message;
+use crate::message::{Failed, Message};
 use crate::refusal::Refusal;
 
 /// Events of progress come no more often.
@@ -134,13 +134,14 @@ impl Tell {
             return self.refused(&message.to(Language::En), &message.to(Language::Fr));
         }
         self.clear();
+        let told = error.downcast_ref::<Failed>().map(|failed| &failed.0);
+        let text = |language| told.map_or_else(|| format!("{error:#}"), |told| told.to(language));
         if self.json {
-            println!(
-                "{}",
-                json!({"event": "failed", "text": format!("{error:#}")})
-            );
+            let (english, french) = (text(Language::En), text(Language::Fr));
+            let event = json!({"event": "failed", "text": english, "text_fr": french});
+            println!("{event}");
         } else {
-            eprintln!("vigie-recovery: {error:#}");
+            eprintln!("vigie-recovery: {}", text(self.language));
         }
         exit::FAILED
     }

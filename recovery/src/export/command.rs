@@ -19,6 +19,7 @@ use crate::mounted::Mounted;
 use crate::refusal::Refusal;
 use crate::reset::{Data, Scope, plan};
 use crate::site::{Site, Which};
+use crate::stop;
 use crate::tell::{Tell, exit};
 
 /// So many of the newest lines of the journal.
@@ -120,6 +121,7 @@ fn reading(device: &Path, name: &str, tell: &mut Tell) -> Result<Mounted> {
     if superblock.is_some_and(|one| one.health != Health::Clean) {
         tell.warn(&Message::new("export.not-clean").with("device", device.display()));
     }
+    stop::hold_off();
     Mounted::reading(device, name)
 }
 
@@ -203,7 +205,10 @@ fn copy(site: &Site, asked: &Recordings, zone: &TimeZone, tell: &mut Tell) -> Re
             found.total(),
             Message::new("export.copying").with("name", &name),
         );
-        let mut note = |bytes| tell.progress(&what, bytes, total);
+        let mut note = |bytes| {
+            tell.progress(&what, bytes, total);
+            !stop::asked()
+        };
         recordings::copy(&mounted.folder, &found, &into, &mut note)?;
         done(tell, &into);
     }

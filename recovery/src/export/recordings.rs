@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 use vigie_disk::Bytes;
 
 use super::create;
+use crate::message::{Failed, Message};
 use crate::refusal::Refusal;
 
 /// The list of digests, as `sha256sum --check` reads it.
@@ -196,12 +197,24 @@ pub fn fits(found: &Found, room: Room, place: &Path) -> Result<(), Refusal> {
     }
 }
 
+/// A person has asked to stop: what has its name is whole, the list of digests is missing.
+#[must_use]
+pub fn stopped() -> Failed {
+    Failed(Message::new("export.stopped"))
+}
+
 /// Copies what was found below `root` into the new folder `into`, and writes the list of digests
-/// beside it. `note` is told how many bytes are done.
+/// beside it. `note` is told how many bytes are done, and says whether to go on.
 ///
 /// # Errors
-/// A [`Refusal`]: the folder is there already; a file cannot be read or written: it is named.
-pub fn copy(root: &Path, found: &Found, into: &Path, note: &mut dyn FnMut(Bytes)) -> Result<()> {
+/// A [`Refusal`]: the folder is there already; a file cannot be read or written: it is named;
+/// [`stopped`].
+pub fn copy(
+    root: &Path,
+    found: &Found,
+    into: &Path,
+    note: &mut dyn FnMut(Bytes) -> bool,
+) -> Result<()> {
     match fs::create_dir(into) {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
             return Err(Refusal::Exists(into.to_owned()).into());
@@ -219,7 +232,7 @@ pub fn copy(root: &Path, found: &Found, into: &Path, note: &mut dyn FnMut(Bytes)
             .with_context(|| format!("reading {}", file.path.display()))?;
         let digest = copy_one(&mut source, &target, &mut |step| {
             done += step;
-            note(done);
+            note(done)
         })
         .with_context(|| format!("copying {}", file.path.display()))?;
         list.extend(line(&file.path, &digest));
@@ -227,11 +240,30 @@ pub fn copy(root: &Path, found: &Found, into: &Path, note: &mut dyn FnMut(Bytes)
     write_list(into, &list)
 }
 
-fn copy_one(source: &mut File, target: &Path, note: &mut dyn FnMut(Bytes)) -> Result<[u8; 32]> {
+fn copy_one(
+    source: &mut File,
+    target: &Path,
+    note: &mut dyn FnMut(Bytes) -> bool,
+) -> Result<[u8; 32]> {
     let mut name = target.as_os_str().to_owned();
     name.push(".part");
     let part = PathBuf::from(name);
-    let mut out = create(&part)?;
+    let copied = copy_whole(source, &part, note);
+    if copied.is_err() {
+        // It is of no use; that it stays says nothing wrong, as it does not have the name.
+        let _ = fs::remove_file(&part);
+    }
+    let digest = copied?;
+    fs::rename(&part, target)?;
+    Ok(digest)
+}
+
+fn copy_whole(
+    source: &mut File,
+    part: &Path,
+    note: &mut dyn FnMut(Bytes) -> bool,
+) -> Result<[u8; 32]> {
+    let mut out = create(part)?;
     let (mut digest, mut buffer) = (Sha256::new(), vec![0; CHUNK]);
     loop {
         let length = source.read(&mut buffer)?;
@@ -240,10 +272,11 @@ fn copy_one(source: &mut File, target: &Path, note: &mut dyn FnMut(Bytes)) -> Re
         }
         digest.update(&buffer[..length]);
         out.write_all(&buffer[..length])?;
-        note(Bytes::new(length as u64));
+        if !note(Bytes::new(length as u64)) {
+            return Err(stopped().into());
+        }
     }
     out.sync_all()?;
-    fs::rename(&part, target)?;
     Ok(digest.finalize().into())
 }
 
@@ -359,7 +392,11 @@ mod tests {
         let found = find(dir.path(), &Selection::default()).unwrap();
         let into = stick.path().join("vigie-hall");
         let mut done = Bytes::ZERO;
-        copy(dir.path(), &found, &into, &mut |bytes| done = bytes).unwrap();
+        copy(dir.path(), &found, &into, &mut |bytes| {
+            done = bytes;
+            true
+        })
+        .unwrap();
         assert_eq!(done, found.total());
         for (path, _, content) in &FILES[..4] {
             assert_eq!(fs::read_to_string(into.join(path)).unwrap(), *content);
@@ -367,8 +404,20 @@ mod tests {
         let mut check = Command::new("sha256sum");
         let check = check.args(["--check", "--strict", "--status", LIST]);
         assert!(check.current_dir(&into).status().unwrap().success());
-        let error = copy(dir.path(), &found, &into, &mut |_| {}).unwrap_err();
+        let error = copy(dir.path(), &found, &into, &mut |_| true).unwrap_err();
         assert_eq!(error.downcast_ref(), Some(&Refusal::Exists(into)));
+    }
+
+    #[test]
+    fn a_copy_that_is_stopped_leaves_whole_files_and_no_list() {
+        let (dir, stick) = (volume(&FILES), tempfile::tempdir().unwrap());
+        let found = find(dir.path(), &Selection::default()).unwrap();
+        let into = stick.path().join("vigie-hall");
+        let mut go_on = |done: Bytes| done < Bytes::new(6);
+        let error = copy(dir.path(), &found, &into, &mut go_on).unwrap_err();
+        assert_eq!(error.downcast_ref(), Some(&stopped()));
+        let left = find(&into, &Selection::default()).unwrap();
+        assert_eq!(paths(&left), ["hall/a.mkv"]);
     }
 
     #[test]

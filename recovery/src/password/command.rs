@@ -57,7 +57,13 @@ fn act(arguments: &Arguments, tell: &mut Tell) -> Result<u8> {
         tell.say("mended", &Message::new("act.mended"));
     }
     let medium = Some(site.medium.to_string());
-    let done = set(state.folder(), arguments.account, hash, medium)?;
+    let done = set(
+        state.folder(),
+        arguments.account,
+        hash,
+        site.running(),
+        medium,
+    )?;
     // Unmounted before it is said to be done.
     drop(state);
     say(arguments.account, &site.host(), &done, tell);

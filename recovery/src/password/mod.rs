@@ -9,6 +9,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use vigie_settings::{Origin, PasswordHash, Settings, Store};
+use vigie_update::Version;
+use vigie_update::appliance::licensed_major;
 
 use crate::audit::{self, Entry};
 use crate::message::Message;
@@ -77,7 +79,8 @@ pub struct Done {
 }
 
 /// Sets a password in the settings on a state volume whose root is the folder `state`. The old
-/// generation stays beside; a power cut leaves the old settings or the new.
+/// generation stays beside; a power cut leaves the old settings or the new. `running` is the version
+/// of the installation, for what damaged settings cannot say.
 ///
 /// # Errors
 /// A [`Refusal`], or the volume cannot be written to: the settings are as they were.
@@ -85,10 +88,11 @@ pub fn set(
     state: &Path,
     account: Account,
     hash: PasswordHash,
+    running: Version,
     medium: Option<String>,
 ) -> Result<Done> {
     let store = Store::on_state_volume(state);
-    let (mut settings, damage) = usable(&store)?;
+    let (mut settings, damage) = usable(&store, running)?;
     *account.hash(&mut settings) = Some(hash);
     store.save(&settings).context("saving the settings")?;
     let saved = store.load();
@@ -107,12 +111,14 @@ pub fn set(
 ///
 /// # Errors
 /// They are of a newer form; the volume cannot be written to.
-pub(crate) fn usable(store: &Store) -> Result<(Settings, Option<Damage>)> {
-    let loaded = store.load();
+fn usable(store: &Store, running: Version) -> Result<(Settings, Option<Damage>)> {
+    let mut loaded = store.load();
     if let Some(form) = loaded.unused {
         return Err(Refusal::NewerSettings { form }.into());
     }
     store.settle(&loaded).context("saving the settings")?;
+    // Damage buys no licence, and neither does what is saved in its place.
+    loaded.settings.update.licence_major = licensed_major(&loaded, false, running);
     let damage = match loaded.origin {
         Origin::Previous { why }
         | Origin::Migrated {
@@ -132,6 +138,8 @@ mod tests {
 
     const ONE: &str = "$y$j9T$F5Jx5fExrKuPp53xLKQ..1$tnSYvahCwPBHKZUspmcxMfb0.WiB9W.zEaKlOBL35rC";
     const TWO: &str = "$y$j9T$F5Jx5fExrKuPp53xLKQ..1$AnSYvahCwPBHKZUspmcxMfb0.WiB9W.zEaKlOBL35rC";
+
+    const RUNNING: Version = Version([5, 2, 0, 1]);
 
     fn saved(name: &str) -> (tempfile::TempDir, Store) {
         let dir = tempfile::tempdir().unwrap();
@@ -153,7 +161,7 @@ mod tests {
         for account in [Account::Root, Account::Service] {
             let (dir, store) = saved("hall");
             let mut expected = store.load().settings;
-            let done = set(dir.path(), account, TWO.parse().unwrap(), None).unwrap();
+            let done = set(dir.path(), account, TWO.parse().unwrap(), RUNNING, None).unwrap();
             assert_eq!((done.damage, done.not_logged), (None, None));
             *account.hash(&mut expected) = Some(TWO.parse().unwrap());
             assert_eq!(store.load().settings, expected);
@@ -177,7 +185,14 @@ mod tests {
         let settings = store.load().settings;
         store.save(&settings).unwrap();
         fs::write(newest(dir.path()), "version = 2\n[system]\nhost").unwrap();
-        let done = set(dir.path(), Account::Root, TWO.parse().unwrap(), None).unwrap();
+        let done = set(
+            dir.path(),
+            Account::Root,
+            TWO.parse().unwrap(),
+            RUNNING,
+            None,
+        )
+        .unwrap();
         let Some(Damage::Restored { why }) = done.damage else {
             panic!("{done:?}")
         };
@@ -191,10 +206,25 @@ mod tests {
         for entry in fs::read_dir(dir.path().join(FOLDER_ON_STATE)).unwrap() {
             fs::write(entry.unwrap().path(), "damaged").unwrap();
         }
-        let done = set(dir.path(), Account::Root, TWO.parse().unwrap(), None).unwrap();
+        let done = set(
+            dir.path(),
+            Account::Root,
+            TWO.parse().unwrap(),
+            RUNNING,
+            None,
+        )
+        .unwrap();
         assert!(matches!(done.damage, Some(Damage::Lost { .. })), "{done:?}");
-        let hash = store.load().settings.access.root_password_hash;
-        assert_eq!(hash, Some(TWO.parse().unwrap()));
+        let settings = store.load().settings;
+        assert_eq!(
+            settings.access.root_password_hash,
+            Some(TWO.parse().unwrap())
+        );
+        assert_eq!(
+            settings.update.licence_major,
+            Some(5),
+            "damage buys no licence"
+        );
     }
 
     #[test]
@@ -202,7 +232,14 @@ mod tests {
         let (dir, store) = saved("hall");
         let text = "version = 3\n";
         fs::write(newest(dir.path()).with_file_name("current.3.toml"), text).unwrap();
-        let error = set(dir.path(), Account::Root, TWO.parse().unwrap(), None).unwrap_err();
+        let error = set(
+            dir.path(),
+            Account::Root,
+            TWO.parse().unwrap(),
+            RUNNING,
+            None,
+        )
+        .unwrap_err();
         let refusal = error.downcast_ref::<Refusal>();
         assert_eq!(refusal, Some(&Refusal::NewerSettings { form: 3 }));
         let hash = store.load().settings.access.root_password_hash;
@@ -214,7 +251,14 @@ mod tests {
         let (dir, store) = saved("hall");
         let recovery = dir.path().join(crate::check::keep::ON_STATE);
         fs::write(recovery, "a file where the folder should be").unwrap();
-        let done = set(dir.path(), Account::Root, TWO.parse().unwrap(), None).unwrap();
+        let done = set(
+            dir.path(),
+            Account::Root,
+            TWO.parse().unwrap(),
+            RUNNING,
+            None,
+        )
+        .unwrap();
         assert!(done.not_logged.is_some());
         let hash = store.load().settings.access.root_password_hash;
         assert_eq!(hash, Some(TWO.parse().unwrap()));

@@ -69,7 +69,7 @@ fn act(arguments: &Arguments, tell: &mut Tell) -> Result<u8> {
     if state.mended {
         tell.say("mended", &Message::new("act.mended"));
     }
-    settings(state.folder(), &plan, &ids)?;
+    settings(state.folder(), &plan, &ids, site.running())?;
     let entry = Entry::now("reset", plan.scope.name(), Some(site.medium.to_string()));
     if let Err(error) = audit::append(state.folder(), &entry) {
         tell.warn(&Message::new("act.not-logged").with("error", format!("{error:#}")));

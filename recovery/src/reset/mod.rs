@@ -18,6 +18,8 @@ use vigie_installer::execute::striped;
 use vigie_installer::layout::Purpose;
 use vigie_installer::toolbox::Toolbox;
 use vigie_settings::{Settings, Store};
+use vigie_update::Version;
+use vigie_update::appliance::licensed_major;
 
 use crate::refusal::Refusal;
 use crate::volumes::{Content, Facts, Installation, Volume};
@@ -115,22 +117,27 @@ pub fn confirm(typed: &str, facts: &Facts, disk: Option<&Path>) -> Result<(), Re
 }
 
 /// The settings begin anew, on a state volume whose root is the folder `state`: those of a new
-/// appliance, with its data volumes. `ids` is where new file systems have their ids from.
+/// appliance, with its data volumes and as many major versions as its licence allows. `ids` is where
+/// new file systems have their ids from, `running` the version of the installation.
 ///
 /// # Errors
 /// The volume cannot be written to.
-pub fn settings(state: &Path, plan: &Plan, ids: &Ids) -> Result<()> {
+pub fn settings(state: &Path, plan: &Plan, ids: &Ids, running: Version) -> Result<()> {
     let store = Store::on_state_volume(state);
-    let old = store.load().settings.volumes;
+    let loaded = store.load();
+    // Beginning anew buys no licence.
+    let licence_major = licensed_major(&loaded, false, running);
+    let old = loaded.settings.volumes;
     let volumes = match plan.scope {
         // Damaged settings list nothing; what is there is mounted again.
         Scope::Settings if !old.is_empty() => old,
         scope => listed(plan, scope, &old, ids)?,
     };
-    let settings = Settings {
+    let mut settings = Settings {
         volumes,
         ..Settings::default()
     };
+    settings.update.licence_major = licence_major;
     store
         .start_over(&settings)
         .context("resetting the settings")

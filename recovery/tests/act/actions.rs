@@ -28,6 +28,8 @@ use crate::support::Bench;
 
 const UUID: &str = "11111111-1111-4111-8111-111111111111";
 
+const RUNNING: Version = Version([5, 2, 0, 1]);
+
 /// The boot state in memory, slots in files.
 struct Machine<'a> {
     bench: &'a Bench,
@@ -168,6 +170,7 @@ fn installed(bench: &Bench) -> (tempfile::TempDir, Store) {
     let mut settings = bench.installation("sda", "hall", UUID);
     let password = Secret::new("the old password of root".to_owned());
     settings.access.root_password_hash = Some(hash(&password).unwrap());
+    settings.update.licence_major = Some(6);
     settings.volumes[0].name = "recordings".parse().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let store = Store::on_state_volume(folder.path());
@@ -183,12 +186,17 @@ fn a_reset_of_settings_keeps_the_recordings() {
     let installation = bench.inventory().installations.remove(0);
     let plan = reset::plan(Scope::Settings, &installation);
     let before = store.load().settings;
-    reset::settings(folder.path(), &plan, &Ids::seeded("x", 1)).unwrap();
+    reset::settings(folder.path(), &plan, &Ids::seeded("x", 1), RUNNING).unwrap();
     let after = store.load();
     assert_eq!(after.origin, Origin::Current);
     assert_eq!(after.settings.volumes, before.volumes);
     assert_eq!(after.settings.access, vigie_settings::Access::default());
     assert_eq!(after.settings.system.hostname.as_str(), "vigie");
+    assert_eq!(
+        after.settings.update.licence_major,
+        Some(6),
+        "it buys no licence"
+    );
     // Nothing of the old settings is left to come back.
     for entry in fs::read_dir(folder.path().join(vigie_settings::store::FOLDER_ON_STATE)).unwrap() {
         let text = fs::read_to_string(entry.unwrap().path()).unwrap();
@@ -198,8 +206,10 @@ fn a_reset_of_settings_keeps_the_recordings() {
     for entry in fs::read_dir(folder.path().join(vigie_settings::store::FOLDER_ON_STATE)).unwrap() {
         fs::write(entry.unwrap().path(), "damaged").unwrap();
     }
-    reset::settings(folder.path(), &plan, &Ids::seeded("x", 1)).unwrap();
-    let volumes = store.load().settings.volumes;
+    reset::settings(folder.path(), &plan, &Ids::seeded("x", 1), RUNNING).unwrap();
+    let settings = store.load().settings;
+    assert_eq!(settings.update.licence_major, Some(5));
+    let volumes = settings.volumes;
     assert_eq!((volumes.len(), volumes[0].uuid.as_str()), (1, UUID));
 }
 
@@ -210,7 +220,7 @@ fn a_reset_of_all_makes_the_data_volumes_that_the_new_settings_list() {
     let installation = bench.inventory().installations.remove(0);
     let plan = reset::plan(Scope::All, &installation);
     let ids = Ids::seeded("x", 1);
-    reset::settings(folder.path(), &plan, &ids).unwrap();
+    reset::settings(folder.path(), &plan, &ids, RUNNING).unwrap();
     let listed = store.load().settings.volumes;
     assert_eq!(listed.len(), 1);
     assert_eq!(
@@ -236,7 +246,14 @@ fn a_new_password_opens_and_the_old_one_does_not() {
     let Some(bench) = Bench::new() else { return };
     let (folder, store) = installed(&bench);
     let password = Secret::new("dix lamas verts sautent".to_owned());
-    password::set(folder.path(), Account::Root, hash(&password).unwrap(), None).unwrap();
+    password::set(
+        folder.path(),
+        Account::Root,
+        hash(&password).unwrap(),
+        RUNNING,
+        None,
+    )
+    .unwrap();
     let hash = store.load().settings.access.root_password_hash.unwrap();
     let opens = |word: &str| {
         let verified = Yescrypt::default().verify_password(word.as_bytes(), hash.as_str());
