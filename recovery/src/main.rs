@@ -1,7 +1,7 @@
 //! The command `vigie-recovery`.
 //!
-//! Exit codes: 0 done, 1 failed, 2 wrong use, 3 the update was refused and nothing was changed;
-//! those of `check` are its own (`check::command`).
+//! Exit codes: 0 done, 1 failed, 2 wrong use, 3 refused and nothing was changed; those of `check` are
+//! its own (`check::command`).
 
 use std::io::{BufRead, IsTerminal, Read, Write};
 use std::path::PathBuf;
@@ -9,10 +9,9 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use vigie_disk::sysfs::Sysfs;
 use vigie_recovery::check::command;
 use vigie_recovery::update::{self, Source};
-use vigie_recovery::{volumes, words};
+use vigie_recovery::{export, password, reset, rollback, volumes, words};
 use vigie_settings::Language;
 use vigie_update::apply::ApplyError;
 use vigie_update::commands::apply;
@@ -31,12 +30,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Lists the volumes of each installation and how they are. Nothing is written.
-    Volumes {
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
+    /// Lists the volumes of each installation and how they are. Nothing is written or mounted.
+    Volumes(volumes::command::Arguments),
     /// Puts the version of this medium, or a package, into the other slot of an installation.
     /// Settings and recordings stay.
     Update(Update),
@@ -44,6 +39,15 @@ enum Command {
     /// recordings. Exit codes: 0 all clean, 1 repaired, 2 wrong use, 4 damage left or a volume
     /// lost, 8 a volume could not be checked.
     Check(command::Arguments),
+    /// Sets a new password of root or of the service account.
+    Password(password::command::Arguments),
+    /// Goes back to the version in the other slot, where that is whole.
+    Rollback(rollback::command::Arguments),
+    /// Resets an installation to the settings of a new appliance; with "all" its recordings are
+    /// erased, too. The host name or serial number is typed to confirm.
+    Reset(reset::command::Arguments),
+    /// Takes settings, logs or recordings out of an installation; nothing is written to it.
+    Export(export::command::Arguments),
 }
 
 #[derive(clap::Args)]
@@ -68,9 +72,15 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let language = cli.language.unwrap_or_else(Language::from_environment);
     let outcome = match cli.command {
-        Command::Volumes { json } => list(json, language).map(|()| ExitCode::SUCCESS),
+        Command::Volumes(arguments) => {
+            volumes::command::run(&arguments, language).map(|()| ExitCode::SUCCESS)
+        }
         Command::Update(arguments) => put(arguments, language),
         Command::Check(arguments) => command::run(&arguments, language).map(ExitCode::from),
+        Command::Password(arguments) => Ok(password::command::run(&arguments, language).into()),
+        Command::Rollback(arguments) => Ok(rollback::command::run(&arguments, language).into()),
+        Command::Export(arguments) => Ok(export::command::run(&arguments, language).into()),
+        Command::Reset(arguments) => Ok(reset::command::run(&arguments, language).into()),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("vigie-recovery: {error:#}");
@@ -140,14 +150,4 @@ fn refused(error: anyhow::Error, json: bool, language: Language) -> ExitCode {
         eprintln!("vigie-recovery: {told}");
     }
     ExitCode::from(if told.is_refusal() { 3 } else { 1 })
-}
-
-fn list(json: bool, language: Language) -> Result<()> {
-    let found = volumes::find(&Sysfs::default(), &volumes::open_kernel);
-    if json {
-        println!("{}", serde_json::to_string_pretty(&found)?);
-    } else {
-        println!("{}", words::lines(&found, language).join("\n"));
-    }
-    Ok(())
 }

@@ -1,5 +1,6 @@
 //! Volumes of an installation, mounted for a moment.
 
+use std::ffi::CStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -16,12 +17,27 @@ pub(crate) struct Mounted {
 }
 
 impl Mounted {
+    /// Mounts an ext4 volume so that nothing is written to it: what its journal holds is not applied.
+    pub(crate) fn reading(device: &Path, name: &str) -> Result<Self> {
+        Self::with(device, name, "ext4", MountFlags::RDONLY, Some(c"noload"))
+    }
+
     /// Mounts a device of this kind below a folder of ours.
     pub(crate) fn new(device: &Path, name: &str, kind: &str, flags: MountFlags) -> Result<Self> {
+        Self::with(device, name, kind, flags, None)
+    }
+
+    fn with(
+        device: &Path,
+        name: &str,
+        kind: &str,
+        flags: MountFlags,
+        options: Option<&CStr>,
+    ) -> Result<Self> {
         let folder = Path::new(FOLDER).join(name);
         fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
         let flags = flags | MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-        mount(device, &folder, kind, flags, None)
+        mount(device, &folder, kind, flags, options)
             .with_context(|| format!("mounting {} as {kind}", device.display()))?;
         Ok(Self { folder })
     }

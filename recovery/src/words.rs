@@ -1,16 +1,23 @@
 //! What was found, in English or French.
 
 use std::sync::LazyLock;
+use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::Result;
 use vigie_disk::ext4::{Health, Superblock};
+use vigie_installer::clock::utc;
 use vigie_installer::messages::Catalog;
 use vigie_settings::Language;
 use vigie_update::commands::apply::Applied;
 use vigie_update::{Slot, SlotState, Version};
 
-use crate::update::{self, Opened, Source};
-use crate::volumes::{Boot, Content, Installation, Volume};
+use crate::refusal::wholeness;
+use crate::site::medium_version;
+use crate::update::{Opened, Source};
+use crate::volumes::{ArrayFacts, Boot, Content, Facts, Installation, Inventory, Volume};
+
+/// A damaged superblock may tell of any time; this is the year 9999.
+const LATEST: u64 = 253_402_300_799;
 
 static WORDS: LazyLock<Catalog> = LazyLock::new(|| {
     Catalog::new(
@@ -19,26 +26,83 @@ static WORDS: LazyLock<Catalog> = LazyLock::new(|| {
     )
 });
 
-/// All installations, one after the other.
-pub fn lines(found: &[Installation], language: Language) -> Vec<String> {
-    if found.is_empty() {
-        return vec![WORDS.say("volumes.none", &[], language)];
+/// All installations, one after the other; then what belongs to none, and arrays that lack a member.
+pub fn lines(found: &Inventory, language: Language) -> Vec<String> {
+    let mut lines: Vec<String> = match found.installations.is_empty() {
+        true => vec![WORDS.say("volumes.none", &[], language)],
+        false => Vec::new(),
+    };
+    for installation in &found.installations {
+        lines.extend(of_installation(installation, language));
     }
-    let one = |installation| of_installation(installation, language);
-    found.iter().flat_map(one).collect()
+    if !found.others.is_empty() {
+        lines.push(WORDS.say("volumes.others", &[], language));
+        lines.extend(found.others.iter().map(|one| of_volume(one, language)));
+    }
+    let degraded = found.arrays.iter().filter(|one| one.is_degraded());
+    lines.extend(degraded.map(|array| of_array(array, language)));
+    lines
 }
 
 fn of_installation(installation: &Installation, language: Language) -> Vec<String> {
-    let disk = installation.disk.display().to_string();
-    let mut lines = vec![WORDS.say("volumes.on", &[("disk", disk)], language)];
+    let facts = &installation.facts;
+    let unknown = || WORDS.say("volumes.unknown", &[], language);
+    let values = [
+        ("disk", installation.disk.display().to_string()),
+        ("host", facts.host.clone().unwrap_or_else(unknown)),
+        ("serial", facts.serial.clone().unwrap_or_else(unknown)),
+    ];
+    let mut lines = vec![WORDS.say("volumes.on", &values, language)];
+    for warning in &facts.warnings {
+        let values = [("warning", warning.clone())];
+        lines.push(WORDS.say("volumes.warning", &values, language));
+    }
     for volume in &installation.volumes {
         lines.push(of_volume(volume, language));
+        if let Content::Ext4 { superblock } = &volume.content {
+            lines.push(history_of_ext4(superblock, language));
+        }
     }
     match &installation.boot {
-        Some(boot) => lines.extend(of_boot(boot, language)),
+        Some(boot) => lines.extend(of_boot(boot, facts, language)),
         None => lines.push(WORDS.say("boot.unreadable", &[], language)),
     }
     lines
+}
+
+/// Label, id, last mount and check.
+fn history_of_ext4(superblock: &Superblock, language: Language) -> String {
+    let when = |seconds: u64| match seconds {
+        0 => WORDS.say("volumes.never", &[], language),
+        _ => utc(UNIX_EPOCH + Duration::from_secs(seconds.min(LATEST))),
+    };
+    let values = [
+        ("label", superblock.label.clone()),
+        ("uuid", superblock.uuid.clone()),
+        ("mounted", when(superblock.last_mount)),
+        ("checked", when(superblock.last_check)),
+    ];
+    WORDS.say("ext4.history", &values, language)
+}
+
+fn of_array(array: &ArrayFacts, language: Language) -> String {
+    let missing: Vec<String> = array.missing.iter().map(usize::to_string).collect();
+    let members = array.members.iter().map(|one| one.display().to_string());
+    let values = [
+        ("name", array.name.clone()),
+        ("disks", array.disks.to_string()),
+        ("missing", missing.join(", ")),
+        ("members", members.collect::<Vec<_>>().join(", ")),
+    ];
+    let mut line = WORDS.say("array.degraded", &values, language);
+    for left_out in &array.left_out {
+        let values = [("member", left_out.clone())];
+        line += &WORDS.say("array.left-out", &values, language);
+    }
+    if let Some(error) = &array.broken {
+        line += &WORDS.say("array.broken", &[("error", error.clone())], language);
+    }
+    line
 }
 
 fn of_volume(volume: &Volume, language: Language) -> String {
@@ -79,7 +143,7 @@ fn of_ext4(superblock: &Superblock, language: Language) -> String {
     words + &WORDS.say("ext4.free", &free, language)
 }
 
-fn of_boot(boot: &Boot, language: Language) -> Vec<String> {
+fn of_boot(boot: &Boot, facts: &Facts, language: Language) -> Vec<String> {
     let slot = |slot: Slot, state: SlotState| {
         let key = match state {
             SlotState { good: true, .. } => "boot.good",
@@ -90,7 +154,20 @@ fn of_boot(boot: &Boot, language: Language) -> Vec<String> {
             ("slot", slot.to_string()),
             ("tries", state.tries.to_string()),
         ];
-        WORDS.say(key, &values, language)
+        let said = facts.slots.get(&slot);
+        let mut line = WORDS.say(key, &values, language);
+        if let Some(version) = said.and_then(|said| said.version) {
+            line += &WORDS.say(
+                "boot.version",
+                &[("version", version.to_string())],
+                language,
+            );
+        }
+        if let Some(how) = said.and_then(|said| said.wholeness.as_ref()) {
+            let values = [("how", wholeness(how).to(language))];
+            line += &WORDS.say("boot.whole", &values, language);
+        }
+        line
     };
     let first = [("slot", boot.first.to_string())];
     vec![
@@ -110,7 +187,7 @@ pub fn before_update(opened: &Opened, source: &Source, language: Language) -> Re
     ];
     let what = match source {
         Source::Medium => {
-            let to = [("to", update::medium_version()?.to_string())];
+            let to = [("to", medium_version()?.to_string())];
             WORDS.say("update.medium", &to, language)
         }
         Source::Package(file) => {
@@ -158,7 +235,9 @@ mod tests {
             assert!(source.contains(&format!("\"{key}\"")), "{key} is not used");
         }
         let keys = source.split('"').filter(|word| {
-            let section = ["volumes.", "content.", "ext4.", "boot.", "update."];
+            let section = [
+                "volumes.", "content.", "ext4.", "array.", "boot.", "update.",
+            ];
             section
                 .iter()
                 .any(|section| word.starts_with(section) && *word != *section)

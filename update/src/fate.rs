@@ -18,7 +18,8 @@ use crate::slot::Slot;
 use crate::version::Version;
 use crate::warn;
 
-const FACTS: &str = "slots.json";
+/// Their file, in the folder of the updater.
+pub const FACTS: &str = "slots.json";
 
 /// Why the fate of a slot could not be settled.
 #[derive(Debug, thiserror::Error)]

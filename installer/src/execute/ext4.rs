@@ -20,11 +20,10 @@ use vigie_settings::Settings;
 use vigie_settings::document::VERSION;
 use vigie_settings::store::{self, FOLDER_ON_STATE};
 
-use super::Job;
 use super::extents::{Holes, copy, verify};
 use crate::ids::Ids;
 use crate::layout::Purpose;
-use crate::toolbox::Run;
+use crate::toolbox::{Run, Toolbox};
 
 const CONFIGURATION: &str = "\
 [defaults]
@@ -51,13 +50,24 @@ const DATA_BYTES_PER_INODE: &str = "1048576";
 /// Where the first settings go on the state volume, which is mounted at /var.
 const SETTINGS_FOLDERS: [&str; 3] = ["lib", "lib/vigie", FOLDER_ON_STATE];
 
+/// What making a file system needs.
+#[derive(Clone, Copy)]
+pub struct Making<'a> {
+    /// External programs.
+    pub tools: &'a dyn Toolbox,
+    /// Ids and clock.
+    pub ids: &'a Ids,
+    /// A folder for volumes in the making; see [`super::Job::scratch`].
+    pub scratch: &'a Path,
+}
+
 /// The UUID of the file system for a purpose.
 pub fn uuid(ids: &Ids, purpose: Purpose) -> Uuid {
     ids.uuid(&format!("file system {}", purpose.name()))
 }
 
 /// Makes the state volume with its settings and copies it to `target`.
-pub fn write_state(job: &Job, settings: &Settings, target: &mut dyn BlockDevice) -> Result<()> {
+pub fn write_state(job: &Making, settings: &Settings, target: &mut dyn BlockDevice) -> Result<()> {
     let image = job.scratch.join("state.img");
     // In percent, kept back for root: accounts and services that take files from outside cannot use
     // up what settings, history and logs need.
@@ -69,8 +79,11 @@ pub fn write_state(job: &Job, settings: &Settings, target: &mut dyn BlockDevice)
 
 /// Makes a data volume and copies it to `target`. On a striped array, `stripes` tells the
 /// length of a chunk and how many of them a stripe has: the file system then allocates by them.
+///
+/// # Errors
+/// mke2fs failed, the scratch folder takes no sparse file as large, or `target` refuses.
 pub fn write_data(
-    job: &Job,
+    job: &Making,
     purpose: Purpose,
     stripes: Option<(Bytes, usize)>,
     target: &mut dyn BlockDevice,
@@ -88,7 +101,7 @@ pub fn write_data(
 }
 
 fn make(
-    job: &Job,
+    job: &Making,
     purpose: Purpose,
     image: &Path,
     target: &dyn BlockDevice,
@@ -121,7 +134,7 @@ fn make(
 }
 
 /// A program of e2fsprogs, with the installation's time as its present.
-fn timed(job: &Job, program: &str, doing: &str) -> Run {
+fn timed(job: &Making, program: &str, doing: &str) -> Run {
     let run = Run::new(job.tools, program, doing);
     match job.ids.time() {
         Some(time) => run
@@ -133,7 +146,7 @@ fn timed(job: &Job, program: &str, doing: &str) -> Run {
 
 /// Puts the first settings into the state volume, owned by root and unreadable
 /// to others. debugfs ends well whatever happens, so the file is read back.
-fn put_settings(job: &Job, image: &Path, text: &str) -> Result<()> {
+fn put_settings(job: &Making, image: &Path, text: &str) -> Result<()> {
     fs::write(job.scratch.join("settings"), text)?;
     let file = format!("{FOLDER_ON_STATE}/{}", store::current(VERSION));
     let folders = SETTINGS_FOLDERS.map(|folder| format!("mkdir {folder}\n"));

@@ -19,7 +19,7 @@ mod boot_code;
 mod clear;
 mod detach;
 mod esp;
-mod ext4;
+pub mod ext4;
 mod extents;
 mod finish;
 mod partitions;
@@ -31,6 +31,8 @@ use anyhow::{Context, Result, ensure};
 use vigie_disk::{BlockDevice, Bytes};
 use vigie_settings::{Settings, Volume};
 use vigie_update::{Slot, writer};
+
+pub use target::striped;
 
 use crate::answers::{Answers, Keep};
 use crate::ids::Ids;
@@ -60,6 +62,17 @@ pub struct Job<'a> {
     /// A folder for volumes in the making. Its file system must take sparse
     /// files as large as the largest data volume.
     pub scratch: &'a Path,
+}
+
+impl<'a> Job<'a> {
+    /// What making a file system needs of it.
+    fn making(&self) -> ext4::Making<'a> {
+        ext4::Making {
+            tools: self.tools,
+            ids: self.ids,
+            scratch: self.scratch,
+        }
+    }
 }
 
 /// A group of the plan with its opened disks.
@@ -175,7 +188,7 @@ fn write_state(job: &Job, work: &mut Work, progress: &mut dyn Progress) -> Resul
     if is_new(Purpose::State) {
         let settings = first_settings(job)?;
         let mut volume = target::make(job, work, Purpose::State)?;
-        ext4::write_state(job, &settings, volume.as_mut())?;
+        ext4::write_state(&job.making(), &settings, volume.as_mut())?;
     }
     meter.finish();
     Ok(())
@@ -222,7 +235,7 @@ fn write_data(job: &Job, works: &mut [Work], progress: &mut dyn Progress) -> Res
         for purpose in new(work) {
             let stripes = target::stripes(work, purpose);
             let mut volume = target::make(job, work, purpose)?;
-            ext4::write_data(job, purpose, stripes, volume.as_mut())?;
+            ext4::write_data(&job.making(), purpose, stripes, volume.as_mut())?;
             done += 1;
             meter.at(Bytes::new(done));
         }

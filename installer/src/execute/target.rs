@@ -59,14 +59,18 @@ pub fn make_arrays(job: &Job, work: &mut Work) -> Result<()> {
 /// Length of a chunk of a striped array, and how many of them one stripe has for data.
 pub fn stripes(work: &Work, purpose: Purpose) -> Option<(Bytes, usize)> {
     let geometry = work.planned.array(work.planned.partitions.part(purpose)?)?;
-    let members = geometry.members;
-    let data = match geometry.level {
+    striped(geometry.level, geometry.chunk, geometry.members)
+}
+
+/// The same of any array.
+pub fn striped(level: Level, chunk: Bytes, members: usize) -> Option<(Bytes, usize)> {
+    let data = match level {
         Level::Raid1 => return None,
-        Level::Raid5 => members - 1,
-        Level::Raid6 => members - 2,
+        Level::Raid5 => members.checked_sub(1)?,
+        Level::Raid6 => members.checked_sub(2)?,
         Level::Raid10 => members / 2,
     };
-    Some((geometry.chunk, data))
+    (data > 0).then_some((chunk, data))
 }
 
 fn make_array(job: &Job, work: &mut Work, purpose: Purpose) -> Result<()> {

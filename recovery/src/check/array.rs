@@ -7,11 +7,14 @@
 
 use std::path::{Path, PathBuf};
 
-use vigie_disk::md::Uuid;
+use anyhow::{Error, Result};
+use vigie_disk::KernelDevice;
+use vigie_disk::md::{Superblock, Uuid};
 use vigie_disk::sysfs::{Sysfs, node};
 use vigie_installer::toolbox::{Run, Toolbox};
+use vigie_settings::Language;
 
-use super::verdict::Refusal;
+use super::verdict::{Reason, Refusal, Verdict};
 
 /// What the kernel must have done with first. Rebuilding a member (`recover`) and looking through
 /// the array (`check`) leave what is read as it is.
@@ -92,6 +95,27 @@ pub fn start<'a>(
     })?;
     let stop_with = (!writes).then_some(tools);
     Ok(Started { device, stop_with })
+}
+
+/// The array of a partition, started where it does not run; none where it is no member of one.
+///
+/// # Errors
+/// It cannot be read or started.
+pub fn of_member(
+    tools: &'static dyn Toolbox,
+    sysfs: &Sysfs,
+    partition: &Path,
+    writes: bool,
+) -> Result<Option<Started<'static>>> {
+    let Some(member) = Superblock::read(&KernelDevice::open_read_only(partition)?)? else {
+        return Ok(None);
+    };
+    let started = start(tools, sysfs, partition, member.uuid, writes);
+    let words = |refusal| {
+        let reason = Reason::Refused { refusal };
+        Verdict::NotChecked { reason }.words(Language::En)
+    };
+    Ok(Some(started.map_err(|refusal| Error::msg(words(refusal)))?))
 }
 
 /// An array that somebody started read-only is made writable.

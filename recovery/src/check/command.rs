@@ -27,6 +27,12 @@ use super::told;
 use super::verdict::{Verdict, exit_code};
 use super::volume::{Check, Volume};
 use super::words::say;
+use crate::guard::guard;
+use crate::message::Message;
+use crate::refusal::Refusal;
+use crate::site::medium_version;
+use crate::tell::Tell;
+use crate::volumes::{inventory, open_kernel};
 
 const WRONG_USE: u8 = 2;
 const NOT_CHECKED: u8 = 8;
@@ -61,6 +67,9 @@ pub struct Arguments {
     /// used, and a report is kept of each that was not clean.
     #[arg(long)]
     pub tell: bool,
+    /// For experts: repair also where this medium is of another major version than the installation.
+    #[arg(long, requires = "repair")]
+    pub other_version: bool,
     /// Wait for an array that is being synchronised.
     #[arg(long)]
     pub wait: bool,
@@ -91,6 +100,9 @@ pub fn run(arguments: &Arguments, language: Language) -> Result<u8> {
         Ok(targets) => targets,
         Err(wrong) => return Ok(told(&wrong, arguments.json, language)),
     };
+    if let Err(refusal) = guarded(arguments, &sysfs, &targets) {
+        return Ok(refused(&refusal.message(), arguments.json, language));
+    }
     let mode = match (arguments.repair, arguments.preen) {
         (true, _) => Mode::Repair,
         (false, true) => Mode::Preen,
@@ -123,6 +135,37 @@ pub fn run(arguments: &Arguments, language: Language) -> Result<u8> {
     kept(arguments, &report, &targets, &volumes, language, &mut show);
     summary(arguments.json, &report, code, language, &mut show);
     Ok(code)
+}
+
+/// A repair is not for installations of another major version, unless a person says so.
+fn guarded(arguments: &Arguments, sysfs: &Sysfs, targets: &[Target]) -> Result<(), Refusal> {
+    let disks: Vec<&Path> = targets
+        .iter()
+        .filter_map(|target| match target {
+            Target::Ours(part) => Some(part.disk.as_path()),
+            Target::Named(_) => None,
+        })
+        .collect();
+    if !arguments.repair || disks.is_empty() {
+        return Ok(());
+    }
+    // A system that does not know its own version is none of ours: a developer's.
+    let Ok(medium) = medium_version() else {
+        return Ok(());
+    };
+    let found = inventory(sysfs, &open_kernel, None).installations;
+    let concerned = found
+        .iter()
+        .filter(|one| disks.contains(&one.disk.as_path()));
+    let mut versions = concerned.map(|one| one.version());
+    versions.try_for_each(|version| guard(medium, version, arguments.other_version))
+}
+
+/// Says why nothing is repaired; the exit code.
+fn refused(message: &Message, json: bool, language: Language) -> u8 {
+    let mut tell = Tell::new(json, language);
+    tell.refused(&message.to(Language::En), &message.to(Language::Fr));
+    NOT_CHECKED
 }
 
 type Output = Show<std::io::Stdout>;

@@ -192,8 +192,7 @@ mod tests {
         Installation {
             disk: disk.into(),
             array: array.map(str::to_owned),
-            boot: None,
-            volumes: Vec::new(),
+            ..Installation::default()
         }
     }
 

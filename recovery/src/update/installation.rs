@@ -3,13 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use rustix::mount::MountFlags;
-use vigie_disk::KernelDevice;
-use vigie_disk::ext4::{Health, Superblock};
 use vigie_disk::sysfs::Sysfs;
 use vigie_installer::toolbox::HostTools;
-use vigie_settings::{Language, Store};
+use vigie_settings::Store;
 use vigie_update::appliance::{This, licensed_major};
 use vigie_update::apply::target::{Appliance, Target};
 use vigie_update::boot_state::BootState;
@@ -19,13 +17,9 @@ use vigie_update::reached::Floor;
 use vigie_update::running::{Mode, Running};
 use vigie_update::{Slot, Version};
 
-use crate::check::in_use::Uses;
-use crate::check::{self, Check, Silent, Volume};
 use crate::mounted::Mounted;
+use crate::state::State;
 use crate::volumes::Installation;
-
-/// The updater's folder below the root of the state volume, which is mounted at /var.
-const UPDATES: &str = "lib/vigie/update";
 
 /// An installation, ready to be updated.
 pub struct Opened {
@@ -35,7 +29,7 @@ pub struct Opened {
     pub host: String,
     /// Its system disk.
     pub disk: PathBuf,
-    _state: Mounted,
+    _state: State,
 }
 
 impl Opened {
@@ -54,14 +48,14 @@ impl Opened {
         };
         let target = Appliance::new(running(None, None), sysfs.clone());
         let device = target.device("state")?;
-        let state = mount_state(&device)?;
+        let state = State::open(&device, &HostTools)?;
         let target = Appliance::new(running(None, Some(device)), sysfs);
         let slot = starts_from(&target.load()?);
         let machine = machine_of(&target, slot)?;
-        let folder = state.folder.join(UPDATES);
+        let folder = state.updates();
         let mut keys = machine::keys(Path::new("/"))?;
         keys.revoked.extend(Floor::load(&folder).revoked);
-        let settings = Store::on_state_volume(&state.folder).load();
+        let settings = Store::on_state_volume(state.folder()).load();
         let licensed_major = licensed_major(&settings, false, machine.version);
         let settings = settings.settings;
         let this = This {
@@ -88,7 +82,7 @@ impl Opened {
 }
 
 /// The slot that must not be lost: the good one that comes first, else the one that is started.
-fn starts_from(state: &BootState) -> Slot {
+pub(crate) fn starts_from(state: &BootState) -> Slot {
     let good = state
         .order()
         .into_iter()
@@ -102,44 +96,6 @@ fn machine_of(target: &Appliance, slot: Slot) -> Result<Machine> {
     let system = Mounted::new(&device, "system", "squashfs", MountFlags::RDONLY)
         .with_context(|| format!("slot {slot} holds no system; install anew, keeping the data"))?;
     Machine::load(&system.folder)
-}
-
-/// Checks the state volume and mounts it; only what needs no decision is mended.
-fn mount_state(device: &Path) -> Result<Mounted> {
-    let repair = "check and repair the volumes first";
-    let superblock = Superblock::read(&KernelDevice::open_read_only(device)?)?;
-    let superblock = superblock.with_context(|| {
-        format!(
-            "the state volume {} holds no file system; {repair}",
-            device.display()
-        )
-    })?;
-    if superblock.health != Health::Clean {
-        preen(device).with_context(|| repair.to_owned())?;
-    }
-    Mounted::new(device, "state", "ext4", MountFlags::empty())
-}
-
-/// Replays the journal and mends what can be mended safely.
-fn preen(device: &Path) -> Result<()> {
-    let check = Check {
-        tools: &HostTools,
-        uses: Uses::now(),
-        mode: check::Mode::Preen,
-        wait: false,
-    };
-    let volume = Volume {
-        name: "state".to_owned(),
-        path: Ok(device.to_owned()),
-    };
-    let verdict = check.one(&volume, &mut Silent).verdict;
-    ensure!(
-        verdict.is_good(),
-        "the state volume {} cannot be used: {}",
-        device.display(),
-        verdict.words(Language::En)
-    );
-    Ok(())
 }
 
 #[cfg(test)]

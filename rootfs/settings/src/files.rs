@@ -24,6 +24,8 @@ pub trait Files {
     fn write(&self, name: &str, content: &[u8]) -> io::Result<()>;
     /// Gives a file another name, in place of any that has it.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+    /// Takes a file away; one that is not there is no error.
+    fn remove(&self, name: &str) -> io::Result<()>;
     /// All names are on the disk afterwards.
     fn sync(&self) -> io::Result<()>;
 }
@@ -72,11 +74,8 @@ impl Files for Folder {
     }
 
     fn write(&self, name: &str, content: &[u8]) -> io::Result<()> {
+        self.remove(name)?;
         let path = self.path(name);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
         let mut file = OpenOptions::new()
             .write(true)
             .create_new(true)
@@ -88,6 +87,13 @@ impl Files for Folder {
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         fs::rename(self.path(from), self.path(to))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        match fs::remove_file(self.path(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 
     fn sync(&self) -> io::Result<()> {

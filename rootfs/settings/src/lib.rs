@@ -26,6 +26,7 @@ pub use document::{
     Access, Addressing, Automatic, Hawkbit, Interface, Network, Settings, System, Time, TokenKind,
     Update, Volume,
 };
+pub use files::Files;
 pub use read::{ReadError, line_at, parse_tree, read_toml, read_tree};
 pub use store::{DocumentError, Loaded, Origin, SaveError, Store};
 pub use values::{

@@ -312,6 +312,39 @@ impl<F: Files> Store<F> {
         self.replace(&current, Made::put(made.as_ref(), &text).as_bytes())
     }
 
+    /// Makes `settings` the only generation of any form: what was before comes back neither with a
+    /// damaged file nor with an older or newer system. After a cut there are the old settings or
+    /// these; doing it again finishes it.
+    ///
+    /// # Errors
+    /// A document that contradicts itself, or a write that failed; the settings are then the old
+    /// ones or these.
+    pub fn start_over(&self, settings: &Settings) -> Result<(), SaveError> {
+        settings.check()?;
+        let text = settings.to_text()?;
+        self.make_folder()?;
+        let (current, previous) = (current(VERSION), previous(VERSION));
+        self.replace(&current, text.as_bytes())?;
+        self.replace(&previous, text.as_bytes())?;
+        let names = self.files.names();
+        let names = names.map_err(|error| self.failed("", error))?;
+        let others = names.iter().filter(|name| {
+            let ours = ["current", "previous", "displaced"];
+            let is_generation = name.ends_with(".toml") || name.ends_with(".toml.new");
+            is_generation
+                && ours
+                    .iter()
+                    .any(|one| name.trim_start_matches('.').starts_with(one))
+                && ![&current, &previous].contains(name)
+        });
+        for name in others {
+            let gone = self.files.remove(name);
+            gone.map_err(|error| self.failed(name, error))?;
+        }
+        let synced = self.files.sync();
+        synced.map_err(|error| self.failed("", error))
+    }
+
     /// Makes what was migrated this form's own, so that it can be changed; older software keeps
     /// its document. `false` where there is nothing to do.
     ///
@@ -404,6 +437,35 @@ mod tests {
     fn before(store: &Store) -> Settings {
         let found = store.generation(&previous(VERSION)).expect("readable");
         found.expect("there").settings
+    }
+
+    #[test]
+    fn starting_over_leaves_nothing_of_before() {
+        let (_folder, store) = store();
+        store.save(&named("one")).expect("saved");
+        store.save(&named("two")).expect("saved");
+        let form_1 = include_str!("../tests/forms/1.toml");
+        for name in [
+            "current.toml",
+            "previous.toml",
+            "displaced.2.toml",
+            "current.3.toml",
+        ] {
+            fs::write(path(&store, name), form_1).expect("written");
+        }
+        fs::write(path(&store, "notes.txt"), "a person's").expect("written");
+        store.start_over(&named("new")).expect("started over");
+        let mut names = store.files.names().expect("names");
+        names.sort();
+        assert_eq!(names, ["current.2.toml", "notes.txt", "previous.2.toml"]);
+        assert_eq!(store.load().settings, named("new"));
+        fs::write(path(&store, "current.2.toml"), "damaged").expect("written");
+        assert_eq!(store.load().settings, named("new"));
+        // An older system finds nothing, and what is damaged stops nobody.
+        fs::write(path(&store, "previous.2.toml"), "damaged").expect("written");
+        store.start_over(&named("newer")).expect("started over");
+        assert_eq!(store.load().settings, named("newer"));
+        assert_eq!(store.load().origin, Origin::Current);
     }
 
     #[test]

@@ -13,6 +13,7 @@ type Names = BTreeMap<String, Vec<u8>>;
 enum Done {
     Written(String, Vec<u8>),
     Renamed(String, String),
+    Removed(String),
     Synced,
 }
 
@@ -48,6 +49,9 @@ fn happen(names: &mut Names, done: &Done) {
                 names.insert(to.clone(), content);
             }
         }
+        Done::Removed(name) => {
+            names.remove(name);
+        }
         Done::Synced => {}
     }
 }
@@ -71,6 +75,10 @@ impl Files for &Memory {
     }
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         self.note(Done::Renamed(from.to_owned(), to.to_owned()));
+        Ok(())
+    }
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.note(Done::Removed(name.to_owned()));
         Ok(())
     }
     fn sync(&self) -> io::Result<()> {
@@ -197,4 +205,38 @@ fn c65_c66_c67_every_cut_of_saving_and_migrating_leaves_old_or_new() {
         "states: {} of settings saved and migrated",
         a + b + c + d + e + f + g
     );
+}
+
+#[test]
+fn every_cut_of_starting_over_leaves_old_or_new() {
+    let form_1 = FORM_1.replace("recorder-1", "one").into_bytes();
+    let start = Names::from([("current.toml".to_owned(), form_1)]);
+    let memory = Memory::of(&start);
+    boot(&memory);
+    save(&memory, "two");
+    save(&memory, "three");
+    let before = memory.names.borrow().clone();
+    let again = Memory::of(&before);
+    let mut settings = Settings::default();
+    settings.system.hostname = "new".parse().unwrap();
+    Store::new(&again).start_over(&settings).unwrap();
+    let states = after_cuts(&before, &again.done.borrow());
+    for state in &states {
+        let found = host(state);
+        assert!(
+            ["three", "new"].contains(&found.as_str()),
+            "{found}: {state:?}"
+        );
+        // Once more, whatever the cut left.
+        let memory = Memory::of(state);
+        Store::new(&memory).start_over(&settings).unwrap();
+        let names = memory.names.borrow();
+        assert_eq!(host(&names), "new");
+        assert!(
+            !names
+                .values()
+                .any(|text| String::from_utf8_lossy(text).contains("three"))
+        );
+    }
+    println!("states: {} of settings started over", states.len());
 }

@@ -1,18 +1,37 @@
-//! An installation's volumes and what their first blocks say about them.
+//! An installation's volumes, what their first blocks say about them, and what the installation says
+//! of itself. Nothing is mounted, nothing is written, no array is started.
+
+mod arrays;
+pub mod command;
+mod facts;
+pub mod slot;
 
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use vigie_disk::ext4::{Health, Superblock};
-use vigie_disk::md;
 use vigie_disk::probe::{Kind, probe};
 use vigie_disk::sysfs::{KernelPartition, Sysfs, node};
 use vigie_disk::{BlockDevice, Bytes, KernelDevice};
 use vigie_installer::layout::Purpose;
 use vigie_update::{BootState, Slot, SlotState, esp};
 
+pub use arrays::{ArrayFacts, Arrays};
+pub use facts::{Facts, SlotSays, UPDATES};
+
+/// Everything of ours on a machine.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Inventory {
+    /// The installations.
+    pub installations: Vec<Installation>,
+    /// Volumes on other disks that no installation knows, such as recordings of another machine.
+    pub others: Vec<Volume>,
+    /// The md arrays under all of these.
+    pub arrays: Vec<ArrayFacts>,
+}
+
 /// One installation: a disk with our partitions.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Installation {
     /// The disk's device node.
     pub disk: PathBuf,
@@ -21,7 +40,10 @@ pub struct Installation {
     pub array: Option<String>,
     /// What GRUB will do, where the boot state can be read.
     pub boot: Option<Boot>,
-    /// The volumes, in the order of their numbers.
+    /// What it says of itself; nothing until that was asked for.
+    #[serde(flatten)]
+    pub facts: Facts,
+    /// The volumes, in the order of their numbers; then those on other disks that are its own.
     pub volumes: Vec<Volume>,
 }
 
@@ -45,6 +67,9 @@ pub struct Volume {
     pub node: PathBuf,
     /// Its size.
     pub size: Bytes,
+    /// The id of the array that it is a member of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub array: Option<String>,
     /// What is in it.
     #[serde(flatten)]
     pub content: Content,
@@ -95,15 +120,143 @@ pub fn open_kernel(path: &Path) -> vigie_disk::Result<Box<dyn BlockDevice>> {
     Ok(Box::new(KernelDevice::open_read_only(path)?))
 }
 
-/// All installations on a machine.
+/// All installations on a machine, without what they say of themselves.
 pub fn find(sysfs: &Sysfs, open: Open) -> Vec<Installation> {
+    let disks = disks(sysfs);
+    let machine = Machine::new(sysfs, &disks, open);
+    machine.installations(&disks)
+}
+
+/// Everything of ours on a machine, and what it says of itself. `serial` is the machine's serial
+/// number.
+pub fn inventory(sysfs: &Sysfs, open: Open, serial: Option<&str>) -> Inventory {
+    let disks = disks(sysfs);
+    let machine = Machine::new(sysfs, &disks, open);
+    let mut installations = machine.installations(&disks);
+    for one in &mut installations {
+        one.facts = facts::of(one, &machine, serial);
+    }
+    let is_other = |ours: &[(Purpose, KernelPartition)]| !is_installation(ours);
+    let mut others = Vec::new();
+    for (_, ours) in disks.iter().filter(|(_, ours)| is_other(ours)) {
+        for volume in ours.iter().map(|part| machine.volume(part)) {
+            let owners = owners(&volume, &mut installations);
+            if owners.is_empty() {
+                others.push(volume);
+                continue;
+            }
+            for installation in owners {
+                installation.volumes.push(volume.clone());
+            }
+        }
+    }
+    Inventory {
+        installations,
+        others,
+        arrays: machine.arrays.facts(open),
+    }
+}
+
+/// The installation whose settings list a volume, as it is found on each of its disks. Where several
+/// list it, as when a disk was copied, it is nobody's.
+fn owners<'a>(volume: &Volume, all: &'a mut [Installation]) -> Vec<&'a mut Installation> {
+    let Content::Ext4 { superblock } = &volume.content else {
+        return Vec::new();
+    };
+    let lists = |one: &Installation| one.facts.data.contains(&superblock.uuid);
+    let mut owners: Vec<_> = all.iter_mut().filter(|one| lists(one)).collect();
+    let mirrors = |one: &Installation| one.array.is_some() && one.array == owners[0].array;
+    if owners.len() > 1 && !owners.iter().all(|one| mirrors(one)) {
+        owners.clear();
+    }
+    owners
+}
+
+type Ours = Vec<(Purpose, KernelPartition)>;
+
+/// The disks that have partitions of ours.
+fn disks(sysfs: &Sysfs) -> Vec<(String, Ours)> {
     let disks = sysfs.disks().into_iter();
-    disks
-        .filter_map(|disk| {
-            let ours = ours(sysfs.partitions(&disk));
-            is_installation(&ours).then(|| look(&disk, &ours, open))
-        })
-        .collect()
+    let with = disks.map(|disk| {
+        let ours = ours(sysfs.partitions(&disk));
+        (disk, ours)
+    });
+    with.filter(|(_, ours)| !ours.is_empty()).collect()
+}
+
+/// How this machine's volumes are read.
+struct Machine<'a> {
+    sysfs: &'a Sysfs,
+    arrays: Arrays,
+    open: Open<'a>,
+}
+
+impl<'a> Machine<'a> {
+    fn new(sysfs: &'a Sysfs, disks: &[(String, Ours)], open: Open<'a>) -> Self {
+        let parts = disks.iter().flat_map(|(_, ours)| ours);
+        // Neither is ever a member.
+        let may = parts.filter(|(purpose, _)| !matches!(purpose, Purpose::BiosBoot | Purpose::Esp));
+        let arrays = Arrays::read(may.map(|(_, part)| part.node.as_path()), open);
+        Self {
+            sysfs,
+            arrays,
+            open,
+        }
+    }
+
+    fn installations(&self, disks: &[(String, Ours)]) -> Vec<Installation> {
+        let installed = disks.iter().filter(|(_, ours)| is_installation(ours));
+        installed
+            .map(|(disk, ours)| self.look(disk, ours))
+            .collect()
+    }
+
+    fn look(&self, disk: &str, ours: &Ours) -> Installation {
+        let node_of = |wanted| ours.iter().find(|(purpose, _)| *purpose == wanted);
+        let boot_state = node_of(Purpose::Esp).and_then(|(_, partition)| {
+            let device = (self.open)(&partition.node).ok()?;
+            esp::load(device.as_ref()).ok()
+        });
+        let array = node_of(Purpose::State).and_then(|(_, part)| self.arrays.id_of(&part.node));
+        Installation {
+            disk: node(disk),
+            array: array.map(str::to_owned),
+            boot: boot_state.as_ref().map(boot),
+            facts: Facts::default(),
+            volumes: ours.iter().map(|part| self.volume(part)).collect(),
+        }
+    }
+
+    fn volume(&self, (purpose, partition): &(Purpose, KernelPartition)) -> Volume {
+        let array = self.arrays.id_of(&partition.node).map(str::to_owned);
+        let node = partition.node.clone();
+        let content = match self.device(&node, array.as_deref(), *purpose) {
+            Ok(device) => content(*purpose, device.as_ref()),
+            Err(error) => Content::Unreadable { error },
+        };
+        Volume {
+            name: *purpose,
+            node,
+            size: partition.size,
+            array,
+            content,
+        }
+    }
+
+    /// What is in a volume. Firmware and GRUB read a slot from its own disk, and so do we.
+    fn device(
+        &self,
+        node: &Path,
+        array: Option<&str>,
+        purpose: Purpose,
+    ) -> Result<Box<dyn BlockDevice>, String> {
+        match array {
+            Some(id) if purpose.is_read_by_linux_alone() => {
+                self.arrays.open(id, self.sysfs, self.open)
+            }
+            _ => (self.open)(node).map_err(|error| error.to_string()),
+        }
+    }
 }
 
 /// The partitions that have a name of ours.
@@ -122,32 +275,6 @@ fn is_installation(ours: &[(Purpose, KernelPartition)]) -> bool {
         .all(|needed| ours.iter().any(|(purpose, _)| purpose == needed))
 }
 
-fn look(disk: &str, ours: &[(Purpose, KernelPartition)], open: Open) -> Installation {
-    let volume = |(purpose, partition): &(Purpose, KernelPartition)| Volume {
-        name: *purpose,
-        node: partition.node.clone(),
-        size: partition.size,
-        content: content(*purpose, open(&partition.node)),
-    };
-    let esp = ours.iter().find(|(purpose, _)| *purpose == Purpose::Esp);
-    let state = esp.and_then(|(_, partition)| {
-        let device = open(&partition.node).ok()?;
-        esp::load(device.as_ref()).ok()
-    });
-    let part = ours.iter().find(|(purpose, _)| *purpose == Purpose::State);
-    let array = part.and_then(|(_, partition)| {
-        let device = open(&partition.node).ok()?;
-        let superblock = md::Superblock::read(device.as_ref()).ok()??;
-        Some(superblock.uuid.to_string())
-    });
-    Installation {
-        disk: node(disk),
-        array,
-        boot: state.as_ref().map(boot),
-        volumes: ours.iter().map(volume).collect(),
-    }
-}
-
 fn boot(state: &BootState) -> Boot {
     Boot {
         first: state.first,
@@ -157,24 +284,13 @@ fn boot(state: &BootState) -> Boot {
 }
 
 /// Looks at a volume, expecting what its purpose wants there.
-fn content(purpose: Purpose, device: vigie_disk::Result<Box<dyn BlockDevice>>) -> Content {
-    let device = match device {
-        Ok(device) => device,
-        Err(error) => {
-            let error = error.to_string();
-            return Content::Unreadable { error };
-        }
-    };
-    let has = |kind: Kind| {
-        probe(device.as_ref())
-            .iter()
-            .any(|found| found.kind == kind)
-    };
+fn content(purpose: Purpose, device: &dyn BlockDevice) -> Content {
+    let has = |kind: Kind| probe(device).iter().any(|found| found.kind == kind);
     match purpose {
         Purpose::BiosBoot => Content::Unmarked,
         Purpose::Esp if has(Kind::Fat) => Content::Fat,
         Purpose::Boot(_) | Purpose::System(_) if has(Kind::Squashfs) => Content::Image,
-        Purpose::State | Purpose::Data(_) => match Superblock::read(device.as_ref()) {
+        Purpose::State | Purpose::Data(_) => match Superblock::read(device) {
             Ok(Some(superblock)) => Content::Ext4 { superblock },
             Ok(None) => Content::Missing,
             Err(error) => Content::Unreadable {

@@ -1,0 +1,132 @@
+//! Why an action is not done. Nothing was changed then.
+
+use std::path::PathBuf;
+
+use vigie_disk::Bytes;
+use vigie_settings::Language;
+use vigie_update::{Slot, Version};
+
+use crate::message::Message;
+use crate::volumes::slot::Wholeness;
+
+/// Why an action is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.message().to(Language::En))]
+pub enum Refusal {
+    /// This system runs from an installation, not from a medium.
+    Installed,
+    /// No installation was found.
+    NoInstallation,
+    /// Which installation is meant is open; these disks have one.
+    Several(Vec<PathBuf>),
+    /// There is no installation on this disk; these have one.
+    NoDisk(PathBuf, Vec<PathBuf>),
+    /// The medium is of another major version than the installation.
+    OtherMajor {
+        /// The medium's version.
+        medium: Version,
+        /// The installation's.
+        installation: Version,
+    },
+    /// A system of a newer form of settings has saved some that this medium does not know.
+    NewerSettings {
+        /// Their form.
+        form: u32,
+    },
+    /// The password has fewer characters than this.
+    TooShort(usize),
+    /// The password is guessed easily, and nobody has said to take it all the same.
+    Weak,
+    /// What was read as a password is none: it has several lines, or is no text.
+    NoPassword,
+    /// The slot to go back to is not whole.
+    NotWhole(Slot, Wholeness),
+    /// What was typed to confirm names neither the host nor the serial number.
+    NotConfirmed,
+    /// The installation has neither a host name nor a serial number that could be typed, and no disk
+    /// was named.
+    Nameless,
+    /// There is not enough room.
+    NoSpace {
+        /// What is needed.
+        needed: Bytes,
+        /// What is free.
+        free: Bytes,
+        /// Where.
+        place: PathBuf,
+    },
+    /// The stick takes no file as long as this one.
+    TooLong(PathBuf),
+    /// There is something already where this was to be written.
+    Exists(PathBuf),
+    /// Nothing was found that was asked for.
+    NothingFound,
+    /// The word is no time.
+    NoTime(String),
+    /// The installation has no such data volume; these it has.
+    NoVolume(String, Vec<String>),
+}
+
+impl Refusal {
+    /// In words.
+    #[must_use]
+    pub fn message(&self) -> Message {
+        match self {
+            Self::Installed => Message::new("refused.installed"),
+            Self::NoInstallation => Message::new("refused.no-installation"),
+            Self::Several(disks) => Message::new("refused.several").with("disks", list(disks)),
+            Self::NoDisk(disk, disks) => Message::new("refused.no-disk")
+                .with("disk", disk.display())
+                .with("disks", list(disks)),
+            Self::OtherMajor {
+                medium,
+                installation,
+            } => Message::new("refused.other-major")
+                .with("medium", medium)
+                .with("installation", installation)
+                .with("major", installation.major()),
+            Self::NewerSettings { form } => {
+                Message::new("refused.newer-settings").with("form", form)
+            }
+            Self::TooShort(least) => Message::new("refused.too-short").with("least", least),
+            Self::Weak => Message::new("refused.weak"),
+            Self::NoPassword => Message::new("refused.no-password"),
+            Self::NotWhole(slot, how) => Message::new("refused.not-whole")
+                .with("slot", slot)
+                .and("how", wholeness(how)),
+            Self::NotConfirmed => Message::new("refused.not-confirmed"),
+            Self::Nameless => Message::new("refused.nameless"),
+            Self::NoSpace {
+                needed,
+                free,
+                place,
+            } => Message::new("refused.no-space")
+                .with("needed", needed)
+                .with("free", free)
+                .with("place", place.display()),
+            Self::TooLong(path) => Message::new("refused.too-long").with("path", path.display()),
+            Self::Exists(path) => Message::new("refused.exists").with("path", path.display()),
+            Self::NothingFound => Message::new("refused.nothing-found"),
+            Self::NoTime(word) => Message::new("refused.no-time").with("word", word),
+            Self::NoVolume(name, names) => Message::new("refused.no-volume")
+                .with("name", name)
+                .with("names", names.join(", ")),
+        }
+    }
+}
+
+/// Whether a slot is whole, in words.
+#[must_use]
+pub fn wholeness(how: &Wholeness) -> Message {
+    match how {
+        Wholeness::Intact => Message::new("verity.intact"),
+        Wholeness::Damaged { at } => Message::new("verity.damaged").with("at", at.get()),
+        Wholeness::Empty => Message::new("verity.empty"),
+        Wholeness::Unknown { why } => Message::new("verity.unknown").with("why", why),
+    }
+}
+
+fn list(disks: &[PathBuf]) -> String {
+    let disks = disks.iter().map(|disk| disk.display().to_string());
+    disks.collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,136 @@
+//! `vigie-recovery reset`.
+
+use std::io::{self, BufRead, IsTerminal, Read, Write};
+
+use anyhow::{Context, Result};
+use serde_json::json;
+use vigie_disk::KernelDevice;
+use vigie_disk::md::Superblock;
+use vigie_installer::Ids;
+use vigie_installer::toolbox::HostTools;
+use vigie_settings::Language;
+
+use super::{Data, Plan, Scope, confirm, make, plan, settings};
+use crate::audit::{self, Entry};
+use crate::check::array::{self, Started};
+use crate::message::Message;
+use crate::site::{Site, Which};
+use crate::tell::{Tell, exit};
+
+/// Resets an installation: it begins with the settings of a new appliance.
+#[derive(clap::Args, Debug)]
+pub struct Arguments {
+    /// What: the settings, or all (recordings are erased, too).
+    pub scope: Scope,
+    #[command(flatten)]
+    which: Which,
+    /// For scripts: the host name or serial number of the installation, in place of typing it.
+    #[arg(long)]
+    confirm: Option<String>,
+    /// Print JSON lines.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs it; the exit code.
+pub fn run(arguments: &Arguments, language: Language) -> u8 {
+    let mut tell = Tell::new(arguments.json, language);
+    let outcome = act(arguments, &mut tell);
+    outcome.unwrap_or_else(|error| tell.failed(&error))
+}
+
+fn act(arguments: &Arguments, tell: &mut Tell) -> Result<u8> {
+    let from_person = arguments.confirm.is_none();
+    if from_person && (arguments.json || !io::stdin().is_terminal()) {
+        tell.warn(&Message::new("reset.needs-confirm"));
+        return Ok(exit::USAGE);
+    }
+    let site = Site::open(&arguments.which, true)?;
+    let plan = plan(arguments.scope, &site.installation);
+    before(&site, &plan, tell);
+    let typed = match &arguments.confirm {
+        Some(typed) => typed.clone(),
+        None => ask(tell.language)?,
+    };
+    confirm(
+        &typed,
+        &site.installation.facts,
+        arguments.which.disk.as_deref(),
+    )?;
+    let ids = Ids::random();
+    // What may refuse does so before anything is changed.
+    let mut opened = Vec::new();
+    if plan.scope == Scope::All {
+        for data in &plan.data {
+            opened.push(open(&site, data)?);
+        }
+    }
+    let state = site.state()?;
+    if state.mended {
+        tell.say("mended", &Message::new("act.mended"));
+    }
+    settings(state.folder(), &plan, &ids, site.running())?;
+    let entry = Entry::now("reset", plan.scope.name(), Some(site.medium.to_string()));
+    if let Err(error) = audit::append(state.folder(), &entry) {
+        tell.warn(&Message::new("act.not-logged").with("error", format!("{error:#}")));
+    }
+    drop(state);
+    for (data, opened) in plan.data.iter().zip(&mut opened) {
+        let name = data.purpose.name();
+        tell.say("making", &Message::new("reset.making").with("name", name));
+        let member = opened.member.as_ref();
+        make(data, member, &ids, &HostTools, &mut opened.device)?;
+    }
+    tell.say("done", &Message::new("reset.done"));
+    Ok(exit::DONE)
+}
+
+/// A data volume, opened alone for writing.
+struct Opened {
+    device: KernelDevice,
+    member: Option<Superblock>,
+    _array: Option<Started<'static>>,
+}
+
+fn open(site: &Site, data: &Data) -> Result<Opened> {
+    let member = Superblock::read(&KernelDevice::open_read_only(&data.node)?)?;
+    let started = array::of_member(&HostTools, &site.sysfs, &data.node, true)?;
+    let path = started.as_ref().map_or(&data.node, |array| &array.device);
+    let device = KernelDevice::open_exclusive(path)
+        .with_context(|| format!("opening {}", data.purpose.name()))?;
+    Ok(Opened {
+        device,
+        member,
+        _array: started,
+    })
+}
+
+/// Says what will be done.
+fn before(site: &Site, plan: &Plan, tell: &mut Tell) {
+    let names = plan.data.iter().map(|data| {
+        let node = data.node.display();
+        format!("{} ({node})", data.purpose.name())
+    });
+    let names = names.collect::<Vec<_>>().join(", ");
+    let message = match plan.scope {
+        Scope::Settings => Message::new("reset.settings"),
+        Scope::All => Message::new("reset.all").with("volumes", &names),
+    };
+    let message = message
+        .with("host", site.host())
+        .with("disk", site.installation.disk.display());
+    tell.with(
+        "plan",
+        &message,
+        json!({"scope": plan.scope.name(), "volumes": names}),
+    );
+}
+
+/// Asks for the name.
+fn ask(language: Language) -> Result<String> {
+    print!("{}", Message::new("reset.ask").to(language));
+    io::stdout().flush()?;
+    let mut typed = String::new();
+    io::stdin().lock().take(300).read_line(&mut typed)?;
+    Ok(typed)
+}

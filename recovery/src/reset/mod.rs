@@ -1,0 +1,245 @@
+//! Factory reset: the settings alone, or settings and recordings. The system stays.
+//!
+//! The settings begin anew first, in one rename ([`vigie_settings::Store::start_over`]); they list
+//! the data volumes, those to be made with their new ids. Then each data volume is made anew, as the
+//! installer makes it. A power cut leaves the old appliance or a new one, some of whose data volumes
+//! may not be there; doing it again finishes it.
+
+pub mod command;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use vigie_disk::md::{self, Level};
+use vigie_disk::{BlockDevice, Bytes};
+use vigie_installer::Ids;
+use vigie_installer::execute::ext4::{self, Making};
+use vigie_installer::execute::striped;
+use vigie_installer::layout::Purpose;
+use vigie_installer::toolbox::Toolbox;
+use vigie_settings::{Settings, Store};
+use vigie_update::Version;
+use vigie_update::appliance::licensed_major;
+
+use crate::refusal::Refusal;
+use crate::volumes::{Content, Facts, Installation, Volume};
+
+/// What is reset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Scope {
+    /// The settings; recordings stay.
+    Settings,
+    /// Settings and recordings.
+    All,
+}
+
+impl Scope {
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Settings => "settings",
+            Self::All => "all",
+        }
+    }
+}
+
+/// A data volume of the installation; members of one array are one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Data {
+    /// Its name.
+    pub purpose: Purpose,
+    /// The partition, or the first member of its array.
+    pub node: PathBuf,
+    /// The id of its array.
+    pub array: Option<String>,
+    /// The id of the file system that is on it.
+    pub uuid: Option<String>,
+}
+
+/// What a reset does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// What is reset.
+    pub scope: Scope,
+    /// The installation's data volumes.
+    pub data: Vec<Data>,
+}
+
+/// What a reset of an installation does. Nothing on other disks is touched that is not known to be
+/// its own.
+#[must_use]
+pub fn plan(scope: Scope, installation: &Installation) -> Plan {
+    let mut data: Vec<Data> = Vec::new();
+    let volumes = installation.volumes.iter();
+    for volume in volumes.filter(|one| one.name.is_data()) {
+        let known = |one: &Data| one.array.is_some() && one.array == volume.array;
+        if !data.iter().any(known) {
+            data.push(Data {
+                purpose: volume.name,
+                node: volume.node.clone(),
+                array: volume.array.clone(),
+                uuid: uuid(volume),
+            });
+        }
+    }
+    Plan { scope, data }
+}
+
+fn uuid(volume: &Volume) -> Option<String> {
+    match &volume.content {
+        Content::Ext4 { superblock } => Some(superblock.uuid.clone()),
+        _ => None,
+    }
+}
+
+/// Whether a person has typed what names the installation: its host name or serial number, letter
+/// by letter but for capitals. Where neither is known, the disk that was named.
+///
+/// # Errors
+/// [`Refusal::NotConfirmed`], [`Refusal::Nameless`].
+pub fn confirm(typed: &str, facts: &Facts, disk: Option<&Path>) -> Result<(), Refusal> {
+    let names: Vec<String> = [&facts.host, &facts.serial]
+        .into_iter()
+        .flatten()
+        .cloned()
+        .collect();
+    let names = match (&names[..], disk) {
+        ([], None) => return Err(Refusal::Nameless),
+        ([], Some(disk)) => vec![disk.display().to_string()],
+        _ => names,
+    };
+    let same = |name: &String| name.trim().eq_ignore_ascii_case(typed.trim());
+    match names.iter().any(same) {
+        true => Ok(()),
+        false => Err(Refusal::NotConfirmed),
+    }
+}
+
+/// The settings begin anew, on a state volume whose root is the folder `state`: those of a new
+/// appliance, with its data volumes and as many major versions as its licence allows. `ids` is where
+/// new file systems have their ids from, `running` the version of the installation.
+///
+/// # Errors
+/// The volume cannot be written to.
+pub fn settings(state: &Path, plan: &Plan, ids: &Ids, running: Version) -> Result<()> {
+    let store = Store::on_state_volume(state);
+    let loaded = store.load();
+    // Beginning anew buys no licence.
+    let licence_major = licensed_major(&loaded, false, running);
+    let old = loaded.settings.volumes;
+    let volumes = match plan.scope {
+        // Damaged settings list nothing; what is there is mounted again.
+        Scope::Settings if !old.is_empty() => old,
+        scope => listed(plan, scope, &old, ids)?,
+    };
+    let mut settings = Settings {
+        volumes,
+        ..Settings::default()
+    };
+    settings.update.licence_major = licence_major;
+    store
+        .start_over(&settings)
+        .context("resetting the settings")
+}
+
+/// The data volumes as settings list them; a volume keeps the name that a person gave it.
+fn listed(
+    plan: &Plan,
+    scope: Scope,
+    old: &[vigie_settings::Volume],
+    ids: &Ids,
+) -> Result<Vec<vigie_settings::Volume>> {
+    let mut volumes = Vec::new();
+    for one in &plan.data {
+        let name = one.purpose.name();
+        let uuid = match scope {
+            Scope::All => ext4::uuid(ids, one.purpose).to_string(),
+            Scope::Settings => match &one.uuid {
+                Some(uuid) => uuid.clone(),
+                None => continue,
+            },
+        };
+        let is =
+            |volume: &&vigie_settings::Volume| Some(volume.uuid.as_str()) == one.uuid.as_deref();
+        volumes.push(match old.iter().find(is) {
+            Some(known) => vigie_settings::Volume {
+                uuid: uuid.parse()?,
+                ..known.clone()
+            },
+            None => vigie_settings::Volume {
+                uuid: uuid.parse()?,
+                mount: format!("/srv/{name}").parse()?,
+                name: name.parse()?,
+            },
+        });
+    }
+    Ok(volumes)
+}
+
+/// Makes a data volume anew. `member` is the superblock of a member of its array.
+///
+/// # Errors
+/// mke2fs failed, or the device cannot be written to.
+pub fn make(
+    data: &Data,
+    member: Option<&md::Superblock>,
+    ids: &Ids,
+    tools: &dyn Toolbox,
+    device: &mut dyn BlockDevice,
+) -> Result<()> {
+    let doing = || format!("making {} anew", data.purpose.name());
+    let scratch = tempfile::tempdir().context("making a folder for volumes in the making")?;
+    let stripes =
+        member.and_then(|one| striped(Level::of_md(one.level)?, one.chunk, one.raid_disks));
+    // Of the old file system nothing is found any more, wherever the power is cut from here on.
+    device
+        .zero(Bytes::ZERO, Bytes::kib(64).min(device.size()))
+        .with_context(doing)?;
+    device.flush().with_context(doing)?;
+    let making = Making {
+        tools,
+        ids,
+        scratch: scratch.path(),
+    };
+    ext4::write_data(&making, data.purpose, stripes, device).with_context(doing)?;
+    device.flush().with_context(doing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(host: Option<&str>, serial: Option<&str>) -> Facts {
+        Facts {
+            host: host.map(str::to_owned),
+            serial: serial.map(str::to_owned),
+            ..Facts::default()
+        }
+    }
+
+    #[test]
+    fn a_name_is_typed_to_confirm() {
+        let disk = Path::new("/dev/sda");
+        let both = facts(Some("hall"), Some("SN-77"));
+        for (typed, facts, disk, expected) in [
+            ("hall", &both, None, Ok(())),
+            (" Hall\n", &both, None, Ok(())),
+            ("sn-77", &both, None, Ok(())),
+            ("hal", &both, None, Err(Refusal::NotConfirmed)),
+            ("", &both, None, Err(Refusal::NotConfirmed)),
+            ("yes", &both, Some(disk), Err(Refusal::NotConfirmed)),
+            ("/dev/sda", &both, Some(disk), Err(Refusal::NotConfirmed)),
+            ("", &facts(None, None), None, Err(Refusal::Nameless)),
+            ("/dev/sda", &facts(None, None), Some(disk), Ok(())),
+            (
+                "",
+                &facts(None, None),
+                Some(disk),
+                Err(Refusal::NotConfirmed),
+            ),
+        ] {
+            assert_eq!(confirm(typed, facts, disk), expected, "{typed:?}");
+        }
+    }
+}

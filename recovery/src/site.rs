@@ -1,0 +1,128 @@
+//! The installation that an action is about, on the machine that runs this.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use vigie_disk::sysfs::Sysfs;
+use vigie_installer::toolbox::HostTools;
+use vigie_update::Version;
+use vigie_update::apply::target::Appliance;
+use vigie_update::machine::Machine;
+use vigie_update::running::{BOOT_JSON, Mode, Running};
+
+use crate::choose::choose;
+use crate::guard::guard;
+use crate::refusal::Refusal;
+use crate::state::State;
+use crate::stop;
+use crate::volumes::{self, Installation, Inventory};
+
+/// Which installation, and whether this medium may work on it.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Which {
+    /// The system disk of the installation, where there are several.
+    #[arg(long)]
+    pub disk: Option<PathBuf>,
+    /// For experts: also where the medium is of another major version than the installation.
+    #[arg(long)]
+    pub other_version: bool,
+}
+
+/// An installation, seen from the medium.
+pub struct Site {
+    /// The disks of the machine.
+    pub sysfs: Sysfs,
+    /// Everything of ours on them.
+    pub inventory: Inventory,
+    /// The installation.
+    pub installation: Installation,
+    /// The version of the medium.
+    pub medium: Version,
+}
+
+impl Site {
+    /// Finds the installation. With `writes` the medium must be of its major version.
+    ///
+    /// # Errors
+    /// A [`Refusal`]; this is neither an appliance nor a medium.
+    pub fn open(which: &Which, writes: bool) -> Result<Self> {
+        if Running::load(Path::new(BOOT_JSON))?.mode != Mode::Live {
+            return Err(Refusal::Installed.into());
+        }
+        let sysfs = Sysfs::default();
+        let medium = medium_version()?;
+        let serial = machine_serial();
+        let inventory = volumes::inventory(&sysfs, &volumes::open_kernel, serial.as_deref());
+        let installation = choose(&inventory.installations, which.disk.as_deref())?.clone();
+        if writes {
+            guard(medium, installation.version(), which.other_version)?;
+        }
+        Ok(Self {
+            sysfs,
+            inventory,
+            installation,
+            medium,
+        })
+    }
+
+    /// The disks of the installation, as the updater sees those it runs on.
+    #[must_use]
+    pub fn appliance(&self, state: Option<PathBuf>) -> Appliance {
+        let running = Running {
+            mode: Mode::Installed,
+            slot: None,
+            disk: Some(self.installation.disk.clone()),
+            state_device: state,
+            medium: None,
+        };
+        Appliance::new(running, self.sysfs.clone())
+    }
+
+    /// The device of its state volume; an array is started where it does not run.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn state_device(&self) -> Result<PathBuf> {
+        Ok(self.appliance(None).device("state")?)
+    }
+
+    /// Its state volume, mounted; from now on no signal keeps it from being unmounted.
+    ///
+    /// # Errors
+    /// It needs a repair.
+    pub fn state(&self) -> Result<State> {
+        let device = self.state_device()?;
+        stop::hold_off();
+        State::open(&device, &HostTools)
+    }
+
+    /// Its version; that of the medium where nobody knows it.
+    #[must_use]
+    pub fn running(&self) -> Version {
+        self.installation.version().unwrap_or(self.medium)
+    }
+
+    /// Its host name; the default one where nobody knows it.
+    #[must_use]
+    pub fn host(&self) -> String {
+        let host = self.installation.facts.host.clone();
+        host.unwrap_or_else(|| vigie_settings::HostName::default().to_string())
+    }
+}
+
+/// The version of the medium.
+///
+/// # Errors
+/// Its description cannot be read.
+pub fn medium_version() -> Result<Version> {
+    let machine = Machine::load(Path::new("/"));
+    Ok(machine
+        .context("reading the version of this system")?
+        .version)
+}
+
+/// The serial number on the label of this machine, where its maker wrote it into the firmware.
+#[must_use]
+pub fn machine_serial() -> Option<String> {
+    vigie_machine::Machine::this().dmi.serial
+}
