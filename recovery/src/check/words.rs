@@ -28,6 +28,7 @@ mod tests {
             include_str!("report.rs"),
             include_str!("verdict.rs"),
             include_str!("show.rs"),
+            include_str!("told.rs"),
             include_str!("command.rs"),
         ]
         .concat();
@@ -36,7 +37,8 @@ mod tests {
             assert!(sources.contains(&format!("\"{key}\"")), "{key} is not used");
         }
         let sections = [
-            "outcome.", "kind.", "step.", "verdict.", "reason.", "report.", "show.", "check.",
+            "outcome.", "kind.", "step.", "verdict.", "reason.", "report.", "show.", "told.",
+            "check.",
         ];
         let is_key = |word: &&str| {
             let lower = |c: char| c.is_ascii_lowercase() || c == '.' || c == '-';
