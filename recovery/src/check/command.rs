@@ -121,6 +121,9 @@ pub fn run(arguments: &Arguments, language: Language) -> Result<u8> {
         wait: arguments.wait,
     };
     let mut show = Show::fitting(std::io::stdout(), arguments.json, language, stop()?);
+    if arguments.tell && !arguments.json {
+        show = show.only_what_matters();
+    }
     if mode == Mode::Repair && !arguments.json {
         show.line(&say("show.do-not-interrupt", &[], language));
     }
@@ -338,7 +341,7 @@ fn summary(json: bool, report: &Report, code: u8, language: Language, show: &mut
         ("bad", bad.to_string()),
         ("unknown", unknown.to_string()),
     ];
-    show.line(&say("check.summary", &values, language));
+    show.aside(say("check.summary", &values, language));
 }
 
 /// Says why nothing is checked; the exit code.

@@ -13,6 +13,7 @@ use vigie_settings::Language;
 use super::ladder::Step;
 use super::report::{VolumeReport, step_words};
 use super::run::{Going, Watch as WatchRun};
+use super::verdict::Verdict;
 use super::volume::{Volume, Watch};
 use super::words::say;
 
@@ -40,6 +41,8 @@ pub struct Show<W> {
     name: String,
     /// How many times ten seconds an array was waited for.
     waited: Option<u64>,
+    /// Nothing is said of what is well and quick; until it is known, what is held back.
+    quiet: Option<Vec<String>>,
 }
 
 impl<W: Write> Show<W> {
@@ -66,6 +69,23 @@ impl<W: Write> Show<W> {
             told_stop: false,
             name: String::new(),
             waited: None,
+            quiet: None,
+        }
+    }
+
+    /// Says nothing of a volume that is clean and was checked in a moment: for a console on which
+    /// something else is going on. From the first thing that matters on all is said.
+    #[must_use]
+    pub fn only_what_matters(mut self) -> Self {
+        self.quiet = Some(Vec::new());
+        self
+    }
+
+    /// A line that is of interest where another is.
+    pub fn aside(&mut self, line: String) {
+        match &mut self.quiet {
+            Some(held) => held.push(line),
+            None => self.line(&line),
         }
     }
 
@@ -75,6 +95,9 @@ impl<W: Write> Show<W> {
             && let Some(bar) = bar.take()
         {
             bar.finish_and_clear();
+        }
+        for held in self.quiet.take().into_iter().flatten() {
+            let _ = writeln!(self.out, "{held}");
         }
         let _ = writeln!(self.out, "{line}").and_then(|()| self.out.flush());
     }
@@ -122,8 +145,9 @@ impl<W: Write> Show<W> {
         let fresh = last.is_some_and(|(step, known, at)| {
             step == going.step && known == pass && at.elapsed() < LINE_EVERY
         });
+        let quick = self.quiet.is_some() && going.seconds < SILENCE;
         // A step that has not said anything yet, or a pass of an instant, is no news.
-        if fresh || pass == 0 && going.seconds == 0 {
+        if fresh || quick || pass == 0 && going.seconds == 0 {
             return;
         }
         *last = Some((going.step, pass, Instant::now()));
@@ -204,7 +228,7 @@ impl<W: Write> Watch for Show<W> {
             ("name", volume.name.clone()),
             ("node", node),
         ];
-        self.line(&say("show.volume", &values, self.language));
+        self.aside(say("show.volume", &values, self.language));
     }
 
     fn waits(&mut self, percent: Option<u8>, seconds: u64) {
@@ -242,6 +266,9 @@ impl<W: Write> Watch for Show<W> {
                 without_output(&mut event);
                 self.json(&event);
             }
+            _ if report.verdict == Verdict::Clean => {
+                self.aside(report.lines(self.language).join("\n"));
+            }
             _ => self.line(&report.lines(self.language).join("\n")),
         }
     }
@@ -267,6 +294,7 @@ fn without_output(event: &mut Value) {
 mod tests {
     use super::*;
     use crate::check::progress::Meter;
+    use crate::check::verdict::Reason;
 
     fn going(step: Step, pass: u8, permille: u16, seconds: u64, silent_seconds: u64) -> Going {
         Going {
@@ -347,6 +375,34 @@ mod tests {
             (&result["verdict"], &result["name"]),
             (&json!("not-checked"), &json!("data-1"))
         );
+    }
+
+    #[test]
+    fn who_wants_only_what_matters_hears_nothing_of_a_clean_volume() {
+        let told = |verdict: Verdict, seconds: u64| {
+            let mut out = Vec::new();
+            let lines = Shown::Lines { last: None };
+            let show = Show::new(&mut out, lines, Language::En, Arc::default());
+            let mut show = show.only_what_matters();
+            let volume = Volume {
+                name: "data-1".to_owned(),
+                path: Ok("/dev/sda8".into()),
+            };
+            show.volume(1, 1, &volume);
+            show.goes(&going(Step::Preen, 1, 10, seconds, 0));
+            let mut report = VolumeReport::new(&volume, 0);
+            report.verdict = verdict;
+            show.ends(&report);
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(told(Verdict::Clean, 0), "");
+        let long = told(Verdict::Clean, 60);
+        assert!(long.starts_with("Volume 1 of 1: data-1"), "{long}");
+        assert!(long.contains("60 s") && long.contains(": clean"), "{long}");
+        let reason = Reason::FaultsLeft;
+        let bad = told(Verdict::Damaged { reason }, 0);
+        assert!(bad.starts_with("Volume 1 of 1: data-1"), "{bad}");
+        assert!(bad.contains("NOT CLEAN"), "{bad}");
     }
 
     #[test]
