@@ -2,7 +2,7 @@
 //! by an unprivileged user who can gain no privilege, gives the same bytes.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -83,7 +83,7 @@ impl Place {
             place.link(&sysroot()?, "toolchain")?;
             place.link(&cargo_home()?.join("registry"), "cargo/registry")?;
             for folder in ["source", "cache", "cargo"] {
-                give_folders_away(&place.root.join(folder))?;
+                give_away(&place.root.join(folder))?;
             }
             chown(&place.root, Some(NOBODY), Some(NOBODY))?;
         }
@@ -213,14 +213,31 @@ fn cargo_home() -> Result<PathBuf> {
         .context("neither CARGO_HOME nor HOME is set")
 }
 
-/// Folders change hands; files stay root's, as they may be links to the originals.
-fn give_folders_away(folder: &Path) -> Result<()> {
+/// Folders change hands; files stay root's, as they may be links to the originals. Those that only
+/// their owner may read become copies: to this user, cargo would have unpacked them as its own.
+fn give_away(folder: &Path) -> Result<()> {
+    const READ_BY_ALL: u32 = 0o004;
     chown(folder, Some(NOBODY), Some(NOBODY))?;
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            give_folders_away(&entry.path())?;
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            give_away(&entry.path())?;
+        } else if kind.is_file() && entry.metadata()?.mode() & READ_BY_ALL == 0 {
+            own_copy(&entry.path())?;
         }
     }
     Ok(())
+}
+
+fn own_copy(path: &Path) -> Result<()> {
+    let copying = || format!("copying {}", path.display());
+    let (bytes, mode) = (
+        fs::read(path).with_context(copying)?,
+        fs::metadata(path)?.permissions(),
+    );
+    fs::remove_file(path).with_context(copying)?;
+    fs::write(path, bytes).with_context(copying)?;
+    fs::set_permissions(path, mode)?;
+    chown(path, Some(NOBODY), Some(NOBODY)).with_context(copying)
 }
