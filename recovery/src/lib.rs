@@ -5,7 +5,7 @@
 //!
 //! Each action is a function over folders and devices that tests give it; its `command` finds these
 //! on the machine ([`site`]), asks and tells ([`tell`]). A medium of another major version is kept
-//! from changing anything ([`guard`]).
+//! from changing anything ([`guard`]). [`screen`] puts all of it into a menu for a person.
 
 pub mod audit;
 pub mod check;
@@ -19,6 +19,7 @@ pub mod password;
 pub mod refusal;
 pub mod reset;
 pub mod rollback;
+pub mod screen;
 pub mod site;
 pub mod state;
 mod stop;

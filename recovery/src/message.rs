@@ -1,4 +1,5 @@
-//! What an action says to a person, in English and French: `messages/act.*.toml`.
+//! What an action says to a person, in English and French: `messages/act.*.toml`; what the screen says:
+//! `messages/screen.*.toml`.
 
 use std::fmt::Display;
 use std::sync::LazyLock;
@@ -8,8 +9,14 @@ use vigie_settings::Language;
 
 static WORDS: LazyLock<Catalog> = LazyLock::new(|| {
     Catalog::new(
-        include_str!("messages/act.en.toml"),
-        include_str!("messages/act.fr.toml"),
+        concat!(
+            include_str!("messages/act.en.toml"),
+            include_str!("messages/screen.en.toml")
+        ),
+        concat!(
+            include_str!("messages/act.fr.toml"),
+            include_str!("messages/screen.fr.toml")
+        ),
     )
 });
 

@@ -85,7 +85,8 @@ fn history_of_ext4(superblock: &Superblock, language: Language) -> String {
     WORDS.say("ext4.history", &values, language)
 }
 
-fn of_array(array: &ArrayFacts, language: Language) -> String {
+/// An array that lacks a member.
+pub(crate) fn of_array(array: &ArrayFacts, language: Language) -> String {
     let missing: Vec<String> = array.missing.iter().map(usize::to_string).collect();
     let members = array.members.iter().map(|one| one.display().to_string());
     let values = [
@@ -105,7 +106,8 @@ fn of_array(array: &ArrayFacts, language: Language) -> String {
     line
 }
 
-fn of_volume(volume: &Volume, language: Language) -> String {
+/// A volume in a line.
+pub(crate) fn of_volume(volume: &Volume, language: Language) -> String {
     let name = volume.name.name();
     let node = volume.node.display();
     let size = volume.size.to_string();

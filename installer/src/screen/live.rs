@@ -1,17 +1,15 @@
 //! The running machine behind the screen.
 
 use std::fs;
-use std::path::Path;
-use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Result, anyhow};
 use vigie_machine::Port;
 use vigie_prompt::Secret;
 use vigie_settings::{Keymap, Language, PasswordHash};
 use yescrypt::{PasswordHasher, Yescrypt};
 
 use super::host::Host;
-use super::zones;
+use super::{text_console, zones};
 use crate::answers::{Action, Answers};
 use crate::inventory::{Inventory, Machine};
 use crate::payload::{Manifest, Payload};
@@ -22,10 +20,7 @@ use crate::report::frame::Frame;
 use crate::to_disk::install_to_disk;
 use crate::{HostTools, Ids};
 
-const KEYMAPS: &str = "/usr/share/keymaps";
 const ZONES: &str = "/usr/share/zoneinfo/zone.tab";
-/// Folders below the keymaps' are few; a loop of links must end.
-const DEEPEST: usize = 4;
 
 /// The machine that runs this.
 pub struct Live {
@@ -41,7 +36,7 @@ impl Live {
         Self {
             payload,
             frame: Frame::start(vigie_machine::Machine::this()),
-            text_console: is_text_console(),
+            text_console: text_console::is_text_console(),
             plain,
         }
     }
@@ -61,23 +56,11 @@ impl Host for Live {
     }
 
     fn keymaps(&self) -> Vec<String> {
-        let mut names = Vec::new();
-        collect_keymaps(Path::new(KEYMAPS), DEEPEST, &mut names);
-        names
+        text_console::keymaps()
     }
 
     fn load_keymap(&mut self, keymap: &Keymap) -> Result<()> {
-        // As systemd-vconsole-setup calls it: the console is in UTF-8 mode.
-        let output = Command::new("loadkeys")
-            .args(["-q", "-u", keymap.as_str()])
-            .stdin(Stdio::inherit())
-            .output()
-            .context("starting loadkeys")?;
-        if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stderr);
-            bail!("loadkeys {keymap}: {} ({})", said.trim(), output.status);
-        }
-        Ok(())
+        text_console::load_keymap(keymap)
     }
 
     fn ports(&self) -> &[Port] {
@@ -120,25 +103,6 @@ pub fn hash(password: &Secret) -> Result<PasswordHash> {
         .hash_password(password.expose().as_bytes())
         .map_err(|error| anyhow!("hashing the password: {error}"))?;
     Ok(hash.as_str().parse()?)
-}
-
-/// Whether standard input is a virtual console: /dev/tty and a number.
-fn is_text_console() -> bool {
-    let terminal = fs::read_link("/proc/self/fd/0").unwrap_or_default();
-    let name = terminal.to_string_lossy();
-    name.strip_prefix("/dev/tty")
-        .is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
-}
-
-fn collect_keymaps(folder: &Path, depth: usize, names: &mut Vec<String>) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if let Some((name, _)) = name.split_once(".kmap") {
-            names.push(name.to_owned());
-        } else if depth > 0 && entry.path().is_dir() {
-            collect_keymaps(&entry.path(), depth - 1, names);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 //! | [`draft`] | what was answered so far, and the [`Answers`](crate::Answers) that it makes: pure |
 //! | [`disks`], [`found`], [`levels`], [`zones`], [`keyboards`], [`password`] | what is offered: pure |
 //! | [`steps`] and below | each step as questions to a [`Prompter`] |
-//! | [`host`] | the machine, as a trait; [`live`] is the running one |
+//! | [`host`] | the machine, as a trait; [`live`] is the running one, [`text_console`] its keyboard |
 //!
 //! Invariants:
 //! 1. This module never touches a disk. It makes answers, and calls the library with them.
@@ -29,6 +29,7 @@ pub mod password;
 mod place;
 mod steps;
 mod storage;
+pub mod text_console;
 mod write;
 pub mod zones;
 

@@ -64,6 +64,23 @@ impl Files {
         Ok(Some(bytes))
     }
 
+    /// The names of the folders in the root, sorted; at most 1000, without lost+found. What cannot
+    /// be read is left out.
+    #[must_use]
+    pub fn folders(&self) -> Vec<String> {
+        const MOST: usize = 1000;
+        let entries = self.volume.read_dir("/").into_iter().flatten();
+        let mut names: Vec<String> = entries
+            .map_while(Result::ok)
+            .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+            .filter_map(|entry| Some(entry.file_name().as_str().ok()?.to_owned()))
+            .filter(|name| !matches!(name.as_str(), "." | ".." | "lost+found"))
+            .take(MOST)
+            .collect();
+        names.sort();
+        names
+    }
+
     /// The documents in the folder of the settings, for a [`vigie_settings::Store`].
     #[must_use]
     pub fn settings(&self) -> Documents<'_> {

@@ -293,7 +293,8 @@ const DEVICE_TIMEOUT: &str = "90s";
 /// Each data volume is wanted by the boot, which does not wait for it (with `wanted-by`, systemd
 /// orders nothing after the mount and takes no notice of `nofail`), and by its own device, so that
 /// one that comes after its time is mounted then. It is mounted only where our own check of it has
-/// ended well (`vigie-check@.service`); systemd's would start emergency.target for a damaged one.
+/// ended well (`vigie-check@.service`); the last field is 0, because systemd's own knows neither the five
+/// phases nor reports, and tells nobody.
 fn fstab(volumes: &[Volume]) -> String {
     let mut text = HEADER.to_owned();
     for Volume { name, uuid, mount } in volumes {

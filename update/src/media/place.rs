@@ -5,7 +5,7 @@ use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use vigie_disk::sysfs::{Sysfs, node};
@@ -35,6 +35,17 @@ impl FileSystem {
             Self::Ext4 => ("ext4", c"noload,errors=continue"),
             Self::Iso9660 => ("iso9660", c""),
             Self::Udf => ("udf", c""),
+        }
+    }
+
+    /// The same for one that is written to, where it is such a one. FAT knows no owners: what is
+    /// copied may be a backup with hashes of passwords, and is root's alone while it is mounted.
+    const fn for_writing(self) -> Option<(&'static str, &'static CStr)> {
+        match self {
+            Self::Vfat => Some(("vfat", c"utf8=1,errors=remount-ro,umask=077")),
+            Self::Exfat => Some(("exfat", c"errors=remount-ro,umask=077")),
+            Self::Ext4 => Some(("ext4", c"errors=remount-ro")),
+            Self::Iso9660 | Self::Udf => None,
         }
     }
 }
@@ -82,24 +93,54 @@ fn place(name: &str) -> PathBuf {
 /// # Errors
 /// The folder cannot be made; the kernel refuses.
 pub fn put(device: &Path, file_system: FileSystem, place: &Path) -> Result<()> {
+    let (kind, options) = file_system.kernel();
+    put_as(device, kind, FLAGS, options, place)
+}
+
+fn put_as(
+    device: &Path,
+    kind: &str,
+    flags: MountFlags,
+    options: &CStr,
+    place: &Path,
+) -> Result<()> {
     let mut folder = DirBuilder::new();
     folder
         .recursive(true)
         .mode(0o700)
         .create(place)
         .with_context(|| format!("making {}", place.display()))?;
-    let (kind, options) = file_system.kernel();
-    if let Err(error) = mount(device, place, kind, FLAGS, options) {
+    if let Err(error) = mount(device, place, kind, flags, options) {
         // What is left is an empty folder.
         let _ = fs::remove_dir(place);
         return Err(error).with_context(|| {
             format!(
-                "mounting {} as {kind}: it may be damaged; copy the package onto another one",
+                "mounting {} as {kind}: it may be damaged; take another one",
                 device.display()
             )
         });
     }
     Ok(())
+}
+
+/// Mounts a stick so that something can be copied onto it.
+///
+/// # Errors
+/// The file system is none that is written to; the folder cannot be made; the kernel refuses.
+pub fn put_for_writing(device: &Path, file_system: FileSystem, place: &Path) -> Result<()> {
+    let Some((kind, options)) = file_system.for_writing() else {
+        bail!(
+            "{} is a disc: nothing can be copied onto it",
+            device.display()
+        );
+    };
+    put_as(
+        device,
+        kind,
+        FLAGS.difference(MountFlags::RDONLY),
+        options,
+        place,
+    )
 }
 
 /// Unmounts a place, where something is mounted, and removes its folder.
