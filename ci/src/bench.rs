@@ -14,7 +14,7 @@ use crate::scenarios::{BOOT, WEB, unattended};
 use crate::table::{self, Row, Value};
 use crate::vm::command::{Bus, Disk, Firmware};
 use crate::vm::{Vm, images};
-use crate::{bench_build, bench_install, bench_update};
+use crate::{bench_build, bench_install, bench_recovery, bench_update};
 
 /// Targets of the issue that introduced them.
 const HEALTHY: Duration = Duration::from_secs(45);
@@ -30,6 +30,7 @@ pub fn run(shared: &Arc<Shared>) -> Result<String> {
     rows.extend(bench_build::run(&ctx)?);
     rows.extend(bench_install::run(&ctx)?);
     rows.extend(bench_update::run(&ctx)?);
+    rows.extend(bench_recovery::run(&ctx)?);
     let reference = reference_boot(&ctx, &boot_files.join("vmlinuz"))?;
     rows.extend(disk_boot(&ctx, Firmware::Bios, reference)?);
     Ok(table::print(&rows))

@@ -84,7 +84,7 @@ fn writing(ctx: &Context) -> Result<Vec<Row>> {
 }
 
 /// The time in the middle.
-fn middle(mut times: Vec<Duration>) -> Duration {
+pub(crate) fn middle(mut times: Vec<Duration>) -> Duration {
     times.sort();
     times[times.len() / 2]
 }

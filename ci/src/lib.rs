@@ -8,6 +8,7 @@ pub mod args;
 pub mod bench;
 pub mod bench_build;
 pub mod bench_install;
+pub mod bench_recovery;
 pub mod bench_update;
 pub mod builds;
 pub mod checks;

@@ -31,6 +31,9 @@ impl Value {
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Value::Time(time) if *time < Duration::from_secs(1) => {
+                write!(f, "{} ms", time.as_millis())
+            }
             Value::Time(time) => write!(f, "{:.1} s", time.as_secs_f64()),
             Value::Bytes(bytes) if *bytes < 1_000_000 => {
                 write!(f, "{:.1} kB", *bytes as f64 / 1e3)

@@ -171,7 +171,7 @@ fn confirm_in_french(person: &mut Dialog) -> Result<()> {
 }
 
 /// The number that a row of a menu begins with.
-fn number(row: &Line) -> Result<String> {
+pub(super) fn number(row: &Line) -> Result<String> {
     let digits: String = row
         .text
         .chars()

@@ -97,6 +97,8 @@ fn start(ctx: &Context, disk: &[Disk]) -> Result<Vm> {
         health["status"] == "degraded" && problems(&health).contains("volume data-1 is not used")
     };
     let health = vm.wait_http(WEB, "/health", CHECKED, told)?.json()?;
+    // The consoles say it by themselves.
+    vm.wait_line("volume data-1 is not used", CHECKED)?;
     vm.screenshot("degraded")?;
     let french = health["problems_fr"].to_string();
     ensure!(

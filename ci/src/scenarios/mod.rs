@@ -13,6 +13,7 @@ mod matrix;
 mod medium;
 mod power_cut;
 mod raid;
+mod recover;
 mod refused;
 mod reinstall;
 mod secureboot;
@@ -78,6 +79,7 @@ pub fn steps() -> Vec<Step> {
     steps.extend(reinstall::steps());
     steps.push(factory::step());
     steps.push(damaged_volumes::step());
+    steps.extend(recover::steps());
     steps.extend(power_cut::steps());
     steps.extend(attended::steps());
     steps.extend(update::steps());

@@ -95,6 +95,47 @@ pub(super) fn check(ctx: &Context, vm: &Vm) -> Result<()> {
     Ok(())
 }
 
+/// What a command says to root who logs in with a password; none where that is refused.
+pub(super) fn with_password(
+    ctx: &Context,
+    vm: &Vm,
+    password: &str,
+    command: &str,
+) -> Result<Option<String>> {
+    // The real client asks a program for it: by standard output, and not by an argument.
+    let (secret, asked) = (
+        ctx.folder().join("password"),
+        ctx.folder().join("askpass.sh"),
+    );
+    fs::write(&secret, password).context("writing the password")?;
+    let script = format!("#!/bin/sh\nexec cat '{}'\n", secret.display());
+    fs::write(&asked, script).context("writing askpass.sh")?;
+    fs::set_permissions(&asked, fs::Permissions::from_mode(0o755)).context("askpass.sh")?;
+    let mut ssh = ctx.programs()?.command("ssh");
+    ssh.args(["-p", &vm.host_port(SSH)?.to_string(), "-l", "root"]);
+    // The first of two values counts.
+    for option in [
+        "BatchMode=no",
+        "PreferredAuthentications=password",
+        "NumberOfPasswordPrompts=1",
+    ] {
+        ssh.args(["-o", option]);
+    }
+    options(&mut ssh, None);
+    ssh.env("SSH_ASKPASS", &asked)
+        .env("SSH_ASKPASS_REQUIRE", "force");
+    let output = ssh
+        .args(["127.0.0.1", command])
+        .output()
+        .context("starting ssh")?;
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    match output.status.success() {
+        true => Ok(Some(String::from_utf8_lossy(&output.stdout).into_owned())),
+        false if words.contains("Permission denied") => Ok(None),
+        false => anyhow::bail!("ssh with a password: {words}"),
+    }
+}
+
 /// ssh without a configuration, asking nobody.
 fn client(
     ctx: &Context,
