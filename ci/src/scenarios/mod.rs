@@ -2,6 +2,7 @@
 
 mod arrays;
 mod attended;
+mod bad_disks;
 mod boot;
 mod browser;
 mod damaged_volumes;
@@ -80,6 +81,7 @@ pub fn steps() -> Vec<Step> {
     steps.push(factory::step());
     steps.push(damaged_volumes::step());
     steps.extend(recover::steps());
+    steps.push(bad_disks::step());
     steps.extend(power_cut::steps());
     steps.extend(attended::steps());
     steps.extend(update::steps());

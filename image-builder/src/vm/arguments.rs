@@ -182,7 +182,13 @@ fn drive(index: usize, disk: &Disk) -> OsString {
     if disk.throwaway && !disk.read_only {
         options += ",snapshot=on";
     }
-    with_file(&options, &disk.path)
+    match &disk.faults {
+        None => with_file(&options, &disk.path),
+        Some(faults) => {
+            let path = format!("blkdebug:{}:{}", faults.display(), disk.path.display());
+            with_file(&options, Path::new(&path))
+        }
+    }
 }
 
 /// The front end of a disk.

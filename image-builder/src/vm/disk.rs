@@ -92,6 +92,8 @@ pub struct Disk {
     /// Flushes reach the host's disk. Without, they stop at QEMU: faster, and still safe
     /// against `kill -9` of QEMU on a raw file, whose writes are in the host's page cache.
     pub durable: bool,
+    /// Where reading or writing fails: a configuration of QEMU's blkdebug driver.
+    pub faults: Option<PathBuf>,
 }
 
 impl Disk {
@@ -109,6 +111,7 @@ impl Disk {
             bootable: true,
             discards: true,
             durable: false,
+            faults: None,
         }
     }
 
@@ -121,6 +124,13 @@ impl Disk {
     /// The serial number that the guest reads.
     pub fn serial(mut self, serial: &str) -> Disk {
         self.serial = Some(serial.to_owned());
+        self
+    }
+
+    /// Reading or writing fails where this file says (QEMU's docs/devel/blkdebug.txt). Neither its
+    /// path nor the disk's may have a colon.
+    pub fn faults(mut self, configuration: impl Into<PathBuf>) -> Disk {
+        self.faults = Some(configuration.into());
         self
     }
 

@@ -1,0 +1,235 @@
+//! Recovery on disks that are not what they should be: one with blocks that cannot be read, one that was
+//! copied onto a smaller one, a foreign one, and none at all.
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+
+use super::{BOOT, READY_LIVE, disk_scenario};
+use crate::context::Context;
+use crate::process;
+use crate::step::Step;
+use crate::vm::command::{Bus, Disk, Firmware};
+use crate::vm::console::Pattern;
+use crate::vm::dialog::Dialog;
+use crate::vm::{Vm, images, sparse};
+
+const QUESTION: Duration = Duration::from_secs(120);
+/// A check of all volumes, errors and all.
+const LONG: Duration = Duration::from_secs(10 * 60);
+/// So much is missing at the end of the smaller disk.
+const MISSING: u64 = 300_000_000;
+/// Block of the volumes, in bytes.
+const BLOCK: u64 = 4096;
+/// First inode table, in the first group descriptor (ext4.h, bg_inode_table_lo).
+const INODE_TABLE: u64 = BLOCK + 8;
+
+pub(super) fn step() -> Step {
+    Step {
+        needs: &["install"],
+        ..disk_scenario(
+            "bad-disks",
+            "unreadable blocks, a disk that is too small, a foreign one, none: recovery says so, and writes to no other",
+            run,
+        )
+    }
+}
+
+fn run(ctx: &Context) -> Result<()> {
+    unreadable(ctx)?;
+    too_small(ctx)?;
+    none(ctx)
+}
+
+fn copy(ctx: &Context, name: &str) -> Result<PathBuf> {
+    let path = ctx.folder().join(name);
+    let mut copy = Command::new("cp");
+    copy.arg("--sparse=always")
+        .arg(ctx.installed_disk()?)
+        .arg(&path);
+    process::output("copying the disk", &mut copy)?;
+    Ok(path)
+}
+
+/// The medium beside disks, with a shell on the serial line.
+fn shell<'a>(vm: &'a Vm) -> Result<Dialog<'a>> {
+    vm.wait_line(READY_LIVE, BOOT)?;
+    let mut person = Dialog::from_the_beginning(vm, QUESTION);
+    person.answer("Number, or Enter to refresh:", "4")?;
+    person.answer("Enter to go back:", "yes")?;
+    person.expect(Pattern::regex("# ?$")?)?;
+    Ok(person)
+}
+
+fn medium(ctx: &Context, name: &str, disks: &[Disk]) -> Result<Vm> {
+    let medium = Disk::new(&ctx.image()?.iso, Bus::Usb).throwaway();
+    let mut machine = ctx.machine(Firmware::Bios)?.disk(medium);
+    for disk in disks {
+        machine = machine.disk(disk.clone().data_only());
+    }
+    ctx.start(name, &machine)
+}
+
+/// Runs a command that speaks JSON lines; its exit code, and the events of a kind.
+fn events(person: &mut Dialog, command: &str, kind: &str) -> Result<(String, Vec<Value>)> {
+    // The screen's width breaks no line that goes through a file.
+    person.press(&format!("{command} > /run/out; echo ended-$?\r"))?;
+    let begun = person.mark();
+    let ended = person
+        .patience(LONG)
+        .expect(Pattern::regex(r"^ended-\d+$")?)?;
+    person.press(&format!(
+        "grep '\"event\":\"{kind}\"' /run/out; echo that-was-$((40+2))\r"
+    ))?;
+    person.expect("that-was-42")?;
+    let said = person.lines_since(begun);
+    let events = said
+        .lines()
+        .filter(|line| line.starts_with('{'))
+        .map(serde_json::from_str)
+        .collect::<Result<Vec<Value>, _>>()
+        .with_context(|| format!("{command} said {said}"))?;
+    Ok((ended.text, events))
+}
+
+/// What became of a volume.
+fn result<'v>(results: &'v [Value], name: &str) -> Result<&'v Value> {
+    let found = results.iter().find(|one| one["name"] == name);
+    found.with_context(|| format!("nothing of {name} in {results:?}"))
+}
+
+/// The inode table of the recordings cannot be read; a disk beside is somebody else's.
+fn unreadable(ctx: &Context) -> Result<()> {
+    let path = copy(ctx, "unreadable.raw")?;
+    let data = images::partition_named(&path, 512, "data-1")?;
+    let table = images::read_at(&path, data.offset + INODE_TABLE, 4)?;
+    let table = u32::from_le_bytes(table.try_into().ok().context("four bytes")?);
+    let first = (data.offset + u64::from(table) * BLOCK) / 512;
+    let faults = ctx.folder().join("faults.conf");
+    let rules = (first..first + BLOCK / 512).map(|sector| {
+        format!(
+            "[inject-error]\nevent = \"none\"\niotype = \"read\"\nerrno = \"5\"\nsector = \"{sector}\"\n\n"
+        )
+    });
+    fs::write(&faults, rules.collect::<String>())?;
+    let foreign = foreign(ctx)?;
+    let before = sparse::digest(&foreign)?;
+
+    let disks = [
+        Disk::new(&path, Bus::Virtio).faults(&faults),
+        Disk::new(&foreign, Bus::Virtio),
+    ];
+    let vm = medium(ctx, "unreadable", &disks)?;
+    let checked = || -> Result<()> {
+        let mut person = shell(&vm)?;
+        let command = "vigie-recovery check --all --repair --json";
+        let (ended, results) = events(&mut person, command, "result")?;
+        let (state, data) = (result(&results, "state")?, result(&results, "data-1")?);
+        ensure!(
+            ended == "ended-4" && data["reason"]["reason"] == "disk-errors",
+            "{ended}: {data}"
+        );
+        ctx.note(format!(
+            "unreadable blocks: {} {}",
+            data["verdict"], data["reason"]
+        ));
+        ensure!(state["verdict"] == "clean", "{state}");
+        ensure!(results.len() == 2, "more was checked: {results:?}");
+        // What is left alone only when it is named.
+        let (ended, results) = events(
+            &mut person,
+            "vigie-recovery check --repair --json /dev/vda1",
+            "result",
+        )?;
+        ensure!(ended == "ended-8", "GRUB's partition: {ended} {results:?}");
+        Ok(())
+    };
+    checked().map_err(|error| vm.failure(format!("{error:#}")))?;
+    vm.kill()?;
+    ensure!(
+        sparse::digest(&foreign)? == before,
+        "the foreign disk was written to"
+    );
+    fs::remove_file(path)?;
+    Ok(())
+}
+
+/// A disk of somebody else, with a file system that was not unmounted.
+fn foreign(ctx: &Context) -> Result<PathBuf> {
+    let path = ctx.folder().join("foreign.raw");
+    images::empty(&path, 500_000_000)?;
+    let mut mke2fs = ctx.programs()?.command("mke2fs");
+    mke2fs.args(["-q", "-F", "-t", "ext4"]).arg(&path);
+    process::output("making a foreign disk", &mut mke2fs)?;
+    let mut debugfs = ctx.programs()?.command("debugfs");
+    debugfs
+        .args(["-w", "-R", "set_super_value state 0"])
+        .arg(&path);
+    process::output("marking it", &mut debugfs)?;
+    Ok(path)
+}
+
+/// The end of the disk is missing, and with it the end of the recordings.
+fn too_small(ctx: &Context) -> Result<()> {
+    let path = copy(ctx, "small.raw")?;
+    let file = File::options().write(true).open(&path)?;
+    let length = file.metadata()?.len() - MISSING;
+    file.set_len(length / 512 * 512)?;
+    let vm = medium(ctx, "small", &[Disk::new(&path, Bus::Virtio)])?;
+    let checked = || -> Result<()> {
+        let mut person = shell(&vm)?;
+        let command = "vigie-recovery check --all --repair --json";
+        let (ended, results) = events(&mut person, command, "result")?;
+        ctx.note(format!("too small: {ended}, {}", words(&results)));
+        ensure!(
+            result(&results, "state")?["verdict"] == "clean",
+            "{results:?}"
+        );
+        let data = results.iter().find(|one| one["name"] == "data-1");
+        let clean =
+            data.is_some_and(|one| one["verdict"] == "clean" || one["verdict"] == "repaired");
+        ensure!(
+            !clean,
+            "a volume that ends beyond the disk is clean: {results:?}"
+        );
+        person.press("vigie-recovery volumes; echo told-$((40+2))\r")?;
+        person.expect("told-42").map(drop)
+    };
+    checked().map_err(|error| vm.failure(format!("{error:#}")))?;
+    vm.kill()?;
+    fs::remove_file(path)?;
+    Ok(())
+}
+
+fn words(results: &[Value]) -> String {
+    let one = |one: &Value| {
+        format!(
+            "{} {} {}",
+            one["name"], one["verdict"], one["reason"]["reason"]
+        )
+    };
+    results.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
+/// A machine without any disk: there is nothing to do, and that is said.
+fn none(ctx: &Context) -> Result<()> {
+    let vm = medium(ctx, "none", &[])?;
+    let checked = || -> Result<()> {
+        let mut person = shell(&vm)?;
+        person.press("vigie-recovery check --repair; echo ended-$?\r")?;
+        person.expect("ended-8")?;
+        person.press("vigie-recovery password root; echo ended-$?\r")?;
+        person.expect("ended-3")?;
+        person.press("vigie-recovery screen\r")?;
+        person.answer("Esc goes back:", "1")?;
+        person
+            .expect("No installation of Vigie was found")
+            .map(drop)
+    };
+    checked().map_err(|error| vm.failure(format!("{error:#}")))?;
+    vm.kill()
+}
