@@ -460,6 +460,10 @@ mod tests {
         script +=
             "broken= order= a_good= a_tries= b_good= b_tries= has_a=1 has_b=1 left=; recovery\n";
         expected.push("a vigie.recovery ".to_owned());
+        // Nor any kernel found: both are tried all the same.
+        script +=
+            "broken=ab order= a_good= a_tries= b_good= b_tries= has_a= has_b= left=; recovery\n";
+        expected.push("a vigie.recovery b vigie.recovery ".to_owned());
         assert_eq!(said_by_sh(&script), expected);
     }
 
