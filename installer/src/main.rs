@@ -4,10 +4,11 @@
 
 mod commands;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use commands::no_medium;
 use vigie_installer::payload::ON_MEDIUM;
 use vigie_settings::Language;
 
@@ -78,9 +79,26 @@ enum Command {
     },
 }
 
+impl Command {
+    /// Whether it could write a disk.
+    const fn installs(&self) -> bool {
+        match self {
+            Self::Run { .. } | Self::Screen { .. } | Self::Provision { .. } => true,
+            Self::Devices { .. } | Self::Check { .. } | Self::Schema | Self::SignAnswers { .. } => {
+                false
+            }
+        }
+    }
+}
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let language = cli.language.unwrap_or_else(Language::from_environment);
+    if cli.command.installs()
+        && let Some(code) = no_medium::refuse(Path::new(no_medium::RECOVERY), language)
+    {
+        return code;
+    }
     let outcome = match cli.command {
         Command::Run {
             answers,
@@ -100,6 +118,29 @@ fn main() -> ExitCode {
         Err(error) => {
             eprintln!("vigie-install: {error:#}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_write_a_disk_is_known() {
+        for (words, installs) in [
+            ("run --answers a.toml", true),
+            ("run --answers a.toml --dry-run", true),
+            ("screen --payload /mnt", true),
+            ("provision", true),
+            ("devices --json", false),
+            ("check a.toml", false),
+            ("schema", false),
+            ("sign-answers --key k a.toml", false),
+        ] {
+            let words = ["vigie-install"].into_iter().chain(words.split(' '));
+            let cli = Cli::try_parse_from(words).unwrap();
+            assert_eq!(cli.command.installs(), installs);
         }
     }
 }

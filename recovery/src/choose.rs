@@ -1,6 +1,9 @@
-//! Which installation a person means.
+//! Which installation a person means, and whether this machine runs from it.
 
 use std::path::{Path, PathBuf};
+
+use vigie_update::Slot;
+use vigie_update::running::Running;
 
 use crate::refusal::Refusal;
 use crate::volumes::Installation;
@@ -26,6 +29,16 @@ pub fn choose<'a>(
     }
 }
 
+/// The slot of the chosen installation that this machine runs from: in recovery without a medium,
+/// where the disk that started is one of its disks.
+pub fn runs_from(running: &Running, found: &[Installation], chosen: &Installation) -> Option<Slot> {
+    let disk = running.disk.as_deref()?;
+    let started = found.iter().find(|one| one.disk == disk)?;
+    let same =
+        started.disk == chosen.disk || started.array.is_some() && started.array == chosen.array;
+    running.slot.filter(|_| same)
+}
+
 /// Whether the disks are members of one system: their state volumes are of one array.
 fn one_system(found: &[Installation]) -> bool {
     let array = |one: &Installation| one.array.clone();
@@ -43,6 +56,28 @@ mod tests {
             array: array.map(str::to_owned),
             ..Installation::default()
         }
+    }
+
+    #[test]
+    fn the_slot_that_runs_belongs_to_the_disks_of_one_installation() {
+        let running = |json: &str| serde_json::from_str::<Running>(json).unwrap();
+        let recovery = running(r#"{"mode":"live","slot":"b","disk":"/dev/sda","medium":null}"#);
+        let medium = running(r#"{"mode":"live","slot":null,"disk":"/dev/sdz"}"#);
+        let found = [
+            on("/dev/sda", Some("1")),
+            on("/dev/sdb", Some("1")),
+            on("/dev/sdc", Some("2")),
+            on("/dev/sdd", None),
+        ];
+        let slots = |running: &Running| {
+            let of = |chosen| runs_from(running, &found, chosen);
+            found.iter().map(of).collect::<Vec<_>>()
+        };
+        assert_eq!(slots(&recovery), [Some(Slot::B), Some(Slot::B), None, None]);
+        assert_eq!(slots(&medium), [None; 4]);
+        // Without arrays two disks have nothing in common.
+        let alone = running(r#"{"mode":"live","slot":"a","disk":"/dev/sdd"}"#);
+        assert_eq!(slots(&alone), [None, None, None, Some(Slot::A)]);
     }
 
     #[test]

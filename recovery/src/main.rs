@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use vigie_recovery::check::command;
+use vigie_recovery::tell::Tell;
 use vigie_recovery::update::{self, Source};
 use vigie_recovery::{export, password, reset, rollback, screen, volumes, words};
 use vigie_settings::Language;
@@ -33,7 +34,7 @@ enum Command {
     /// Lists the volumes of each installation and how they are. Nothing is written or mounted.
     Volumes(volumes::command::Arguments),
     /// Puts the version of this medium, or a package, into the other slot of an installation.
-    /// Settings and recordings stay.
+    /// In recovery there is no medium, so a package is needed. Settings and recordings stay.
     Update(Update),
     /// Checks volumes and, with --repair, repairs them: the system volume first, then those of
     /// recordings. Exit codes: 0 all clean, 1 repaired, 2 wrong use, 4 damage left or a volume
@@ -100,7 +101,10 @@ fn put(arguments: Update, language: Language) -> Result<ExitCode> {
         who,
     } = arguments;
     let source = package.map_or(Source::Medium, Source::Package);
-    let mut opened = update::open(disk.as_deref())?;
+    let mut opened = match update::open(disk.as_deref(), &source) {
+        Ok(opened) => opened,
+        Err(error) => return Ok(refused(error, json, language)),
+    };
     if !json {
         println!(
             "{}",
@@ -142,8 +146,7 @@ fn agreed(language: Language) -> Result<bool> {
 
 fn refused(error: anyhow::Error, json: bool, language: Language) -> ExitCode {
     let Some(told) = error.downcast_ref::<ApplyError>() else {
-        eprintln!("vigie-recovery: {error:#}");
-        return ExitCode::FAILURE;
+        return Tell::new(json, language).failed(&error).into();
     };
     if json {
         println!("{}", apply::failure_event(told));

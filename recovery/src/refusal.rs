@@ -65,6 +65,10 @@ pub enum Refusal {
     NoTime(String),
     /// The installation has no such data volume; these it has.
     NoVolume(String, Vec<String>),
+    /// This is an installed appliance, which is updated by another program.
+    UpdateInstalled,
+    /// The medium's version is wanted, and this machine runs without a medium.
+    NoMedium,
 }
 
 impl Refusal {
@@ -111,6 +115,8 @@ impl Refusal {
             Self::NoVolume(name, names) => Message::new("refused.no-volume")
                 .with("name", name)
                 .with("names", names.join(", ")),
+            Self::UpdateInstalled => Message::new("refused.update-installed"),
+            Self::NoMedium => Message::new("refused.no-medium"),
         }
     }
 }

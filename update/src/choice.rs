@@ -396,6 +396,111 @@ mod tests {
         assert_eq!(said_by_sh(&script), expected);
     }
 
+    /// What a person gets who chooses recovery, as a shell function: which slots' kernels GRUB tries to
+    /// start, with which words. `broken` are the slots whose kernel it cannot load; whatever would
+    /// write the boot state says so.
+    fn recovery_as_shell() -> String {
+        let part = |from: &str, to: &str| {
+            let start = MENU.find(from).unwrap();
+            let length = MENU[start..].find(to).unwrap();
+            MENU[start..start + length].to_owned()
+        };
+        let rule = part("set slot=\n", "# The processor's");
+        let entry = part("menuentry \"Vigie recovery\" --id recovery {\n", "\n}");
+        let shell = (rule + entry.split_once('\n').unwrap().1)
+            .replace("function consider", "consider()")
+            .replace("function choose", "choose()")
+            .replace("set ", "")
+            .replace("[ -f ($disk,gpt3)/vmlinuz ]", "[ -n \"$has_a\" ]")
+            .replace("[ -f ($disk,gpt4)/vmlinuz ]", "[ -n \"$has_b\" ]");
+        format!(
+            "save_env() {{ echo wrote; }}\n\
+             boot_slot() {{ printf '%s ' \"$*\"; case \"$broken\" in *$1*) return 1;; esac; }}\n\
+             recovery() {{\n{shell}\necho\n}}\n"
+        )
+    }
+
+    #[test]
+    fn recovery_starts_a_good_slot_and_changes_nothing() {
+        let mut script = recovery_as_shell();
+        let mut expected = Vec::new();
+        for present in [&Slot::BOTH[..], &Slot::BOTH[..1], &Slot::BOTH[1..]] {
+            for state in all_states() {
+                let [a, b] = Slot::BOTH.map(|slot| state.slot(slot));
+                let [first, second] = state.order();
+                let has = |slot| if present.contains(&slot) { "1" } else { "" };
+                // The first in order that is good, else the one that a start would take.
+                let mut order = state.order().into_iter();
+                let good = order.find(|slot| state.slot(*slot).good);
+                let slot = good.unwrap_or_else(|| choose(&state, present).slot);
+                let other = slot.other();
+                for (broken, tried) in [
+                    (String::new(), format!("{slot} vigie.recovery ")),
+                    (other.to_string(), format!("{slot} vigie.recovery ")),
+                    (
+                        slot.to_string(),
+                        format!("{slot} vigie.recovery {other} vigie.recovery "),
+                    ),
+                ] {
+                    script += &format!(
+                        "broken={broken} order={first}{second} a_good={} a_tries={} b_good={} \
+                         b_tries={} has_a={} has_b={} left=; recovery\n",
+                        u8::from(a.good),
+                        a.tries,
+                        u8::from(b.good),
+                        b.tries,
+                        has(Slot::A),
+                        has(Slot::B),
+                    );
+                    expected.push(tried);
+                }
+            }
+        }
+        // The boot state cannot be read: as if all were empty.
+        script +=
+            "broken= order= a_good= a_tries= b_good= b_tries= has_a=1 has_b=1 left=; recovery\n";
+        expected.push("a vigie.recovery ".to_owned());
+        // Nor any kernel found: both are tried all the same.
+        script +=
+            "broken=ab order= a_good= a_tries= b_good= b_tries= has_a= has_b= left=; recovery\n";
+        expected.push("a vigie.recovery b vigie.recovery ".to_owned());
+        assert_eq!(said_by_sh(&script), expected);
+    }
+
+    /// Nobody gets recovery who did not choose it, and its words reach the kernel.
+    #[test]
+    fn recovery_is_the_third_entry_and_never_the_default() {
+        let entries: Vec<&str> = MENU
+            .lines()
+            .filter(|line| line.starts_with("menuentry "))
+            .collect();
+        assert_eq!(
+            entries,
+            [
+                "menuentry \"Vigie A\" --id a {",
+                "menuentry \"Vigie B\" --id b {",
+                "menuentry \"Vigie recovery\" --id recovery {",
+            ]
+        );
+        for chosen in ["default=", "fallback="] {
+            let numbers = MENU.split(chosen).skip(1).map(|rest| &rest[..1]);
+            let numbers: Vec<&str> = numbers.collect();
+            assert!(
+                numbers.len() == 2 && numbers.iter().all(|number| ["0", "1"].contains(number)),
+                "{chosen} {numbers:?}"
+            );
+        }
+        let kernel = MENU
+            .lines()
+            .find(|line| line.contains("linux $boot/vmlinuz"));
+        assert!(
+            kernel.is_some_and(|line| line.ends_with(" $quirks $2")),
+            "{kernel:?}"
+        );
+        // Without its own settings a slot gets none of the other's.
+        assert!(MENU.contains("set vigie_cmdline=\n    source $boot/boot.cfg\n"));
+    }
+
     fn said_by_sh(script: &str) -> Vec<String> {
         let output = std::process::Command::new("sh")
             .args(["-c", script])

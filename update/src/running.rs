@@ -16,7 +16,8 @@ pub const BOOT_JSON: &str = "/run/vigie/boot.json";
 pub enum Mode {
     /// From a slot of a disk.
     Installed,
-    /// From the medium.
+    /// From the medium; or from a slot to repair what is on the disks (recovery), and then there is
+    /// a slot and no medium.
     Live,
 }
 
@@ -25,16 +26,16 @@ pub enum Mode {
 pub struct Running {
     /// How it was started.
     pub mode: Mode,
-    /// The running slot of an installed system.
+    /// The running slot of an installed system, or of recovery.
     #[serde(default)]
     pub slot: Option<Slot>,
-    /// The system disk of an installed system.
+    /// The system disk of an installed system, or of recovery; the medium's in the live system.
     #[serde(default)]
     pub disk: Option<PathBuf>,
     /// What is mounted on /var of an installed system; an md array where there are several disks.
     #[serde(default)]
     pub state_device: Option<PathBuf>,
-    /// Where the medium is mounted in the live system.
+    /// Where the medium is mounted in the live system; none in recovery.
     #[serde(default)]
     pub medium: Option<PathBuf>,
 }
@@ -71,5 +72,13 @@ mod tests {
         )
         .unwrap();
         assert_eq!((live.mode, live.slot), (Mode::Live, None));
+        let recovery: Running = serde_json::from_str(
+            r#"{"mode":"live","slot":"a","root_hash":"00","disk":"/dev/vda","root_device":"/dev/vda5",
+                "state_device":null,"medium":null,"state_check":null,"arrays":[]}"#,
+        )
+        .unwrap();
+        let found = (recovery.mode, recovery.slot, recovery.medium);
+        assert_eq!(found, (Mode::Live, Some(Slot::A), None));
+        assert_eq!(recovery.disk.as_deref(), Some(Path::new("/dev/vda")));
     }
 }

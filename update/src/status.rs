@@ -119,9 +119,15 @@ impl Status {
     pub fn lines(&self, language: Language) -> Vec<String> {
         let version = self.version.as_deref().unwrap_or("?");
         let (Some(slots), Some(next)) = (&self.slots, self.next) else {
-            return vec![match language {
-                Language::En => format!("version {version}, live system"),
-                Language::Fr => format!("version {version}, système démarré du support"),
+            return vec![match (language, self.slot) {
+                (Language::En, None) => format!("version {version}, live system"),
+                (Language::Fr, None) => format!("version {version}, système démarré du support"),
+                (Language::En, Some(slot)) => {
+                    format!("version {version}, recovery from slot {slot}")
+                }
+                (Language::Fr, Some(slot)) => {
+                    format!("version {version}, récupération depuis l'emplacement {slot}")
+                }
             }];
         };
         let running = self.slot.map_or("?".to_owned(), |slot| slot.to_string());
@@ -216,6 +222,19 @@ mod tests {
             for (line, word) in lines[4..].iter().zip(words) {
                 assert!(line.contains(word), "{line}");
             }
+        }
+        for (slot, english, french) in [
+            ("null", "live system", "système démarré du support"),
+            (
+                "\"b\"",
+                "recovery from slot b",
+                "récupération depuis l'emplacement b",
+            ),
+        ] {
+            let running = format!(r#"{{"mode":"live","slot":{slot}}}"#);
+            let live = Status::new(&serde_json::from_str(&running).unwrap(), "", None);
+            assert_eq!(live.lines(Language::En), [format!("version ?, {english}")]);
+            assert_eq!(live.lines(Language::Fr), [format!("version ?, {french}")]);
         }
         let json = serde_json::to_value(&status).unwrap();
         let same: Vec<_> = (0..3).map(|i| json["copies"][i]["same"].clone()).collect();

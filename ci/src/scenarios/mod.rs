@@ -15,6 +15,7 @@ mod medium;
 mod power_cut;
 mod raid;
 mod recover;
+mod recovery_entry;
 mod refused;
 mod reinstall;
 mod secureboot;
@@ -66,6 +67,8 @@ pub const SSH: u16 = 22;
 pub const READY_LIVE: &str = "vigie: console ready (live)";
 /// The same in the installed system.
 pub const READY_INSTALLED: &str = "vigie: console ready (installed)";
+/// The same in recovery from the disk's own menu.
+const READY_RECOVERY: &str = "vigie: console ready (recovery)";
 
 /// The scenarios, in running order.
 pub fn steps() -> Vec<Step> {
@@ -82,6 +85,7 @@ pub fn steps() -> Vec<Step> {
     steps.push(damaged_volumes::step());
     steps.extend(recover::steps());
     steps.push(bad_disks::step());
+    steps.push(recovery_entry::step());
     steps.extend(power_cut::steps());
     steps.extend(attended::steps());
     steps.extend(update::steps());

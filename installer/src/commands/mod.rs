@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod devices;
+pub mod no_medium;
 pub mod provision;
 pub mod run;
 pub mod schema;

@@ -247,6 +247,36 @@ mod tests {
         (dir, machine)
     }
 
+    /// In recovery without a medium, as on an appliance: verity holds a partition of that disk, alone
+    /// or by an array, and what is in use is no target (`plans/in-use-and-read-only`).
+    #[test]
+    fn the_disk_that_the_system_runs_from_is_in_use() {
+        let (_dir, machine) = machine(
+            &[
+                ("sda/dev", "8:0\n"),
+                ("sda/size", "3907029168\n"),
+                ("sda/sda5/partition", "5\n"),
+                ("sda/sda5/holders/dm-0/x", ""),
+                ("sdb/dev", "8:16\n"),
+                ("sdb/size", "3907029168\n"),
+                ("sdb/sdb5/partition", "5\n"),
+                ("sdb/sdb5/holders/md127/x", ""),
+            ],
+            "20 1 254:0 / / ro - squashfs /dev/dm-0 ro\n",
+            "",
+        );
+        let uses = machine
+            .inventory()
+            .disks
+            .into_iter()
+            .map(|disk| disk.in_use);
+        let part_of = |name: &str| vec![Use::PartOf(name.to_owned())];
+        assert_eq!(
+            uses.collect::<Vec<_>>(),
+            [part_of("dm-0"), part_of("md127")]
+        );
+    }
+
     #[test]
     fn a_server_with_a_stick() {
         let (_dir, machine) = machine(

@@ -33,11 +33,16 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// Opens an installation.
+    /// Opens an installation. `runs_from` is its slot that this machine runs from, in recovery
+    /// without a medium: that one is kept.
     ///
     /// # Errors
     /// Its boot state cannot be read, no slot holds a system, its state volume needs a repair.
-    pub fn open(installation: &Installation, sysfs: Sysfs) -> Result<Self> {
+    pub fn open(
+        installation: &Installation,
+        runs_from: Option<Slot>,
+        sysfs: Sysfs,
+    ) -> Result<Self> {
         let disk = installation.disk.clone();
         let running = |slot, state_device| Running {
             mode: Mode::Installed,
@@ -50,8 +55,12 @@ impl Opened {
         let device = target.device("state")?;
         let state = State::open(&device, &HostTools)?;
         let target = Appliance::new(running(None, Some(device)), sysfs);
-        let slot = starts_from(&target.load()?);
-        let machine = machine_of(&target, slot)?;
+        let slot = kept(&target.load()?, runs_from);
+        let machine = match runs_from {
+            // Its partition is verity's: nobody else may mount it.
+            Some(_) => Machine::load(Path::new("/"))?,
+            None => machine_of(&target, slot)?,
+        };
         let folder = state.updates();
         let mut keys = machine::keys(Path::new("/"))?;
         keys.revoked.extend(Floor::load(&folder).revoked);
@@ -81,6 +90,13 @@ impl Opened {
     }
 }
 
+/// The slot that an update leaves alone, whatever the boot state says of it: the one that the machine
+/// runs from. GRUB starts recovery by the rule of [`starts_from`], but takes the other slot where it
+/// cannot load that one, and a person can name any.
+fn kept(state: &BootState, runs_from: Option<Slot>) -> Slot {
+    runs_from.unwrap_or_else(|| starts_from(state))
+}
+
 /// The slot that must not be lost: the good one that comes first, else the one that is started.
 pub(crate) fn starts_from(state: &BootState) -> Slot {
     let good = state
@@ -102,6 +118,21 @@ fn machine_of(target: &Appliance, slot: Slot) -> Result<Machine> {
 mod tests {
     use super::*;
     use vigie_update::SlotState;
+
+    #[test]
+    fn the_slot_that_the_machine_runs_from_is_kept() {
+        for (a, b) in [(true, false), (false, true), (true, true), (false, false)] {
+            for first in Slot::BOTH {
+                let mut state = BootState::default();
+                state.first = first;
+                (state.slot_mut(Slot::A).good, state.slot_mut(Slot::B).good) = (a, b);
+                for slot in Slot::BOTH {
+                    assert_eq!(kept(&state, Some(slot)), slot, "{state:?}");
+                }
+                assert_eq!(kept(&state, None), starts_from(&state), "{state:?}");
+            }
+        }
+    }
 
     #[test]
     fn the_good_slot_is_kept() {

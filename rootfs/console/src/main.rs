@@ -2,9 +2,10 @@
 //!
 //! [`session`] runs the menu over a [`terminal`] (plain numbered lines, no escape sequences: the
 //! same on a screen, on a 9600-baud line and in a test) and a [`system`] (programs and facts).
-//! It trusts nobody on an installed appliance: only the live medium offers more than status, log-in
-//! and, to whoever knows root's password, updates.
+//! It trusts nobody on an installed appliance: only the live medium and recovery from the disk's own
+//! menu offer more than status, log-in and, to whoever knows root's password, updates.
 
+mod held;
 mod messages;
 mod session;
 mod status;

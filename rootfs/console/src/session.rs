@@ -2,10 +2,12 @@
 //!
 //! Invariant: [`entries`] decides what a person at this console may do. On an installed appliance
 //! nobody is known yet, so it offers no shell and nothing that changes the machine, but for updates,
-//! which ask for root's password.
+//! which ask for root's password. In recovery, which whoever stands at the machine can choose in the
+//! disk's own menu, it is as with the medium.
 
 use std::io::{self, BufRead, Write};
 
+use crate::held;
 use crate::messages::{Language, Messages};
 use crate::status::{self, Gist, Mode};
 use crate::system::System;
@@ -52,6 +54,13 @@ fn entries(mode: Mode) -> &'static [Entry] {
         Mode::Live => &[
             Entry::Install,
             Entry::UpdateInstalled,
+            Entry::Repair,
+            Entry::Shell,
+            Entry::Language,
+            Entry::Reboot,
+            Entry::PowerOff,
+        ],
+        Mode::Recovery => &[
             Entry::Repair,
             Entry::Shell,
             Entry::Language,
@@ -160,6 +169,7 @@ impl<R: BufRead, W: Write, S: System> Session<R, W, S> {
             .line(&format!("Vigie {} ready", facts.version))?;
         self.terminal.line(match self.mode {
             Mode::Live => "vigie: console ready (live)",
+            Mode::Recovery => "vigie: console ready (recovery)",
             Mode::Installed => "vigie: console ready (installed)",
         })?;
         Ok(facts.gist())
@@ -172,7 +182,7 @@ impl<R: BufRead, W: Write, S: System> Session<R, W, S> {
                 let code = self.messages().code;
                 self.program(&[RECOVERY, "--language", code, "update"])?;
             }
-            Entry::Repair => self.program(&[RECOVERY, "volumes"])?,
+            Entry::Repair => self.repair()?,
             Entry::Shell => self.shell()?,
             Entry::LogIn => {
                 let error = self.system.become_login();
@@ -224,6 +234,13 @@ impl<R: BufRead, W: Write, S: System> Session<R, W, S> {
         }
         self.ran(&[INSTALLER, "--language", m.code, "screen"])?;
         Ok(())
+    }
+
+    /// The screen ends in its own way; here it is only said that it could not be shown.
+    fn repair(&mut self) -> io::Result<()> {
+        let code = self.messages().code;
+        self.ran(&[RECOVERY, "--language", code, "screen"])
+            .map(drop)
     }
 
     /// Shows what became of the last update and which packages are there; installs one for whoever
@@ -294,8 +311,28 @@ impl<R: BufRead, W: Write, S: System> Session<R, W, S> {
     fn go_down(&mut self, entry: Entry, verb: &str) -> io::Result<Option<End>> {
         let m = self.messages();
         let prompt = format!("{} - {}", label(m, entry), m.sure);
-        let going = self.confirmed(&prompt)? && self.ran(&["/usr/bin/systemctl", verb])?;
+        if !self.confirmed(&prompt)? || self.is_held()? {
+            return Ok(None);
+        }
+        let going = self.ran(&["/usr/bin/systemctl", verb])?;
         Ok(going.then_some(End::GoingDown))
+    }
+
+    /// Says what must not be interrupted, such as a repair on another console.
+    fn is_held(&mut self) -> io::Result<bool> {
+        let m = self.messages();
+        let held = held::blocks(&self.system.output(&held::ASK).unwrap_or_default());
+        if held.is_empty() {
+            return Ok(false);
+        }
+        self.terminal.line(m.held)?;
+        for held in &held {
+            self.terminal
+                .line(&format!("  {} ({})", held.why, held.who))?;
+        }
+        self.terminal.line(m.held_until)?;
+        self.terminal.ask(m.press_enter)?;
+        Ok(true)
     }
 }
 
@@ -316,6 +353,8 @@ mod tests {
         failing: bool,
         /// What the updater lists.
         packages: &'static str,
+        /// What logind says of its locks.
+        locks: &'static str,
         /// Whether the data volume comes late.
         slow: bool,
         /// How often nobody has typed when the menu looks.
@@ -355,7 +394,7 @@ mod tests {
                 hostname: "nvr-hall".into(),
                 version: "0.1.0.0".into(),
                 addresses: match self.mode {
-                    Mode::Live => vec![],
+                    Mode::Live | Mode::Recovery => vec![],
                     Mode::Installed => vec!["enp1s0 192.168.1.10/24".into()],
                 },
                 health: (self.mode == Mode::Installed).then_some(health),
@@ -373,6 +412,7 @@ mod tests {
         fn output(&mut self, program: &[&str]) -> anyhow::Result<String> {
             Ok(match program[1] {
                 "list" => self.packages.to_owned(),
+                "--json=short" => self.locks.to_owned(),
                 _ => r#"{"outcome":"good","to":"0.1.0.0"}"#.to_owned(),
             })
         }
@@ -400,6 +440,7 @@ mod tests {
             asked: vec![],
             failing: false,
             packages: PACKAGES,
+            locks: r#"{"type":"a(ssssuu)","data":[[]]}"#,
             slow: false,
             quiet: Cell::new(0),
         }
@@ -412,6 +453,8 @@ mod tests {
             ("live", Mode::Live, ""),
             ("live-fr", Mode::Live, "5\n1\n\n4\nnon\n"),
             ("live-install", Mode::Live, "1\n"),
+            ("recovery", Mode::Recovery, "6\n1\n"),
+            ("recovery-fr", Mode::Recovery, "3\n2\nnon\n4\n\n"),
             ("installed", Mode::Installed, "4\nx\n2\n"),
             ("installed-update", Mode::Installed, "3\n1\n\n"),
         ] {
@@ -437,6 +480,7 @@ mod tests {
         let apply = "/usr/bin/vigie-update --language en apply --id ab12 --who root (console)";
         let devices = "/usr/bin/vigie-install --language en devices";
         let screen = "/usr/bin/vigie-install --language en screen";
+        let repair = "/usr/bin/vigie-recovery --language en screen";
         for (mode, provision, typed, expected) in [
             (
                 Mode::Live,
@@ -444,12 +488,33 @@ mod tests {
                 "2\n\n",
                 vec!["/usr/bin/vigie-recovery --language en update"],
             ),
+            // It ends in its own way: the next word is for the menu.
             (
                 Mode::Live,
                 false,
-                "3\n\n",
-                vec!["/usr/bin/vigie-recovery volumes"],
+                "3\n7\nyes\n",
+                vec![repair, "/usr/bin/systemctl poweroff"],
             ),
+            (
+                Mode::Live,
+                false,
+                "5\n3\n",
+                vec!["/usr/bin/vigie-recovery --language fr screen"],
+            ),
+            (
+                Mode::Recovery,
+                true,
+                "1\n2\nyes\n4\nyes\n",
+                vec![repair, "/usr/bin/bash --login", "/usr/bin/systemctl reboot"],
+            ),
+            (
+                Mode::Recovery,
+                false,
+                "5\nyes\n",
+                vec!["/usr/bin/systemctl poweroff"],
+            ),
+            // There is nothing to install from.
+            (Mode::Recovery, true, "6\n7\n0\n", vec![]),
             (Mode::Live, false, "4\n\n", vec![]),
             (Mode::Live, false, "4\nyes\n", vec!["/usr/bin/bash --login"]),
             (Mode::Live, false, "1\n", vec![screen]),
@@ -534,6 +599,50 @@ mod tests {
         };
         let (_, screen) = session(&mut steady, "");
         assert_eq!(screen.matches("console ready").count(), 1, "{screen}");
+    }
+
+    #[test]
+    fn a_repair_on_another_console_is_not_ended() {
+        let locks = r#"{"type":"a(ssssuu)","data":[[["shutdown:sleep","vigie-recovery","data-1 is being repaired","block",0,812]]]}"#;
+        for (mode, typed, words) in [
+            (Mode::Live, "6\nyes\n\n", "must not be interrupted"),
+            (Mode::Live, "5\n7\noui\n\n", "ne doit pas être interrompu"),
+            (Mode::Recovery, "4\nyes\n\n", "must not be interrupted"),
+            (
+                Mode::Recovery,
+                "3\n5\noui\n\n",
+                "ne doit pas être interrompu",
+            ),
+        ] {
+            let mut held = Script {
+                locks,
+                ..script(mode)
+            };
+            let (end, screen) = session(&mut held, typed);
+            assert_eq!((end, held.asked), (End::Closed, vec![]), "{typed:?}");
+            for part in [words, "data-1 is being repaired (vigie-recovery)"] {
+                assert!(screen.contains(part), "{screen}");
+            }
+            // And the menu is there again.
+            assert!(screen.ends_with(": "), "{screen}");
+        }
+        // After an update, too.
+        let mut held = Script {
+            locks,
+            ..script(Mode::Installed)
+        };
+        session(&mut held, "3\n1\nyes\n\n");
+        assert!(!held.asked.iter().any(|asked| asked.contains("systemctl")));
+    }
+
+    #[test]
+    fn a_repair_that_cannot_be_started_is_told_of() {
+        let mut failing = Script {
+            failing: true,
+            ..script(Mode::Recovery)
+        };
+        let (_, screen) = session(&mut failing, "1\n");
+        assert!(screen.contains("This failed"), "{screen}");
     }
 
     #[test]

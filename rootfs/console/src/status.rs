@@ -7,7 +7,10 @@ use crate::messages::Messages;
 /// How the system was started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
+    /// From the installation medium.
     Live,
+    /// From a slot of the disk, to repair; no appliance runs.
+    Recovery,
     Installed,
 }
 
@@ -74,9 +77,12 @@ pub fn lines(m: &Messages, mode: Mode, facts: &Facts) -> Vec<String> {
         .health
         .as_ref()
         .and_then(|health| health.slot.as_deref());
+    let slot = slot.map(|slot| format!("{} {}", m.slot, slot.to_uppercase()));
     let origin = match (mode, slot) {
         (Mode::Live, _) => format!(" ({})", m.live),
-        (Mode::Installed, Some(slot)) => format!(" ({} {})", m.slot, slot.to_uppercase()),
+        (Mode::Recovery, Some(slot)) => format!(" ({}, {slot})", m.recovery),
+        (Mode::Recovery, None) => format!(" ({})", m.recovery),
+        (Mode::Installed, Some(slot)) => format!(" ({slot})"),
         (Mode::Installed, None) => String::new(),
     };
     let mut lines = vec![
@@ -178,6 +184,32 @@ pub fn addresses(json: &str) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::messages::Language;
+
+    #[test]
+    fn the_version_says_where_it_runs_from() {
+        let health = |slot: Option<&str>| {
+            slot.map(|slot| Health {
+                slot: Some(slot.into()),
+                ..Health::default()
+            })
+        };
+        for (mode, slot, expected) in [
+            (Mode::Live, None, "1.0.0.0 (installation medium)"),
+            (Mode::Recovery, Some("b"), "1.0.0.0 (recovery, slot B)"),
+            (Mode::Recovery, None, "1.0.0.0 (recovery)"),
+            (Mode::Installed, Some("a"), "1.0.0.0 (slot A)"),
+            (Mode::Installed, None, "1.0.0.0"),
+        ] {
+            let facts = Facts {
+                hostname: "x".into(),
+                version: "1.0.0.0".into(),
+                addresses: vec![],
+                health: health(slot),
+            };
+            let lines = lines(Language::En.messages(), mode, &facts);
+            assert_eq!(lines[1], format!("  Version     {expected}"));
+        }
+    }
 
     #[test]
     fn answers_of_ip() {

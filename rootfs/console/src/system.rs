@@ -17,7 +17,7 @@ use crate::status::{Facts, Health, Mode, addresses};
 
 /// What the menu needs; tests put a script in its place.
 pub trait System {
-    /// Live medium or installed appliance.
+    /// Live medium, recovery or installed appliance.
     fn mode(&self) -> Mode;
     /// The language of the settings.
     fn language(&self) -> Language;
@@ -40,7 +40,9 @@ pub trait System {
 /// The running system.
 pub struct Machine;
 
+/// Left by the initrd; recovery has both.
 const LIVE_MARK: &str = "/run/vigie/live";
+const RECOVERY_MARK: &str = "/run/vigie/recovery";
 const PROVISION: &str = "/dev/disk/by-label/PROVISION";
 const WEB: ([u8; 4], u16) = ([127, 0, 0, 1], 80);
 /// The menu does not wait longer for the web service; the status can be refreshed.
@@ -54,7 +56,9 @@ const LOOK_AGAIN: Timespec = Timespec {
 
 impl System for Machine {
     fn mode(&self) -> Mode {
-        if Path::new(LIVE_MARK).exists() {
+        if Path::new(RECOVERY_MARK).exists() {
+            Mode::Recovery
+        } else if Path::new(LIVE_MARK).exists() {
             Mode::Live
         } else {
             Mode::Installed

@@ -1,8 +1,8 @@
 //! The kernel command line, as far as the initrd cares: which system to boot
 //! and with which root hash.
 //!
-//! Invariants: exactly one of `vigie.root` and `vigie.live`; the root hash is
-//! 32 bytes; the hash tree starts on a block border.
+//! Invariants: exactly one of `vigie.root` and `vigie.live`; `vigie.recovery` only
+//! with the former; the root hash is 32 bytes; the hash tree starts on a block border.
 
 use std::time::Duration;
 
@@ -45,6 +45,9 @@ pub enum Boot {
         part_uuid: String,
         /// Which slot GRUB chose.
         slot: Slot,
+        /// `vigie.recovery`: only to repair what is on the disks. Nothing of the appliance
+        /// runs, and its state volume is left alone.
+        recovery: bool,
     },
     /// From the medium.
     Live {
@@ -53,12 +56,35 @@ pub enum Boot {
     },
 }
 
+impl Boot {
+    /// Whether the appliance itself starts, from its own state volume. Else that is neither
+    /// checked nor mounted, and no array of it is started.
+    pub fn uses_state(&self) -> bool {
+        matches!(
+            self,
+            Boot::Installed {
+                recovery: false,
+                ..
+            }
+        )
+    }
+
+    /// Whether a slot is only started to repair what is on the disks.
+    pub fn is_recovery(&self) -> bool {
+        matches!(self, Boot::Installed { recovery: true, .. })
+    }
+}
+
 /// Why a command line is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CmdlineError {
     /// Neither or both of the two ways to boot.
     #[error("{0} of vigie.root= and vigie.live= are given; exactly one is needed")]
     Boot(&'static str),
+    /// Recovery is asked of the medium, which does it anyway. It is not passed over: who asks for
+    /// it means that nothing is installed, and the medium may do so by itself.
+    #[error("vigie.recovery is for vigie.root= alone; the medium's own menu repairs without it")]
+    RecoveryOfMedium,
     /// A key that must be there is not.
     #[error("{0}= is missing")]
     Missing(&'static str),
@@ -79,13 +105,16 @@ pub enum CmdlineError {
 pub fn parse(text: &str) -> Result<Request, CmdlineError> {
     let words = words(text);
     let get = |key: &str| last_value(&words, key);
+    let recovery = recovery(&words)?;
     let boot = match (get("vigie.root"), get("vigie.live")) {
         (None, None) => return Err(CmdlineError::Boot("none")),
         (Some(_), Some(_)) => return Err(CmdlineError::Boot("both")),
         (Some(root), None) => Boot::Installed {
             part_uuid: part_uuid(root)?,
             slot: slot(get("vigie.slot"))?,
+            recovery,
         },
+        (None, Some(_)) if recovery => return Err(CmdlineError::RecoveryOfMedium),
         (None, Some("")) => return Err(bad("vigie.live", "", "the medium's volume id")),
         (None, Some(id)) => Boot::Live {
             volume_id: id.to_owned(),
@@ -206,6 +235,18 @@ fn slot(value: Option<&str>) -> Result<Slot, CmdlineError> {
     }
 }
 
+/// The last word counts, as with all keys.
+fn recovery(words: &[String]) -> Result<bool, CmdlineError> {
+    let key = "vigie.recovery";
+    let values = words.iter().rev().filter_map(|w| w.strip_prefix(key));
+    let mut values = values.filter(|rest| rest.is_empty() || rest.starts_with('='));
+    match values.next() {
+        None | Some("=0") => Ok(false),
+        Some("" | "=1") => Ok(true),
+        Some(other) => Err(bad(key, &other[1..], "nothing, 0 or 1")),
+    }
+}
+
 fn root_hash(value: Option<&str>) -> Result<[u8; 32], CmdlineError> {
     let value = value.ok_or(CmdlineError::Missing("vigie.roothash"))?;
     let mut hash = [0; 32];
@@ -251,6 +292,7 @@ mod tests {
         Boot::Installed {
             part_uuid: UUID.into(),
             slot,
+            recovery: false,
         }
     }
 
@@ -280,7 +322,47 @@ mod tests {
             assert_eq!(got.wait, DEFAULT_WAIT);
             assert_eq!(got.raid_wait, DEFAULT_RAID_WAIT);
             assert!(!got.debug);
+            let is_live = matches!(got.boot, Boot::Live { .. });
+            assert!(got.boot.uses_state() != is_live && !got.boot.is_recovery());
         }
+    }
+
+    #[test]
+    fn recovery_is_asked_of_a_slot() {
+        let rest = format!("vigie.roothash={HASH} vigie.hashoffset=4096");
+        let root = format!("vigie.root=PARTUUID={UUID} vigie.slot=b {rest}");
+        for (words, want) in [
+            ("", false),
+            ("vigie.recovery", true),
+            ("quiet vigie.recovery=1 x", true),
+            ("vigie.recovery=0", false),
+            ("vigie.recovery vigie.recovery=0", false),
+            ("vigie.recovery=0 vigie.recovery", true),
+            ("novigie.recovery vigie.recoveryx vigie.recovery-x=1", false),
+        ] {
+            let boot = Boot::Installed {
+                part_uuid: UUID.into(),
+                slot: Slot::B,
+                recovery: want,
+            };
+            let got = parse(&format!("{root} {words}")).unwrap().boot;
+            assert_eq!(got, boot, "{words}");
+            assert_eq!((got.is_recovery(), got.uses_state()), (want, !want));
+        }
+        for (text, part) in [
+            (format!("{root} vigie.recovery=yes"), "nothing, 0 or 1"),
+            (format!("{root} vigie.recovery="), "nothing, 0 or 1"),
+            (
+                format!("{rest} vigie.live=X vigie.recovery"),
+                "the medium's own menu",
+            ),
+            (format!("{rest} vigie.recovery"), "none of"),
+        ] {
+            let error = parse(&text).unwrap_err().to_string();
+            assert!(error.contains(part), "{text}: {error}");
+        }
+        let live = format!("{rest} vigie.live=X vigie.recovery=0");
+        assert!(matches!(parse(&live).unwrap().boot, Boot::Live { .. }));
     }
 
     #[test]

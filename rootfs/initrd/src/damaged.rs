@@ -3,6 +3,12 @@
 //! GRUB starts a good slot for ever: it cannot know that each start ends here. So this writes the
 //! boot state, one sector, on the ESP of the disk that GRUB started from, and on no other: the
 //! other disks of a RAID may hold a whole copy, and each tells of its own.
+//!
+//! In recovery (`vigie.recovery`) it is the same, although a start of it is no attempt at a version:
+//! damage is a fact about the slot, however it was met, and a start of the version would say as
+//! much. No try is taken, the restart leads into the usual menu, and that starts the other slot,
+//! which was good; its recovery entry does so, too. Where the other was never good nothing is
+//! written, and what is left is the medium.
 
 use std::path::Path;
 

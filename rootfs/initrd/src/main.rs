@@ -5,9 +5,10 @@
 //! 3. loads modules, on other threads from here on: those of the devices that
 //!    are there and that come, the configured ones, those that it needs itself;
 //! 4. finds the root device; on an installed system whose disk is a member of
-//!    RAID arrays, starts that of the system image and that of the state volume;
+//!    RAID arrays, starts that of the system image and that of the state volume
+//!    (in recovery, `vigie.recovery`, the state volume is left alone);
 //! 5. opens the root device under dm-verity;
-//! 6. mounts the system image, the state volume on /var, the overlay on /etc;
+//! 6. mounts the system image, the state volume (or memory) on /var, the overlay on /etc;
 //! 7. writes the machine id and `/run/vigie/boot.json`;
 //! 8. sees that the machine's watchdog has its driver;
 //! 9. frees the initramfs, makes the system image the root, applies the
@@ -111,7 +112,7 @@ fn modules_of(boot: &Boot) -> &'static [&'static str] {
 fn mount_system(request: &Request, loader: &Loader, root: &root::Root) -> Result<Volume, Trouble> {
     let device = verity::open(request, loader, root)?;
     root::mount(loader, root, &device)?;
-    let var = state::mount_var(loader, root)?;
+    let var = state::mount_var(request, loader, root)?;
     writable::mount_etc(loader)?;
     let volume = var.volume();
     writable::set_machine_id(volume == Volume::State);

@@ -1,7 +1,8 @@
 //! Starts the system's md arrays: that of the root partition and that of the
 //! state volume, by their ids, of the devices that carry their superblocks, and
 //! no others: what else is on the disks is udev's, later. Never in the live
-//! system: an installer or a repair decides there.
+//! system: an installer or a repair decides there; of one that runs from a slot
+//! (`vigie.recovery`) only the root's.
 //!
 //! Nothing here ends the boot. Each member of the root's array holds the whole
 //! image where there is no RAID, and verity tells whether it is the right one,
@@ -58,8 +59,8 @@ struct Started {
     name: String,
 }
 
-/// Starts the arrays that the root partition and the state partition of its disk
-/// are members of, and gives the device with the system image.
+/// Starts the arrays that the root partition and, where the system uses it, the state
+/// partition of its disk are members of, and gives the device with the system image.
 pub fn assemble(
     request: &Request,
     loader: &Loader,
@@ -71,7 +72,9 @@ pub fn assemble(
         state: None,
         reports: Vec::new(),
     };
-    let own_state = disk.partition_named(STATE);
+    let own_state = disk
+        .partition_named(STATE)
+        .filter(|_| request.boot.uses_state());
     let root = read_superblock(&partition);
     let state = own_state.as_ref().and_then(read_superblock);
     if root.is_none() && state.is_none() {
@@ -86,9 +89,11 @@ pub fn assemble(
         arrays.reports.extend(started.as_ref().ok().map(report));
         image = choose_image(request, image, started);
     }
-    let state = start_state(loader, devices, &gathering, state, root);
-    arrays.reports.extend(state.as_ref().ok().map(report));
-    arrays.state = Some(state.map(|started| started.device));
+    if request.boot.uses_state() {
+        let state = start_state(loader, devices, &gathering, state, root);
+        arrays.reports.extend(state.as_ref().ok().map(report));
+        arrays.state = Some(state.map(|started| started.device));
+    }
     for (english, french) in arrays.reports.iter().filter_map(arrays::degraded_texts) {
         tell(&english, &french);
     }

@@ -3,12 +3,14 @@
 
 use vigie_boot_state::Slot;
 
+use crate::cmdline::Boot;
+
 /// The whole document.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Report {
-    /// Which way to boot.
+    /// Which way to boot; recovery is live, from a slot and without a medium.
     pub mode: Mode,
-    /// The slot, when installed.
+    /// The slot that runs, when installed or in recovery.
     pub slot: Option<Slot>,
     /// The root hash in hexadecimal.
     pub root_hash: String,
@@ -18,11 +20,11 @@ pub struct Report {
     pub root_device: String,
     /// The device on /var; none where /var is in memory.
     pub state_device: Option<String>,
-    /// Where the medium is mounted, when live.
+    /// Where the medium is mounted, when live from one.
     pub medium: Option<String>,
-    /// How the check of the state volume went; none when live.
+    /// How the check of the state volume went; none when live or in recovery.
     pub state_check: Option<StateCheck>,
-    /// The md arrays that the initrd started: the root device's and that of /var.
+    /// The md arrays that the initrd started: the root device's, and that of /var when installed.
     pub arrays: Vec<ArrayReport>,
 }
 
@@ -47,8 +49,31 @@ pub struct ArrayReport {
 pub enum Mode {
     /// From a slot of an installed disk.
     Installed,
-    /// From the medium.
+    /// From the medium; or from a slot, to repair what is on the disks. Nothing of an installed
+    /// appliance runs.
     Live,
+}
+
+impl Mode {
+    /// That of a way to boot.
+    pub fn of(boot: &Boot) -> Mode {
+        match boot {
+            Boot::Installed {
+                recovery: false, ..
+            } => Mode::Installed,
+            Boot::Installed { recovery: true, .. } | Boot::Live { .. } => Mode::Live,
+        }
+    }
+}
+
+/// The files in /run/vigie that units ask for: `live` where no appliance runs, and with it
+/// `recovery` where that is so without a medium.
+pub fn marks(boot: &Boot) -> &'static [&'static str] {
+    match Mode::of(boot) {
+        Mode::Installed => &[],
+        Mode::Live if boot.is_recovery() => &["live", "recovery"],
+        Mode::Live => &["live"],
+    }
 }
 
 /// e2fsck's last word on the state volume.
@@ -70,6 +95,23 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_of_an_appliance_runs_in_recovery() {
+        let slot = |recovery| Boot::Installed {
+            part_uuid: String::new(),
+            slot: Slot::A,
+            recovery,
+        };
+        let volume_id = String::new();
+        for (boot, mode, files) in [
+            (slot(false), Mode::Installed, &[][..]),
+            (slot(true), Mode::Live, &["live", "recovery"][..]),
+            (Boot::Live { volume_id }, Mode::Live, &["live"][..]),
+        ] {
+            assert_eq!((Mode::of(&boot), marks(&boot)), (mode, files), "{boot:?}");
+        }
+    }
 
     #[test]
     fn both_modes() {
@@ -104,7 +146,18 @@ mod tests {
             arrays: vec![],
             ..installed.clone()
         };
+        let recovery = Report {
+            mode: Mode::Live,
+            state_device: None,
+            state_check: None,
+            arrays: vec![],
+            ..installed.clone()
+        };
         for (report, want) in [
+            (
+                recovery,
+                r#"{"mode":"live","slot":"b","root_hash":"00ff","disk":"/dev/vda","root_device":"/dev/vda6","state_device":null,"medium":null,"state_check":null,"arrays":[]}"#,
+            ),
             (
                 installed,
                 r#"{"mode":"installed","slot":"b","root_hash":"00ff","disk":"/dev/vda","root_device":"/dev/vda6","state_device":"/dev/vda7","medium":null,"state_check":{"exit":1,"summary":"a \"b\"\u0001"},"arrays":[{"device":"/dev/md127","name":"state","degraded":true,"members":["/dev/vda7"],"missing":1}]}"#,

@@ -14,7 +14,7 @@ pub enum Volume {
     State,
     /// Memory, because the state volume cannot be had.
     Lost,
-    /// Memory, as always in a live system.
+    /// Memory, as always in a live system and in recovery.
     Live,
 }
 

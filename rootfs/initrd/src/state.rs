@@ -1,10 +1,12 @@
-//! /var: the state volume, checked first; in memory when live, and when the
-//! volume cannot be had, because a box that can be reached can be repaired.
+//! /var: the state volume, checked first; in memory when live or in recovery, which
+//! decides itself what is done to the volume, and when the volume cannot be had,
+//! because a box that can be reached can be repaired.
 
 use std::ffi::CStr;
 
 use rustix::mount::{MountFlags, mount};
 
+use vigie_initrd::cmdline::Request;
 use vigie_initrd::fsck::{self, OPERATIONAL_ERROR, Verdict};
 use vigie_initrd::report::StateCheck;
 use vigie_initrd::settings::Volume;
@@ -34,7 +36,7 @@ const OPTIONS: &CStr = c"errors=remount-ro,max_dir_size_kb=64";
 pub struct Var {
     /// The state volume; None where /var is in memory.
     pub device: Option<String>,
-    /// How the check went; None when live.
+    /// How the check went; None when live or in recovery.
     pub check: Option<StateCheck>,
 }
 
@@ -50,10 +52,10 @@ impl Var {
 }
 
 /// Mounts /var below the system's root.
-pub fn mount_var(loader: &Loader, root: &Root) -> Result<Var, Trouble> {
+pub fn mount_var(request: &Request, loader: &Loader, root: &Root) -> Result<Var, Trouble> {
     let source = match root {
-        Root::Installed { disk, arrays, .. } => arrays.state(disk),
-        Root::Live { .. } => {
+        Root::Installed { disk, arrays, .. } if request.boot.uses_state() => arrays.state(disk),
+        Root::Installed { .. } | Root::Live { .. } => {
             mount_memory()?;
             return Ok(Var {
                 device: None,

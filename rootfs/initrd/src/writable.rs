@@ -10,7 +10,7 @@ use rustix::rand::{GetRandomFlags, getrandom};
 
 use vigie_initrd::cmdline::{Boot, Request};
 use vigie_initrd::machine_id;
-use vigie_initrd::report::{Mode, Report};
+use vigie_initrd::report::{self, Mode, Report};
 use vigie_initrd::trouble::{Step, Trouble};
 
 use crate::consoles::{note, warn};
@@ -78,31 +78,31 @@ pub fn set_machine_id(persistent: bool) {
     }
 }
 
-/// Writes `/run/vigie/boot.json`, and `/run/vigie/live` when live.
+/// Writes `/run/vigie/boot.json`, and the marks of this way to boot.
 pub fn write_report(request: &Request, root: &Root, var: Var) -> Result<(), Trouble> {
-    let report = report(request, root, var);
+    let report = report_of(request, root, var);
     let failed = |e: io::Error| Trouble::new(Step::MountWritable, RUN, e);
     fs::create_dir_all(RUN).map_err(failed)?;
     let text = report.to_json().map_err(|e| failed(e.into()))?;
     note(format_args!("boot.json {}", text.trim_end()));
     fs::write(format!("{RUN}/boot.json"), text).map_err(failed)?;
-    if report.mode == Mode::Live {
-        fs::write(format!("{RUN}/live"), "").map_err(failed)?;
+    for mark in report::marks(&request.boot) {
+        fs::write(format!("{RUN}/{mark}"), "").map_err(failed)?;
     }
     Ok(())
 }
 
-fn report(request: &Request, root: &Root, var: Var) -> Report {
-    let (mode, slot) = match &request.boot {
-        Boot::Installed { slot, .. } => (Mode::Installed, Some(*slot)),
-        Boot::Live { .. } => (Mode::Live, None),
+fn report_of(request: &Request, root: &Root, var: Var) -> Report {
+    let slot = match &request.boot {
+        Boot::Installed { slot, .. } => Some(*slot),
+        Boot::Live { .. } => None,
     };
     let (disk, device, medium) = match root {
         Root::Installed { image, disk, .. } => (Some(disk.clone()), image, None),
         Root::Live { medium, .. } => (medium.disk(), medium, Some(MEDIUM.to_owned())),
     };
     Report {
-        mode,
+        mode: Mode::of(&request.boot),
         slot,
         root_hash: hex::encode(request.root_hash),
         disk: disk.map(|disk| disk.node()),

@@ -27,7 +27,7 @@ pub struct Facts {
 pub struct Boot {
     /// `installed` or `live`.
     pub mode: Option<String>,
-    /// `a` or `b`; none in the live system.
+    /// `a` or `b`; none in the live system of the medium.
     pub slot: Option<String>,
 }
 

@@ -51,7 +51,12 @@ fn verdict(body: &mut String, m: &Messages, health: &Health) {
         "<p class=\"verdict {class}\" role=\"status\">{text}</p>"
     );
     if health.mode.as_deref() == Some("live") {
-        let _ = writeln!(body, "<p>{}</p>", m.live);
+        // Only recovery from the disk's own menu runs from a slot.
+        let words = match &health.slot {
+            Some(_) => m.recovery,
+            None => m.live,
+        };
+        let _ = writeln!(body, "<p>{words}</p>");
     }
 }
 
@@ -222,12 +227,17 @@ mod tests {
         let raid = Health::of(&raid_facts(), Ok(vec![]));
         let mut live = well.clone();
         (live.mode, live.slot) = (Some("live".into()), None);
+        let recovery = Health {
+            slot: Some("b".into()),
+            ..live.clone()
+        };
         for (name, health, language) in [
             ("well.en", &well, Language::En),
             ("well.fr", &well, Language::Fr),
             ("bad.en", &bad, Language::En),
             ("bad.fr", &bad, Language::Fr),
             ("live.en", &live, Language::En),
+            ("recovery.fr", &recovery, Language::Fr),
             ("raid.en", &raid, Language::En),
             ("raid.fr", &raid, Language::Fr),
         ] {

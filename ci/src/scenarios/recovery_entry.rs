@@ -1,0 +1,217 @@
+//! Recovery from the disk's own menu, without any medium: the third entry of GRUB, chosen on the
+//! serial line. Nothing of the appliance runs there, and starting it and switching off changes not
+//! one byte of the disk: no try is counted, and the state volume is as it was.
+
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
+
+use super::boot::{self, Expect};
+use super::{BOOT, FIRMWARE, READY_RECOVERY, disk_scenario, ssh};
+use crate::context::Context;
+use crate::process;
+use crate::step::Step;
+use crate::vm::command::{Bus, Disk, Firmware};
+use crate::vm::console::Pattern;
+use crate::vm::dialog::{Dialog, keys};
+use crate::vm::{Vm, sparse};
+
+/// GRUB's next picture after a key.
+const MENU: Duration = Duration::from_secs(30);
+/// A question of the console's menu, or an answer of its shell.
+const QUESTION: Duration = Duration::from_secs(120);
+/// Ctrl-N moves down in GRUB's menu, on whatever terminal.
+const DOWN: &str = "\x0e";
+const CHOOSE: &str = "Number, or Enter to refresh:";
+const SURE: &str = "Enter to go back:";
+
+pub(super) fn step() -> Step {
+    Step {
+        needs: &["install"],
+        ..disk_scenario(
+            "recovery-entry",
+            "the disk's own menu starts recovery without a medium, and that changes nothing",
+            run,
+        )
+    }
+}
+
+fn run(ctx: &Context) -> Result<()> {
+    let path = ctx.folder().join("disk.raw");
+    let mut copy = Command::new("cp");
+    copy.arg("--sparse=always")
+        .arg(ctx.installed_disk()?)
+        .arg(&path);
+    process::output("copying the disk", &mut copy)?;
+    let disk = [Disk::new(&path, Bus::Virtio)];
+    let before = sparse::digest(&path)?;
+
+    let mut machine = ctx.machine(Firmware::Bios)?;
+    machine.disks = disk.to_vec();
+    let vm = ctx.start("recovery", &machine)?;
+    let told = recover(ctx, &vm);
+    told.map_err(|error| vm.failure(format!("{error:#}")))?;
+    vm.wait_poweroff(BOOT)?;
+    ensure!(
+        sparse::digest(&path)? == before,
+        "starting recovery and switching off has changed the disk"
+    );
+
+    let up = boot::boot(ctx, "after", Firmware::Bios, &disk, Expect::Ok)?;
+    up.blame(check_normal_start(ctx, &up.vm))?;
+    up.vm.kill()
+}
+
+/// What a person does, from GRUB to the power-off.
+fn recover(ctx: &Context, vm: &Vm) -> Result<()> {
+    let mut person = Dialog::from_the_beginning(vm, FIRMWARE);
+    person.expect("Vigie recovery")?;
+    choose_recovery(&mut person)?;
+    let person = person.patience(BOOT);
+    person.expect(Pattern::regex(r"Version +[0-9.]+ \(recovery")?)?;
+    person.expect(READY_RECOVERY)?;
+    ctx.note(format!("recovery after {:.0} s", vm.now().as_secs_f64()));
+    vm.screenshot("recovery")?;
+
+    let mut person = person.patience(QUESTION);
+    person.answer(CHOOSE, "2")?;
+    person.answer(SURE, "yes")?;
+    open_shell(&mut person)?;
+    check_start(&mut person)?;
+    check_boot_state(&mut person)?;
+    check_refusals(&mut person)?;
+    person.press("exit\r")?;
+    person.answer(CHOOSE, "5")?;
+    person.answer(SURE, "yes")
+}
+
+/// The first key stops the countdown.
+fn choose_recovery(person: &mut Dialog) -> Result<()> {
+    for entry in ["*Vigie B", "*Vigie recovery"] {
+        person.press(DOWN)?;
+        person.patience(MENU).expect(entry)?;
+    }
+    person.press(keys::ENTER)
+}
+
+/// A shell that echoes nothing and asks nothing: all that comes is what commands say.
+fn open_shell(person: &mut Dialog) -> Result<()> {
+    person.expect(Pattern::regex("# ?$")?)?;
+    person.press("exec dash\r")?;
+    person.expect(Pattern::regex("^# ?$")?)?;
+    person.press("stty -echo; PS1=; echo re\"ady\"\r")?;
+    person.expect(Pattern::regex("^(# )?ready$")?).map(drop)
+}
+
+/// What a command says, errors included.
+fn says(person: &mut Dialog, command: &str) -> Result<String> {
+    person.press(&format!("{{ {command}; }} 2>&1; echo do\"ne\"\r"))?;
+    let begun = person.mark();
+    person.expect(Pattern::regex("^done$")?)?;
+    Ok(person.lines_since(begun))
+}
+
+/// The line of an answer that is a JSON object.
+fn object(said: &str) -> Result<Value> {
+    let line = said.lines().find(|line| line.starts_with('{'));
+    let line = line.with_context(|| format!("no JSON in: {said}"))?;
+    serde_json::from_str(line).with_context(|| format!("reading {line}"))
+}
+
+/// The slot's system runs, with nothing of the appliance.
+fn check_start(person: &mut Dialog) -> Result<()> {
+    let boot = object(&says(person, "cat /run/vigie/boot.json")?)?;
+    for (key, expected) in [
+        ("mode", json!("live")),
+        ("slot", json!("a")),
+        ("disk", json!("/dev/vda")),
+        ("state_device", json!(null)),
+        ("state_check", json!(null)),
+        ("medium", json!(null)),
+    ] {
+        ensure!(boot[key] == expected, "boot.json: {key} in {boot}");
+    }
+    let var = says(person, "findmnt -no FSTYPE /var")?;
+    ensure!(var.contains("tmpfs"), "/var is {var}");
+    let mounts = says(
+        person,
+        "grep -c \"^/dev/vda\" /proc/mounts | sed \"s/^/of the disk: /\"",
+    )?;
+    ensure!(mounts.contains("of the disk: 0"), "mounted: {mounts}");
+    let units = says(
+        person,
+        "for u in vigie-provision vigie-health vigie-mark-good vigie-check@dev-vda8; do \
+         echo $u $(systemctl show -P ActiveState $u); done; \
+         echo failed: $(systemctl list-units --failed --no-legend | wc -l)",
+    )?;
+    for unit in ["vigie-provision", "vigie-health", "vigie-mark-good"] {
+        let inactive = format!("{unit} inactive");
+        ensure!(units.contains(&inactive), "units: {units}");
+    }
+    ensure!(units.contains("failed: 0"), "units: {units}");
+    Ok(())
+}
+
+/// As the installation has left it: slot A has all its tries, although it was started.
+fn check_boot_state(person: &mut Dialog) -> Result<()> {
+    let said = says(
+        person,
+        "vigie-recovery volumes --json | tr -d \" \\n\" | \
+         grep -o '\"boot\":.*\"tries\":[0-9]*}}' | sed 's/.*/{&}/'",
+    )?;
+    let boot = object(&said)?;
+    let expected = json!({
+        "first": "a",
+        "a": {"good": false, "tries": 3},
+        "b": {"good": false, "tries": 0},
+    });
+    ensure!(boot["boot"] == expected, "the boot state is {boot}");
+    Ok(())
+}
+
+/// There is no medium to install from, and that is said.
+fn check_refusals(person: &mut Dialog) -> Result<()> {
+    for (command, words, exit) in [
+        ("vigie-install screen", "no medium to install from", 1),
+        ("vigie-install provision", "no medium to install from", 1),
+        (
+            "vigie-recovery update --yes",
+            "no medium with a version to install",
+            3,
+        ),
+    ] {
+        let said = says(person, &format!("{command}; echo \"exit $?\""))?;
+        let refused = said.contains(words) && said.contains(&format!("exit {exit}"));
+        ensure!(refused, "{command} said: {said}");
+    }
+    Ok(())
+}
+
+/// The appliance is as it would have been: its first start has made slot A good.
+fn check_normal_start(ctx: &Context, vm: &Vm) -> Result<()> {
+    ssh::check(ctx, vm)?;
+    // It waits for the start to be judged.
+    let ask = "systemctl start vigie-mark-good.service && vigie-update status --json";
+    let status = ssh::Key::of_install(ctx).says(ctx, vm, ask)?;
+    let status: Value = serde_json::from_str(&status).context("reading the status")?;
+    ensure!(
+        status["slots"]["a"]["good"] == true && status["next"] == "a",
+        "after recovery: {status}"
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_found_among_the_kernels_words() {
+        let said = "[   12.3] usb 1-1: new device\n{\"mode\":\"live\"}\ndone";
+        assert_eq!(object(said).unwrap(), json!({"mode": "live"}));
+        assert!(object("grep: nothing\ndone").is_err());
+        assert!(object("{cut off\ndone").is_err());
+    }
+}
