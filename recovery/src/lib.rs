@@ -10,6 +10,7 @@
 pub mod audit;
 pub mod check;
 pub mod choose;
+pub mod disks;
 pub mod export;
 pub mod guard;
 pub mod inside;

@@ -11,7 +11,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use vigie_recovery::check::command;
 use vigie_recovery::update::{self, Source};
-use vigie_recovery::{export, password, reset, rollback, volumes, words};
+use vigie_recovery::{disks, export, password, reset, rollback, volumes, words};
 use vigie_settings::Language;
 use vigie_update::apply::ApplyError;
 use vigie_update::commands::apply;
@@ -48,6 +48,8 @@ enum Command {
     Reset(reset::command::Arguments),
     /// Takes settings, logs or recordings out of an installation; nothing is written to it.
     Export(export::command::Arguments),
+    /// Says how the disks are, as they tell of it themselves (SMART). Nothing is written.
+    Disks(disks::command::Arguments),
 }
 
 #[derive(clap::Args)]
@@ -81,6 +83,9 @@ fn main() -> ExitCode {
         Command::Rollback(arguments) => Ok(rollback::command::run(&arguments, language).into()),
         Command::Export(arguments) => Ok(export::command::run(&arguments, language).into()),
         Command::Reset(arguments) => Ok(reset::command::run(&arguments, language).into()),
+        Command::Disks(arguments) => {
+            disks::command::run(&arguments, language).map(|()| ExitCode::SUCCESS)
+        }
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("vigie-recovery: {error:#}");

@@ -16,6 +16,7 @@ use vigie_installer::toolbox::HostTools;
 use vigie_settings::Language;
 
 use super::array::{self, Started};
+use super::health;
 use super::in_use::Uses;
 use super::keep;
 use super::ladder::Mode;
@@ -27,6 +28,7 @@ use super::told;
 use super::verdict::{Verdict, exit_code};
 use super::volume::{Check, Volume};
 use super::words::say;
+use crate::disks::Disk;
 use crate::guard::guard;
 use crate::message::Message;
 use crate::refusal::Refusal;
@@ -70,6 +72,10 @@ pub struct Arguments {
     /// For experts: repair also where this medium is of another major version than the installation.
     #[arg(long, requires = "repair")]
     pub other_version: bool,
+    /// Repair also where a disk says that it fails; without it a person is asked, and a script
+    /// refused.
+    #[arg(long, requires = "repair")]
+    pub failing_disk: bool,
     /// Wait for an array that is being synchronised.
     #[arg(long)]
     pub wait: bool,
@@ -124,13 +130,23 @@ pub fn run(arguments: &Arguments, language: Language) -> Result<u8> {
     if arguments.tell && !arguments.json {
         show = show.only_what_matters();
     }
+    // A start of an appliance waits for no disk that does not answer.
+    let disks = match arguments.tell {
+        true => Vec::new(),
+        false => health::of(&HostTools, &sysfs, &volumes),
+    };
+    health::show(&disks, arguments.json, language, &mut show);
+    let said = mode != Mode::Repair || arguments.failing_disk;
+    if let Err(why) = health::may_repair(&disks, said, arguments.json, language) {
+        return Ok(refused(&why, arguments.json, language));
+    }
     if mode == Mode::Repair && !arguments.json {
         show.line(&say("show.do-not-interrupt", &[], language));
     }
     if arguments.tell {
         tell_begin(&targets, &volumes);
     }
-    let report = checked(&check, &volumes, &mut show);
+    let report = checked(&check, disks, &volumes, &mut show);
     if arguments.tell {
         tell_end(&targets, &report);
     }
@@ -173,7 +189,7 @@ fn refused(message: &Message, json: bool, language: Language) -> u8 {
 
 type Output = Show<std::io::Stdout>;
 
-fn checked(check: &Check, volumes: &[Volume], show: &mut Output) -> Report {
+fn checked(check: &Check, disks: Vec<Disk>, volumes: &[Volume], show: &mut Output) -> Report {
     let (begun, now) = (Instant::now(), SystemTime::now());
     let volumes = check.all(volumes, show);
     Report {
@@ -181,6 +197,7 @@ fn checked(check: &Check, volumes: &[Volume], show: &mut Output) -> Report {
         mode: check.mode,
         began: now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
         seconds: begun.elapsed().as_secs_f64(),
+        disks,
         volumes,
     }
 }
