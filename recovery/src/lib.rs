@@ -13,6 +13,7 @@ pub mod choose;
 pub mod disks;
 pub mod export;
 pub mod guard;
+pub mod held;
 pub mod inside;
 pub mod message;
 mod mounted;

@@ -11,7 +11,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use vigie_recovery::check::command;
 use vigie_recovery::update::{self, Source};
-use vigie_recovery::{disks, export, password, reset, rollback, volumes, words};
+use vigie_recovery::{disks, export, held, password, reset, rollback, volumes, words};
 use vigie_settings::Language;
 use vigie_update::apply::ApplyError;
 use vigie_update::commands::apply;
@@ -113,6 +113,7 @@ fn put(arguments: Update, language: Language) -> Result<ExitCode> {
         println!("{}", words::not_asked(language));
         return Ok(ExitCode::SUCCESS);
     }
+    let _held = held::hold_off_for(json, language);
     let from = opened.version();
     let mut progress = Progress::new(json).in_french(language == Language::Fr);
     match update::run(&mut opened, &source, who, &mut progress) {

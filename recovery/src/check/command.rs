@@ -30,6 +30,7 @@ use super::volume::{Check, Volume};
 use super::words::say;
 use crate::disks::Disk;
 use crate::guard::guard;
+use crate::held;
 use crate::message::Message;
 use crate::refusal::Refusal;
 use crate::site::medium_version;
@@ -140,7 +141,9 @@ pub fn run(arguments: &Arguments, language: Language) -> Result<u8> {
     if let Err(why) = health::may_repair(&disks, said, arguments.json, language) {
         return Ok(refused(&why, arguments.json, language));
     }
-    if mode == Mode::Repair && !arguments.json {
+    let repairs = mode == Mode::Repair;
+    let _held = repairs.then(|| held::hold_off_for(arguments.json, language));
+    if repairs && !arguments.json {
         show.line(&say("show.do-not-interrupt", &[], language));
     }
     if arguments.tell {
