@@ -143,6 +143,6 @@ mod tests {
                 .contains("pas de réponse")
         );
         assert_eq!(lines[2], "Disk /dev/sda: good");
-        assert!(lines[4].contains("replace them soon"), "{text}");
+        assert!(lines[4].contains("replace it"), "{text}");
     }
 }
