@@ -19,6 +19,7 @@ pub mod message;
 mod mounted;
 pub mod password;
 pub mod refusal;
+pub mod rescue;
 pub mod reset;
 pub mod rollback;
 pub mod site;

@@ -11,7 +11,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use vigie_recovery::check::command;
 use vigie_recovery::update::{self, Source};
-use vigie_recovery::{disks, export, held, password, reset, rollback, volumes, words};
+use vigie_recovery::{disks, export, held, password, rescue, reset, rollback, volumes, words};
 use vigie_settings::Language;
 use vigie_update::apply::ApplyError;
 use vigie_update::commands::apply;
@@ -50,6 +50,11 @@ enum Command {
     Export(export::command::Arguments),
     /// Says how the disks are, as they tell of it themselves (SMART). Nothing is written.
     Disks(disks::command::Arguments),
+    /// Lets somebody in as root over SSH, once, by a password that is made for this and shown.
+    Rescue(rescue::command::Arguments),
+    /// Asked by PAM while rescue access is open.
+    #[command(hide = true)]
+    Door,
 }
 
 #[derive(clap::Args)]
@@ -86,6 +91,8 @@ fn main() -> ExitCode {
         Command::Disks(arguments) => {
             disks::command::run(&arguments, language).map(|()| ExitCode::SUCCESS)
         }
+        Command::Rescue(arguments) => Ok(rescue::command::run(&arguments, language).into()),
+        Command::Door => Ok(rescue::door::run().into()),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("vigie-recovery: {error:#}");
