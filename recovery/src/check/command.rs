@@ -131,16 +131,10 @@ pub fn run(arguments: &Arguments, language: Language) -> Result<u8> {
     if arguments.tell && !arguments.json {
         show = show.only_what_matters();
     }
-    // A start of an appliance waits for no disk that does not answer.
-    let disks = match arguments.tell {
-        true => Vec::new(),
-        false => health::of(&HostTools, &sysfs, &volumes),
+    let disks = match disks_first(arguments, &sysfs, &volumes, language, &mut show) {
+        Ok(disks) => disks,
+        Err(why) => return Ok(refused(&why, arguments.json, language)),
     };
-    health::show(&disks, arguments.json, language, &mut show);
-    let said = mode != Mode::Repair || arguments.failing_disk;
-    if let Err(why) = health::may_repair(&disks, said, arguments.json, language) {
-        return Ok(refused(&why, arguments.json, language));
-    }
     let repairs = mode == Mode::Repair;
     let _held = repairs.then(|| held::hold_off_for(arguments.json, language));
     if repairs && !arguments.json {
@@ -157,6 +151,25 @@ pub fn run(arguments: &Arguments, language: Language) -> Result<u8> {
     kept(arguments, &report, &targets, &volumes, language, &mut show);
     summary(arguments.json, &report, code, language, &mut show);
     Ok(code)
+}
+
+/// How the disks are, and whether a repair may begin on them; if not, why. A start of an appliance
+/// waits for no disk that does not answer.
+fn disks_first(
+    arguments: &Arguments,
+    sysfs: &Sysfs,
+    volumes: &[Volume],
+    language: Language,
+    show: &mut Output,
+) -> Result<Vec<Disk>, Message> {
+    if arguments.tell {
+        return Ok(Vec::new());
+    }
+    let disks = health::of(&HostTools, sysfs, volumes);
+    health::show(&disks, arguments.json, language, show);
+    let said = !arguments.repair || arguments.failing_disk;
+    health::may_repair(&disks, said, arguments.json, language)?;
+    Ok(disks)
 }
 
 /// A repair is not for installations of another major version, unless a person says so.
