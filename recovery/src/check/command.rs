@@ -11,6 +11,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result};
 use serde_json::json;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use vigie_disk::Bytes;
 use vigie_disk::sysfs::Sysfs;
 use vigie_installer::toolbox::HostTools;
 use vigie_settings::Language;
@@ -39,6 +40,8 @@ use crate::volumes::{inventory, open_kernel};
 
 const WRONG_USE: u8 = 2;
 const NOT_CHECKED: u8 = 8;
+/// With less than this free a repair may lose files.
+const ROOM: Bytes = Bytes::mib(1);
 /// Where a running appliance keeps its reports.
 const ON_THIS_SYSTEM: &str = "/var/lib/vigie/recovery";
 /// The name of the system volume.
@@ -136,6 +139,9 @@ pub fn run(arguments: &Arguments, language: Language) -> Result<u8> {
         Err(why) => return Ok(refused(&why, arguments.json, language)),
     };
     let repairs = mode == Mode::Repair;
+    if repairs {
+        warn_of_full(&volumes, arguments.json, language, &mut show);
+    }
     let _held = repairs.then(|| held::hold_off_for(arguments.json, language));
     if repairs && !arguments.json {
         show.line(&say("show.do-not-interrupt", &[], language));
@@ -170,6 +176,28 @@ fn disks_first(
     let said = !arguments.repair || arguments.failing_disk;
     health::may_repair(&disks, said, arguments.json, language)?;
     Ok(disks)
+}
+
+/// e2fsck needs some room: for lost+found, for folders written anew, for blocks that two files claim.
+/// Where there is none it deletes (1.47.2: "Insufficient space to recover lost files!").
+fn warn_of_full(volumes: &[Volume], json: bool, language: Language, show: &mut Output) {
+    for volume in volumes {
+        let superblock = look(volume.node())
+            .ok()
+            .and_then(|looked| looked.superblock);
+        let Some(free) = superblock.map(|one| one.free).filter(|free| *free < ROOM) else {
+            continue;
+        };
+        let values = [("name", volume.name.clone()), ("free", free.to_string())];
+        let words = |language| say("check.full", &values, language);
+        if json {
+            let event = json!({"event": "full", "name": volume.name, "free": free,
+                "text": words(Language::En), "text_fr": words(Language::Fr)});
+            show.line(&event.to_string());
+        } else {
+            show.line(&words(language));
+        }
+    }
 }
 
 /// A repair is not for installations of another major version, unless a person says so.
