@@ -10,13 +10,16 @@
 pub mod audit;
 pub mod check;
 pub mod choose;
+pub mod disks;
 pub mod export;
 pub mod guard;
+pub mod held;
 pub mod inside;
 pub mod message;
 mod mounted;
 pub mod password;
 pub mod refusal;
+pub mod rescue;
 pub mod reset;
 pub mod rollback;
 pub mod screen;

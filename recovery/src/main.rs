@@ -12,7 +12,9 @@ use clap::{Parser, Subcommand};
 use vigie_recovery::check::command;
 use vigie_recovery::tell::Tell;
 use vigie_recovery::update::{self, Source};
-use vigie_recovery::{export, password, reset, rollback, screen, volumes, words};
+use vigie_recovery::{
+    disks, export, held, password, rescue, reset, rollback, screen, volumes, words,
+};
 use vigie_settings::Language;
 use vigie_update::apply::ApplyError;
 use vigie_update::commands::apply;
@@ -51,6 +53,13 @@ enum Command {
     Export(export::command::Arguments),
     /// All of this as a menu, for a person at the machine.
     Screen(screen::Arguments),
+    /// Says how the disks are, as they tell of it themselves (SMART). Nothing is written.
+    Disks(disks::command::Arguments),
+    /// Lets somebody in as root over SSH, once, by a password that is made for this and shown.
+    Rescue(rescue::command::Arguments),
+    /// Asked by PAM while rescue access is open.
+    #[command(hide = true)]
+    Door,
 }
 
 #[derive(clap::Args)]
@@ -85,6 +94,11 @@ fn main() -> ExitCode {
         Command::Export(arguments) => Ok(export::command::run(&arguments, language).into()),
         Command::Reset(arguments) => Ok(reset::command::run(&arguments, language).into()),
         Command::Screen(arguments) => Ok(screen::command(&arguments, language).into()),
+        Command::Disks(arguments) => {
+            disks::command::run(&arguments, language).map(|()| ExitCode::SUCCESS)
+        }
+        Command::Rescue(arguments) => Ok(rescue::command::run(&arguments, language).into()),
+        Command::Door => Ok(rescue::door::run().into()),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("vigie-recovery: {error:#}");
@@ -115,6 +129,7 @@ fn put(arguments: Update, language: Language) -> Result<ExitCode> {
         println!("{}", words::not_asked(language));
         return Ok(ExitCode::SUCCESS);
     }
+    let _held = held::hold_off_for(json, language);
     let from = opened.version();
     let mut progress = Progress::new(json).in_french(language == Language::Fr);
     match update::run(&mut opened, &source, who, &mut progress) {

@@ -109,6 +109,25 @@ fn exit_codes_say_the_worst_and_one_volume_stops_no_other() {
 }
 
 #[test]
+fn a_repair_of_a_full_volume_begins_with_a_warning() {
+    let Some(bench) = Bench::new() else { return };
+    let image = bench.image("full");
+    let warning = "volume full is full (0 B free)";
+    let said = |arguments: &[&str]| String::from_utf8(bench.check(arguments).stdout).unwrap();
+    assert!(!said(&["--repair", "./full"]).contains("is full"));
+    fs::write(bench.path("filler"), vec![7; 16 << 20]).unwrap();
+    let write = format!("write {} filler", bench.path("filler").display());
+    let run = Run::new(&bench.tools, "debugfs", "filling an image");
+    run.args(["-w", "-R", &write]).arg(&image).output().unwrap();
+    let text = said(&["--repair", "./full"]);
+    assert!(text.contains(warning), "{text}");
+    assert!(!said(&["./full"]).contains("is full"), "nothing is written");
+    let (_, events) = bench.events(&["--repair", "./full"]);
+    let full = events.iter().find(|one| one["event"] == "full").unwrap();
+    assert_eq!(full["free"], 0);
+}
+
+#[test]
 fn wrong_use_and_foreign_things_are_refused() {
     let Some(bench) = Bench::new() else { return };
     fs::write(

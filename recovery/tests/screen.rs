@@ -37,6 +37,8 @@ fn the_commands_are_understood_by_the_programs() {
         Action::export(&chosen, &Export::Recordings(wanted), &stick),
         Action::export(&chosen, &Export::Logs("x".to_owned()), &stick),
         Action::details(true),
+        Action::disks(),
+        Action::rescue(),
     ] {
         let output = std::process::Command::new(program)
             .args(&action.arguments)

@@ -125,7 +125,7 @@ impl Machine {
 
 /// Real disks: what has a device behind it, or is a hardware disk by name; no
 /// loop, RAM, optical, mapped or assembled device, and none without a size.
-fn is_disk(sysfs: &Sysfs, name: &str) -> bool {
+pub fn is_disk(sysfs: &Sysfs, name: &str) -> bool {
     let virtual_kinds = ["loop", "ram", "zram", "sr", "fd", "dm-", "md", "nbd"];
     let is_virtual = virtual_kinds.iter().any(|kind| {
         name.strip_prefix(kind)

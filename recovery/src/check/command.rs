@@ -11,11 +11,13 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result};
 use serde_json::json;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use vigie_disk::Bytes;
 use vigie_disk::sysfs::Sysfs;
 use vigie_installer::toolbox::HostTools;
 use vigie_settings::Language;
 
 use super::array::{self, Started};
+use super::health;
 use super::in_use::Uses;
 use super::keep;
 use super::ladder::Mode;
@@ -27,7 +29,9 @@ use super::told;
 use super::verdict::{Verdict, exit_code};
 use super::volume::{Check, Volume};
 use super::words::say;
+use crate::disks::Disk;
 use crate::guard::guard;
+use crate::held;
 use crate::message::Message;
 use crate::refusal::Refusal;
 use crate::site::medium_version;
@@ -36,6 +40,8 @@ use crate::volumes::{inventory, open_kernel};
 
 const WRONG_USE: u8 = 2;
 const NOT_CHECKED: u8 = 8;
+/// With less than this free a repair may lose files.
+const ROOM: Bytes = Bytes::mib(1);
 /// Where a running appliance keeps its reports.
 const ON_THIS_SYSTEM: &str = "/var/lib/vigie/recovery";
 /// The name of the system volume.
@@ -70,6 +76,10 @@ pub struct Arguments {
     /// For experts: repair also where this medium is of another major version than the installation.
     #[arg(long, requires = "repair")]
     pub other_version: bool,
+    /// Repair also where a disk says that it fails; without it a person is asked, and a script
+    /// refused.
+    #[arg(long, requires = "repair")]
+    pub failing_disk: bool,
     /// Wait for an array that is being synchronised.
     #[arg(long)]
     pub wait: bool,
@@ -124,13 +134,22 @@ pub fn run(arguments: &Arguments, language: Language) -> Result<u8> {
     if arguments.tell && !arguments.json {
         show = show.only_what_matters();
     }
-    if mode == Mode::Repair && !arguments.json {
+    let disks = match disks_first(arguments, &sysfs, &volumes, language, &mut show) {
+        Ok(disks) => disks,
+        Err(why) => return Ok(refused(&why, arguments.json, language)),
+    };
+    let repairs = mode == Mode::Repair;
+    if repairs {
+        warn_of_full(&volumes, arguments.json, language, &mut show);
+    }
+    let _held = repairs.then(|| held::hold_off_for(arguments.json, language));
+    if repairs && !arguments.json {
         show.line(&say("show.do-not-interrupt", &[], language));
     }
     if arguments.tell {
         tell_begin(&targets, &volumes);
     }
-    let report = checked(&check, &volumes, &mut show);
+    let report = checked(&check, disks, &volumes, &mut show);
     if arguments.tell {
         tell_end(&targets, &report);
     }
@@ -138,6 +157,47 @@ pub fn run(arguments: &Arguments, language: Language) -> Result<u8> {
     kept(arguments, &report, &targets, &volumes, language, &mut show);
     summary(arguments.json, &report, code, language, &mut show);
     Ok(code)
+}
+
+/// How the disks are, and whether a repair may begin on them; if not, why. A start of an appliance
+/// waits for no disk that does not answer.
+fn disks_first(
+    arguments: &Arguments,
+    sysfs: &Sysfs,
+    volumes: &[Volume],
+    language: Language,
+    show: &mut Output,
+) -> Result<Vec<Disk>, Message> {
+    if arguments.tell {
+        return Ok(Vec::new());
+    }
+    let disks = health::of(&HostTools, sysfs, volumes);
+    health::show(&disks, arguments.json, language, show);
+    let said = !arguments.repair || arguments.failing_disk;
+    health::may_repair(&disks, said, arguments.json, language)?;
+    Ok(disks)
+}
+
+/// e2fsck needs some room: for lost+found, for folders written anew, for blocks that two files claim.
+/// Where there is none it deletes (1.47.2: "Insufficient space to recover lost files!").
+fn warn_of_full(volumes: &[Volume], json: bool, language: Language, show: &mut Output) {
+    for volume in volumes {
+        let superblock = look(volume.node())
+            .ok()
+            .and_then(|looked| looked.superblock);
+        let Some(free) = superblock.map(|one| one.free).filter(|free| *free < ROOM) else {
+            continue;
+        };
+        let values = [("name", volume.name.clone()), ("free", free.to_string())];
+        let words = |language| say("check.full", &values, language);
+        if json {
+            let event = json!({"event": "full", "name": volume.name, "free": free,
+                "text": words(Language::En), "text_fr": words(Language::Fr)});
+            show.line(&event.to_string());
+        } else {
+            show.line(&words(language));
+        }
+    }
 }
 
 /// A repair is not for installations of another major version, unless a person says so.
@@ -173,7 +233,7 @@ fn refused(message: &Message, json: bool, language: Language) -> u8 {
 
 type Output = Show<std::io::Stdout>;
 
-fn checked(check: &Check, volumes: &[Volume], show: &mut Output) -> Report {
+fn checked(check: &Check, disks: Vec<Disk>, volumes: &[Volume], show: &mut Output) -> Report {
     let (begun, now) = (Instant::now(), SystemTime::now());
     let volumes = check.all(volumes, show);
     Report {
@@ -181,6 +241,7 @@ fn checked(check: &Check, volumes: &[Volume], show: &mut Output) -> Report {
         mode: check.mode,
         began: now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
         seconds: begun.elapsed().as_secs_f64(),
+        disks,
         volumes,
     }
 }

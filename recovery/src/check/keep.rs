@@ -113,6 +113,7 @@ mod tests {
             mode: Mode::Repair,
             began,
             seconds: 1.0,
+            disks: Vec::new(),
             volumes: Vec::new(),
         }
     }

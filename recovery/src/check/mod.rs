@@ -4,7 +4,7 @@
 //! copies of a superblock lie, [`groups`] whether group descriptors may be believed; [`ladder`] knows what is tried after what; [`verdict`] and [`report`]
 //! say what became of a volume. The shell: [`run`] has one run of e2fsck, [`look`] and [`in_use`]
 //! what must be known before, [`array`] starts and waits for arrays, [`volume`] puts them together.
-//! On top the command: [`targets`], [`show`], [`keep`], [`told`], [`command`].
+//! On top the command: [`targets`], [`health`], [`show`], [`keep`], [`told`], [`command`].
 //!
 //! Invariants:
 //! 1. Nothing is written but in [`Mode::Preen`] and [`Mode::Repair`], and never to a volume in use.
@@ -18,6 +18,7 @@ pub mod backups;
 pub mod command;
 pub mod findings;
 pub mod groups;
+pub mod health;
 pub mod in_use;
 pub mod keep;
 pub mod ladder;

@@ -16,6 +16,7 @@ use super::run::Ran;
 use super::verdict::{Reason, Verdict};
 use super::volume::Volume;
 use super::words::say;
+use crate::disks::{Disk, words};
 
 /// What became of all volumes of one command.
 #[derive(Clone, Debug, Serialize)]
@@ -28,6 +29,9 @@ pub struct Report {
     pub began: u64,
     /// How long it took.
     pub seconds: f64,
+    /// How the disks under the volumes were, where they were asked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub disks: Vec<Disk>,
     /// Each volume, in the order in which they were checked.
     pub volumes: Vec<VolumeReport>,
 }
@@ -158,6 +162,8 @@ impl Report {
             say("report.title", &values, language),
             say(mode, &[], language),
         ];
+        lines.extend(self.disks.iter().map(|disk| words::line(disk).to(language)));
+        lines.extend(words::advice(&self.disks).map(|advice| advice.to(language)));
         for volume in &self.volumes {
             lines.push(String::new());
             lines.extend(volume.lines(language));
@@ -387,6 +393,13 @@ mod tests {
             mode: Mode::Repair,
             began: 1_795_400_000,
             seconds: 9.5,
+            disks: vec![
+                Disk {
+                    model: Some("Recorder Disk".to_owned()),
+                    ..Disk::silent("/dev/sda".as_ref(), 20)
+                },
+                Disk::untold("/dev/sdb".as_ref(), None),
+            ],
             volumes: vec![repaired, lost, refused],
         }
     }

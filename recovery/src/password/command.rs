@@ -10,6 +10,7 @@ use vigie_prompt::{ENGLISH, FRENCH, Secret};
 use vigie_settings::Language;
 
 use super::{Account, Done, ask, set};
+use crate::held;
 use crate::message::Message;
 use crate::site::{Site, Which};
 use crate::tell::{Tell, exit};
@@ -52,6 +53,7 @@ fn act(arguments: &Arguments, tell: &mut Tell) -> Result<u8> {
     };
     let hash = hash(&password)?;
     drop(password);
+    let _held = held::hold_off(tell);
     let state = site.state()?;
     if state.mended {
         tell.say("mended", &Message::new("act.mended"));

@@ -13,6 +13,7 @@ use vigie_settings::Language;
 use super::{Data, Plan, Scope, confirm, make, plan, settings};
 use crate::audit::{self, Entry};
 use crate::check::array::{self, Started};
+use crate::held;
 use crate::message::Message;
 use crate::site::{Site, Which};
 use crate::tell::{Tell, exit};
@@ -65,6 +66,7 @@ fn act(arguments: &Arguments, tell: &mut Tell) -> Result<u8> {
             opened.push(open(&site, data)?);
         }
     }
+    let _held = held::hold_off(tell);
     let state = site.state()?;
     if state.mended {
         tell.say("mended", &Message::new("act.mended"));

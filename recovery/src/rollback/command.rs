@@ -10,6 +10,7 @@ use vigie_update::fate::FateError;
 
 use super::{Done, run as go_back};
 use crate::audit::{self, Entry};
+use crate::held;
 use crate::message::Message;
 use crate::site::{Site, Which};
 use crate::tell::{Tell, exit};
@@ -47,6 +48,7 @@ pub fn run(arguments: &Arguments, language: Language) -> u8 {
 fn act(arguments: &Arguments, tell: &mut Tell) -> Result<Done> {
     let site = Site::open(&arguments.which, true)?;
     let _lock = lock::take(Path::new(LOCK), "rollback")?;
+    let _held = held::hold_off(tell);
     let device = site.state_device()?;
     let state = site.state()?;
     if state.mended {

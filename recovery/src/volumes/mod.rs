@@ -298,8 +298,20 @@ fn content(purpose: Purpose, device: &dyn BlockDevice) -> Content {
             },
         },
         // The slot that was never filled.
-        Purpose::Boot(Slot::B) | Purpose::System(Slot::B) => Content::Unmarked,
-        _ => Content::Missing,
+        Purpose::Boot(Slot::B) | Purpose::System(Slot::B) => nothing(device, Content::Unmarked),
+        _ => nothing(device, Content::Missing),
+    }
+}
+
+/// What is said of a device on which nothing was found; a probe does not tell that from a device that
+/// cannot be read.
+fn nothing(device: &dyn BlockDevice, said: Content) -> Content {
+    let mut first = vec![0; 4096.min(device.size().get()) as usize];
+    match device.read_at(Bytes::ZERO, &mut first) {
+        Ok(()) => said,
+        Err(error) => Content::Unreadable {
+            error: error.to_string(),
+        },
     }
 }
 

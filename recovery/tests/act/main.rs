@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod actions;
+mod faults;
 mod garbage;
 mod inventory;
 mod support;

@@ -10,6 +10,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod damage;
+mod faults;
 mod image;
 mod killed;
 mod seeds;

@@ -8,6 +8,7 @@ use std::path::Path;
 use vigie_disk::{FileDevice, SectorSize};
 use vigie_installer::toolbox::TreeTools;
 use vigie_recovery::check::backups::has_sound_groups;
+use vigie_recovery::check::findings::Kind as Finding;
 use vigie_recovery::check::groups;
 use vigie_recovery::check::ladder::{Groups, Primary};
 use vigie_recovery::check::look::look;
@@ -90,6 +91,51 @@ fn damaged_volumes_are_clean_afterwards_or_declared_lost() {
         println!("{kind:?}: {} damages, {ends:?}", seeds());
         assert!(ends.clean + ends.repaired > 0, "{kind:?}: {ends:?}");
     }
+}
+
+/// Volumes without a free block, on which e2fsck can add nothing. Where a folder must be written anew and
+/// there is no room for that, e2fsck 1.47.2 says that it has repaired it, and has not: such a volume is
+/// lost in our words, too, and never called clean.
+#[test]
+fn a_full_volume_is_repaired_or_declared_lost() {
+    let Some(tools) = tools() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let image = Image::make(&tools, folder.path(), SHAPES[0]);
+    let filler = folder.path().join("filler");
+    fs::write(&filler, vec![7; (SHAPES[0].mebibytes as usize) << 20]).unwrap();
+    // debugfs writes what there is room for, and says that there was no more.
+    let write = format!("write {} filler", filler.display());
+    ask(&tools, "debugfs", &["-w", "-R", &write], &image.path);
+    let facts = ask(&tools, "dumpe2fs", &["-h"], &image.path);
+    let full = "Free blocks:              0";
+    assert!(facts.lines().any(|line| line == full), "{facts}");
+    let path = folder.path().join("damaged");
+    let (mut good, mut lost) = (0, 0);
+    for kind in Kind::ALL {
+        for seed in 0..seeds().min(60) {
+            let what = format!("{kind:?} seed {seed}");
+            let mut bytes = fs::read(&image.path).unwrap();
+            let touched = damage(&image, &mut bytes, kind, seed);
+            fs::write(&path, &bytes).unwrap();
+            let report = check(&tools, Mode::Repair, &path, &mut Silent);
+            if let Verdict::Lost { .. } = report.verdict {
+                lost += 1;
+                continue;
+            }
+            good += 1;
+            assert!(report.verdict.is_good(), "{what}: {}", told(&report));
+            assert_eq!(is_clean(&tools, &path), Ok(()), "{what}");
+            // Blocks that two files claim are copied, and files without a folder go into lost+found:
+            // without room they go. A person is warned of that before a repair.
+            let shared = report.findings().kinds.contains_key(&Finding::Shared);
+            let unattached = report.findings().kinds.contains_key(&Finding::Unattached);
+            if !shared && !unattached && !meets(&touched, &image.resize) {
+                files_are_there(&tools, &image, &touched, &path, &what, &report);
+            }
+        }
+    }
+    println!("full: {good} good, {lost} lost");
+    assert!(good > 10 * lost, "{good} good, {lost} lost");
 }
 
 fn one(tools: &TreeTools, image: &Image, kind: Kind, seed: u64, folder: &Path, ends: &mut Ends) {

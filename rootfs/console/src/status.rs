@@ -165,9 +165,11 @@ pub fn addresses(json: &str) -> Vec<String> {
         #[serde(default)]
         addr_info: Vec<Address>,
     }
-    #[derive(Deserialize)]
+    // One of another scope, as each port has by IPv6, comes as an empty object.
+    #[derive(Deserialize, Default)]
+    #[serde(default)]
     struct Address {
-        local: String,
+        local: Option<String>,
         prefixlen: u8,
     }
     let links: Vec<Link> = serde_json::from_str(json).unwrap_or_default();
@@ -175,7 +177,7 @@ pub fn addresses(json: &str) -> Vec<String> {
         let name = link.ifname;
         link.addr_info
             .into_iter()
-            .map(move |a| format!("{name} {}/{}", a.local, a.prefixlen))
+            .filter_map(move |a| Some(format!("{name} {}/{}", a.local?, a.prefixlen)))
     };
     links.into_iter().flat_map(of_link).collect()
 }
@@ -214,7 +216,7 @@ mod tests {
     #[test]
     fn answers_of_ip() {
         let json = r#"[{},{"ifindex":2,"ifname":"enp1s0","addr_info":[{"family":"inet","local":"10.0.2.15","prefixlen":24},
-            {"family":"inet6","local":"fec0::1","prefixlen":64}]},{"ifname":"enp2s0","addr_info":[]}]"#;
+            {"family":"inet6","local":"fec0::1","prefixlen":64},{}]},{"ifname":"enp2s0","addr_info":[]}]"#;
         assert_eq!(
             addresses(json),
             ["enp1s0 10.0.2.15/24", "enp1s0 fec0::1/64"]
