@@ -18,6 +18,7 @@ mod recover;
 mod recovery_entry;
 mod refused;
 mod reinstall;
+mod rescue;
 mod secureboot;
 mod spare_block;
 mod ssh;
@@ -86,6 +87,7 @@ pub fn steps() -> Vec<Step> {
     steps.extend(recover::steps());
     steps.push(bad_disks::step());
     steps.push(recovery_entry::step());
+    steps.push(rescue::step());
     steps.extend(power_cut::steps());
     steps.extend(attended::steps());
     steps.extend(update::steps());

@@ -1,0 +1,139 @@
+//! What an expert and a careless hand may do to a medium that is at work: one log-in by ssh with a
+//! password that is made for it, and no power-off while a repair runs.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::{BOOT, READY_LIVE, SSH, scenario, ssh};
+use crate::context::Context;
+use crate::step::Step;
+use crate::vm::Vm;
+use crate::vm::command::{Bus, Disk, Firmware};
+use crate::vm::console::Pattern;
+use crate::vm::dialog::{Dialog, keys};
+
+const QUESTION: Duration = Duration::from_secs(120);
+const CHOOSE: &str = "Esc goes back:";
+
+pub(super) fn step() -> Step {
+    scenario(
+        "rescue",
+        "one expert gets in by ssh with a password made for it; nothing switches off while a repair runs",
+        &["install"],
+        run,
+    )
+}
+
+fn run(ctx: &Context) -> Result<()> {
+    let machine = ctx
+        .machine(Firmware::Bios)?
+        .disk(Disk::new(&ctx.image()?.iso, Bus::Usb).throwaway())
+        .disk(
+            Disk::new(ctx.installed_disk()?, Bus::Virtio)
+                .throwaway()
+                .data_only(),
+        )
+        .forward(SSH);
+    let vm = ctx.start("medium", &machine)?;
+    vm.wait_line(READY_LIVE, BOOT)?;
+    let blame = |result: Result<()>| result.map_err(|error| vm.failure(format!("{error:#}")));
+    let mut person = Dialog::from_the_beginning(&vm, QUESTION);
+    blame(let_in(ctx, &vm, &mut person))?;
+    blame(held_off(ctx, &vm, &mut person))?;
+    // Held off no longer.
+    vm.press_power()?;
+    vm.wait_poweroff(QUESTION)
+}
+
+/// Closed before, open once, closed after.
+fn let_in(ctx: &Context, vm: &Vm, person: &mut Dialog) -> Result<()> {
+    let none = ssh::with_password(ctx, vm, "lusab-babad-gutih-tugad", "id -un")?;
+    ensure!(none.is_none(), "ssh was open before: {none:?}");
+    person.answer("Number, or Enter to refresh:", "3")?;
+    person.answer(CHOOSE, "1")?;
+    person.expect("- recovery - what to do")?;
+    person.answer(CHOOSE, "11")?;
+    let shown = person.expect(Pattern::regex(r"Password: +[a-z-]+$")?)?;
+    let password = shown
+        .text
+        .rsplit(' ')
+        .next()
+        .context("a password")?
+        .to_owned();
+    person.expect("Press Enter to close it")?;
+    let wrong = ssh::with_password(ctx, vm, "lusab-babad-gutih-tugad", "id -un")?;
+    ensure!(wrong.is_none(), "another password opens: {wrong:?}");
+    // As it may be heard on the telephone.
+    let heard = password.to_uppercase().replace('-', " ");
+    let inside = ssh::with_password(ctx, vm, &heard, "id -un; ls /run/vigie")?;
+    let inside = inside.context("the password is refused")?;
+    ensure!(inside.starts_with("root\n"), "inside: {inside}");
+    person.expect("root has logged in from")?;
+    let again = ssh::with_password(ctx, vm, &password, "id -un")?;
+    ensure!(again.is_none(), "it opens a second time: {again:?}");
+    person.press(keys::ENTER)?;
+    person.expect("Rescue access is closed")?;
+    person.expect("-- Enter to go on")?;
+    person.press(keys::ENTER)?;
+    person.expect("- recovery - what to do")?;
+    person.expect(CHOOSE)?;
+    // Back to the console: the menu, the language.
+    person.press(keys::ESC)?;
+    person.expect("- recovery - Language")?;
+    person.expect(CHOOSE)?;
+    person.press(keys::ESC)
+}
+
+/// A repair that is stopped in the middle, for as long as it takes to try everything.
+fn held_off(ctx: &Context, vm: &Vm, person: &mut Dialog) -> Result<()> {
+    person.answer("Number, or Enter to refresh:", "4")?;
+    person.answer("Enter to go back:", "yes")?;
+    person.expect(Pattern::regex("# ?$")?)?;
+    person.press("exec dash\r")?;
+    person.expect(Pattern::regex("^# ?$")?)?;
+    person.press("stty -echo; PS1=; echo re\"ady\"\r")?;
+    person.expect(Pattern::regex("^(# )?ready$")?)?;
+    person.press(
+        "vigie-recovery check --repair --json > /run/out 2>&1 & \
+         until pidof e2fsck > /run/e2fsck; do :; done; kill -STOP $(cat /run/e2fsck); echo stop\"ped\"\r",
+    )?;
+    person.expect(Pattern::regex("^stopped$")?)?;
+    let said = says(
+        person,
+        "systemd-inhibit --list --no-legend; systemctl poweroff",
+    )?;
+    ctx.note(format!(
+        "poweroff: {}",
+        said.lines().last().unwrap_or("?").trim()
+    ));
+    ensure!(
+        said.contains("vigie-recovery") && said.contains("block"),
+        "the locks: {said}"
+    );
+    vm.press_power()?;
+    // logind takes the button's event; a journal line says what it does with it.
+    let heard = "for n in $(seq 60); do journalctl -b -u systemd-logind --no-pager -o cat | grep -i 'power key\\|powering off\\|inhibit' && break; sleep 1; done";
+    let said = says(person, heard)?;
+    ctx.note(format!(
+        "power button: {}",
+        said.lines().last().unwrap_or("?").trim()
+    ));
+    let said = says(
+        person,
+        "systemctl is-system-running; kill -CONT $(cat /run/e2fsck); wait; tail -1 /run/out",
+    )?;
+    ensure!(
+        !said.contains("stopping") && said.contains("\"event\":\"done\""),
+        "after the power button: {said}"
+    );
+    Ok(())
+}
+
+/// What a command says, errors included.
+fn says(person: &mut Dialog, command: &str) -> Result<String> {
+    person.press(&format!("{{ {command}; }} 2>&1; echo do\"ne\"\r"))?;
+    let begun = person.mark();
+    person.expect(Pattern::regex("^done$")?)?;
+    Ok(person.lines_since(begun))
+}
