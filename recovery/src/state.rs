@@ -1,5 +1,6 @@
 //! The state volume of an installation, mounted for a moment so that something can be changed on
-//! it. One that was not unmounted is preened first; one with errors is refused.
+//! it. One that was not unmounted is preened first, and repaired where that is not enough: as the
+//! appliance itself does at each start.
 
 use std::path::{Path, PathBuf};
 
@@ -11,29 +12,53 @@ use vigie_installer::toolbox::Toolbox;
 use vigie_settings::Language;
 
 use crate::check::in_use::Uses;
-use crate::check::{self, Check, Silent, Volume};
+use crate::check::keep::{self, ON_STATE};
+use crate::check::{Check, Mode, Report, Silent, Volume};
 use crate::message::{Failed, Message};
 use crate::mounted::Mounted;
+
+/// What had to be done to a volume before it could be mounted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mended {
+    /// Nothing: it was unmounted in good order.
+    Nothing,
+    /// Its journal was replayed, and mended what needs no decision.
+    Preened,
+    /// It was repaired.
+    Repaired,
+}
+
+impl Mended {
+    /// In words, where there is something to say.
+    #[must_use]
+    pub fn message(self) -> Option<Message> {
+        match self {
+            Self::Nothing => None,
+            Self::Preened => Some(Message::new("act.mended")),
+            Self::Repaired => Some(Message::new("act.repaired")),
+        }
+    }
+}
 
 /// A mounted state volume. It is unmounted when this goes, also on an error.
 pub struct State {
     mounted: Mounted,
-    /// Whether it had to be preened.
-    pub mended: bool,
+    /// What had to be done before.
+    pub mended: Mended,
 }
 
 impl State {
     /// Checks the volume on a device and mounts it: no set-uid, no devices, no programs.
     ///
     /// # Errors
-    /// It holds no file system, or one that needs a decision to be repaired.
+    /// It holds no file system, or one that cannot be repaired; the kernel refuses.
     pub fn open(device: &Path, tools: &dyn Toolbox) -> Result<Self> {
-        let mended = ready(
-            device,
-            tools,
-            clean(&KernelDevice::open_read_only(device)?)?,
-        )?;
+        let clean = is_clean(&KernelDevice::open_read_only(device)?)?;
+        let (mended, report) = ready(device, tools, clean)?;
         let mounted = Mounted::new(device, "state", "ext4", MountFlags::empty())?;
+        if let Some(report) = report.filter(|_| mended == Mended::Repaired) {
+            keep::write(&report, &mounted.folder.join(ON_STATE))?;
+        }
         Ok(Self { mounted, mended })
     }
 
@@ -50,43 +75,53 @@ impl State {
     }
 }
 
-/// Whether a file system was unmounted in good order.
+/// Whether a file system was unmounted in good order; one without a superblock was not.
 ///
 /// # Errors
-/// There is none.
-fn clean(device: &dyn vigie_disk::BlockDevice) -> Result<bool> {
+/// It cannot be read.
+fn is_clean(device: &dyn vigie_disk::BlockDevice) -> Result<bool> {
     let superblock = Superblock::read(device)?;
-    let superblock = superblock.ok_or_else(|| {
-        let message = Message::new("state.missing");
-        Failed(message.with("device", device.name()))
-    })?;
-    Ok(superblock.health == Health::Clean)
+    Ok(superblock.is_some_and(|superblock| superblock.health == Health::Clean))
 }
 
-/// Sees to it that a volume may be mounted; says whether it had to be preened: journal replayed,
-/// and mended what needs no decision. `device` may be an image file.
+/// Sees to it that a volume may be mounted: preened, and repaired where that is not enough. Says what
+/// had to be done, with the report of it. `device` may be an image file.
 ///
 /// # Errors
-/// It needs a repair.
-pub fn ready(device: &Path, tools: &dyn Toolbox, clean: bool) -> Result<bool> {
+/// It cannot be repaired, or holds something else.
+pub fn ready(device: &Path, tools: &dyn Toolbox, clean: bool) -> Result<(Mended, Option<Report>)> {
     if clean {
-        return Ok(false);
+        return Ok((Mended::Nothing, None));
     }
+    let preened = checked(device, tools, Mode::Preen);
+    if is_good(&preened) {
+        return Ok((Mended::Preened, Some(preened)));
+    }
+    let repaired = checked(device, tools, Mode::Repair);
+    match repaired.volumes.first().map(|one| &one.verdict) {
+        Some(verdict) if !verdict.is_good() => {
+            let message = Message::new("state.damaged").with("device", device.display());
+            let why = |language| verdict.words(language);
+            Err(Failed(message.both("why", why(Language::En), why(Language::Fr))).into())
+        }
+        _ => Ok((Mended::Repaired, Some(repaired))),
+    }
+}
+
+fn is_good(report: &Report) -> bool {
+    report.volumes.iter().all(|one| one.verdict.is_good())
+}
+
+fn checked(device: &Path, tools: &dyn Toolbox, mode: Mode) -> Report {
     let check = Check {
         tools,
         uses: Uses::now(),
-        mode: check::Mode::Preen,
+        mode,
         wait: false,
     };
     let volume = Volume {
         name: "state".to_owned(),
         path: Ok(device.to_owned()),
     };
-    let verdict = check.one(&volume, &mut Silent).verdict;
-    if !verdict.is_good() {
-        let message = Message::new("state.damaged").with("device", device.display());
-        let why = |language| verdict.words(language);
-        return Err(Failed(message.both("why", why(Language::En), why(Language::Fr))).into());
-    }
-    Ok(true)
+    check.report(Vec::new(), &[volume], &mut Silent)
 }

@@ -6,7 +6,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use serde_json::json;
@@ -149,7 +148,7 @@ pub fn run(arguments: &Arguments, language: Language) -> Result<u8> {
     if arguments.tell {
         tell_begin(&targets, &volumes);
     }
-    let report = checked(&check, disks, &volumes, &mut show);
+    let report = check.report(disks, &volumes, &mut show);
     if arguments.tell {
         tell_end(&targets, &report);
     }
@@ -232,19 +231,6 @@ fn refused(message: &Message, json: bool, language: Language) -> u8 {
 }
 
 type Output = Show<std::io::Stdout>;
-
-fn checked(check: &Check, disks: Vec<Disk>, volumes: &[Volume], show: &mut Output) -> Report {
-    let (begun, now) = (Instant::now(), SystemTime::now());
-    let volumes = check.all(volumes, show);
-    Report {
-        program: env!("CARGO_PKG_VERSION").to_owned(),
-        mode: check.mode,
-        began: now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
-        seconds: begun.elapsed().as_secs_f64(),
-        disks,
-        volumes,
-    }
-}
 
 /// What a person named is what the programs that are told know a volume by.
 fn named(target: &Target) -> Option<&Path> {

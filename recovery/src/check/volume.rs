@@ -11,9 +11,10 @@ use super::in_use::{Held, Uses, hold};
 use super::ladder::{Ladder, Mode, Next, Step};
 use super::look::{Looked, look};
 use super::lost_found;
-use super::report::VolumeReport;
+use super::report::{Report, VolumeReport};
 use super::run::{Going, Ran, Watch as WatchRun, run};
 use super::verdict::{Reason, Refusal, Verdict};
+use crate::disks::Disk;
 
 /// Who has a volume for a moment only.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -80,6 +81,20 @@ pub struct Check<'a> {
 }
 
 impl Check<'_> {
+    /// Checks volumes, and reports of it; `disks` are those under them, where they were asked.
+    pub fn report(&self, disks: Vec<Disk>, volumes: &[Volume], watch: &mut dyn Watch) -> Report {
+        let (begun, now) = (Instant::now(), SystemTime::now());
+        let volumes = self.all(volumes, watch);
+        Report {
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+            mode: self.mode,
+            began: now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
+            seconds: begun.elapsed().as_secs_f64(),
+            disks,
+            volumes,
+        }
+    }
+
     /// Checks the volumes, one after the other; what becomes of one stops no other. A person who
     /// asks to stop is heard between two.
     pub fn all(&self, volumes: &[Volume], watch: &mut dyn Watch) -> Vec<VolumeReport> {

@@ -55,8 +55,8 @@ fn act(arguments: &Arguments, tell: &mut Tell) -> Result<u8> {
     drop(password);
     let _held = held::hold_off(tell);
     let state = site.state()?;
-    if state.mended {
-        tell.say("mended", &Message::new("act.mended"));
+    if let Some(mended) = state.mended.message() {
+        tell.say("mended", &mended);
     }
     let medium = Some(site.medium.to_string());
     let done = set(

@@ -68,8 +68,8 @@ fn act(arguments: &Arguments, tell: &mut Tell) -> Result<u8> {
     }
     let _held = held::hold_off(tell);
     let state = site.state()?;
-    if state.mended {
-        tell.say("mended", &Message::new("act.mended"));
+    if let Some(mended) = state.mended.message() {
+        tell.say("mended", &mended);
     }
     settings(state.folder(), &plan, &ids, site.running())?;
     let entry = Entry::now("reset", plan.scope.name(), Some(site.medium.to_string()));

@@ -51,8 +51,8 @@ fn act(arguments: &Arguments, tell: &mut Tell) -> Result<Done> {
     let _held = held::hold_off(tell);
     let device = site.state_device()?;
     let state = site.state()?;
-    if state.mended {
-        tell.say("mended", &Message::new("act.mended"));
+    if let Some(mended) = state.mended.message() {
+        tell.say("mended", &mended);
     }
     let mut target = site.appliance(Some(device));
     let what = Message::new("rollback.verifying");

@@ -12,6 +12,7 @@ use vigie_prompt::Secret;
 use vigie_recovery::password::{self, Account};
 use vigie_recovery::refusal::Refusal;
 use vigie_recovery::reset::{self, Scope};
+use vigie_recovery::state::Mended;
 use vigie_recovery::volumes::slot::Wholeness;
 use vigie_recovery::{rollback, state};
 use vigie_settings::{Origin, Store};
@@ -264,7 +265,7 @@ fn a_new_password_opens_and_the_old_one_does_not() {
 }
 
 #[test]
-fn a_state_volume_that_was_not_unmounted_is_preened_and_a_damaged_one_refused() {
+fn a_state_volume_that_was_not_unmounted_is_preened_and_a_damaged_one_repaired() {
     let Some(bench) = Bench::new() else { return };
     let image = bench.ext4("state", 8, None, None);
     let path: PathBuf = bench.path("state.img");
@@ -272,8 +273,9 @@ fn a_state_volume_that_was_not_unmounted_is_preened_and_a_damaged_one_refused() 
     let debugfs = Run::new(&bench.tools, "debugfs", "leaving it as after a power cut");
     let script = ["-w", "-R", "feature needs_recovery"];
     debugfs.args(script).arg(&path).output().unwrap();
-    assert!(!state::ready(&path, &bench.tools, true).unwrap());
-    assert!(state::ready(&path, &bench.tools, false).unwrap());
+    let ready = |clean| Ok::<_, anyhow::Error>(state::ready(&path, &bench.tools, clean)?.0);
+    assert_eq!(ready(true).unwrap(), Mended::Nothing);
+    assert_eq!(ready(false).unwrap(), Mended::Preened);
     let device = FileDevice::open_read_only(&path, SectorSize::S512).unwrap();
     let superblock = Superblock::read(&device).unwrap().unwrap();
     assert_eq!(superblock.health, vigie_disk::ext4::Health::Clean);
@@ -281,6 +283,10 @@ fn a_state_volume_that_was_not_unmounted_is_preened_and_a_damaged_one_refused() 
     // The inode tables of the first group, and bitmaps before them.
     bytes[40 << 10..400 << 10].fill(0xFF);
     fs::write(&path, &bytes).unwrap();
-    let error = state::ready(&path, &bench.tools, false).unwrap_err();
-    assert!(error.to_string().contains("check --repair"), "{error}");
+    assert_eq!(ready(false).unwrap(), Mended::Repaired);
+    // Without any superblock there is nothing to repair, and nothing is made up.
+    bytes.fill(0);
+    fs::write(&path, &bytes).unwrap();
+    let error = ready(false).unwrap_err().to_string();
+    assert!(error.contains("install anew"), "{error}");
 }
