@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::boot::{self, Expect};
 use super::unattended::HOSTNAME;
-use super::{BOOT, READY_INSTALLED, READY_LIVE, disk_scenario, table};
+use super::{BOOT, READY_INSTALLED, READY_LIVE, disk_scenario, shell, table};
 use crate::context::Context;
 use crate::step::Step;
 use crate::vm::command::{Bus, Disk, Firmware, Format};
@@ -251,7 +251,7 @@ fn screen(ctx: &Context) -> Result<()> {
 }
 
 /// Reads the first text console through a root shell on the serial line.
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     person: Dialog<'a>,
     limit: Duration,
     asked: u32,
@@ -259,17 +259,9 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// Opens the rescue shell of the live console.
-    fn open(vm: &'a Vm) -> Result<Reader<'a>> {
+    pub fn open(vm: &'a Vm) -> Result<Reader<'a>> {
         let mut person = Dialog::from_the_beginning(vm, QUESTION);
-        person.answer("Number, or Enter to refresh:", "4")?;
-        person.answer("Enter to go back:", "yes")?;
-        person.expect(Pattern::regex("# ?$")?)?;
-        // A shell that does not edit lines leaves the terminal as it is told: without echo, all
-        // that comes is what the screen shows.
-        person.press("exec dash\r")?;
-        person.expect(Pattern::regex("^# ?$")?)?;
-        person.press("stty -echo; PS1=; echo re\"ady\"\r")?;
-        person.expect(Pattern::regex("^(# )?ready$")?)?;
+        shell::open(&mut person, "4")?;
         Ok(Reader {
             person,
             limit: QUESTION,
@@ -277,12 +269,12 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn patience(&mut self, limit: Duration) {
+    pub fn patience(&mut self, limit: Duration) {
         self.limit = limit;
     }
 
     /// Waits until the screen shows a text, and no longer changes; gives its lines.
-    fn wait(&mut self, text: &str) -> Result<String> {
+    pub fn wait(&mut self, text: &str) -> Result<String> {
         self.asked += 1;
         let (seconds, end) = (self.limit.as_secs(), format!("screen-{}", self.asked));
         // The lines of the console have no ends: its width says where they are.

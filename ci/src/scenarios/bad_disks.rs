@@ -9,12 +9,12 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-use super::{BOOT, READY_LIVE, disk_scenario};
+use super::shell::says;
+use super::{BOOT, READY_LIVE, disk_scenario, shell};
 use crate::context::Context;
 use crate::process;
 use crate::step::Step;
 use crate::vm::command::{Bus, Disk, Firmware};
-use crate::vm::console::Pattern;
 use crate::vm::dialog::Dialog;
 use crate::vm::{Vm, images, sparse};
 
@@ -55,16 +55,15 @@ fn copy(ctx: &Context, name: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// The medium beside disks, with a shell on the serial line.
-fn shell<'a>(vm: &'a Vm) -> Result<Dialog<'a>> {
+/// A shell of the medium.
+fn shell_of<'a>(vm: &'a Vm) -> Result<Dialog<'a>> {
     vm.wait_line(READY_LIVE, BOOT)?;
     let mut person = Dialog::from_the_beginning(vm, QUESTION);
-    person.answer("Number, or Enter to refresh:", "4")?;
-    person.answer("Enter to go back:", "yes")?;
-    person.expect(Pattern::regex("# ?$")?)?;
+    shell::open(&mut person, "4")?;
     Ok(person)
 }
 
+/// The medium beside disks.
 fn medium(ctx: &Context, name: &str, disks: &[Disk]) -> Result<Vm> {
     let medium = Disk::new(&ctx.image()?.iso, Bus::Usb).throwaway();
     let mut machine = ctx.machine(Firmware::Bios)?.disk(medium);
@@ -76,24 +75,22 @@ fn medium(ctx: &Context, name: &str, disks: &[Disk]) -> Result<Vm> {
 
 /// Runs a command that speaks JSON lines; its exit code, and the events of a kind.
 fn events(person: &mut Dialog, command: &str, kind: &str) -> Result<(String, Vec<Value>)> {
-    // The screen's width breaks no line that goes through a file.
-    person.press(&format!("{command} > /run/out; echo ended-$?\r"))?;
-    let begun = person.mark();
-    let ended = person
-        .patience(LONG)
-        .expect(Pattern::regex(r"^ended-\d+$")?)?;
-    person.press(&format!(
-        "grep '\"event\":\"{kind}\"' /run/out; echo that-was-$((40+2))\r"
-    ))?;
-    person.expect("that-was-42")?;
-    let said = person.lines_since(begun);
+    // A line of JSON may be long: it goes through a file.
+    let mut person = person.patience(LONG);
+    let ended = says(&mut person, &format!("{command} > /run/out; echo ended-$?"))?;
+    let ended = ended.lines().find(|line| line.starts_with("ended-"));
+    let ended = ended.context("no exit code")?.to_owned();
+    let said = says(
+        &mut person,
+        &format!("grep '\"event\":\"{kind}\"' /run/out"),
+    )?;
     let events = said
         .lines()
         .filter(|line| line.starts_with('{'))
         .map(serde_json::from_str)
         .collect::<Result<Vec<Value>, _>>()
         .with_context(|| format!("{command} said {said}"))?;
-    Ok((ended.text, events))
+    Ok((ended, events))
 }
 
 /// What became of a volume.
@@ -125,7 +122,7 @@ fn unreadable(ctx: &Context) -> Result<()> {
     ];
     let vm = medium(ctx, "unreadable", &disks)?;
     let checked = || -> Result<()> {
-        let mut person = shell(&vm)?;
+        let mut person = shell_of(&vm)?;
         let command = "vigie-recovery check --all --repair --json";
         let (ended, results) = events(&mut person, command, "result")?;
         let (state, data) = (result(&results, "state")?, result(&results, "data-1")?);
@@ -181,7 +178,7 @@ fn too_small(ctx: &Context) -> Result<()> {
     file.set_len(length / 512 * 512)?;
     let vm = medium(ctx, "small", &[Disk::new(&path, Bus::Virtio)])?;
     let checked = || -> Result<()> {
-        let mut person = shell(&vm)?;
+        let mut person = shell_of(&vm)?;
         let command = "vigie-recovery check --all --repair --json";
         let (ended, results) = events(&mut person, command, "result")?;
         ctx.note(format!("too small: {ended}, {}", words(&results)));
@@ -196,8 +193,9 @@ fn too_small(ctx: &Context) -> Result<()> {
             !clean,
             "a volume that ends beyond the disk is clean: {results:?}"
         );
-        person.press("vigie-recovery volumes; echo told-$((40+2))\r")?;
-        person.expect("told-42").map(drop)
+        let said = says(&mut person, "vigie-recovery volumes")?;
+        ensure!(said.contains("data-1"), "the volumes: {said}");
+        Ok(())
     };
     checked().map_err(|error| vm.failure(format!("{error:#}")))?;
     vm.kill()?;
@@ -219,11 +217,14 @@ fn words(results: &[Value]) -> String {
 fn none(ctx: &Context) -> Result<()> {
     let vm = medium(ctx, "none", &[])?;
     let checked = || -> Result<()> {
-        let mut person = shell(&vm)?;
-        person.press("vigie-recovery check --repair; echo ended-$?\r")?;
-        person.expect("ended-8")?;
-        person.press("vigie-recovery password root; echo ended-$?\r")?;
-        person.expect("ended-3")?;
+        let mut person = shell_of(&vm)?;
+        for (command, code) in [("check --repair", 8), ("password root", 3)] {
+            let said = says(
+                &mut person,
+                &format!("vigie-recovery {command}; echo ended-$?"),
+            )?;
+            ensure!(said.contains(&format!("ended-{code}")), "{command}: {said}");
+        }
         person.press("vigie-recovery screen\r")?;
         person.answer("Esc goes back:", "1")?;
         person

@@ -20,6 +20,7 @@ mod refused;
 mod reinstall;
 mod rescue;
 mod secureboot;
+mod shell;
 mod spare_block;
 mod ssh;
 mod table;

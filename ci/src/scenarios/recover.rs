@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 
+use super::attended::Reader;
 use super::boot::{self, Expect};
 use super::unattended::{HOSTNAME, PASSWORD};
 use super::{BOOT, READY_LIVE, disk_scenario, ssh};
@@ -54,6 +55,11 @@ pub(super) fn steps() -> Vec<Step> {
             "recover-reinstall",
             "both slots are damaged: the system is installed again, settings and recordings stay",
             both_slots_damaged,
+        )),
+        with_install(disk_scenario(
+            "recover-screen",
+            "a person at the screen and keyboard of the machine looks at all volumes, in French",
+            on_the_screen,
         )),
     ]
 }
@@ -323,4 +329,56 @@ fn install_again(ctx: &Context, person: &mut Dialog) -> Result<()> {
     person.patience(LONG).expect("installation - done")?;
     // The first entry switches off.
     person.answer(CHOOSE_EN, "1")
+}
+
+/// On the machine's own screen and keyboard; a root shell on the serial line reads what is shown.
+fn on_the_screen(ctx: &Context) -> Result<()> {
+    let disk = Disk::new(ctx.installed_disk()?, Bus::Virtio).throwaway();
+    let vm = medium(ctx, &disk)?;
+    let mut reader = Reader::open(&vm)?;
+    reader.patience(LONG);
+    let mut shots = 0;
+    let mut at = |text: &str| -> Result<String> {
+        let shown = reader.wait(text)?;
+        shots += 1;
+        vm.screenshot(&format!("{shots:02}"))?;
+        Ok(shown)
+    };
+    at("Number, or Enter to refresh:")?;
+    vm.type_text("3\n")?;
+    at("Language / Langue")?;
+    vm.type_text("2\n")?;
+    at("- dépannage - clavier")?;
+    // The American one: the keys that are pressed here are its.
+    vm.type_text("1\n")?;
+    at("Touches")?;
+    vm.type_text("az/-:@#\n")?;
+    let menu = at("- dépannage - que faire")?;
+    ensure!(menu.contains("Tous ses volumes sont sains"), "{menu}");
+    vm.type_text("10\n")?;
+    at("- dépannage - détails")?;
+    vm.type_text("1\n")?;
+    at("-- Entrée pour continuer")?;
+    vm.type_text("\n")?;
+    at("- dépannage - que faire")?;
+    vm.type_text("1\n")?;
+    at("- dépannage - vérifier tout")?;
+    vm.type_text("1\n")?;
+    let checked = at("-- Entrée pour continuer")?;
+    ensure!(
+        checked.contains("data-1") && checked.contains("sain"),
+        "{checked}"
+    );
+    vm.type_text("\n")?;
+    at("- dépannage - que faire")?;
+    vm.type_text("3\n")?;
+    at("nouveau mot de passe de root")?;
+    vm.press(&["esc"])?;
+    at("-- Entrée pour continuer")?;
+    vm.type_text("\n")?;
+    at("- dépannage - que faire")?;
+    vm.type_text("13\n")?;
+    vm.wait_poweroff(QUESTION)?;
+    ctx.note(format!("{shots} screenshots"));
+    Ok(())
 }

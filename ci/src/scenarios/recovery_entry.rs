@@ -9,7 +9,8 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use super::boot::{self, Expect};
-use super::{BOOT, FIRMWARE, READY_RECOVERY, disk_scenario, ssh};
+use super::shell::says;
+use super::{BOOT, FIRMWARE, READY_RECOVERY, disk_scenario, shell, ssh};
 use crate::context::Context;
 use crate::process;
 use crate::step::Step;
@@ -76,9 +77,7 @@ fn recover(ctx: &Context, vm: &Vm) -> Result<()> {
     vm.screenshot("recovery")?;
 
     let mut person = person.patience(QUESTION);
-    person.answer(CHOOSE, "2")?;
-    person.answer(SURE, "yes")?;
-    open_shell(&mut person)?;
+    shell::open(&mut person, "2")?;
     check_start(&mut person)?;
     check_boot_state(&mut person)?;
     check_refusals(&mut person)?;
@@ -94,23 +93,6 @@ fn choose_recovery(person: &mut Dialog) -> Result<()> {
         person.patience(MENU).expect(entry)?;
     }
     person.press(keys::ENTER)
-}
-
-/// A shell that echoes nothing and asks nothing: all that comes is what commands say.
-fn open_shell(person: &mut Dialog) -> Result<()> {
-    person.expect(Pattern::regex("# ?$")?)?;
-    person.press("exec dash\r")?;
-    person.expect(Pattern::regex("^# ?$")?)?;
-    person.press("stty -echo; PS1=; echo re\"ady\"\r")?;
-    person.expect(Pattern::regex("^(# )?ready$")?).map(drop)
-}
-
-/// What a command says, errors included.
-fn says(person: &mut Dialog, command: &str) -> Result<String> {
-    person.press(&format!("{{ {command}; }} 2>&1; echo do\"ne\"\r"))?;
-    let begun = person.mark();
-    person.expect(Pattern::regex("^done$")?)?;
-    Ok(person.lines_since(begun))
 }
 
 /// The line of an answer that is a JSON object.

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::{BOOT, READY_LIVE, SSH, scenario, ssh};
+use super::shell::says;
+use super::{BOOT, READY_LIVE, SSH, scenario, shell, ssh};
 use crate::context::Context;
 use crate::step::Step;
 use crate::vm::Vm;
@@ -87,13 +88,7 @@ fn let_in(ctx: &Context, vm: &Vm, person: &mut Dialog) -> Result<()> {
 
 /// A repair that is stopped in the middle, for as long as it takes to try everything.
 fn held_off(ctx: &Context, vm: &Vm, person: &mut Dialog) -> Result<()> {
-    person.answer("Number, or Enter to refresh:", "4")?;
-    person.answer("Enter to go back:", "yes")?;
-    person.expect(Pattern::regex("# ?$")?)?;
-    person.press("exec dash\r")?;
-    person.expect(Pattern::regex("^# ?$")?)?;
-    person.press("stty -echo; PS1=; echo re\"ady\"\r")?;
-    person.expect(Pattern::regex("^(# )?ready$")?)?;
+    shell::open(person, "4")?;
     person.press(
         "vigie-recovery check --repair --json > /run/out 2>&1 & \
          until pidof e2fsck > /run/e2fsck; do :; done; kill -STOP $(cat /run/e2fsck); echo stop\"ped\"\r",
@@ -128,12 +123,4 @@ fn held_off(ctx: &Context, vm: &Vm, person: &mut Dialog) -> Result<()> {
         "after the power button: {said}"
     );
     Ok(())
-}
-
-/// What a command says, errors included.
-fn says(person: &mut Dialog, command: &str) -> Result<String> {
-    person.press(&format!("{{ {command}; }} 2>&1; echo do\"ne\"\r"))?;
-    let begun = person.mark();
-    person.expect(Pattern::regex("^done$")?)?;
-    Ok(person.lines_since(begun))
 }
