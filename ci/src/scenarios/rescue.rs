@@ -91,7 +91,7 @@ fn held_off(ctx: &Context, vm: &Vm, person: &mut Dialog) -> Result<()> {
     shell::open(person, "4")?;
     person.press(
         "vigie-recovery check --repair --json > /run/out 2>&1 & \
-         until pidof e2fsck > /run/e2fsck; do :; done; kill -STOP $(cat /run/e2fsck); echo stop\"ped\"\r",
+         until pgrep -x e2fsck > /run/e2fsck; do :; done; kill -STOP $(cat /run/e2fsck); echo stop\"ped\"\r",
     )?;
     person.expect(Pattern::regex("^stopped$")?)?;
     let said = says(

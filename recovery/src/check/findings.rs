@@ -56,8 +56,14 @@ pub struct Findings {
     pub kinds: BTreeMap<Kind, Finding>,
     /// How many changes e2fsck said that it made.
     pub changes: u64,
+    /// The disk itself could not be read or written in a place. That e2fsck tries to read a block that
+    /// there is not, which damaged numbers lead to, is no fault of the disk.
+    #[serde(skip)]
+    pub disk_failed: bool,
 }
 
+/// strerror(3) of EIO.
+const EIO: &str = "Input/output error";
 const EXAMPLES: usize = 3;
 /// A list of blocks may be as long as the volume has blocks.
 const EXAMPLE_CHARS: usize = 160;
@@ -303,6 +309,7 @@ impl Findings {
             self.changes += 1;
         }
         let Some(kind) = kind(line) else { return };
+        self.disk_failed |= kind == Kind::Disk && line.contains(EIO);
         let finding = self.kinds.entry(kind).or_default();
         finding.count += 1;
         if finding.examples.len() < EXAMPLES {
@@ -320,7 +327,7 @@ impl Findings {
     /// What of it weighs most.
     #[must_use]
     pub fn blame(&self) -> Blame {
-        if self.kinds.contains_key(&Kind::Disk) {
+        if self.disk_failed {
             Blame::Disk
         } else if self.kinds.is_empty() {
             Blame::Nothing
@@ -332,6 +339,7 @@ impl Findings {
     /// Adds those of another run.
     pub fn add(&mut self, other: &Self) {
         self.changes += other.changes;
+        self.disk_failed |= other.disk_failed;
         for (kind, more) in &other.kinds {
             let finding = self.kinds.entry(*kind).or_default();
             finding.count += more.count;

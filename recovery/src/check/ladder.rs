@@ -5,10 +5,15 @@
 //! |---|---|
 //! | inspect | `-f -n`: nothing is written, not even the journal |
 //! | preen | the journal alone, then `-p`: what needs no decision, for an unattended start |
-//! | repair | the journal alone, `-f -p`, `-f -y` (twice), the same with each backup superblock |
+//! | repair | the journal alone, `-f -p`, a look (`-f -n`), `-f -y` (twice), the same with each backup superblock |
 //!
 //! Where the superblock or the group descriptors may not be believed and a copy may, a repair
 //! begins with the copy: e2fsck would write what is damaged over it ([`super::groups`]).
+//!
+//! Nothing is repaired on a disk that cannot be read or written in places: e2fsck takes what it cannot
+//! read for empty, and a block that will be read again tomorrow, or on a copy, is lost with all that it
+//! leads to. So each step that meets such a place is the last, and the look before the first `-f -y`
+//! meets them all; `-p` stops at the first.
 //!
 //! After anything was changed the last word has a run that may write nothing (`-f -n`): clean, or
 //! the next step, and after the last one the volume is lost. The journal comes first because what
@@ -54,6 +59,10 @@ pub enum Step {
     Preen,
     /// The same, looking at everything whatever the volume is marked as.
     FullPreen,
+    /// A full check that writes nothing, before the first repair.
+    Survey,
+    /// The same from a backup superblock.
+    SurveyFrom(Backup),
     /// A full repair.
     Repair,
     /// A full repair that starts from a backup superblock.
@@ -66,7 +75,10 @@ impl Step {
     /// Whether it may write.
     #[must_use]
     pub const fn writes(self) -> bool {
-        !matches!(self, Self::Inspect | Self::Verify)
+        !matches!(
+            self,
+            Self::Inspect | Self::Survey | Self::SurveyFrom(_) | Self::Verify
+        )
     }
 
     /// The words of e2fsck(8) for it.
@@ -74,7 +86,10 @@ impl Step {
     pub fn arguments(self) -> Vec<String> {
         let words = |words: &str| words.split(' ').map(str::to_owned).collect();
         match self {
-            Self::Inspect | Self::Verify => words("-f -n"),
+            Self::Inspect | Self::Survey | Self::Verify => words("-f -n"),
+            Self::SurveyFrom(Backup { block, block_size }) => {
+                words(&format!("-f -n -b {block} -B {block_size}"))
+            }
             // Without -p it would ask.
             Self::Journal => words("-p -E journal_only"),
             Self::Preen => words("-p"),
@@ -173,6 +188,8 @@ pub struct Ladder {
     left: VecDeque<Step>,
     next: Next,
     repaired: bool,
+    /// The volume was looked through for what cannot be read.
+    surveyed: bool,
     has_copies: bool,
     blame: Blame,
 }
@@ -187,6 +204,7 @@ impl Ladder {
             left: repairs(found),
             next: Next::Run(Step::Inspect),
             repaired: false,
+            surveyed: false,
             has_copies: !found.backups.is_empty(),
             blame: Blame::Nothing,
         };
@@ -228,7 +246,13 @@ impl Ladder {
             self.next = Next::End(Verdict::NotChecked { reason });
             return;
         }
+        if self.blame == Blame::Disk {
+            let reason = Reason::DiskErrors;
+            self.next = Next::End(Verdict::Damaged { reason });
+            return;
+        }
         self.next = match step {
+            Step::Survey | Step::SurveyFrom(_) => self.climb(outcome),
             Step::Inspect if outcome.is_clean() => self.looked_clean(),
             Step::Inspect => self.damaged_or_not_checked(outcome),
             Step::Journal => Next::Run(self.preen()),
@@ -272,8 +296,15 @@ impl Ladder {
         })
     }
 
-    /// The next repair, or the end of all.
+    /// The next repair, a look before the first, or the end of all.
     fn climb(&mut self, outcome: Outcome) -> Next {
+        if let (false, Some(first)) = (self.surveyed, self.left.front()) {
+            self.surveyed = true;
+            return Next::Run(match first {
+                Step::RepairFrom(backup) => Step::SurveyFrom(*backup),
+                _ => Step::Survey,
+            });
+        }
         match self.left.pop_front() {
             Some(step) => {
                 self.repaired = true;
@@ -312,9 +343,8 @@ impl Ladder {
         if !self.is_about_volume(outcome) {
             return not_checked(outcome);
         }
-        let reason = match (self.of_primary(), self.blame) {
-            (Some(reason), _) if !self.has_copies => reason,
-            (_, Blame::Disk) => Reason::DiskErrors,
+        let reason = match self.of_primary() {
+            Some(reason) if !self.has_copies => reason,
             _ => Reason::FaultsLeft,
         };
         Next::End(Verdict::Lost { reason })
@@ -408,6 +438,10 @@ mod tests {
         let mut ends = ends.iter();
         loop {
             match ladder.next().clone() {
+                // It changes nothing, and has a test of its own.
+                Next::Run(Step::Survey | Step::SurveyFrom(_)) => {
+                    ladder.ended(Outcome::exit(4), blame);
+                }
                 Next::Run(step) => {
                     let name = serde_json::to_value(step).unwrap();
                     let name = name.as_str().unwrap_or("from-backup").to_owned();
@@ -602,8 +636,45 @@ mod tests {
             let expected = format!("{expected} NotChecked {{ reason: Failed {{ exit: 8 }} }}");
             assert_eq!(told, expected);
         }
-        let told = way(Mode::Repair, &SOUND, &[4, 4, 4, 4], Blame::Disk);
-        assert!(told.ends_with("Lost { reason: DiskErrors }"), "{told}");
+    }
+
+    #[test]
+    fn nothing_is_repaired_on_a_disk_that_cannot_be_read() {
+        let damaged = "Damaged { reason: DiskErrors }";
+        for (mode, found, step) in [
+            (Mode::Inspect, SOUND, "inspect"),
+            (Mode::Preen, SOUND, "preen"),
+            (Mode::Repair, SOUND, "full-preen"),
+            (Mode::Repair, unclean(1), "journal"),
+        ] {
+            let told = way(mode, &found, &[4], Blame::Disk);
+            assert_eq!(told, format!("{step}:4 {damaged}"));
+        }
+        // What only the look before the first repair meets.
+        for found in [SOUND, found(Primary::Missing, 1)] {
+            let mut ladder = Ladder::new(Mode::Repair, &found);
+            loop {
+                let Next::Run(step) = *ladder.next() else {
+                    panic!("{:?}", ladder.next());
+                };
+                if matches!(step, Step::Survey | Step::SurveyFrom(_)) {
+                    assert!(!step.writes());
+                    ladder.ended(Outcome::exit(4), Blame::Disk);
+                    break;
+                }
+                assert_eq!(step, Step::FullPreen);
+                ladder.ended(Outcome::exit(4), Blame::Volume);
+            }
+            let reason = Reason::DiskErrors;
+            assert_eq!(*ladder.next(), Next::End(Verdict::Damaged { reason }));
+        }
+        // And a repair that meets one is the last.
+        let mut ladder = Ladder::new(Mode::Repair, &SOUND);
+        for (code, blame) in [(4, Blame::Volume), (4, Blame::Volume), (1, Blame::Disk)] {
+            ladder.ended(Outcome::exit(code), blame);
+        }
+        let reason = Reason::DiskErrors;
+        assert_eq!(*ladder.next(), Next::End(Verdict::Damaged { reason }));
     }
 
     #[test]
@@ -619,7 +690,7 @@ mod tests {
                         ladder.ended(Outcome::exit(worst), Blame::Volume);
                         steps += 1;
                     }
-                    assert!(steps <= 2 + FULL_RUNS + 2 * BACKUPS + 1, "{steps}");
+                    assert!(steps <= 3 + FULL_RUNS + 2 * BACKUPS + 1, "{steps}");
                 }
             }
         }

@@ -188,7 +188,7 @@ fn printable(line: &str) -> String {
 #[must_use]
 pub fn step_words(step: Step, language: Language) -> String {
     let key = match step {
-        Step::Inspect => "step.inspect",
+        Step::Inspect | Step::Survey | Step::SurveyFrom(_) => "step.inspect",
         Step::Journal => "step.journal",
         Step::Preen | Step::FullPreen => "step.preen",
         Step::Repair => "step.repair",

@@ -164,6 +164,9 @@ impl Verdict {
         match self {
             Self::Clean => say("verdict.clean", &[], language),
             Self::Repaired => say("verdict.repaired", &[], language),
+            Self::Damaged {
+                reason: reason @ Reason::DiskErrors,
+            } => because("verdict.damaged-disk", reason),
             Self::Damaged { reason } => because("verdict.damaged", reason),
             Self::Lost { reason } => because("verdict.lost", reason),
             Self::NotChecked { reason } => because("verdict.not-checked", reason),

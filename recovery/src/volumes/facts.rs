@@ -66,8 +66,18 @@ impl Installation {
                 Ok(opened) => slot::verify(&opened, &mut |done, total| note(slot, done, total)),
                 Err(why) => Wholeness::Unknown { why },
             };
+            let wholeness = wholeness.of_slot(self.was_filled(slot));
             self.facts.slots.entry(slot).or_default().wholeness = Some(wholeness);
         }
+    }
+
+    /// Whether a system was written into a slot, as the boot state remembers it.
+    fn was_filled(&self, slot: Slot) -> bool {
+        let state = self.boot.map(|boot| match slot {
+            Slot::A => boot.a,
+            Slot::B => boot.b,
+        });
+        state.is_some_and(|state| state.good || state.tries > 0)
     }
 
     /// Opens the volumes of a slot for reading.

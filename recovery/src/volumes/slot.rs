@@ -34,6 +34,18 @@ pub enum Wholeness {
     },
 }
 
+impl Wholeness {
+    /// That of a slot which once held a system, or never did: where there was one, it does not become
+    /// empty, it is damaged from its first byte on.
+    #[must_use]
+    pub fn of_slot(self, was_filled: bool) -> Self {
+        match self {
+            Self::Empty if was_filled => Self::Damaged { at: Bytes::ZERO },
+            other => other,
+        }
+    }
+}
+
 /// The two volumes of a slot, opened for reading.
 pub struct Opened {
     /// Kernel and initrd.
@@ -134,6 +146,20 @@ fn named(boot_cfg: &str) -> Option<(Hash, Bytes)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_filled_is_never_empty() {
+        let damaged = Wholeness::Damaged { at: Bytes::ZERO };
+        for (found, was_filled, expected) in [
+            (Wholeness::Empty, false, Wholeness::Empty),
+            (Wholeness::Empty, true, damaged.clone()),
+            (Wholeness::Intact, true, Wholeness::Intact),
+            (Wholeness::Intact, false, Wholeness::Intact),
+            (damaged.clone(), false, damaged),
+        ] {
+            assert_eq!(found.of_slot(was_filled), expected);
+        }
+    }
 
     #[test]
     fn the_command_line_names_the_root_hash() {
