@@ -281,7 +281,7 @@ impl<'a> Reader<'a> {
         self.person.press(&format!(
             "w=$(stty -F /dev/tty1 size | cut -d' ' -f2); read() {{ fold -w $w /dev/vcs1; }}; \
              for n in $(seq {seconds}); do s=$(read); sleep 1; \
-             [ \"$s\" = \"$(read)\" ] && echo \"$s\" | grep -qF '{text}' && break; done; \
+             [ \"$s\" = \"$(read)\" ] && echo \"$s\" | grep -qF -- '{text}' && break; done; \
              echo \"$s\"; echo {end}\r"
         ))?;
         let begun = self.person.mark();

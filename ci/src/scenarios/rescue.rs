@@ -96,7 +96,7 @@ fn held_off(ctx: &Context, vm: &Vm, person: &mut Dialog) -> Result<()> {
     person.expect(Pattern::regex("^stopped$")?)?;
     let said = says(
         person,
-        "systemd-inhibit --list --no-legend; systemctl poweroff",
+        "systemd-inhibit --list --no-legend --no-pager | cat; systemctl poweroff",
     )?;
     ctx.note(format!(
         "poweroff: {}",
