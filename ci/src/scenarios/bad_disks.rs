@@ -163,47 +163,35 @@ fn foreign(ctx: &Context) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// The end of the disk is missing, and with it the end of the recordings.
+/// The end of the disk is missing, and with it the end of the recordings: the kernel takes no partition
+/// from a table that describes a larger disk. Nothing is made of that, and nothing written.
 fn too_small(ctx: &Context) -> Result<()> {
     let path = copy(ctx, "small.raw")?;
     let file = File::options().write(true).open(&path)?;
     let length = file.metadata()?.len() - MISSING;
     file.set_len(length / 512 * 512)?;
+    let before = sparse::digest(&path)?;
     let vm = medium(ctx, "small", &[Disk::new(&path, Bus::Virtio)])?;
     let checked = || -> Result<()> {
         let mut person = shell_of(&vm)?;
         let command = "vigie-recovery check --all --repair --json";
         let (ended, results) = events(&mut person, command, "result")?;
-        ctx.note(format!("too small: {ended}, {}", words(&results)));
         ensure!(
-            result(&results, "state")?["verdict"] == "clean",
-            "{results:?}"
-        );
-        let data = results.iter().find(|one| one["name"] == "data-1");
-        let clean =
-            data.is_some_and(|one| one["verdict"] == "clean" || one["verdict"] == "repaired");
-        ensure!(
-            !clean,
-            "a volume that ends beyond the disk is clean: {results:?}"
+            ended == "ended-8" && results.is_empty(),
+            "{ended}: {results:?}"
         );
         let said = says(&mut person, "vigie-recovery volumes")?;
-        ensure!(said.contains("data-1"), "the volumes: {said}");
+        ensure!(said.contains("No installation"), "the volumes: {said}");
         Ok(())
     };
     checked().map_err(|error| vm.failure(format!("{error:#}")))?;
     vm.kill()?;
+    ensure!(
+        sparse::digest(&path)? == before,
+        "the disk that is too small was written to"
+    );
     fs::remove_file(path)?;
     Ok(())
-}
-
-fn words(results: &[Value]) -> String {
-    let one = |one: &Value| {
-        format!(
-            "{} {} {}",
-            one["name"], one["verdict"], one["reason"]["reason"]
-        )
-    };
-    results.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
 /// A machine without any disk: there is nothing to do, and that is said.
