@@ -201,7 +201,7 @@ mod tests {
 | ------- | -------- | ------------- | ------ | --------- | ----- |
 | medium  | 221.0 MB |   <= 220.0 MB | MISSED |         - |     - |
 | health  |   40.0 s |     <= 45.0 s | met    |     8.0 s |  5.00 |
-| nothing |    1.0 s |             - | -      |     0.0 s |     - |
+| nothing |    1.0 s |             - | -      |      0 ms |     - |
 | writing | 850 MB/s | ratio >= 0.85 | met    | 1000 MB/s |  0.85 |
 | plans   |  9999 /s |   >= 10000 /s | MISSED |         - |     - |
 | read    |  16.4 kB |    <= 65.5 kB | met    |         - |     - |

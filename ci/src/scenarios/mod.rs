@@ -24,6 +24,7 @@ mod shell;
 mod spare_block;
 mod ssh;
 mod table;
+mod take_out;
 pub mod unattended;
 mod update;
 mod update_cut;
@@ -89,6 +90,7 @@ pub fn steps() -> Vec<Step> {
     steps.push(bad_disks::step());
     steps.push(recovery_entry::step());
     steps.push(rescue::step());
+    steps.push(take_out::step());
     steps.extend(power_cut::steps());
     steps.extend(attended::steps());
     steps.extend(update::steps());
