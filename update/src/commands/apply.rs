@@ -326,7 +326,9 @@ mod tests {
         let me = std::env::current_exe().unwrap();
         let name = "commands::apply::tests::loses_its_session";
         let run = || {
-            let mut command = std::process::Command::new(&me);
+            // Whoever runs these tests may have been told to outlive its own session.
+            let mut command = std::process::Command::new("env");
+            command.arg("--default-signal=HUP").arg(&me);
             command.args(["--exact", name, "--ignored"]);
             command
         };
