@@ -1,6 +1,7 @@
 //! Arrays that our code wrote without a kernel, in the hands of the kernel and of mdadm: they are
 //! assembled, synchronised, checked, and read by our code again, also with a member missing.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -81,6 +82,15 @@ fn run(ctx: &Context) -> Result<()> {
     }
     up.power_off()?;
     test(ctx, "read_arrays")
+}
+
+/// The members of two mirrors that are nobody's system, one of each superblock version.
+pub(super) fn mirrors(ctx: &Context) -> Result<Vec<PathBuf>> {
+    test(ctx, "write_arrays")?;
+    let files = ARRAYS[..2].iter().flat_map(members);
+    Ok(files
+        .map(|member| ctx.folder().join(format!("{member}.raw")))
+        .collect())
 }
 
 /// The serial numbers of an array's members; their files are named after them.

@@ -149,7 +149,7 @@ fn unreadable(ctx: &Context) -> Result<()> {
 }
 
 /// A disk of somebody else, with a file system that was not unmounted.
-fn foreign(ctx: &Context) -> Result<PathBuf> {
+pub(super) fn foreign(ctx: &Context) -> Result<PathBuf> {
     let path = ctx.folder().join("foreign.raw");
     images::empty(&path, 500_000_000)?;
     let mut mke2fs = ctx.programs()?.command("mke2fs");

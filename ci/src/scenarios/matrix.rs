@@ -1,8 +1,10 @@
 //! Unattended installs over firmware, medium, controller, size and sectors. Each row is a step:
 //! it installs, checks the table, boots what was installed, and sees that a second disk beside
-//! it, on the same bus and full of data, is as it was.
+//! it, on the same bus and full of data, is as it was. In one row the medium is on that bus, too.
 //!
 //! The rows cover every pair of values that goes together; a test counts them.
+
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -23,6 +25,8 @@ enum Medium {
     Stick,
     /// The ISO on a stick that is larger than the smallest disk.
     LargeStick,
+    /// The ISO on a disk of the same bus as the disk to install to, which the rule for that would fit.
+    Alike,
 }
 
 /// By what the answers choose the disk.
@@ -60,7 +64,7 @@ const ROWS: [Row; 9] = [
     row("install-sata-8gb",    Firmware::Uefi, Medium::Cd,         Bus::Sata,        8 * GB,  B512,  By::Wwn),
     row("install-sata-3tb",    Firmware::Bios, Medium::Cd,         Bus::Sata,        3 * TB,  B512,  By::Rule),
     row("install-sata-20tb",   Firmware::Uefi, Medium::Stick,      Bus::Sata,       20 * TB,  B512E, By::Serial),
-    row("install-nvme-8gb",    Firmware::Uefi, Medium::LargeStick, Bus::Nvme,        8 * GB,  B4096, By::Rule),
+    row("install-nvme-8gb",    Firmware::Uefi, Medium::Alike,      Bus::Nvme,        8 * GB,  B4096, By::Rule),
     row("install-nvme-3tb",    Firmware::Bios, Medium::Stick,      Bus::Nvme,        3 * TB,  B512,  By::Serial),
     row("install-nvme-20tb",   Firmware::Uefi, Medium::Cd,         Bus::Nvme,       20 * TB,  B4096, By::Serial),
 ];
@@ -112,7 +116,10 @@ fn run(ctx: &Context, row: &Row) -> Result<()> {
         firmware: row.firmware,
         medium: row.medium(ctx)?,
         // The disk that must not be written comes first.
-        disks: vec![Disk::new(&beside, row.bus).serial(BESIDE), target.clone()],
+        disks: vec![
+            Disk::new(&beside, row.bus_beside()).serial(BESIDE),
+            target.clone(),
+        ],
         answers: answers(ctx, &row.target(), HOSTNAME)?,
     };
     order.install(ctx, "install")?;
@@ -139,12 +146,25 @@ impl Row {
         Ok(match self.medium {
             Medium::Cd => Disk::new(iso, Bus::Cd),
             Medium::Stick => Disk::new(iso, Bus::Usb).throwaway(),
-            Medium::LargeStick => {
-                let stick = ctx.folder().join("stick.raw");
-                images::stick(iso, &stick, STICK_BYTES).context("making a large stick")?;
-                Disk::new(stick, Bus::Usb)
-            }
+            Medium::LargeStick => Disk::new(large_stick(ctx)?, Bus::Usb),
+            Medium::Alike => Disk::new(large_stick(ctx)?, self.bus),
         })
+    }
+
+    /// Where the disk beside is: it must not fit a rule that is for one disk.
+    fn bus_beside(&self) -> Bus {
+        match self.medium {
+            Medium::Alike => Bus::Virtio,
+            Medium::Cd | Medium::Stick | Medium::LargeStick => self.bus,
+        }
+    }
+
+    /// What the rule allows, in GB.
+    fn largest(&self) -> u64 {
+        match self.medium {
+            Medium::Alike => STICK_BYTES / GB,
+            Medium::Cd | Medium::Stick | Medium::LargeStick => self.bytes / GB,
+        }
     }
 
     /// `[target]` of the answers.
@@ -156,11 +176,17 @@ impl Row {
                 "bus = \"{}\"\nsize_min = \"{}GB\"\nsize_max = \"{}GB\"",
                 self.bus,
                 self.bytes / GB,
-                self.bytes / GB
+                self.largest()
             ),
         };
         format!("[target]\n{named}")
     }
+}
+
+fn large_stick(ctx: &Context) -> Result<PathBuf> {
+    let stick = ctx.folder().join("stick.raw");
+    images::stick(&ctx.image()?.iso, &stick, STICK_BYTES).context("making a large stick")?;
+    Ok(stick)
 }
 
 #[cfg(test)]
@@ -171,7 +197,7 @@ mod tests {
     fn values(row: &Row) -> [String; 5] {
         let medium = match row.medium {
             Medium::Cd => "cd",
-            Medium::Stick | Medium::LargeStick => "stick",
+            Medium::Stick | Medium::LargeStick | Medium::Alike => "stick",
         };
         [
             row.firmware.to_string(),
@@ -209,12 +235,24 @@ mod tests {
 
     #[test]
     fn the_large_stick_is_larger_than_its_disk_on_both_firmwares() {
-        let large = ROWS.iter().filter(|row| row.medium == Medium::LargeStick);
+        let is_large = |row: &&Row| matches!(row.medium, Medium::LargeStick | Medium::Alike);
+        let large = ROWS.iter().filter(is_large);
         let firmwares: Vec<Firmware> = large
             .inspect(|row| assert!(row.bytes < STICK_BYTES))
             .map(|row| row.firmware)
             .collect();
         assert_eq!(firmwares, [Firmware::Bios, Firmware::Uefi]);
+    }
+
+    #[test]
+    fn a_medium_among_the_disks_fits_the_rule_for_the_disk() {
+        let row = ROWS.iter().find(|row| row.medium == Medium::Alike).unwrap();
+        assert!(matches!(row.by, By::Rule));
+        assert_eq!(
+            row.target(),
+            "[target]\nbus = \"nvme\"\nsize_min = \"8GB\"\nsize_max = \"16GB\""
+        );
+        assert_ne!(row.bus_beside(), row.bus);
     }
 
     #[test]

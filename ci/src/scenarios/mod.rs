@@ -2,12 +2,15 @@
 
 mod arrays;
 mod attended;
+mod attended_raid;
 mod bad_disks;
 mod boot;
 mod browser;
 mod damaged_volumes;
 mod disk;
 mod factory;
+mod factory_stick;
+mod failing_disk;
 mod harness;
 mod install;
 mod matrix;
@@ -85,6 +88,8 @@ pub fn steps() -> Vec<Step> {
     steps.push(arrays::step());
     steps.extend(reinstall::steps());
     steps.push(factory::step());
+    steps.push(factory_stick::step());
+    steps.push(failing_disk::step());
     steps.push(damaged_volumes::step());
     steps.extend(recover::steps());
     steps.push(bad_disks::step());
@@ -93,6 +98,7 @@ pub fn steps() -> Vec<Step> {
     steps.push(take_out::step());
     steps.extend(power_cut::steps());
     steps.extend(attended::steps());
+    steps.push(attended_raid::step());
     steps.extend(update::steps());
     steps.push(update_cut::step());
     steps.push(update_doors::step());

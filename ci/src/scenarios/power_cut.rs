@@ -82,11 +82,11 @@ fn cut(ctx: &Context, order: &Order, name: &str, line: &str) -> Result<()> {
 /// What OVMF says when no disk starts: it ends in its menu or, where there is one, in its shell.
 const NOTHING_TO_BOOT: &str = "BdsDxe: No bootable option or device|UEFI Interactive Shell";
 
-const NOTHING: &str = "nothing starts";
+pub(super) const NOTHING: &str = "nothing starts";
 const WHOLE: &str = "the whole system starts";
 
 /// What the firmware makes of a disk alone; anything between nothing and all is an error.
-fn starts(ctx: &Context, name: &str, disk: Disk) -> Result<&'static str> {
+pub(super) fn starts(ctx: &Context, name: &str, disk: Disk) -> Result<&'static str> {
     let machine = ctx.machine(Firmware::Uefi)?.disk(disk.clone());
     let vm = ctx.start(name, &machine)?.expecting_trouble();
     let end = judge(&vm)?;

@@ -53,6 +53,19 @@ fn group(serials: &[&str], level: &str) -> String {
     format!("disks = [ {} ]\nraid = \"{level}\"", disks.join(", "))
 }
 
+/// The same of the two disks of the mirror.
+pub(super) fn mirror_group() -> String {
+    group(&MIRROR, "raid1")
+}
+
+/// The disks of the mirror themselves, nothing over them.
+pub(super) fn on_virtio(files: &[DiskFile]) -> Vec<Disk> {
+    let disks = files.iter().zip(MIRROR);
+    disks
+        .map(|(file, serial)| file.on(Bus::Virtio).serial(serial))
+        .collect()
+}
+
 fn file(ctx: &Context, serial: &str, bytes: u64) -> Result<DiskFile> {
     let path = ctx.folder().join(format!("{serial}.raw"));
     images::empty(&path, bytes)?;
@@ -72,16 +85,8 @@ pub(super) fn install_mirror(ctx: &Context) -> Result<Vec<DiskFile>> {
     let order = Order {
         firmware: Firmware::Bios,
         medium: Disk::new(&ctx.image()?.iso, Bus::Usb).throwaway(),
-        disks: files
-            .iter()
-            .zip(MIRROR)
-            .map(|(file, serial)| file.on(Bus::Virtio).serial(serial))
-            .collect(),
-        answers: answers(
-            ctx,
-            &format!("[target]\n{}", group(&MIRROR, "raid1")),
-            HOSTNAME,
-        )?,
+        disks: on_virtio(&files),
+        answers: answers(ctx, &format!("[target]\n{}", mirror_group()), HOSTNAME)?,
     };
     order.install(ctx, "install")?;
     for file in &files {
@@ -118,27 +123,42 @@ pub(super) fn attach(
     files: &[DiskFile],
     present: &[usize],
 ) -> Result<Vec<Disk>> {
+    attach_as(ctx, case, files, &MIRROR, present)
+}
+
+/// The same of disks with these serial numbers.
+pub(super) fn attach_as(
+    ctx: &Context,
+    case: &str,
+    files: &[DiskFile],
+    serials: &[&str],
+    present: &[usize],
+) -> Result<Vec<Disk>> {
     let over = |&index: &usize| {
         let overlay = ctx.folder().join(format!("{case}-{index}.qcow2"));
         images::overlay(ctx.programs()?, &files[index].path, &overlay)?;
         Ok(Disk::new(overlay, Bus::Virtio)
             .qcow2()
-            .serial(MIRROR[index]))
+            .serial(serials[index]))
     };
     present.iter().map(over).collect()
 }
 
 /// Every array has all its members, or says that it has not; all volumes are mounted anyway
 /// ([`boot::boot`] has seen that).
-fn check_mirror(ctx: &Context, up: &Up, members: usize) -> Result<()> {
+pub(super) fn check_mirror(ctx: &Context, up: &Up, members: usize) -> Result<()> {
+    let state = ssh::Key::of_step(ctx)?.says(ctx, &up.vm, "cat /proc/mdstat")?;
+    check_arrays(up, &state, members)
+}
+
+/// The same, from what /proc/mdstat says.
+pub(super) fn check_arrays(up: &Up, state: &str, members: usize) -> Result<()> {
     let problems = problems(&up.health);
     let named = problems.iter().any(|problem| problem.contains("data-1"));
     ensure!(
         named == (members == 1),
         "{members} of 2 disks are present, and /health reports {problems:?}"
     );
-    let key = ssh::Key::of_step(ctx)?;
-    let state = key.says(ctx, &up.vm, "cat /proc/mdstat")?;
     let runs = |line: &&str| line.contains(": active") && line.contains("raid1");
     let arrays = state.lines().filter(runs);
     // The slot that is running, the settings, the recordings.

@@ -1,5 +1,6 @@
 //! Reinstalling over recordings: they stay, byte for byte; the settings stay or are new as
-//! the answers say; an enlarged disk gives its room to the recordings.
+//! the answers say; an enlarged disk gives its room to the recordings. On a mirror the same holds
+//! for both disks, and for disks beside it that a kernel would like to put to use.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -8,11 +9,12 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::boot::{self, Expect, Up};
 use super::unattended::{Ended, HOSTNAME, Order, answers};
-use super::{disk_scenario, ssh};
+use super::{arrays, bad_disks, disk_scenario, raid, ssh};
 use crate::context::Context;
 use crate::step::Step;
 use crate::vm::command::{Bus, Disk, Firmware};
 use crate::vm::images;
+use crate::vm::sparse;
 
 /// Size of the disk, and after it was enlarged.
 const BYTES: u64 = 9_000_000_000;
@@ -33,6 +35,11 @@ pub(super) fn steps() -> Vec<Step> {
             "reinstall-state",
             "keep = \"data-and-state\" leaves the settings too, and grow = true enlarges the volume",
             keep_state_and_grow,
+        ),
+        disk_scenario(
+            "reinstall-raid",
+            "a mirror is installed again and keeps its recordings; an array and an unclean disk beside it are left alone",
+            keep_on_a_mirror,
         ),
     ]
 }
@@ -57,6 +64,72 @@ fn keep_state_and_grow(ctx: &Context) -> Result<()> {
     up.blame(check_name(ctx, &up, HOSTNAME))?;
     up.blame(check_grown(ctx, &up))?;
     up.vm.kill()
+}
+
+fn keep_on_a_mirror(ctx: &Context) -> Result<()> {
+    let files = raid::install_mirror(ctx)?;
+    let disks = raid::on_virtio(&files);
+    let up = boot::boot(ctx, "record", Firmware::Bios, &disks, Expect::Ok)?;
+    let sums = up.blame(record(ctx, &up))?;
+    up.power_off()?;
+
+    let beside = Beside::make(ctx)?;
+    let target = format!("[target]\n{}\nkeep = \"data\"", raid::mirror_group());
+    let order = Order {
+        firmware: Firmware::Uefi,
+        medium: Disk::new(&ctx.image()?.iso, Bus::Usb).throwaway(),
+        disks: [beside.attached(), disks.clone()].concat(),
+        answers: answers(ctx, &target, OTHER_NAME)?,
+    };
+    order.install(ctx, "install-again")?;
+    beside.check_untouched()?;
+
+    for (name, present) in [("both", vec![0, 1]), ("second", vec![1])] {
+        let expect = match present.len() {
+            2 => Expect::Ok,
+            _ => Expect::Degraded,
+        };
+        let disks = raid::attach(ctx, name, &files, &present)?;
+        let up = boot::boot(ctx, name, Firmware::Bios, &disks, expect)?;
+        up.blame(check_recordings(ctx, &up, &sums))?;
+        up.blame(check_name(ctx, &up, OTHER_NAME))?;
+        up.blame(raid::check_mirror(ctx, &up, present.len()))?;
+        up.vm.kill()?;
+    }
+    Ok(())
+}
+
+/// Disks of other people in the machine: members of arrays, and a file system that was not
+/// unmounted. A kernel that puts either to use writes to it.
+struct Beside(Vec<(PathBuf, String)>);
+
+impl Beside {
+    fn make(ctx: &Context) -> Result<Beside> {
+        let mut paths = arrays::mirrors(ctx)?;
+        paths.push(bad_disks::foreign(ctx)?);
+        let with_digest = |path: PathBuf| {
+            let digest = sparse::digest(&path)?;
+            Ok((path, digest))
+        };
+        paths
+            .into_iter()
+            .map(with_digest)
+            .collect::<Result<_>>()
+            .map(Beside)
+    }
+
+    fn attached(&self) -> Vec<Disk> {
+        let paths = self.0.iter().map(|(path, _)| path);
+        paths.map(|path| Disk::new(path, Bus::Virtio)).collect()
+    }
+
+    fn check_untouched(&self) -> Result<()> {
+        for (path, before) in &self.0 {
+            let now = sparse::digest(path)?;
+            ensure!(now == *before, "{} was written to", path.display());
+        }
+        Ok(())
+    }
 }
 
 /// A disk with recordings.

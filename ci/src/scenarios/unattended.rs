@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::{READY_LIVE, ssh};
 use crate::context::Context;
 use crate::vm::command::{Disk, Firmware, Machine};
+use crate::vm::record::Mark;
 use crate::vm::{Vm, images};
 
 /// Size of the volume with the answers, in KiB.
@@ -126,10 +127,30 @@ impl Running {
     pub fn wait(self, ctx: &Context) -> Result<Ended> {
         // The menu opens when the installation has ended without switching off.
         let menu = self.vm.wait_poweroff_or(&[READY_LIVE], LIMIT)?;
-        if menu.is_some() {
-            self.vm.screenshot("menu")?;
-            self.vm.kill()?;
-        }
+        let after = match menu {
+            None => After::Off,
+            Some(_) => {
+                self.vm.screenshot("menu")?;
+                self.vm.kill()?;
+                After::Waits
+            }
+        };
+        self.ended(ctx, after)
+    }
+
+    /// Waits until the machine restarts by itself after that moment, and ends it there; gives the result.
+    pub fn wait_restart(self, ctx: &Context, after: Mark) -> Result<Ended> {
+        let reset = self.vm.wait_event(after, "RESET", LIMIT)?;
+        self.vm.kill()?;
+        ensure!(
+            reset.reason() == "guest-reset",
+            "{}",
+            self.vm.failure(format!("reset by {}", reset.reason()))
+        );
+        self.ended(ctx, After::Restarts)
+    }
+
+    fn ended(self, ctx: &Context, after: After) -> Result<Ended> {
         let text = images::read_from_fat(ctx.programs()?, &self.provision, RESULT)
             .map_err(|error| self.vm.failure(format!("no result was left: {error:#}")))?;
         fs::write(self.vm.folder().join(RESULT), &text).context("keeping the result")?;
@@ -137,9 +158,20 @@ impl Running {
         Ok(Ended {
             vm: self.vm,
             result,
-            off: menu.is_none(),
+            after,
         })
     }
+}
+
+/// What the machine does after an installation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum After {
+    /// It has switched itself off.
+    Off,
+    /// It shows its menu.
+    Waits,
+    /// It starts anew.
+    Restarts,
 }
 
 /// An installation that has ended.
@@ -148,30 +180,40 @@ pub(super) struct Ended {
     pub vm: Vm,
     /// The installer's result.
     pub result: Value,
-    /// It has switched itself off.
-    pub off: bool,
+    /// What it did then.
+    pub after: After,
 }
 
 impl Ended {
     fn check_installed(&self) -> Result<()> {
         let result = &self.result;
         ensure!(succeeded(result), "the installer reports: {result:#}");
-        ensure!(self.off, "the machine did not switch itself off");
+        ensure!(
+            self.after == After::Off,
+            "it did not switch off: {:?}",
+            self.after
+        );
         Ok(())
     }
 
-    /// Refused or failed, with all of these words in the reason.
+    /// Refused or failed, with all of these words in the reason; the machine waits.
     pub fn check_unsuccessful(&self, outcome: &str, words: &[&str]) -> Result<()> {
+        self.check_ended(outcome, words, After::Waits)
+    }
+
+    /// The same where the machine does something else afterwards.
+    pub fn check_ended(&self, outcome: &str, words: &[&str], after: After) -> Result<()> {
         let text = self.result.to_string();
         let judged = self.result["result"] == outcome
-            && !self.off
+            && self.after == after
             && words.iter().all(|word| text.contains(word));
         ensure!(
             judged,
             "{}",
             self.vm.failure(format!(
-                "expected to be {outcome} with {words:?} and to wait; the installer reports: {:#}",
-                self.result
+                "expected to be {outcome} with {words:?}, then {after:?}; it is {:?}, and the \
+                 installer reports: {:#}",
+                self.after, self.result
             ))
         );
         Ok(())

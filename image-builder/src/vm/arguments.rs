@@ -69,6 +69,10 @@ impl Arguments {
         if machine.no_reboot {
             self.flag("-no-reboot");
         }
+        if let Some(plate) = &machine.plate {
+            self.option("-smbios", format!("type=1,serial={}", escape(&plate.serial)));
+            self.option("-smbios", format!("type=3,asset={}", escape(&plate.asset_tag)));
+        }
     }
 
     pub(super) fn firmware(&mut self, machine: &Machine, share: &Path) -> Result<()> {

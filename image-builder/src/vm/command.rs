@@ -171,6 +171,18 @@ pub struct Machine {
     pub watchdog: bool,
     /// What the PC speaker plays is written to a file (WAV), unless nobody listens.
     pub speaker: Option<PathBuf>,
+    /// What the maker wrote into the firmware: the system's serial number (SMBIOS type 1) and the
+    /// owner's asset tag (type 3); what QEMU writes where this is not given.
+    pub plate: Option<Plate>,
+}
+
+/// What stands on a machine's plate, and in its SMBIOS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plate {
+    /// Serial number of the system.
+    pub serial: String,
+    /// Asset tag of the chassis.
+    pub asset_tag: String,
 }
 
 /// Ports of the built-in AHCI controller.
@@ -196,6 +208,7 @@ impl Machine {
             no_reboot: false,
             watchdog: false,
             speaker: None,
+            plate: None,
         }
     }
 
@@ -254,6 +267,15 @@ impl Machine {
     /// With a speaker that plays into a file.
     pub fn speaker(mut self, path: impl Into<PathBuf>) -> Machine {
         self.speaker = Some(path.into());
+        self
+    }
+
+    /// With a serial number and an asset tag.
+    pub fn plate(mut self, serial: &str, asset_tag: &str) -> Machine {
+        self.plate = Some(Plate {
+            serial: serial.to_owned(),
+            asset_tag: asset_tag.to_owned(),
+        });
         self
     }
 
