@@ -26,6 +26,6 @@ pub mod table;
 pub mod units;
 pub mod verity;
 
-pub use device::{BlockDevice, FileDevice, KernelDevice, MemoryDevice, Region};
+pub use device::{BlockDevice, FileDevice, KernelDevice, MemoryDevice, Region, View};
 pub use error::{Error, Result};
 pub use units::{Bytes, Lba, SectorSize};
