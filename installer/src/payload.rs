@@ -55,6 +55,20 @@ pub struct Member {
     pub sha256: Hex,
 }
 
+impl Member {
+    /// Holds what was read to the digest.
+    fn check(&self, found: &[u8; 32]) -> Result<()> {
+        ensure!(
+            *found == self.sha256.0,
+            "{} is damaged: its sha256 is {}, its list says {}; write the medium anew",
+            self.path,
+            hex::encode(found),
+            self.sha256
+        );
+        Ok(())
+    }
+}
+
 /// What a member is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -244,12 +258,17 @@ impl Payload {
         File::open(&path).with_context(|| format!("opening {}", path.display()))
     }
 
-    /// The contents of a small member.
+    /// The contents of a small member, held to its digest again: the medium may
+    /// read differently than it did when it was checked.
     pub fn bytes(&self, role: Role) -> Result<Vec<u8>> {
+        let member = self.member(role)?;
         let mut bytes = Vec::new();
+        // One byte more than it should have is enough to be found wrong.
         self.reader(role)?
+            .take(member.size.get() + 1)
             .read_to_end(&mut bytes)
-            .with_context(|| format!("reading {}", role.file_name()))?;
+            .with_context(|| reading(member))?;
+        member.check(&Sha256::digest(&bytes).into())?;
         Ok(bytes)
     }
 
@@ -266,9 +285,7 @@ impl Payload {
             let mut file = self.reader(member.role)?;
             let mut hasher = Sha256::new();
             loop {
-                let count = file.read(&mut buffer).with_context(|| {
-                    format!("reading {}; the medium may be damaged", member.path)
-                })?;
+                let count = file.read(&mut buffer).with_context(|| reading(member))?;
                 if count == 0 {
                     break;
                 }
@@ -276,17 +293,14 @@ impl Payload {
                 done += Bytes::new(count as u64);
                 note(done);
             }
-            let found: [u8; 32] = hasher.finalize().into();
-            ensure!(
-                found == member.sha256.0,
-                "{} is damaged: its sha256 is {}, its list says {}; write the medium anew",
-                member.path,
-                hex::encode(found),
-                member.sha256
-            );
+            member.check(&hasher.finalize().into())?;
         }
         Ok(())
     }
+}
+
+fn reading(member: &Member) -> String {
+    format!("reading {}; the medium may be damaged", member.path)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use vigie_disk::{Bytes, FileDevice, SectorSize};
 
 use crate::answers::{Answers, Group};
@@ -18,8 +18,8 @@ use crate::toolbox::Toolbox;
 
 /// Installs into a new file of `size` at `path`, which must not exist yet.
 ///
-/// Which disks the answers name does not matter here: it is always one. The file gets its name
-/// only when it is complete; until then it is `NAME.partial`, and a failure
+/// Which disk the answers name does not matter here; what they ask of several disks, or of an
+/// earlier installation, is refused. The file gets its name only when it is complete; until then it is `NAME.partial`, and a failure
 /// removes that.
 #[allow(clippy::too_many_arguments)] // Each is a different thing that only the caller knows.
 pub fn install_to_file(
@@ -38,6 +38,7 @@ pub fn install_to_file(
             path.display()
         );
     }
+    is_for_one_new_disk(answers)?;
     let plan = plan_for_file(answers, payload, path, size, sector_size)?;
     let partial = Partial::new(path);
     let folder = path
@@ -65,6 +66,28 @@ pub fn install_to_file(
     Ok(Report::of_run(&plan, progress.spans(), None))
 }
 
+/// Refuses answers that would not be carried out as they stand, by the names in them.
+fn is_for_one_new_disk(answers: &Answers) -> Result<()> {
+    let target = &answers.target;
+    let asked = [
+        ("target.disks", !target.disks.is_empty()),
+        ("target.count", target.count.is_some_and(|count| count != 1)),
+        ("target.raid", target.raid.is_some()),
+        ("target.keep", !target.keep.is_nothing()),
+        ("target.grow", target.grow),
+        ("data", !answers.data.is_empty()),
+    ];
+    let asked = asked.iter().filter(|(_, is_asked)| *is_asked);
+    let names: Vec<&str> = asked.map(|(name, _)| *name).collect();
+    ensure!(
+        names.is_empty(),
+        "the answers have {}, and a file is one new disk: leave that out, or install onto the \
+         disks themselves; nothing was written",
+        names.join(", ")
+    );
+    Ok(())
+}
+
 /// The plan for a blank disk of that size; the file stands for it.
 fn plan_for_file(
     answers: &Answers,
@@ -76,7 +99,6 @@ fn plan_for_file(
     let name = path.display().to_string();
     let mut answers = answers.clone();
     answers.target = Group::of_path(&name);
-    answers.data = Vec::new();
     let inventory = Inventory {
         firmware: Firmware::Uefi,
         disks: vec![Disk::blank(&name, size, sector_size)],
@@ -105,5 +127,38 @@ impl Drop for Partial {
     fn drop(&mut self) {
         // Gone already where it was kept.
         let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_file_cannot_be_is_refused_by_name() {
+        for (text, names) in [
+            ("serial = \"A\"\nerase = true\n", ""),
+            ("bus = \"sata\"\ncount = 1\n", ""),
+            (
+                "raid = \"raid1\"\ndisks = [{ serial = \"A\" }, { serial = \"B\" }]\n",
+                "target.disks, target.raid,",
+            ),
+            (
+                "raid = \"raid1\"\nbus = \"sata\"\ncount = 2\n",
+                "target.count, target.raid,",
+            ),
+            ("serial = \"A\"\nkeep = \"data\"\n", "target.keep,"),
+            (
+                "serial = \"A\"\nkeep = \"data\"\ngrow = true\n",
+                "target.keep, target.grow,",
+            ),
+            ("serial = \"A\"\n[[data]]\nserial = \"B\"\n", "data,"),
+        ] {
+            let answers = Answers::parse(&format!("[target]\n{text}")).unwrap();
+            let outcome = is_for_one_new_disk(&answers);
+            let said = outcome.map_or_else(|error| error.to_string(), |()| String::new());
+            assert_eq!(said.is_empty(), names.is_empty(), "{said}");
+            assert!(said.contains(names), "{said}");
+        }
     }
 }

@@ -4,8 +4,8 @@
 //! The tables at both ends of the disk go first and alone: a cut after that
 //! leaves a disk that is plainly empty; a cut before it, the old disk whole.
 //! Then the places where signatures lie (all that the probe knows lie in the
-//! first 3 MiB or the last one of a disk or partition), of the old partitions and of the
-//! new, zeroed for certain and not merely discarded, because what a discard
+//! first 3 MiB or the last one of a disk or partition), of the old partitions (GPT and MBR)
+//! and of the new, zeroed for certain and not merely discarded, because what a discard
 //! leaves is undefined. And the disk shows that it holds what it says: a fake
 //! or failing one is found before anything is trusted to it.
 
@@ -18,7 +18,7 @@ use crate::inventory::Disk;
 use crate::layout::Layout;
 
 /// Tables and boot code lie in so much of both ends, and before all partitions of ours.
-const TABLES: Bytes = Bytes::MIB;
+pub const TABLES: Bytes = Bytes::MIB;
 
 /// Clears a disk for a layout; `seed` tells this check of its size from earlier ones.
 pub fn clear(was: &Disk, layout: &Layout, disk: &mut dyn BlockDevice, seed: u64) -> Result<()> {
@@ -29,8 +29,9 @@ pub fn clear(was: &Disk, layout: &Layout, disk: &mut dyn BlockDevice, seed: u64)
     disk.discard(TABLES, size - TABLES * 2)?;
     clear_edges(Bytes::ZERO, size, disk)?;
     let old = was.partitions.iter().map(|one| (one.offset, one.end()));
+    let older = was.mbr.iter().map(|one| (one.offset, one.end()));
     let new = layout.parts().iter().map(|part| (part.offset, part.end()));
-    for (start, end) in old.chain(new) {
+    for (start, end) in old.chain(older).chain(new) {
         clear_edges(start, end.min(size), disk)?;
     }
     check_size(disk, seed)?;

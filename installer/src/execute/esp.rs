@@ -15,7 +15,7 @@ use vigie_update::BootState;
 use vigie_update::esp::{GRUBENV, GRUBENV_COPY};
 
 use super::Job;
-use super::extents::{Holes, copy, verify};
+use super::extents::{Holes, Pieces, copy, verify};
 use crate::payload::Role;
 use crate::toolbox::Run;
 
@@ -34,8 +34,8 @@ const FILES: [(Role, &str); 5] = [
 /// Clusters of 4096 bytes in both sector sizes.
 const CLUSTER: u64 = 4096;
 
-/// Makes the volume of one member and copies it to `target`.
-pub fn write(job: &Job, member: usize, target: &mut dyn BlockDevice) -> Result<()> {
+/// Makes the volume of one member and copies it to `target`; tells what was read back of it.
+pub fn write(job: &Job, member: usize, target: &mut dyn BlockDevice) -> Result<Pieces> {
     let image = job.scratch.join("esp.img");
     let file = fs::File::create(&image).context("making a file for the boot volume")?;
     file.set_len(target.size().get())?;
@@ -49,8 +49,9 @@ pub fn write(job: &Job, member: usize, target: &mut dyn BlockDevice) -> Result<(
         put(job, &image, &BootState::default().encode(), name)?;
     }
     copy(&image, target, Holes::Zeroed)?;
-    verify(&image, target, Holes::Zeroed)?;
-    Ok(fs::remove_file(&image)?)
+    let pieces = verify(&image, target, Holes::Zeroed)?;
+    fs::remove_file(&image)?;
+    Ok(pieces)
 }
 
 fn format(job: &Job, member: usize, image: &Path, sector: SectorSize) -> Result<()> {

@@ -20,7 +20,7 @@ use vigie_settings::Settings;
 use vigie_settings::document::VERSION;
 use vigie_settings::store::{self, FOLDER_ON_STATE};
 
-use super::extents::{Holes, copy, verify};
+use super::extents::{Holes, Pieces, copy, verify};
 use crate::ids::Ids;
 use crate::layout::Purpose;
 use crate::toolbox::{Run, Toolbox};
@@ -66,8 +66,12 @@ pub fn uuid(ids: &Ids, purpose: Purpose) -> Uuid {
     ids.uuid(&format!("file system {}", purpose.name()))
 }
 
-/// Makes the state volume with its settings and copies it to `target`.
-pub fn write_state(job: &Making, settings: &Settings, target: &mut dyn BlockDevice) -> Result<()> {
+/// Makes the state volume with its settings and copies it to `target`; tells what was read back of it.
+pub fn write_state(
+    job: &Making,
+    settings: &Settings,
+    target: &mut dyn BlockDevice,
+) -> Result<Pieces> {
     let image = job.scratch.join("state.img");
     // In percent, kept back for root: accounts and services that take files from outside cannot use
     // up what settings, history and logs need.
@@ -77,7 +81,7 @@ pub fn write_state(job: &Making, settings: &Settings, target: &mut dyn BlockDevi
     place(&image, target)
 }
 
-/// Makes a data volume and copies it to `target`. On a striped array, `stripes` tells the
+/// Makes a data volume and copies it to `target`; tells what was read back of it. On a striped array, `stripes` tells the
 /// length of a chunk and how many of them a stripe has: the file system then allocates by them.
 ///
 /// # Errors
@@ -87,7 +91,7 @@ pub fn write_data(
     purpose: Purpose,
     stripes: Option<(Bytes, usize)>,
     target: &mut dyn BlockDevice,
-) -> Result<()> {
+) -> Result<Pieces> {
     let image = job.scratch.join(format!("{}.img", purpose.name()));
     let striped = stripes.map(|(chunk, data)| {
         let stride = chunk.get() / BLOCK;
@@ -178,8 +182,9 @@ fn put_settings(job: &Making, image: &Path, text: &str) -> Result<()> {
     Ok(())
 }
 
-fn place(image: &Path, target: &mut dyn BlockDevice) -> Result<()> {
+fn place(image: &Path, target: &mut dyn BlockDevice) -> Result<Pieces> {
     copy(image, target, Holes::Left)?;
-    verify(image, target, Holes::Left)?;
-    Ok(fs::remove_file(image)?)
+    let pieces = verify(image, target, Holes::Left)?;
+    fs::remove_file(image)?;
+    Ok(pieces)
 }

@@ -1,12 +1,15 @@
 //! Copies a sparse file onto a disk: what it holds, and not its holes.
 
 use std::fs::File;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use rustix::fs::SeekFrom;
 use rustix::io::Errno;
+use sha2::{Digest, Sha256};
+use vigie_disk::device::read_vec;
 use vigie_disk::{BlockDevice, Bytes};
 
 const CHUNK: u64 = 1 << 20;
@@ -36,28 +39,81 @@ pub fn copy(path: &Path, target: &mut dyn BlockDevice, holes: Holes) -> Result<(
     Ok(())
 }
 
-/// Flushes, and reads back from the disk what [`copy`] has written there.
-pub fn verify(path: &Path, target: &mut dyn BlockDevice, holes: Holes) -> Result<()> {
+/// What a volume was found to hold where it was written, piece by piece.
+#[derive(Clone, Debug, Default)]
+pub struct Pieces(Vec<Piece>);
+
+#[derive(Clone, Debug)]
+struct Piece {
+    at: Bytes,
+    length: usize,
+    sha256: [u8; 32],
+}
+
+impl Pieces {
+    /// Reads all of them again. Whatever was written since, they are as they were.
+    pub fn check(&self, target: &dyn BlockDevice) -> Result<()> {
+        for piece in &self.0 {
+            target.forget_cached(piece.at, Bytes::new(piece.length as u64));
+        }
+        for piece in &self.0 {
+            let found: [u8; 32] = Sha256::digest(read_vec(target, piece.at, piece.length)?).into();
+            let at = piece.at.get();
+            ensure!(
+                found == piece.sha256,
+                "{} does not hold any more what was written to it, between bytes {at} and {}: what \
+                 was written elsewhere has landed there. The disk is failing, or holds less than \
+                 it says: replace it",
+                target.name(),
+                at + piece.length as u64
+            );
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, at: u64, bytes: &[u8]) {
+        self.0.push(Piece {
+            at: Bytes::new(at),
+            length: bytes.len(),
+            sha256: Sha256::digest(bytes).into(),
+        });
+    }
+}
+
+/// Flushes, and reads back from the disk what [`copy`] has written there: what
+/// the file holds is told, for another look later.
+pub fn verify(path: &Path, target: &mut dyn BlockDevice, holes: Holes) -> Result<Pieces> {
     target.flush()?;
     let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
     let length = file.metadata()?.len();
     target.forget_cached(Bytes::ZERO, Bytes::new(length));
+    let mut pieces = Pieces::default();
     let mut done = 0;
     while done < length {
         let (start, end) = next_data(&file, done, length)?;
-        // What is no data in the file reads as zeros there.
-        let from = if holes == Holes::Zeroed { done } else { start };
-        verify_range(&file, from, end, target)?;
+        if holes == Holes::Zeroed {
+            // What is no data in the file reads as zeros there.
+            verify_range(&file, done..start, target, &mut |_, _| ())?;
+        }
+        verify_range(&file, start..end, target, &mut |at, bytes| {
+            pieces.note(at, bytes);
+        })?;
         done = end;
     }
-    Ok(())
+    Ok(pieces)
 }
 
-fn verify_range(file: &File, start: u64, end: u64, target: &dyn BlockDevice) -> Result<()> {
+/// Compares a range of the file with the target, and tells each piece of it.
+fn verify_range(
+    file: &File,
+    range: Range<u64>,
+    target: &dyn BlockDevice,
+    tell: &mut dyn FnMut(u64, &[u8]),
+) -> Result<()> {
     let (mut wanted, mut found) = (vec![0; CHUNK as usize], vec![0; CHUNK as usize]);
-    let mut at = start;
-    while at < end {
-        let step = CHUNK.min(end - at);
+    let mut at = range.start;
+    while at < range.end {
+        let step = CHUNK.min(range.end - at);
         let (wanted, found) = (&mut wanted[..step as usize], &mut found[..step as usize]);
         file.read_exact_at(wanted, at)
             .context("reading a volume's file")?;
@@ -69,6 +125,7 @@ fn verify_range(file: &File, start: u64, end: u64, target: &dyn BlockDevice) -> 
             target.name(),
             at + step
         );
+        tell(at, found);
         at += step;
     }
     Ok(())
@@ -119,7 +176,7 @@ mod tests {
         for (holes, left) in [(Holes::Left, 9), (Holes::Zeroed, 0)] {
             let mut disk = MemoryDevice::from_bytes(&vec![9; 8 << 20], SectorSize::S512);
             copy(&path, &mut disk, holes).unwrap();
-            verify(&path, &mut disk, holes).unwrap();
+            let pieces = verify(&path, &mut disk, holes).unwrap();
             let byte = |at: Bytes| {
                 let mut byte = [1];
                 disk.read_at(at, &mut byte).unwrap();
@@ -129,9 +186,14 @@ mod tests {
             assert_eq!(byte(Bytes::mib(2) + Bytes::new(69_999)), 5);
             assert_eq!(byte(Bytes::mib(5)), 0, "zeros that are data");
             assert_eq!(byte(Bytes::mib(8) - Bytes::new(1)), left);
+            disk.write_at(Bytes::ZERO, &[left + 1]).unwrap();
+            pieces.check(&disk).unwrap();
+            disk.write_at(Bytes::ZERO, &[left]).unwrap();
             disk.write_at(Bytes::mib(2) + Bytes::new(5), &[6]).unwrap();
             let error = verify(&path, &mut disk, holes).unwrap_err().to_string();
             assert!(error.contains("reads back differently"), "{error}");
+            let error = pieces.check(&disk).unwrap_err().to_string();
+            assert!(error.contains("does not hold any more"), "{error}");
         }
     }
 }

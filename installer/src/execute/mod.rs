@@ -9,12 +9,14 @@
 //! 4. [`Phase::State`]: the state volume with the first settings document.
 //! 5. [`Phase::Data`]: the data volumes.
 //! 6. [`Phase::Boot`], [`Phase::System`]: slot A.
-//! 7. [`Phase::Finish`]: GRUB's core image; then, last of all, the partition tables and the
-//!    first sectors, the system's disks after the others.
+//! 7. [`Phase::Finish`]: the volumes are read once more, as far as they were written; GRUB's core
+//!    image; then, last of all, the partition tables and the first sectors, the system's disks
+//!    after the others.
 //!
 //! Everything is read back from the disk before step 7. A cut before it leaves
 //! nothing that firmware would start; what is kept is never written at all.
 
+mod again;
 mod boot_code;
 mod clear;
 mod detach;
@@ -32,6 +34,7 @@ use vigie_disk::{BlockDevice, Bytes};
 use vigie_settings::{Settings, Volume};
 use vigie_update::{Slot, writer};
 
+pub use extents::Pieces;
 pub use target::striped;
 
 use crate::answers::{Answers, Keep};
@@ -41,6 +44,7 @@ use crate::payload::{Payload, Role};
 use crate::plan::{Plan, Planned};
 use crate::progress::{Meter, Phase, Progress};
 use crate::toolbox::Toolbox;
+use again::Written;
 
 /// The opened disks of a group, in the order of the plan; none for a group
 /// that nothing is written to.
@@ -98,15 +102,15 @@ pub fn execute(job: &Job, disks: &mut [Disks<'_>], progress: &mut dyn Progress) 
         .collect();
     clear(job, &mut works, progress).context("clearing the disks")?;
     let system = works.first_mut().context("the plan has no system disk")?;
-    write_esp(job, system, progress).context("writing the boot volume")?;
-    write_state(job, system, progress).context("making the state volume")?;
-    write_data(job, &mut works, progress).context("making the data volumes")?;
+    let mut written = write_esp(job, system, progress).context("writing the boot volume")?;
+    written.extend(write_state(job, system, progress).context("making the state volume")?);
+    written.extend(write_data(job, &mut works, progress).context("making the data volumes")?);
     let system = works.first_mut().context("the plan has no system disk")?;
     target::make_arrays(job, system).context("making the arrays of the slots")?;
     write_slot(job, system, Phase::Boot, Role::Boot, progress)
         .context("writing kernel and initrd")?;
     write_slot(job, system, Phase::System, Role::System, progress).context("writing the system")?;
-    finish::finish(job, &mut works, progress).context("making the disk bootable")
+    finish::finish(job, &mut works, &written, progress).context("making the disk bootable")
 }
 
 /// Each disk is the one that the plan was made for, as far as size and sectors tell.
@@ -167,31 +171,41 @@ fn clear(job: &Job, works: &mut [Work], progress: &mut dyn Progress) -> Result<(
     Ok(())
 }
 
-fn write_esp(job: &Job, work: &mut Work, progress: &mut dyn Progress) -> Result<()> {
+/// Of the system's disks, which are the first that are worked on.
+fn write_esp(job: &Job, work: &mut Work, progress: &mut dyn Progress) -> Result<Vec<Written>> {
     let count = work.disks.len() as u64;
     let mut meter = Meter::new(progress, Phase::Esp, Bytes::new(count));
+    let mut written = Vec::new();
     for member in 0..work.disks.len() {
         let mut region = target::of_member(work, Purpose::Esp, member)?;
-        esp::write(job, member, &mut region)?;
+        written.push(Written {
+            work: 0,
+            purpose: Purpose::Esp,
+            member: Some(member),
+            pieces: esp::write(job, member, &mut region)?,
+        });
         meter.at(Bytes::new(member as u64 + 1));
     }
     meter.finish();
-    Ok(())
+    Ok(written)
 }
 
-fn write_state(job: &Job, work: &mut Work, progress: &mut dyn Progress) -> Result<()> {
+fn write_state(job: &Job, work: &mut Work, progress: &mut dyn Progress) -> Result<Option<Written>> {
     let meter = Meter::new(progress, Phase::State, Bytes::ZERO);
-    let is_new = |purpose| {
-        let part = work.planned.partitions.part(purpose);
-        part.is_some_and(|part| part.origin.is_new())
-    };
-    if is_new(Purpose::State) {
+    let part = work.planned.partitions.part(Purpose::State);
+    let mut written = None;
+    if part.is_some_and(|part| part.origin.is_new()) {
         let settings = first_settings(job)?;
         let mut volume = target::make(job, work, Purpose::State)?;
-        ext4::write_state(&job.making(), &settings, volume.as_mut())?;
+        written = Some(Written {
+            work: 0,
+            purpose: Purpose::State,
+            member: None,
+            pieces: ext4::write_state(&job.making(), &settings, volume.as_mut())?,
+        });
     }
     meter.finish();
-    Ok(())
+    Ok(written)
 }
 
 /// The first settings document: the answers, and all data volumes, made or kept.
@@ -220,7 +234,7 @@ pub fn first_settings(job: &Job) -> Result<Settings> {
     Ok(settings)
 }
 
-fn write_data(job: &Job, works: &mut [Work], progress: &mut dyn Progress) -> Result<()> {
+fn write_data(job: &Job, works: &mut [Work], progress: &mut dyn Progress) -> Result<Vec<Written>> {
     let new = |work: &Work| -> Vec<Purpose> {
         let parts = work.planned.partitions.data_parts();
         parts
@@ -230,18 +244,22 @@ fn write_data(job: &Job, works: &mut [Work], progress: &mut dyn Progress) -> Res
     };
     let count = works.iter().map(|work| new(work).len() as u64).sum();
     let mut meter = Meter::new(progress, Phase::Data, Bytes::new(count));
-    let mut done = 0;
-    for work in works {
+    let mut written = Vec::new();
+    for (at, work) in works.iter_mut().enumerate() {
         for purpose in new(work) {
             let stripes = target::stripes(work, purpose);
             let mut volume = target::make(job, work, purpose)?;
-            ext4::write_data(&job.making(), purpose, stripes, volume.as_mut())?;
-            done += 1;
-            meter.at(Bytes::new(done));
+            written.push(Written {
+                work: at,
+                purpose,
+                member: None,
+                pieces: ext4::write_data(&job.making(), purpose, stripes, volume.as_mut())?,
+            });
+            meter.at(Bytes::new(written.len() as u64));
         }
     }
     meter.finish();
-    Ok(())
+    Ok(written)
 }
 
 fn write_slot(

@@ -49,21 +49,34 @@ impl FoundArray {
     }
 }
 
+/// What may be a member of an array: a disk or a partition that is at hand.
+pub struct Candidate<'a> {
+    /// Where it is.
+    pub member: Member,
+    /// The way to its bytes.
+    pub device: Box<dyn BlockDevice + 'a>,
+}
+
 /// A member with what is needed to look through it.
-struct Opened {
-    member: Member,
+struct Opened<'a> {
     superblock: Superblock,
-    device: Box<dyn BlockDevice>,
+    at: Candidate<'a>,
 }
 
 /// The arrays on these disks (kernel names), by UUID.
 pub fn find(sysfs: &Sysfs, disks: &[String]) -> Vec<FoundArray> {
-    let mut arrays: BTreeMap<Uuid, Vec<Opened>> = BTreeMap::new();
-    for opened in disks.iter().flat_map(|disk| members(sysfs, disk)) {
-        arrays
-            .entry(Uuid::from_bytes(opened.superblock.uuid.0))
-            .or_default()
-            .push(opened);
+    among(disks.iter().flat_map(|disk| candidates(sysfs, disk)))
+}
+
+/// The arrays that these are members of, by UUID. What cannot be read is no member.
+pub fn among<'a>(candidates: impl IntoIterator<Item = Candidate<'a>>) -> Vec<FoundArray> {
+    let mut arrays: BTreeMap<Uuid, Vec<Opened<'a>>> = BTreeMap::new();
+    for at in candidates {
+        if let Ok(Some(superblock)) = Superblock::read(&*at.device) {
+            let uuid = Uuid::from_bytes(superblock.uuid.0);
+            let opened = Opened { superblock, at };
+            arrays.entry(uuid).or_default().push(opened);
+        }
     }
     arrays
         .into_iter()
@@ -71,19 +84,18 @@ pub fn find(sysfs: &Sysfs, disks: &[String]) -> Vec<FoundArray> {
         .collect()
 }
 
-fn members(sysfs: &Sysfs, disk: &str) -> Vec<Opened> {
+/// A disk and its partitions, as far as they can be opened.
+fn candidates(sysfs: &Sysfs, disk: &str) -> Vec<Candidate<'static>> {
     let whole = (node(disk), None);
     let partitions = sysfs.partitions(disk).into_iter();
     let places = partitions.map(|one| (one.node, Some(one.number)));
     let opened = |(path, partition): (PathBuf, Option<u32>)| {
         let device = KernelDevice::open_read_only(&path).ok()?;
-        let superblock = Superblock::read(&device).ok()??;
-        Some(Opened {
+        Some(Candidate {
             member: Member {
                 disk: node(disk).display().to_string(),
                 partition,
             },
-            superblock,
             device: Box::new(device),
         })
     };
@@ -94,8 +106,8 @@ fn members(sysfs: &Sysfs, disk: &str) -> Vec<Opened> {
         .collect()
 }
 
-fn array(uuid: Uuid, mut opened: Vec<Opened>) -> Option<FoundArray> {
-    opened.sort_by(|a, b| a.member.cmp(&b.member));
+fn array(uuid: Uuid, mut opened: Vec<Opened<'_>>) -> Option<FoundArray> {
+    opened.sort_by(|a, b| a.at.member.cmp(&b.at.member));
     let first = &opened.first()?.superblock;
     let name = first
         .name
@@ -103,10 +115,10 @@ fn array(uuid: Uuid, mut opened: Vec<Opened>) -> Option<FoundArray> {
         .map_or(&*first.name, |(_, name)| name)
         .to_owned();
     let (level, disks) = (Level::of_md(first.level), first.raid_disks);
-    let members = opened.iter().map(|one| one.member.clone()).collect();
+    let members = opened.iter().map(|one| one.at.member.clone()).collect();
     let devices = opened
         .into_iter()
-        .map(|one| (one.superblock, one.device))
+        .map(|one| (one.superblock, one.at.device))
         .collect();
     // An array that cannot be looked into is still one that is there.
     let contents = Array::open(devices).map_or_else(|_| Vec::new(), |array| probe(&array));

@@ -6,9 +6,9 @@ use vigie_disk::device::read_vec;
 use vigie_disk::probe::probe;
 use vigie_disk::sysfs::{Sysfs, node};
 use vigie_disk::table::Table;
-use vigie_disk::{BlockDevice, Bytes, KernelDevice};
+use vigie_disk::{BlockDevice, Bytes, KernelDevice, mbr};
 
-use super::{Content, Existing};
+use super::{Content, Existing, Place};
 
 /// How much of both ends is read to see whether a disk can be read at all.
 const EDGE: Bytes = Bytes::MIB;
@@ -48,9 +48,24 @@ pub fn of_disk(sysfs: &Sysfs, name: &str) -> Vec<Content> {
     contents
 }
 
-/// The partitions of a disk's GPT; none where it has none that can be read.
-pub fn partitions(name: &str) -> Vec<Existing> {
-    KernelDevice::open_read_only(&node(name)).map_or_else(|_| Vec::new(), |disk| listed(&disk))
+/// The partitions of a disk's GPT and of its MBR; none where it has none that can be read.
+pub fn partitions(name: &str) -> (Vec<Existing>, Vec<Place>) {
+    let disk = KernelDevice::open_read_only(&node(name));
+    disk.map_or_else(
+        |_| Default::default(),
+        |disk| (listed(&disk), of_mbr(&disk)),
+    )
+}
+
+/// The partitions of an MBR on a device that is at hand.
+pub fn of_mbr(device: &dyn BlockDevice) -> Vec<Place> {
+    let found = mbr::partitions(device).into_iter();
+    found
+        .map(|one| Place {
+            offset: one.start,
+            size: one.end - one.start,
+        })
+        .collect()
 }
 
 /// The partitions of a GPT on a device that is at hand.

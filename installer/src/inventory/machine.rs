@@ -57,6 +57,10 @@ impl Machine {
         let flag = |attribute: &str| of(attribute).as_deref() == Some("1");
         let path = node(name);
         let mounts = self.mounts_of(name);
+        let (partitions, mbr) = match self.probe {
+            true => contents::partitions(name),
+            false => Default::default(),
+        };
         Disk {
             links: links_to(&path),
             path: path.display().to_string(),
@@ -82,10 +86,8 @@ impl Machine {
                 true => contents::of_disk(&self.sysfs, name),
                 false => Vec::new(),
             },
-            partitions: match self.probe {
-                true => contents::partitions(name),
-                false => Vec::new(),
-            },
+            partitions,
+            mbr,
         }
     }
 

@@ -89,6 +89,27 @@ pub struct Disk {
     /// The partitions of its GPT, by number; empty where it has none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub partitions: Vec<Existing>,
+    /// Where the partitions of its MBR lie; empty where it has none. They are
+    /// never kept, and what is in them is cleared.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mbr: Vec<Place>,
+}
+
+/// A range of a disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Place {
+    /// Its first byte.
+    pub offset: Bytes,
+    /// Its length.
+    pub size: Bytes,
+}
+
+impl Place {
+    /// One past its last byte.
+    pub fn end(&self) -> Bytes {
+        self.offset + self.size
+    }
 }
 
 /// A partition that is on a disk.
@@ -195,6 +216,7 @@ impl Disk {
             in_use: Vec::new(),
             contents: Vec::new(),
             partitions: Vec::new(),
+            mbr: Vec::new(),
         }
     }
 

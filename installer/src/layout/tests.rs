@@ -235,6 +235,102 @@ proptest! {
     }
 }
 
+proptest! {
+    /// Disks for recordings alone are filled from end to end, within the cap.
+    #[test]
+    fn disks_for_recordings_hold_their_promises(
+        size in 500_000_000_u64..100_000_000_000_000,
+        cap in proptest::option::of(1_000_000_000_u64..20_000_000_000_000),
+        sector in 0..2_usize,
+        raid in 0..RAIDS.len(),
+        taken in proptest::collection::vec(1_u32..9, 0..4),
+    ) {
+        let space = Space {
+            size: Bytes::new(size),
+            sector: SECTORS[sector],
+            joined: joined(RAIDS[raid]),
+        };
+        let cap = cap.map(Bytes::new);
+        let needs = Needs { data_cap: cap, ..Needs::default() };
+        let mut numbers = Numbers::default();
+        taken.iter().for_each(|number| numbers.take(*number));
+        let layout = match Layout::data(space, needs, &mut numbers) {
+            Err(NoLayout::TooSmall(least)) => {
+                prop_assert!(space.size < least && least == SMALLEST_DATA_DISK);
+                return Ok(());
+            }
+            Err(NoLayout::TooManyVolumes(count)) => {
+                prop_assert!(count > MOST_PARTITIONS && cap.is_some());
+                return Ok(());
+            }
+            made => made.unwrap(),
+        };
+        check(&layout, space)?;
+        prop_assert!(space.size >= SMALLEST_DATA_DISK && !layout.parts().is_empty());
+        let mut seen = taken;
+        for part in layout.parts() {
+            let Purpose::Data(number) = part.purpose else {
+                return Err(TestCaseError::fail("it is no data volume"));
+            };
+            prop_assert!(part.origin.is_new() && !seen.contains(&number));
+            seen.push(number);
+            let holds = part.purpose.capacity(space.joined, part.size);
+            prop_assert!(holds > Bytes::ZERO && cap.is_none_or(|cap| holds <= cap));
+        }
+        let unused = space.size - layout.parts().iter().map(|part| part.size).sum::<Bytes>();
+        prop_assert!(unused <= Bytes::MIB * (3 + layout.parts().len() as u64));
+    }
+
+    /// On disks for recordings alone what is kept stays where it was, no system comes
+    /// beside it, and only with `grow` is there anything else.
+    #[test]
+    fn recordings_alone_stay_where_they_were(
+        size in 1_000_000_000_u64..100_000_000_000_000,
+        cap in proptest::option::of(2_000_000_000_000_u64..20_000_000_000_000),
+        new_cap in proptest::option::of(2_000_000_000_000_u64..20_000_000_000_000),
+        more in 0_u64..10_000_000_000_000,
+        sector in 0..2_usize,
+        raid in 0..RAIDS.len(),
+        grow: bool,
+    ) {
+        let mut space = Space {
+            size: Bytes::new(size),
+            sector: SECTORS[sector],
+            joined: joined(RAIDS[raid]),
+        };
+        let needs = |cap: Option<u64>| Needs { data_cap: cap.map(Bytes::new), ..Needs::default() };
+        let mut numbers = Numbers::default();
+        let old = Layout::data(space, needs(cap), &mut numbers).unwrap();
+        space.size += Bytes::new(more);
+        let existing = listed(&old);
+        let staying = kept::staying(&existing, Keep::Data).unwrap().into_iter();
+        let stays: Vec<Stays> = staying
+            .map(|(one, purpose)| Stays {
+                purpose,
+                offset: one.offset,
+                size: one.size,
+                filesystem: Some(one.name.clone()),
+            })
+            .collect();
+        let around = Around { system: false, grow };
+        let new = match Layout::around(space, needs(new_cap), around, &stays, &mut numbers) {
+            Err(NoLayout::ArrayCannotGrow) if space.joined.is_some() && grow => return Ok(()),
+            made => made.unwrap(),
+        };
+        check(&new, space)?;
+        prop_assert!(new.parts().iter().all(|part| part.purpose.is_data()));
+        for (part, one) in new.parts().iter().zip(&stays) {
+            prop_assert_eq!((part.purpose, part.offset), (one.purpose, one.offset));
+            prop_assert_eq!(&part.filesystem, &one.filesystem);
+            let kept = part.origin == Origin::Kept && part.size == one.size;
+            let grown = part.origin == Origin::Grown && part.size > one.size;
+            prop_assert!(kept || grown && grow);
+        }
+        let added = &new.parts()[stays.len()..];
+        prop_assert!(added.iter().all(|part| grow && part.origin.is_new()));
+    }
+}
+
 fn listed(layout: &Layout) -> Vec<Existing> {
     let parts = layout.parts().iter().zip(1..);
     parts

@@ -26,10 +26,17 @@ pub fn check(chosen: &Chosen, inventory: &Inventory) -> Result<(), Refusal> {
             return Err(refusal(reason, chosen, inventory));
         }
     }
-    let mut sectors: Vec<u64> = chosen.disks.iter().map(|disk| disk.sector_size).collect();
-    sectors.dedup();
-    if sectors.len() > 1 {
-        let reason = Text::new("refusal.mixed-sectors").with("group", &chosen.name);
+    let first = chosen.disks.first().map(|disk| disk.sector_size);
+    if chosen
+        .disks
+        .iter()
+        .any(|disk| Some(disk.sector_size) != first)
+    {
+        let disks = chosen.disks.iter();
+        let sizes = disks.map(|disk| format!("{}: {}", disk.path, disk.sector_size));
+        let reason = Text::new("refusal.mixed-sectors")
+            .with("group", &chosen.name)
+            .with("sizes", sizes.collect::<Vec<_>>().join(", "));
         return Err(refusal(reason, chosen, inventory));
     }
     Ok(())

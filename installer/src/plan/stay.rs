@@ -1,12 +1,13 @@
 //! What stays of an earlier installation, and whether it is whole enough to
-//! be kept: every partition the same on all disks of its group, every array
+//! be kept: what stays at the same places on all disks of its group, every array
 //! complete, every file system readable.
 
+use vigie_disk::Bytes;
 use vigie_disk::probe::{Found, Kind};
 
 use super::choose::Chosen;
 use super::{Refusal, objections, words};
-use crate::inventory::{Disk, FoundArray, Inventory, Member};
+use crate::inventory::{Existing, FoundArray, Inventory, Member};
 use crate::layout::kept::{Stays, staying};
 use crate::layout::{Numbers, Purpose};
 use crate::messages::Text;
@@ -40,52 +41,70 @@ fn of_group(chosen: &Chosen, inventory: &Inventory) -> Result<Vec<Stays>, Text> 
     let [first, others @ ..] = &chosen.disks[..] else {
         return Ok(Vec::new());
     };
-    if chosen.group.keep.is_nothing() {
+    let keep = chosen.group.keep;
+    if keep.is_nothing() {
         return Ok(Vec::new());
     }
-    let places = |disk: &Disk| -> Vec<_> {
-        let partitions = disk.partitions.iter();
-        partitions
-            .map(|one| (one.name.clone(), one.offset, one.size))
-            .collect()
-    };
-    if let Some(other) = others.iter().find(|other| places(other) != places(first)) {
-        return Err(Text::new("refusal.keep-differs")
-            .with("disk", &first.path)
-            .with("other", &other.path));
-    }
-    let staying = staying(&first.partitions, chosen.group.keep);
-    let staying = staying.map_err(|why| words::no_layout(&why))?;
-    staying
-        .into_iter()
-        .map(|(existing, purpose)| {
-            let found = contents(chosen, inventory, existing.number, purpose)?;
-            let filesystem = found.iter().find(|one| one.kind == Kind::Ext);
-            let filesystem = filesystem.and_then(|one| one.uuid.clone());
-            if filesystem.is_none() {
-                return Err(Text::new("refusal.keep-unreadable").with("name", purpose.name()));
+    let of_first = staying(&first.partitions, keep).map_err(|why| words::no_layout(&why))?;
+    // An earlier reinstallation that was cut short has left the rest on some of
+    // the members only: what stays counts, not under which numbers.
+    let mut of_all = vec![of_first];
+    for other in others {
+        match staying(&other.partitions, keep) {
+            Ok(same) if places(&same) == places(&of_all[0]) => of_all.push(same),
+            _ => {
+                return Err(Text::new("refusal.keep-differs")
+                    .with("disk", &first.path)
+                    .with("other", &other.path));
             }
-            Ok(Stays {
-                purpose,
-                offset: existing.offset,
-                size: existing.size,
-                filesystem,
-            })
-        })
+        }
+    }
+    let count = of_all[0].len();
+    let members = (0..count).map(|at| of_all.iter().map(|one| one[at]).collect());
+    members
+        .map(|members: Vec<Staying>| stays(chosen, inventory, &members))
         .collect()
 }
 
-/// What is in a partition, or on the array that it is a member of.
+/// A partition of one disk that stays, and what for.
+type Staying<'a> = (&'a Existing, Purpose);
+
+fn places(staying: &[Staying]) -> Vec<(Purpose, Bytes, Bytes)> {
+    let staying = staying.iter();
+    staying
+        .map(|(one, purpose)| (*purpose, one.offset, one.size))
+        .collect()
+}
+
+/// What stays of partitions of one name on all disks of a group.
+fn stays(chosen: &Chosen, inventory: &Inventory, members: &[Staying]) -> Result<Stays, Text> {
+    let (existing, purpose) = members[0];
+    let numbers: Vec<u32> = members.iter().map(|(one, _)| one.number).collect();
+    let found = contents(chosen, inventory, &numbers, purpose)?;
+    let filesystem = found.iter().find(|one| one.kind == Kind::Ext);
+    let filesystem = filesystem.and_then(|one| one.uuid.clone());
+    if filesystem.is_none() {
+        return Err(Text::new("refusal.keep-unreadable").with("name", purpose.name()));
+    }
+    Ok(Stays {
+        purpose,
+        offset: existing.offset,
+        size: existing.size,
+        filesystem,
+    })
+}
+
+/// What is in a partition, or on the array that it is a member of. It has a number on each disk.
 fn contents<'a>(
     chosen: &Chosen<'a>,
     inventory: &'a Inventory,
-    number: u32,
+    numbers: &[u32],
     purpose: Purpose,
 ) -> Result<Vec<&'a Found>, Text> {
-    let [disk] = chosen.disks[..] else {
-        return of_array(chosen, inventory, number, purpose);
+    let ([disk], [number]) = (&chosen.disks[..], numbers) else {
+        return of_array(chosen, inventory, numbers, purpose);
     };
-    let found: Vec<&Found> = disk.in_partition(number).collect();
+    let found: Vec<&Found> = disk.in_partition(*number).collect();
     if found.iter().any(|one| one.kind == Kind::Md) {
         return Err(Text::new("refusal.keep-array-member")
             .with("name", purpose.name())
@@ -97,15 +116,14 @@ fn contents<'a>(
 fn of_array<'a>(
     chosen: &Chosen<'a>,
     inventory: &'a Inventory,
-    number: u32,
+    numbers: &[u32],
     purpose: Purpose,
 ) -> Result<Vec<&'a Found>, Text> {
-    let mut wanted: Vec<Member> = chosen
-        .disks
-        .iter()
-        .map(|disk| Member {
+    let disks = chosen.disks.iter().zip(numbers);
+    let mut wanted: Vec<Member> = disks
+        .map(|(disk, number)| Member {
             disk: disk.path.clone(),
-            partition: Some(number),
+            partition: Some(*number),
         })
         .collect();
     wanted.sort();

@@ -5,7 +5,8 @@ use vigie_disk::device::faulty::{Fault, Faulty, Kind};
 use vigie_disk::device::read_vec;
 use vigie_disk::{Bytes, MemoryDevice, SectorSize};
 use vigie_installer::Ids;
-use vigie_installer::progress::Silent;
+use vigie_installer::payload::Role;
+use vigie_installer::progress::{Event, Phase, Progress, Silent};
 
 use crate::power_cut::{inside, looks_bootable};
 use crate::support::{BUILT, Setup, answers, inventory, planned};
@@ -137,5 +138,94 @@ fn a_disk_that_is_smaller_than_it_says_is_refused() {
         let said = outcome.unwrap_err();
         assert!(said.starts_with("clearing the disks: "), "{said}");
         assert!(!looks_bootable(&disk));
+    }
+}
+
+/// A volume that was right when it was read back is not, in the end: at these sizes no mark of
+/// the check of the size shows that addresses wrap, and a later write has landed on it.
+#[test]
+fn a_disk_that_wraps_at_an_odd_size_is_found_out() {
+    let Some(setup) = Setup::new(1 << 20, 1 << 20) else {
+        return;
+    };
+    let plan = planned(&answers(), &inventory(&mut [&mut blank()]), &setup.payload);
+    let start = |name: &str| {
+        let parts = plan.system().partitions.parts();
+        let part = parts.iter().find(|part| part.purpose.name() == name);
+        part.unwrap().offset
+    };
+    // The last copy of the superblock of the data volume, in its group 27.
+    let copy = start("data-1") + Bytes::mib(27 * 128);
+    let table = SIZE - Bytes::new(512 * 33);
+    for (hit, size) in [
+        ("vigie-esp", copy - start("vigie-esp") - Bytes::kib(512)),
+        ("state", copy - start("state")),
+        ("data-1", copy - start("system-a")),
+        ("state", table - start("state") - Bytes::kib(4)),
+    ] {
+        let (disk, outcome, _) = install(&setup, vec![Fault::Wraps(size)]);
+        let said = outcome.expect_err(hit);
+        let expected = "making the disk bootable: looking at the volumes again: ";
+        let about = format!("{hit} on disk in memory does not hold any more");
+        assert!(
+            said.starts_with(expected) && said.contains(&about),
+            "{said}"
+        );
+        assert!(!looks_bootable(&disk), "{hit}");
+    }
+}
+
+/// Changes a file of the payload when a phase ends; notes which phases have ended.
+struct Changes {
+    file: std::path::PathBuf,
+    after: Phase,
+    ended: Vec<Phase>,
+}
+
+impl Progress for Changes {
+    fn event(&mut self, event: &Event) {
+        if event.done < event.total {
+            return;
+        }
+        self.ended.push(event.phase);
+        if event.phase == self.after {
+            let mut bytes = std::fs::read(&self.file).unwrap();
+            bytes[200] ^= 1;
+            std::fs::write(&self.file, bytes).unwrap();
+        }
+    }
+}
+
+/// The check of the medium is long past when its files are used.
+#[test]
+fn a_medium_that_changes_its_mind_is_found_out() {
+    for (role, after) in [
+        (Role::Shim, Phase::Check),
+        (Role::Mok, Phase::Clear),
+        (Role::GrubCfg, Phase::Clear),
+        (Role::Boot, Phase::Data),
+        (Role::System, Phase::Boot),
+        (Role::BiosCore, Phase::System),
+        (Role::BiosBoot, Phase::System),
+    ] {
+        let Some(setup) = Setup::new(1 << 20, 1 << 20) else {
+            return;
+        };
+        let answers = answers();
+        let mut disk = blank();
+        let plan = planned(&answers, &inventory(&mut [&mut disk]), &setup.payload);
+        let mut changes = Changes {
+            file: setup.payload.path(role).unwrap(),
+            after,
+            ended: Vec::new(),
+        };
+        let ids = Ids::seeded("changes", BUILT);
+        let outcome = setup.execute(&answers, &plan, &ids, &mut [&mut disk], &mut changes);
+        let said = format!("{:#}", outcome.unwrap_err());
+        let about_it = said.contains("is damaged") && said.contains(role.file_name())
+            || said.contains("the image is not what its list says");
+        assert!(about_it, "{role:?}: {said}");
+        let finished = changes.ended.contains(&Phase::Finish);
+        assert!(!finished && !looks_bootable(&disk), "{role:?}");
     }
 }

@@ -10,6 +10,9 @@
 mod faults;
 mod files;
 mod keep;
+mod keep_cuts;
+mod keep_faults;
 mod power_cut;
 mod raid;
+mod signatures;
 mod support;

@@ -13,7 +13,7 @@ use vigie_installer::{Answers, Ids};
 use crate::support::{BUILT, Setup, copy_out, inventory, run, volume_of};
 
 /// Copies what an array over partitions of these disks holds into a file.
-fn array_of(disks: &mut [MemoryDevice], name: &str, setup: &Setup) -> PathBuf {
+pub fn array_of(disks: &mut [MemoryDevice], name: &str, setup: &Setup) -> PathBuf {
     let members = disks.iter_mut().map(|disk| {
         let sector = disk.sector_size();
         let table = Table::read(disk).unwrap().unwrap();

@@ -6,10 +6,13 @@ use std::path::{Path, PathBuf};
 use rustix::fs::SeekFrom;
 use sha2::{Digest, Sha256};
 use vigie_disk::table::Table;
-use vigie_disk::{BlockDevice, Bytes, FileDevice, Region, SectorSize};
+use vigie_disk::{BlockDevice, Bytes, FileDevice, Region, SectorSize, View};
 use vigie_installer::execute::{Disks, Job, execute};
-use vigie_installer::inventory::contents::listed;
-use vigie_installer::inventory::{Content, Disk, Firmware, Inventory, contents_of};
+use vigie_installer::inventory::arrays::{self, Candidate};
+use vigie_installer::inventory::contents::{listed, of_mbr};
+use vigie_installer::inventory::{
+    Content, Disk, Existing, Firmware, Inventory, Member, contents_of,
+};
 use vigie_installer::payload::{MANIFEST, Payload, Role};
 use vigie_installer::plan::{Plan, plan};
 use vigie_installer::progress::Progress;
@@ -110,15 +113,19 @@ pub fn run(tools: &TreeTools, program: &str, arguments: &[&str], file: &Path) ->
 /// The disks that tests install onto, as an inventory says them: what is on
 /// `devices` is looked at, their serial numbers are S0, S1…
 pub fn inventory(devices: &mut [&mut dyn BlockDevice]) -> Inventory {
-    let disks = devices.iter_mut().enumerate();
+    let devices: Vec<&dyn BlockDevice> = devices.iter().map(|device| &**device as _).collect();
+    let numbered = devices.iter().enumerate();
+    let disks: Vec<Disk> = numbered.map(|(at, device)| disk(at, *device)).collect();
+    let at_hand = disks.iter().zip(&devices);
+    let arrays = arrays::among(at_hand.flat_map(|(disk, device)| candidates(disk, *device)));
     Inventory {
         firmware: Firmware::Uefi,
-        disks: disks.map(|(at, device)| disk(at, *device)).collect(),
-        arrays: Vec::new(),
+        disks,
+        arrays,
     }
 }
 
-fn disk(at: usize, device: &mut dyn BlockDevice) -> Disk {
+fn disk(at: usize, device: &dyn BlockDevice) -> Disk {
     let mut disk = Disk::blank(
         &format!("/dev/test{at}"),
         device.size(),
@@ -127,9 +134,9 @@ fn disk(at: usize, device: &mut dyn BlockDevice) -> Disk {
     disk.serial = Some(format!("S{at}"));
     disk.contents = contents_of(device);
     disk.partitions = listed(device);
+    disk.mbr = of_mbr(device);
     for one in &disk.partitions {
-        let region = Region::new(device, &one.name, one.offset, one.size).unwrap();
-        let found = contents_of(&region).into_iter();
+        let found = contents_of(&view(one, device)).into_iter();
         disk.contents.extend(found.map(|content| Content {
             partition: Some(one.number),
             name: Some(one.name.clone()),
@@ -137,6 +144,23 @@ fn disk(at: usize, device: &mut dyn BlockDevice) -> Disk {
         }));
     }
     disk
+}
+
+fn view<'a>(one: &Existing, device: &'a dyn BlockDevice) -> View<'a> {
+    View::new(device, &one.name, one.offset, one.size).unwrap()
+}
+
+/// What of a disk may be a member of an array.
+fn candidates<'a>(disk: &Disk, device: &'a dyn BlockDevice) -> Vec<Candidate<'a>> {
+    let partitions = disk.partitions.iter();
+    let candidate = |one: &Existing| Candidate {
+        member: Member {
+            disk: disk.path.clone(),
+            partition: Some(one.number),
+        },
+        device: Box::new(view(one, device)),
+    };
+    partitions.map(candidate).collect()
 }
 
 /// The plan for answers and an inventory; both must fit.

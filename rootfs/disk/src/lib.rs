@@ -6,7 +6,7 @@
 //! and the crash enumerator ([`device::record`]) can replay every prefix of
 //! what was written.
 //!
-//! Readers in this crate ([`probe`], [`ext4`], [`verity`], [`table`], [`iso`],
+//! Readers in this crate ([`probe`], [`ext4`], [`verity`], [`table`], [`mbr`], [`iso`],
 //! [`fat`], [`md`]) treat the bytes of a disk as hostile: they answer or refuse, and
 //! never panic.
 
@@ -18,6 +18,7 @@ pub mod ext4;
 pub mod fat;
 pub mod fatfile;
 pub mod iso;
+pub mod mbr;
 pub mod md;
 pub mod probe;
 pub mod sysfs;
@@ -26,6 +27,6 @@ pub mod table;
 pub mod units;
 pub mod verity;
 
-pub use device::{BlockDevice, FileDevice, KernelDevice, MemoryDevice, Region};
+pub use device::{BlockDevice, FileDevice, KernelDevice, MemoryDevice, Region, View};
 pub use error::{Error, Result};
 pub use units::{Bytes, Lba, SectorSize};

@@ -6,6 +6,7 @@
 //! | [`KernelDevice`] | a disk or partition of the running kernel, opened exclusively |
 //! | [`MemoryDevice`] | a sparse disk in memory, for tests and for staging |
 //! | [`Region`] | a part of another device, as a partition |
+//! | [`View`] | the same, of a device that is only looked at |
 //! | [`record::Recorder`] | another device whose writes are written down |
 //! | [`faulty::Faulty`] | another device with faults, for tests |
 //!
@@ -19,6 +20,7 @@ mod kernel;
 mod memory;
 pub mod record;
 mod region;
+mod view;
 
 pub use cursor::Cursor;
 pub use file::FileDevice;
@@ -26,6 +28,7 @@ pub use honest::check_size;
 pub use kernel::KernelDevice;
 pub use memory::MemoryDevice;
 pub use region::Region;
+pub use view::View;
 
 use crate::error::{Error, Result};
 use crate::units::{Bytes, SectorSize};
