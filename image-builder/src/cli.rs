@@ -99,7 +99,7 @@ enum Command {
     Package(update::PackageArgs),
     /// Make a key that signs update packages
     Keygen(update::KeygenArgs),
-    /// Say what the header of a package says, and sign it where the key is
+    /// Say what the header of a package or an index says, and sign it where the key is
     Sign(update::SignArgs),
     /// List the packages of a folder for machines that fetch them, and sign the list
     Index(update::IndexArgs),

@@ -21,7 +21,8 @@ use anyhow::{Context, Result, bail, ensure};
 use ed25519_dalek::SigningKey;
 use vigie_installer::Payload;
 use vigie_installer::payload::Role;
-use vigie_update::package::envelope::{Envelope, SignatureLine};
+use vigie_update::package::MAGIC;
+use vigie_update::package::envelope::SignatureLine;
 use vigie_update::package::make::{BaseImages, Recipe, Unsigned, make};
 use vigie_update::package::signature::{self, Keyring};
 
@@ -130,17 +131,17 @@ pub fn write_signed(
     out: &mut dyn Write,
 ) -> Result<()> {
     let signed = package.header.encode();
-    let signatures = sign(keys, &signed);
-    check(&signatures, &signed, ring)?;
+    let signatures = sign(MAGIC, keys, &signed);
+    check(MAGIC, &signatures, &signed, ring)?;
     package.write(&signatures, out)?;
     Ok(())
 }
 
-/// A signature by each of the keys, one that is given twice once.
-fn sign(keys: &[SigningKey], signed: &[u8]) -> Vec<SignatureLine> {
+/// A signature by each of the keys in a domain, one that is given twice once.
+fn sign(domain: &str, keys: &[SigningKey], signed: &[u8]) -> Vec<SignatureLine> {
     let mut signatures: Vec<SignatureLine> = Vec::new();
     for key in keys {
-        let line = signature::sign(key, signed);
+        let line = signature::sign_in(domain, key, signed);
         if !signatures.contains(&line) {
             signatures.push(line);
         }
@@ -149,13 +150,9 @@ fn sign(keys: &[SigningKey], signed: &[u8]) -> Vec<SignatureLine> {
 }
 
 /// That the signatures are enough for the image's own list.
-fn check(signatures: &[SignatureLine], signed: &[u8], ring: &Keyring) -> Result<()> {
-    let envelope = Envelope {
-        signatures: signatures.to_vec(),
-        signed: signed.to_vec(),
-        length: 0,
-    };
-    ring.verify(&envelope).map(|_| ()).with_context(|| {
+fn check(domain: &str, signatures: &[SignatureLine], signed: &[u8], ring: &Keyring) -> Result<()> {
+    let verified = ring.verify_in(domain, signatures, signed);
+    verified.map(|_| ()).with_context(|| {
         let (needed, keys) = (ring.threshold, keys::listed(ring));
         format!("the keys of the image must sign, {needed} of: {keys}")
     })

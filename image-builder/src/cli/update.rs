@@ -8,11 +8,11 @@ use image_builder::keys;
 use image_builder::output;
 use image_builder::package;
 use image_builder::package::base::Base;
-use image_builder::package::index::publish;
+use image_builder::package::index;
 use image_builder::package::offline::{self, Attach, ToSign, UNSIGNED};
 use image_builder::progress::Reporter;
 use image_builder::session::Session;
-use vigie_update::index::NAME;
+use vigie_update::index::{Index, NAME};
 use vigie_update::package::make::Unsigned;
 
 use super::{BuildArgs, say_file};
@@ -29,7 +29,7 @@ pub(super) struct KeygenArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct SignArgs {
-    /// The header, as `package --unsigned` wrote it
+    /// The header, as `package --unsigned` or `index --unsigned` wrote it
     #[arg(long, value_name = "FILE")]
     header: PathBuf,
     /// Sign with this secret key (repeatable); without, the header is only shown
@@ -46,8 +46,17 @@ pub(super) struct IndexArgs {
     folder: PathBuf,
     /// Sign with this secret key (repeatable) [default: the development key, where the image has no
     /// other]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "unsigned")]
     key: Vec<PathBuf>,
+    /// Do not sign: write the bytes to sign, into a file named index.header
+    #[arg(long)]
+    unsigned: bool,
+    /// Make the index out of index.header and signatures
+    #[arg(long, requires = "signature", conflicts_with_all = ["key", "unsigned"])]
+    attach: bool,
+    /// A file of signatures, as `sign` wrote it (repeatable)
+    #[arg(long, value_name = "FILE", requires = "attach")]
+    signature: Vec<PathBuf>,
     /// A public key (FILE.pub) that older images trust and this one does not any more (repeatable)
     #[arg(long, value_name = "FILE")]
     old_key: Vec<PathBuf>,
@@ -135,15 +144,36 @@ pub(super) fn sign(args: &SignArgs, reporter: Reporter) -> Result<()> {
 /// Lists the packages of a folder, signed.
 pub(super) fn index(args: &IndexArgs, session: &Session) -> Result<()> {
     let trust = session.trust(args.release)?;
-    let signers = trust.signers(&args.key)?;
-    ensure!(
-        !signers.is_empty(),
-        "nobody signs the index: name the secret keys with --key"
-    );
-    let given = signers.iter().map(keys::given);
-    let known = trust.known(given.chain(keys::load_public(&args.old_key)?));
+    let old = keys::load_public(&args.old_key)?;
     let definition = &session.definition;
-    let index = publish(definition, &args.folder, &signers, &trust.ring, &known)?;
+    if args.unsigned {
+        let index = index::list(definition, &args.folder, &trust.known(old))?;
+        return write_unsigned_index(&index, &args.folder, session.reporter);
+    }
+    let index = if args.attach {
+        let order = Attach {
+            to: &args.folder,
+            signatures: &args.signature,
+            ring: &trust.ring,
+            known: &trust.known(old),
+        };
+        offline::attach_index(definition, &order)?
+    } else {
+        let signers = trust.signers(&args.key)?;
+        ensure!(
+            !signers.is_empty(),
+            "nobody signs the index: name the secret keys with --key, or write it with --unsigned and sign it \
+             where they are"
+        );
+        let given = signers.iter().map(keys::given);
+        let known = trust.known(given.chain(old));
+        index::publish(definition, &args.folder, &signers, &trust.ring, &known)?
+    };
+    say_index(&index, session.reporter);
+    say_file(session.reporter, &args.folder.join(NAME))
+}
+
+fn say_index(index: &Index, reporter: Reporter) {
     let lines = index.packages.iter().map(|entry| {
         let from = entry.base.map(|base| format!(" from {base}"));
         let from = from.unwrap_or_default();
@@ -153,8 +183,24 @@ pub(super) fn index(args: &IndexArgs, session: &Session) -> Result<()> {
         )
     });
     let said = format!("serial {}{}", index.serial, lines.collect::<String>());
-    session.reporter.say("index", &said);
-    say_file(session.reporter, &args.folder.join(NAME))
+    reporter.say("index", &said);
+}
+
+fn write_unsigned_index(index: &Index, folder: &Path, reporter: Reporter) -> Result<()> {
+    let header = index::header(folder);
+    output::replace_file(&header, &offline::index_to_sign(index)?)?;
+    say_header(&header, "cargo image index --attach", reporter)
+}
+
+/// What is to be signed, and what takes the signatures.
+fn say_header(header: &Path, then: &str, reporter: Reporter) -> Result<()> {
+    let said = format!(
+        "{} is to be signed, by `cargo image sign`; then `{then}`\n{}",
+        header.display(),
+        ToSign::read(header)?.words()
+    );
+    reporter.say("header", &said);
+    Ok(())
 }
 
 /// Makes a package, or puts signatures into one.
@@ -209,13 +255,7 @@ fn write_unsigned(package: &mut Unsigned, out: Option<&Path>, session: &Session)
     output::write_file(&out, 0o644, |file| Ok(package.write(&[], file)?))?;
     output::replace_file(&header, &offline::to_sign(&package.header))?;
     say_file(session.reporter, &out)?;
-    let said = format!(
-        "{} is to be signed, by `cargo image sign`; then `cargo image package --attach`\n{}",
-        header.display(),
-        ToSign::read(&header)?.words()
-    );
-    session.reporter.say("header", &said);
-    Ok(())
+    say_header(&header, "cargo image package --attach", session.reporter)
 }
 
 fn attach(args: &PackageArgs, package: &Path, session: &Session) -> Result<()> {
@@ -223,7 +263,7 @@ fn attach(args: &PackageArgs, package: &Path, session: &Session) -> Result<()> {
     let known = trust.known(keys::load_public(&args.old_key)?);
     let out = args.out.clone().unwrap_or_else(|| signed_name(package));
     let order = Attach {
-        package,
+        to: package,
         signatures: &args.signature,
         ring: &trust.ring,
         known: &known,

@@ -16,15 +16,38 @@ use vigie_update::package::signature::Keyring;
 use crate::definition::Definition;
 use crate::output;
 
-/// Lists and checks the packages of a folder, and puts the signed index beside them; answers what
-/// is in it.
+/// The bytes to sign of a folder's index lie beside it.
+#[must_use]
+pub fn header(folder: &Path) -> PathBuf {
+    output::with_suffix(&folder.join(NAME), ".header")
+}
+
+/// Lists and checks the packages of a folder.
 ///
 /// Its serial is the seconds since 1970, or one more than that of the index that is there: so it
 /// rises also where the old index was lost, or a clock went back.
 ///
 /// # Errors
-/// A package that is damaged, for another product, or not signed by a key of `known`; keys that
-/// are not enough for `ring`; a folder that cannot be written.
+/// A package that is damaged, for another product, or not signed by a key of `known`; too many.
+pub fn list(definition: &Definition, folder: &Path, known: &Keyring) -> Result<Index> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let made = now.context("the clock is before 1970")?.as_secs();
+    let old = serial_of(&folder.join(NAME))?;
+    let product = &definition.product;
+    Ok(Index {
+        product: product.id.get_ref().clone(),
+        arch: product.arch.get_ref().clone(),
+        made,
+        serial: made.max(old.map_or(0, |old| old.saturating_add(1))),
+        packages: entries(folder, product.id.get_ref(), product.arch.get_ref(), known)?,
+    })
+}
+
+/// Lists and checks the packages of a folder, and puts the signed index beside them; answers what
+/// is in it.
+///
+/// # Errors
+/// As [`list`]; keys that are not enough for `ring`; a folder that cannot be written.
 pub fn publish(
     definition: &Definition,
     folder: &Path,
@@ -32,21 +55,47 @@ pub fn publish(
     ring: &Keyring,
     known: &Keyring,
 ) -> Result<Index> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let made = now.context("the clock is before 1970")?.as_secs();
-    let path = folder.join(NAME);
+    put(folder, &list(definition, folder, known)?.seal(keys), ring)
+}
+
+/// Puts an index in its place, if machines with the list `ring` take it.
+pub(super) fn put(folder: &Path, index: &[u8], ring: &Keyring) -> Result<Index> {
+    let read = Index::read(index, ring).context("the new index is not what a machine accepts")?;
+    output::replace_file(&folder.join(NAME), index)?;
+    Ok(read)
+}
+
+/// That a list which was made to be signed still says what lies in the folder, and is not older than
+/// the index there.
+pub(super) fn still_fits(
+    listed: &Index,
+    definition: &Definition,
+    folder: &Path,
+    known: &Keyring,
+) -> Result<()> {
     let product = &definition.product;
-    let index = Index {
-        product: product.id.get_ref().clone(),
-        arch: product.arch.get_ref().clone(),
-        made,
-        serial: made.max(serial_of(&path)?.map_or(0, |old| old.saturating_add(1))),
-        packages: entries(folder, product.id.get_ref(), product.arch.get_ref(), known)?,
-    };
-    let bytes = index.seal(keys);
-    Index::read(&bytes, ring).context("the new index is not what a machine accepts")?;
-    output::replace_file(&path, &bytes)?;
-    Ok(index)
+    let (product, arch) = (product.id.get_ref(), product.arch.get_ref());
+    ensure!(
+        (&listed.product, &listed.arch) == (product, arch),
+        "it is for {} on {}, the definition is of {product} on {arch}",
+        listed.product,
+        listed.arch
+    );
+    let found = entries(folder, product, arch, known)?;
+    ensure!(
+        found == listed.packages,
+        "the packages in {} are not those that it lists: some came, changed or went since; make it anew \
+         with --unsigned",
+        folder.display()
+    );
+    let there = serial_of(&folder.join(NAME))?.unwrap_or_default();
+    ensure!(
+        listed.serial >= there,
+        "its serial is {}, and the index that is there has {there}: machines refuse an older one; make it \
+         anew with --unsigned",
+        listed.serial
+    );
+    Ok(())
 }
 
 /// The serial of the index that is there. It need not be signed by anybody: it may only be too high.

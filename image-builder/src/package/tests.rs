@@ -7,11 +7,13 @@ use vigie_disk::device::read_vec;
 use vigie_disk::{BlockDevice, Bytes, MemoryDevice, SectorSize};
 use vigie_installer::payload::{Hex, MANIFEST, Manifest, Member};
 use vigie_update::Version;
+use vigie_update::index::{self, Index};
+use vigie_update::package::envelope::Envelope;
 use vigie_update::package::header::Header;
 use vigie_update::package::member::{self, Sink, Slots};
-use vigie_update::package::signature::{PublicKey, TrustedKey};
+use vigie_update::package::signature::{PublicKey, TrustedKey, sign_in};
 
-use super::offline::{Attach, ToSign, attach, to_sign};
+use super::offline::{Attach, Content, ToSign, attach, attach_index, index_to_sign, to_sign};
 use super::*;
 
 const DEFINITION: &str = include_str!("../../../rootfs/appliance.toml");
@@ -283,7 +285,7 @@ fn sent_out(place: &Place, version: &str, seeds: &[u8]) -> (PathBuf, Vec<PathBuf
     std::fs::write(&header, to_sign(&package.header)).unwrap();
     let files = seeds.iter().map(|seed| {
         let to_sign = ToSign::read(&header).unwrap();
-        assert_eq!(to_sign.header, package.header);
+        assert_eq!(to_sign.content, Content::Package(package.header.clone()));
         let file = place.path(&format!("{version}.{seed}.sig"));
         std::fs::write(&file, to_sign.sign(&[secret(*seed)])).unwrap();
         file
@@ -301,7 +303,7 @@ fn c32_c33_c34_c35_c37_signatures_are_put_in_only_where_they_belong() {
     let try_with = |signatures: &[&PathBuf], known: &Keyring| {
         let signatures: Vec<_> = signatures.iter().map(|file| (*file).clone()).collect();
         let order = Attach {
-            package: &package,
+            to: &package,
             signatures: &signatures,
             ring: &image,
             known,
@@ -337,7 +339,7 @@ fn c32_c33_c34_c35_c37_signatures_are_put_in_only_where_they_belong() {
 
     // In place, with what is there already: nothing is put in twice.
     let again = Attach {
-        package: &out,
+        to: &out,
         signatures: &own[..1],
         ring: &image,
         known: &older,
@@ -393,8 +395,6 @@ fn who_signs_reads_what_it_is() {
 
 #[test]
 fn c07_c33_c50_an_index_lists_what_lies_there_and_its_serial_rises() {
-    use vigie_update::index::Index;
-
     let place = Place::new();
     let served = place.path("served");
     std::fs::create_dir(&served).unwrap();
@@ -440,4 +440,206 @@ fn c07_c33_c50_an_index_lists_what_lies_there_and_its_serial_rises() {
         assert!(error.contains("x.tgz"), "{error}");
     }
     assert_eq!(std::fs::read(served.join("index")).unwrap(), file);
+}
+
+/// A folder that is served, with a full package and a delta package, and the index's bytes to sign.
+struct Served {
+    place: Place,
+    folder: PathBuf,
+}
+
+impl Served {
+    fn new() -> Self {
+        let place = Place::new();
+        let folder = place.path("served");
+        std::fs::create_dir(&folder).unwrap();
+        let old = place.payload("0.1.0.0", &noise(90_000, 1), &[7; 30_000]);
+        let full = place.package(&old, None, &[1], "served/vigie-0.1.0.0-upd.tgz");
+        let base = place.base(&full, &ring(&[1], 1)).unwrap();
+        let new = place.payload("0.1.0.1", &noise(90_000, 2), &[8; 30_000]);
+        let name = "served/vigie-0.1.0.1-from-0.1.0.0-upd.tgz";
+        place.package(&new, Some(&base), &[1], name);
+        let served = Self { place, folder };
+        served.list_with_serial(None);
+        served
+    }
+
+    /// Writes the bytes to sign; what they say.
+    fn list_with_serial(&self, serial: Option<u64>) -> Index {
+        let definition = definition(self.place.0.path());
+        let mut index = super::index::list(&definition, &self.folder, &ring(&[1], 1)).unwrap();
+        index.serial = serial.unwrap_or(index.serial);
+        std::fs::write(self.header(), index_to_sign(&index).unwrap()).unwrap();
+        index
+    }
+
+    fn header(&self) -> PathBuf {
+        super::index::header(&self.folder)
+    }
+
+    fn index(&self) -> Option<Vec<u8>> {
+        std::fs::read(self.folder.join("index")).ok()
+    }
+
+    /// A file of signatures by these keys.
+    fn signed_by(&self, seeds: &[u8]) -> PathBuf {
+        let keys: Vec<_> = seeds.iter().map(|seed| secret(*seed)).collect();
+        let text = ToSign::read(&self.header()).unwrap().sign(&keys);
+        self.signatures(&text)
+    }
+
+    fn signatures(&self, text: &str) -> PathBuf {
+        let file = tempfile::NamedTempFile::new_in(self.place.0.path()).unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        file.into_temp_path().keep().unwrap()
+    }
+
+    fn attach(&self, signatures: &[&PathBuf], known: &Keyring) -> Result<Index, String> {
+        let signatures: Vec<_> = signatures.iter().map(|file| (*file).clone()).collect();
+        let order = Attach {
+            to: &self.folder,
+            signatures: &signatures,
+            ring: &ring(&[1, 2], 2),
+            known,
+        };
+        let definition = definition(self.place.0.path());
+        attach_index(&definition, &order).map_err(|error| format!("{error:#}"))
+    }
+}
+
+#[test]
+fn c32_c33_c34_c37_an_index_is_signed_elsewhere_as_a_package_is() {
+    let served = Served::new();
+    let known = ring(&[1, 2, 3], 1);
+    let (first, second, both) = (
+        served.signed_by(&[1]),
+        served.signed_by(&[2]),
+        served.signed_by(&[1, 2, 3]),
+    );
+    let header = std::fs::read(served.header()).unwrap();
+    // The same bytes, signed as those of a package.
+    let bytes = header.strip_prefix(index::MAGIC.as_bytes()).unwrap();
+    let as_package = format!("{}\n", sign_in(MAGIC, &secret(2), bytes));
+    let as_package = served.signatures(&as_package);
+    let (_, of_package) = sent_out(&served.place, "0.1.0.7", &[2]);
+    for (signatures, known, says) in [
+        (
+            &[&first, &as_package][..],
+            &known,
+            "is it of something else",
+        ),
+        (&[&first, &of_package[0]], &known, "is it of something else"),
+        (&[&first, &second], &ring(&[1], 1), "needs --old-key"),
+        (&[&first], &known, "1 of 2 needed"),
+        (&[&first, &first], &known, "1 of 2 needed"),
+        (&[], &known, "0 of 2 needed"),
+        (&[&served.header()], &known, "reading the signatures"),
+    ] {
+        let error = served.attach(signatures, known).unwrap_err();
+        assert!(error.contains(says), "{says}: {error}");
+        assert_eq!(served.index(), None);
+    }
+    let made = served.attach(&[&first, &second], &known).unwrap();
+    assert_eq!(made.packages.len(), 2);
+    let file = served.index().unwrap();
+    assert_eq!(Index::read(&file, &ring(&[1, 2], 2)).unwrap(), made);
+    // Again, in one file and by another key too: nothing is in it twice.
+    served.attach(&[&both, &first], &known).unwrap();
+    let file = String::from_utf8(served.index().unwrap()).unwrap();
+    assert_eq!(file.matches("\nsignature ").count(), 3);
+}
+
+#[test]
+fn c34_a_signature_over_an_index_does_not_fit_a_package() {
+    let place = Place::new();
+    let (package, _) = sent_out(&place, "0.1.0.1", &[]);
+    let bytes = std::fs::read(place.path("0.1.0.1.header")).unwrap();
+    let bytes = bytes.strip_prefix(MAGIC.as_bytes()).unwrap();
+    let line = index::sign(&secret(1), bytes);
+    let file = place.path("as-index.sig");
+    std::fs::write(&file, format!("{line}\n")).unwrap();
+    let order = Attach {
+        to: &package,
+        signatures: &[file],
+        ring: &ring(&[1], 1),
+        known: &ring(&[1], 1),
+    };
+    let error = format!("{:#}", attach(&order, &place.path("out")).unwrap_err());
+    assert!(error.contains("is it of something else"), "{error}");
+    assert_eq!(place.count("out"), 0);
+    // Nor is the header of one taken for that of the other.
+    for magic in [MAGIC, index::MAGIC] {
+        let other: &[u8] = match magic {
+            MAGIC => b"product vigie\narch amd64\nmade 1\nserial 1\n",
+            _ => bytes,
+        };
+        std::fs::write(place.path("x"), [magic.as_bytes(), other].concat()).unwrap();
+        let error = format!("{:#}", ToSign::read(&place.path("x")).unwrap_err());
+        assert!(error.contains("reading the header"), "{error}");
+    }
+}
+
+#[test]
+fn an_index_that_was_signed_for_another_folder_or_time_is_not_put_there() {
+    let served = Served::new();
+    let known = ring(&[1, 2], 1);
+    let attach = || {
+        let signatures = served.signed_by(&[1, 2]);
+        served.attach(&[&signatures], &known)
+    };
+    // A package came, changed, went.
+    let file = served.folder.join("vigie-0.1.0.0-upd.tgz");
+    let bytes = std::fs::read(&file).unwrap();
+    let more = served.folder.join("more.tgz");
+    std::fs::copy(&file, &more).unwrap();
+    assert!(attach().unwrap_err().contains("make it anew"));
+    std::fs::remove_file(&more).unwrap();
+    std::fs::write(&file, &bytes[..bytes.len() - 1]).unwrap();
+    attach().unwrap_err();
+    std::fs::remove_file(&file).unwrap();
+    assert!(attach().unwrap_err().contains("make it anew"));
+    std::fs::write(&file, &bytes).unwrap();
+    // A newer index is there, the same, or an older one.
+    let there = attach().unwrap();
+    let before = served.index().unwrap();
+    served.list_with_serial(Some(there.serial - 1));
+    let error = attach().unwrap_err();
+    assert!(error.contains("machines refuse an older one"), "{error}");
+    assert_eq!(served.index().unwrap(), before);
+    served.list_with_serial(Some(there.serial));
+    attach().unwrap();
+    assert!(served.list_with_serial(None).serial > there.serial);
+    attach().unwrap();
+    // The header of a package is none, nor is the index of another product.
+    sent_out(&served.place, "0.1.0.7", &[]);
+    std::fs::copy(served.place.path("0.1.0.7.header"), served.header()).unwrap();
+    let error = attach().unwrap_err();
+    assert!(error.contains("cargo image package --attach"), "{error}");
+    let other = Index {
+        product: "other".into(),
+        ..there
+    };
+    std::fs::write(served.header(), index_to_sign(&other).unwrap()).unwrap();
+    let error = attach().unwrap_err();
+    assert!(error.contains("it is for other"), "{error}");
+}
+
+#[test]
+fn who_signs_an_index_reads_what_it_lists() {
+    let served = Served::new();
+    let made = served.list_with_serial(Some(1_700_000_000));
+    let words = ToSign::read(&served.header()).unwrap().words();
+    let file = std::fs::read(served.header()).unwrap();
+    for part in [
+        "index of        vigie for amd64, serial 1700000000\n",
+        "lists           2 packages\n",
+        "- 0.1.0.0, vigie-0.1.0.0-upd.tgz, ",
+        "- 0.1.0.1 from 0.1.0.0, vigie-0.1.0.1-from-0.1.0.0-upd.tgz, ",
+        &format!(" {} bytes, machines: any,", made.packages[0].length),
+        "may replace 0.1.0.0 and later, security epoch 0",
+        &format!("header sha256 {}", made.packages[1].id),
+        &format!("sha256 {}", hex::encode(Sha256::digest(&file))),
+    ] {
+        assert!(words.contains(part), "{part}: {words}");
+    }
 }

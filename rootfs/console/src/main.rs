@@ -12,6 +12,7 @@ mod status;
 mod system;
 mod terminal;
 mod update;
+mod web;
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;

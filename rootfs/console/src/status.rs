@@ -232,6 +232,15 @@ mod tests {
             let lines = health_lines(language.messages(), &health);
             assert_eq!(lines.last(), Some(&("!", expected.to_owned())));
         }
+        // As the web service says it while nobody is let in at its ports: nothing else is known.
+        let json = r#"{"status":"shut","problems":["nobody"],"problems_fr":["personne"]}"#;
+        let health: Health = serde_json::from_str(json).expect("json");
+        let lines = health_lines(Language::En.messages(), &health);
+        let expected = [("State", "needs attention"), ("!", "nobody")];
+        assert_eq!(
+            lines,
+            expected.map(|(name, value)| (name, value.to_owned()))
+        );
     }
 
     #[test]

@@ -1,19 +1,18 @@
 //! The machine behind the menu: its facts, and the programs that the menu starts.
 
 use std::fs;
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use anyhow::{Context, bail};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 
 use crate::messages::Language;
-use crate::status::{Facts, Health, Mode, addresses};
+use crate::status::{Facts, Mode, addresses};
+use crate::web::Web;
 
 /// What the menu needs; tests put a script in its place.
 pub trait System {
@@ -44,9 +43,6 @@ pub struct Machine;
 const LIVE_MARK: &str = "/run/vigie/live";
 const RECOVERY_MARK: &str = "/run/vigie/recovery";
 const PROVISION: &str = "/dev/disk/by-label/PROVISION";
-const WEB: ([u8; 4], u16) = ([127, 0, 0, 1], 80);
-/// The menu does not wait longer for the web service; the status can be refreshed.
-const WEB_PATIENCE: Duration = Duration::from_secs(3);
 
 /// How often the status is looked at while nobody types.
 const LOOK_AGAIN: Timespec = Timespec {
@@ -80,7 +76,7 @@ impl System for Machine {
             hostname,
             version: value_in("/usr/lib/os-release", "VERSION_ID"),
             addresses: addresses(&links),
-            health: health().ok(),
+            health: Web::default().health().ok(),
         }
     }
 
@@ -178,23 +174,4 @@ fn value_in(file: &str, key: &str) -> String {
         .lines()
         .find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
     value.unwrap_or_default().trim_matches('"').to_owned()
-}
-
-/// What the web service says, from one place for every reader.
-fn health() -> anyhow::Result<Health> {
-    let answer = exchange().context("asking the web service for /health")?;
-    let (_, body) = answer
-        .split_once("\r\n\r\n")
-        .context("the web service's answer has no body")?;
-    serde_json::from_str(body).context("reading the web service's answer")
-}
-
-fn exchange() -> io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&SocketAddr::from(WEB), WEB_PATIENCE)?;
-    stream.set_read_timeout(Some(WEB_PATIENCE))?;
-    stream.set_write_timeout(Some(WEB_PATIENCE))?;
-    stream.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.take(1 << 20).read_to_string(&mut answer)?;
-    Ok(answer)
 }

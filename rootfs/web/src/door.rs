@@ -9,16 +9,16 @@ use std::task::Poll;
 
 use tokio::net::{TcpListener, TcpStream};
 
-/// One listening socket's accept loop, as it sees itself.
+/// One listening socket's accept loop, as it sees itself. It is open where who knocks is let in, or
+/// will be when a place is free: only those who were let in take one.
 #[derive(Clone)]
-pub struct Door(Arc<Mutex<State>>);
+pub struct Door(Arc<Mutex<Option<Shut>>>);
 
-#[derive(Debug, PartialEq, Eq)]
-enum State {
+/// Why nobody is let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shut {
     /// Nobody was waited for yet.
-    Closed,
-    /// Who knocks is let in, or will be when a place is free: only those who were let in take one.
-    Open,
+    NotYet,
     /// The last attempt to let somebody in failed.
     Failing(String),
 }
@@ -26,10 +26,10 @@ enum State {
 impl Door {
     /// A door that nobody was waited for at.
     pub fn closed() -> Self {
-        Self(Arc::new(Mutex::new(State::Closed)))
+        Self(Arc::new(Mutex::new(Some(Shut::NotYet))))
     }
 
-    fn with<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
+    fn with<T>(&self, look: impl FnOnce(&mut Option<Shut>) -> T) -> T {
         look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -42,8 +42,8 @@ impl Door {
             let next = listener.poll_accept(context);
             self.with(|state| {
                 *state = match &next {
-                    Poll::Pending | Poll::Ready(Ok(_)) => State::Open,
-                    Poll::Ready(Err(error)) => State::Failing(error.to_string()),
+                    Poll::Pending | Poll::Ready(Ok(_)) => None,
+                    Poll::Ready(Err(error)) => Some(Shut::Failing(error.to_string())),
                 }
             });
             next
@@ -51,13 +51,9 @@ impl Door {
         .await
     }
 
-    /// Why nobody is let in.
-    pub fn shut(&self) -> Option<String> {
-        self.with(|state| match state {
-            State::Closed => Some("nobody is waited for yet".to_owned()),
-            State::Open => None,
-            State::Failing(error) => Some(format!("accepting a connection: {error}")),
-        })
+    /// Why nobody is let in, where that is so.
+    pub fn shut(&self) -> Option<Shut> {
+        self.with(|state| state.clone())
     }
 }
 
@@ -79,7 +75,7 @@ mod tests {
     #[tokio::test]
     async fn c80_it_is_open_while_it_lets_people_in_and_shut_when_it_cannot() {
         let (door, listener) = (Door::closed(), bound().await);
-        assert!(door.shut().is_some());
+        assert_eq!(door.shut(), Some(Shut::NotYet));
         let short = Duration::from_millis(20);
         assert!(timeout(short, door.next(&listener)).await.is_err());
         assert_eq!(door.shut(), None);
@@ -91,7 +87,9 @@ mod tests {
         // A socket that does not listen.
         shutdown(&listener, Shutdown::Both).expect("shut down");
         door.next(&listener).await.expect_err("nobody can come");
-        let why = door.shut().expect("shut");
+        let Some(Shut::Failing(why)) = door.shut() else {
+            panic!("it is open");
+        };
         assert!(why.contains("Invalid argument"), "{why}");
     }
 }

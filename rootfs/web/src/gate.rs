@@ -3,7 +3,7 @@
 //! Invariant: nobody outside can make it fall silent. It lies in a folder that only this service
 //! and root enter, and its places are its own. So it cannot ask through the ports, which strangers
 //! may keep busy. In place of that, it answers what port 80 answers, by the same code, and only
-//! while both ports let people in ([`Door`]).
+//! while both ports let people in ([`Door`]). The console's menu asks here too.
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -13,16 +13,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use axum::Router;
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
+use axum::{Json, Router};
+use serde_json::json;
 use tokio::net::UnixListener;
 use tokio::sync::Semaphore;
 
-use crate::door::Door;
+use crate::door::{Door, Shut};
+use crate::language::Language;
 use crate::lifetime::Lifetime;
+use crate::messages::Messages;
 use crate::server;
 
 /// Questions at once.
@@ -44,24 +47,38 @@ pub fn listen(path: &Path) -> Result<UnixListener> {
     Ok(listener)
 }
 
-/// What `app` answers, while every door is open; otherwise 503 and the reason.
-pub fn behind(app: Router, doors: [(&'static str, Door); 2]) -> Router {
+/// What `app` answers, while the door at every port is open; otherwise 503 and the reason.
+pub fn behind(app: Router, doors: [(u16, Door); 2]) -> Router {
     app.layer(from_fn(move |request: Request, next: Next| {
         let shut = doors
             .iter()
-            .find_map(|(name, door)| Some((*name, door.shut()?)));
-        async move { judged(shut, request, next).await }
+            .find_map(|(port, door)| Some((*port, door.shut()?)));
+        async move {
+            match shut {
+                None => next.run(request).await,
+                Some((port, why)) => nobody_is_let_in(port, &why),
+            }
+        }
     }))
 }
 
-async fn judged(shut: Option<(&str, String)>, request: Request, next: Next) -> Response {
-    match shut {
-        None => next.run(request).await,
-        Some((name, why)) => {
-            let why = format!("nobody is let in at {name}: {why}\n");
-            (StatusCode::SERVICE_UNAVAILABLE, why).into_response()
-        }
-    }
+/// The reason stands where `/health` has its problems, for who shows those.
+fn nobody_is_let_in(port: u16, why: &Shut) -> Response {
+    let told = |language| {
+        let m = Messages::of(language);
+        let why = match why {
+            Shut::NotYet => m.not_waiting.to_owned(),
+            Shut::Failing(error) => m.accepting.replace("{error}", error),
+        };
+        let text = m.shut.replace("{port}", &port.to_string());
+        text.replace("{why}", &why)
+    };
+    let health = json!({
+        "status": "shut",
+        "problems": [told(Language::En)],
+        "problems_fr": [told(Language::Fr)],
+    });
+    (StatusCode::SERVICE_UNAVAILABLE, Json(health)).into_response()
 }
 
 /// Answers until the process ends.
@@ -87,6 +104,41 @@ pub async fn answer(listener: UnixListener, app: Router) -> Result<()> {
                 eprintln!("vigie-web: accepting the health gate: {error}");
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::to_bytes;
+    use serde_json::Value;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn c80_the_reason_is_told_as_health_tells_its_problems() {
+        let failing = Shut::Failing("Too many open files".to_owned());
+        for (port, why, english, french) in [
+            (
+                80,
+                Shut::NotYet,
+                "nobody is let in at port 80: nobody is waited for yet",
+                "personne n’entre au port 80 : personne n’y est encore attendu",
+            ),
+            (
+                443,
+                failing,
+                "nobody is let in at port 443: accepting a connection: Too many open files",
+                "personne n’entre au port 443 : accepter une connexion : Too many open files",
+            ),
+        ] {
+            let answer = nobody_is_let_in(port, &why);
+            assert_eq!(answer.status(), 503);
+            let body = to_bytes(answer.into_body(), 1 << 16).await.unwrap();
+            let health: Value = serde_json::from_slice(&body).unwrap();
+            assert_eq!(health["status"], "shut");
+            assert_eq!(health["problems"][0], english);
+            assert_eq!(health["problems_fr"][0], french);
         }
     }
 }

@@ -40,6 +40,11 @@ impl Lifetime {
         Hold(self.clone())
     }
 
+    /// Whether something keeps it.
+    pub fn is_held(&self) -> bool {
+        self.with(|state| state.held > 0)
+    }
+
     /// Comes back when the connection's time is over.
     pub async fn over(&self) {
         while self.with(|state| state.held > 0 || Instant::now() < state.until) {

@@ -21,6 +21,7 @@ mod messages;
 mod notify;
 mod page;
 mod parse;
+mod places;
 mod public;
 mod server;
 mod session;

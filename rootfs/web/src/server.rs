@@ -21,7 +21,6 @@ use listenfd::ListenFd;
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
@@ -30,12 +29,11 @@ use crate::admin::Admin;
 use crate::door::Door;
 use crate::facts::Source;
 use crate::lifetime::Lifetime;
+use crate::places::Places;
 use crate::public::{self, Public};
 use crate::units::Units;
 use crate::{admin, gate, page, tls, update_page};
 
-/// Connections served at once; more wait in the kernel's queue.
-const CONNECTIONS: usize = 512;
 /// A client that has not sent its headers by then is sent away.
 const HEADER_TIME: Duration = Duration::from_secs(10);
 /// The same for the beginning of TLS.
@@ -90,8 +88,7 @@ pub fn run(options: &Options) -> Result<()> {
         });
         let hostname = public.source.hostname();
         let acceptor = tls::acceptor(&options.state, &hostname)?;
-        let places = Arc::new(Semaphore::new(CONNECTIONS));
-        let doors = [("port 80", Door::closed()), ("port 443", Door::closed())];
+        let doors = [(80, Door::closed()), (443, Door::closed())];
         let [at_plain, at_secure] = doors.clone().map(|(_, door)| door);
         let open = secured(public::router(Arc::clone(&public)), &policy(None));
         let admin = Arc::new(Admin::new(options, hostname)?);
@@ -102,8 +99,8 @@ pub fn run(options: &Options) -> Result<()> {
         crate::notify::ready().context("telling systemd that the service is ready")?;
         tokio::try_join!(
             gate,
-            accept(plain, at_plain, open, None, Arc::clone(&places)),
-            accept(secure, at_secure, closed, Some(acceptor), places),
+            accept(plain, at_plain, open, None),
+            accept(secure, at_secure, closed, Some(acceptor)),
         )?;
         Ok(())
     })
@@ -169,13 +166,9 @@ async fn accept(
     door: Door,
     app: Router,
     tls: Option<TlsAcceptor>,
-    places: Arc<Semaphore>,
 ) -> Result<()> {
+    let places = Places::new();
     loop {
-        let place = Arc::clone(&places)
-            .acquire_owned()
-            .await
-            .context("waiting for a place")?;
         match door.next(&listener).await {
             Ok((stream, from)) => {
                 let client = Client {
@@ -183,7 +176,10 @@ async fn accept(
                     lifetime: Lifetime::begin(),
                 };
                 let app = app.clone().layer(Extension(client.clone()));
-                tokio::spawn(begin(stream, tls.clone(), app, client.lifetime, place));
+                let served = begin(stream, tls.clone(), app, client.lifetime.clone());
+                places
+                    .serve(client.address, client.lifetime, served)
+                    .await?;
             }
             // Out of descriptors, or a client that left at once: the next one may fare better.
             Err(error) => {
@@ -194,13 +190,7 @@ async fn accept(
     }
 }
 
-async fn begin(
-    stream: TcpStream,
-    tls: Option<TlsAcceptor>,
-    app: Router,
-    lifetime: Lifetime,
-    _place: OwnedSemaphorePermit,
-) {
+async fn begin(stream: TcpStream, tls: Option<TlsAcceptor>, app: Router, lifetime: Lifetime) {
     match tls {
         None => serve(stream, app, lifetime).await,
         Some(tls) => {

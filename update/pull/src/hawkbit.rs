@@ -134,7 +134,15 @@ impl<'a> Fleet<'a> {
     }
 
     fn work(&mut self, base: &Base) -> Result<Report, Trouble> {
-        self.tell_fate()?;
+        let later;
+        // What it said before it was told that an action has ended may still name that action, whose
+        // order is gone by now.
+        let base = if self.tell_fate()? {
+            later = self.get(&self.base.clone())?;
+            &later
+        } else {
+            base
+        };
         if let Some(link) = base.cancel() {
             self.pull.store.forget(CONSENT)?;
             return self.cancel(link);
@@ -220,11 +228,16 @@ impl<'a> Fleet<'a> {
         trouble
     }
 
-    /// Tells what became of the package that was fetched for the action.
-    fn tell_fate(&mut self) -> Result<(), Trouble> {
+    /// Tells what became of the package that was fetched for the action; answers whether that has
+    /// ended it just now.
+    fn tell_fate(&mut self) -> Result<bool, Trouble> {
         match fate(&self.action, self.pull.situation) {
-            Some(feedback) if self.action.is_open() => self.tell(feedback),
-            _ => Ok(()),
+            Some(feedback) if self.action.is_open() => {
+                let ended = feedback.is_closed();
+                self.tell(feedback)?;
+                Ok(ended)
+            }
+            _ => Ok(false),
         }
     }
 

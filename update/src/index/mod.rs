@@ -13,7 +13,7 @@ use std::str::FromStr;
 use ed25519_dalek::SigningKey;
 
 use crate::package::Keyring;
-use crate::package::envelope::{self, SignatureLine};
+use crate::package::envelope::{self, SIGNATURE_LENGTH, SIGNATURES_MAX, SignatureLine};
 use crate::package::header::{self, Header, Lines};
 use crate::package::signature;
 use crate::policy::Claims;
@@ -160,6 +160,19 @@ impl Index {
             self.made, self.serial
         );
         (head + &lines.collect::<String>()).into_bytes()
+    }
+
+    /// That the signed file stays within its bounds, by however many keys it will be signed.
+    ///
+    /// # Errors
+    /// It may not.
+    pub fn check_length(&self) -> Result<(), IndexError> {
+        let signatures = SIGNATURES_MAX * SIGNATURE_LENGTH;
+        let file = join(&[], &self.encode()).len() + signatures;
+        if file > INDEX_MAX {
+            return Err(IndexError::TooLong);
+        }
+        Ok(())
     }
 
     /// The whole file, signed by these keys, each of them once.

@@ -59,6 +59,20 @@ fn what_is_sealed_is_read() {
 }
 
 #[test]
+fn its_length_is_known_before_it_is_signed() {
+    let keys: Vec<_> = (1..=8).map(key).collect();
+    let mut index = index(PACKAGES_MAX);
+    index.check_length().unwrap();
+    let spare = INDEX_MAX - index.seal(&keys).len();
+    let hardware = &mut index.packages[0].hardware[0];
+    hardware.extend(std::iter::repeat_n('x', spare));
+    index.check_length().unwrap();
+    assert_eq!(index.seal(&keys).len(), INDEX_MAX);
+    index.packages[0].hardware[0].push('x');
+    assert!(matches!(index.check_length(), Err(IndexError::TooLong)));
+}
+
+#[test]
 fn c11_c32_c33_c37_who_may_sign_is_asked_as_for_a_package() {
     let good = index(2).seal(&[key(1)]);
     for (bytes, keys, word) in [

@@ -202,7 +202,7 @@ impl Keyring {
     ///
     /// # Errors
     /// Too few; a wrong one; no key at all.
-    pub(crate) fn verify_in(
+    pub fn verify_in(
         &self,
         domain: &str,
         signatures: &[SignatureLine],
@@ -257,7 +257,8 @@ pub fn sign(secret: &SigningKey, signed: &[u8]) -> SignatureLine {
 }
 
 /// Signs in any domain.
-pub(crate) fn sign_in(domain: &str, secret: &SigningKey, signed: &[u8]) -> SignatureLine {
+#[must_use]
+pub fn sign_in(domain: &str, secret: &SigningKey, signed: &[u8]) -> SignatureLine {
     SignatureLine {
         key: PublicKey::of(secret).id(),
         bytes: secret.sign(&message_in(domain, signed)).to_bytes(),
@@ -270,7 +271,9 @@ pub fn message(signed: &[u8]) -> Vec<u8> {
     message_in(MAGIC, signed)
 }
 
-fn message_in(domain: &str, signed: &[u8]) -> Vec<u8> {
+/// The same in any domain.
+#[must_use]
+pub fn message_in(domain: &str, signed: &[u8]) -> Vec<u8> {
     [domain.as_bytes(), signed].concat()
 }
 

@@ -8,5 +8,6 @@ mod login;
 /// Of the updater's own tests.
 #[path = "../../../../update/tests/engine/packages.rs"]
 mod packages;
+mod places;
 mod support;
 mod upload;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -518,4 +518,13 @@ pub fn token(page: &str) -> String {
 pub fn id(page: &str) -> String {
     let rest = page.split_once("name=\"id\" value=\"").unwrap().1;
     rest.split('"').next().unwrap().to_owned()
+}
+
+/// Whether a connection has an answer for `/health` within a second.
+pub fn is_answered(mut connection: &TcpStream) -> bool {
+    let patience = Some(Duration::from_secs(1));
+    connection.set_read_timeout(patience).unwrap();
+    let asked =
+        connection.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    asked.is_ok() && connection.read(&mut [0; 16]).is_ok_and(|got| got > 0)
 }

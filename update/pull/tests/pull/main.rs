@@ -7,5 +7,6 @@ mod download;
 mod fleet;
 mod index;
 mod memory;
+mod recorded;
 mod support;
 mod units;
