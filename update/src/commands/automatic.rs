@@ -18,7 +18,7 @@ use crate::apply::ApplyError;
 use crate::apply::lock::{self, LOCK};
 use crate::apply::target::Target as _;
 use crate::attempts;
-use crate::automatic::{Now, Step, WHO, is_time, next};
+use crate::automatic::{self, Now, Step, WHO, is_time, next};
 use crate::doors::found::Found;
 use crate::fate;
 use crate::history;
@@ -162,6 +162,7 @@ pub fn tell_situation() -> Result<()> {
     // What cannot be read is not tried again either.
     let tried = attempts::load(&this.folder).ok().filter(|_| installs);
     let records = history::load(&this.folder);
+    let exhausted = tried.as_deref().map(automatic::exhausted);
     let (not_again, fates) = situation::of_history(&records, tried.as_deref());
     let floor = Floor::load(&this.folder);
     let told = Situation {
@@ -172,6 +173,7 @@ pub fn tell_situation() -> Result<()> {
         revoked: floor.revoked,
         not_again,
         fates,
+        exhausted: exhausted.unwrap_or_default(),
         serial: serial(&settings),
         busy: lock::holder(Path::new(LOCK)).is_some(),
         machine: this.machine,
