@@ -54,7 +54,8 @@ pub fn run() -> Result<()> {
 /// One step; says whether to look for another.
 fn step(settings: &Update) -> Result<bool> {
     let mut this = This::load()?;
-    let (found, files): (Vec<Found>, Vec<_>) = list::scan(&this)?.into_iter().unzip();
+    let all = list::scan_fixed(&this)?.into_iter();
+    let (found, files): (Vec<Found>, Vec<_>) = all.unzip();
     let waiting = this.context(false)?.standing.waiting.is_some();
     let records = history::load(&this.folder);
     let tried = attempts::load(&this.folder).with_context(|| untold(&this))?;
@@ -80,7 +81,7 @@ fn step(settings: &Update) -> Result<bool> {
         Step::Restart => restart().map(|()| false),
         Step::Apply(chosen) => {
             let at = found.iter().position(|one| one.id == chosen.id);
-            let file = at.and_then(|at| files.into_iter().nth(at));
+            let file = at.and_then(|at| files.into_iter().nth(at)).flatten();
             let file = file.context("the list of packages has changed")?;
             install(&mut this, chosen, file)
         }
