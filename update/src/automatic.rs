@@ -5,6 +5,8 @@
 //! from a stick, which a passer-by can plug in, nor from the web page, where a person is about to
 //! decide. Never a version again that came back, and never one package without end.
 
+use std::collections::BTreeSet;
+
 use vigie_settings::Window;
 
 use crate::doors::found::{Found, State};
@@ -105,6 +107,13 @@ fn best<'a>(found: &'a [Found], records: &[Record], now: Now<'_>) -> Option<&'a 
 
 fn attempts(package: Option<&String>, tried: &[String]) -> usize {
     tried.iter().filter(|one| Some(*one) == package).count()
+}
+
+/// The packages that are not tried again without being asked for, whatever became of them.
+#[must_use]
+pub fn exhausted(tried: &[String]) -> BTreeSet<String> {
+    let often = |package: &&String| attempts(Some(*package), tried) >= ATTEMPTS;
+    tried.iter().filter(often).cloned().collect()
 }
 
 fn has_failed(record: &Record) -> bool {
@@ -241,6 +250,11 @@ mod tests {
         ] {
             let tried: Vec<String> = tried.iter().map(ToString::to_string).collect();
             assert_eq!(apply(&all, &[], &tried), expected, "{tried:?}");
+            // What is passed over here is not fetched either, so that another takes its place.
+            assert_eq!(
+                exhausted(&tried).contains(three),
+                expected != "Https 3 false"
+            );
         }
     }
 

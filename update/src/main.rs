@@ -18,6 +18,7 @@ use vigie_update::commands::{
     apply, automatic, check, forget, list, open_package, password, serve, show, slots,
 };
 use vigie_update::doors::login::Gate;
+use vigie_update::doors::look;
 use vigie_update::fate::FateError;
 use vigie_update::history::{Door, Outcome, Reason};
 use vigie_update::media::place;
@@ -138,6 +139,12 @@ enum Command {
     /// The unpacking process; started by apply and verify.
     #[command(hide = true)]
     Unwrap,
+    /// Looks into a folder of a medium; started by whoever lists packages.
+    #[command(hide = true)]
+    Look {
+        /// The folder.
+        folder: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
@@ -202,6 +209,7 @@ fn run(command: Command, language: Language) -> Result<ExitCode> {
         }
         Command::Serve => serve::run()?,
         Command::Unwrap => child::run().context("unpacking")?,
+        Command::Look { folder } => look::run(&folder).context("looking into a medium")?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::automatic;
 use crate::history::{self, Outcome, Record};
+use crate::index::choose::Before;
 use crate::machine::Machine;
 use crate::package::signature::KeyId;
 use crate::policy::{Reached, Standing, Waiting};
@@ -43,6 +44,10 @@ pub struct Situation {
     pub not_again: BTreeSet<Version>,
     /// What became of packages, the last of each.
     pub fates: Vec<Fate>,
+    /// Packages that were tried without being asked for as often as one is, whatever is known of
+    /// how that ended: a power cut tells nobody.
+    #[serde(default)]
+    pub exhausted: BTreeSet<String>,
     /// The machine's serial number, for a fleet server.
     pub serial: Option<String>,
     /// An installation is under way.
@@ -82,6 +87,17 @@ impl Situation {
         }
     }
 
+    /// What was tried here before, and is not fetched for another try.
+    #[must_use]
+    pub fn before(&self) -> Before {
+        let failed = self.fates.iter().filter(|fate| fate.has_failed());
+        let failed = failed.map(|fate| &fate.package);
+        Before {
+            came_back: self.not_again.clone(),
+            failed: failed.chain(&self.exhausted).cloned().collect(),
+        }
+    }
+
     /// Puts the file into its place, readable by everybody.
     ///
     /// # Errors
@@ -102,6 +118,14 @@ impl Situation {
     pub fn load(folder: &Path) -> io::Result<Self> {
         let text = std::fs::read_to_string(folder.join(FILE))?;
         Ok(serde_json::from_str(&text)?)
+    }
+}
+
+impl Fate {
+    /// Whether it could not be installed, and is not tried again without being asked for.
+    #[must_use]
+    pub const fn has_failed(&self) -> bool {
+        matches!(self.outcome, Outcome::Refused | Outcome::Failed) && !self.again
     }
 }
 
@@ -182,10 +206,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn everybody_may_read_what_is_saved() {
-        let dir = tempfile::tempdir().unwrap();
-        let situation = Situation {
+    fn situation() -> Situation {
+        Situation {
             machine: Machine {
                 product: "vigie".into(),
                 arch: "amd64".into(),
@@ -200,9 +222,50 @@ mod tests {
             revoked: BTreeSet::new(),
             not_again: BTreeSet::new(),
             fates: Vec::new(),
+            exhausted: BTreeSet::new(),
             serial: Some("X1".into()),
             busy: true,
+        }
+    }
+
+    #[test]
+    fn c84_what_failed_for_good_is_known_though_a_power_cut_tells_nobody() {
+        let fate = |package: &str, outcome, again| Fate {
+            package: package.to_owned(),
+            time: 1,
+            outcome,
+            reason: None,
+            again,
         };
+        let situation = Situation {
+            not_again: BTreeSet::from([Version([2, 0, 0, 0])]),
+            fates: vec![
+                fate("refused", Outcome::Refused, false),
+                fate("failed", Outcome::Failed, false),
+                fate("tried again", Outcome::Failed, true),
+                fate("good", Outcome::Good, false),
+                fate("came back", Outcome::Returned, false),
+            ],
+            exhausted: BTreeSet::from(["cut".to_owned()]),
+            ..situation()
+        };
+        let before = situation.before();
+        assert_eq!(before.came_back, situation.not_again);
+        assert_eq!(
+            before.failed.into_iter().collect::<Vec<_>>(),
+            ["cut", "failed", "refused"]
+        );
+        // A file of a version that did not know of it.
+        let mut old = serde_json::to_value(&situation).unwrap();
+        old.as_object_mut().unwrap().remove("exhausted");
+        let old: Situation = serde_json::from_value(old).unwrap();
+        assert!(old.exhausted.is_empty());
+    }
+
+    #[test]
+    fn everybody_may_read_what_is_saved() {
+        let dir = tempfile::tempdir().unwrap();
+        let situation = situation();
         situation.save(dir.path()).unwrap();
         let mode = std::fs::metadata(dir.path().join(FILE)).unwrap();
         assert_eq!(mode.permissions().mode() & 0o777, 0o644);

@@ -2,8 +2,8 @@
 //! (<https://eclipse.dev/hawkbit/apis/ddi_api/>).
 //!
 //! An action is closed with success only when the version that it brought was marked good, and with
-//! failure when it came back or was refused for good; until then it proceeds, also where a download
-//! broke. What the server says of a package is not believed: which it is and whether it fits is what
+//! failure when it came back, or when no package of it could be installed; until then it proceeds, also
+//! where a download broke. What the server says of a package is not believed: which it is and whether it fits is what
 //! its own head says. What it says of the time is: nothing is installed without a person until it
 //! consents ([`Consent`]).
 
@@ -17,7 +17,7 @@ use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use vigie_settings::{Hawkbit, TokenKind};
 use vigie_update::apply::authenticate;
-use vigie_update::index::choose::{Choice, choose};
+use vigie_update::index::choose::{Before, Choice, choose};
 use vigie_update::index::{Entry, FileName, Index};
 use vigie_update::package::envelope::Envelope;
 use vigie_update::policy::Refusal;
@@ -28,7 +28,7 @@ use crate::http::{Trouble, is_same_server};
 use crate::part::{Head, read_head};
 use crate::store::Store;
 use crate::{Pull, now, plain, report};
-use action::{Action, fate, is_settled, last_fate};
+use action::{Action, fate, has_failed, instead, is_settled, last_fate};
 use messages::{Base, Deployment, Feedback, Leave, attributes};
 
 /// Its folder of packages.
@@ -134,10 +134,13 @@ impl<'a> Fleet<'a> {
     }
 
     fn work(&mut self, base: &Base) -> Result<Report, Trouble> {
+        // As long as the server wants the action, another package may take a failed one's place.
+        let wanted = base.cancel().is_none() && base.deployment().is_some();
+        let goes_on = wanted && has_failed(&self.action, self.pull.situation);
         let later;
         // What it said before it was told that an action has ended may still name that action, whose
         // order is gone by now.
-        let base = if self.tell_fate()? {
+        let base = if !goes_on && self.tell_fate()? {
             later = self.get(&self.base.clone())?;
             &later
         } else {
@@ -244,6 +247,7 @@ impl<'a> Fleet<'a> {
     fn deploy(&mut self, link: &str) -> Result<Report, Trouble> {
         let deployment: Deployment = self.get(&self.own(link)?)?;
         if self.action.id != deployment.id {
+            self.tell_fate()?;
             self.action = Action {
                 id: deployment.id.clone(),
                 ..Action::default()
@@ -255,6 +259,9 @@ impl<'a> Fleet<'a> {
             return Ok(report(Answer::UpToDate));
         }
         self.action.answered = None;
+        if has_failed(&self.action, self.pull.situation) {
+            self.action.failed.extend(self.action.package.clone());
+        }
         let offers = self.offers(&deployment);
         let (offers, reason) = offers.map_err(|trouble| self.told_of(trouble))?;
         if offers.is_empty() {
@@ -271,21 +278,23 @@ impl<'a> Fleet<'a> {
 
     fn choose(&mut self, deployment: &Deployment, offers: &[Offer]) -> Result<Report, Trouble> {
         let situation = self.pull.situation;
-        let index = Index {
-            product: situation.machine.product.clone(),
-            arch: situation.machine.arch.clone(),
-            made: 0,
-            serial: 0,
-            packages: offers.iter().map(|(entry, _)| entry.clone()).collect(),
+        let index = self.index(offers);
+        let before = Before {
+            came_back: situation.not_again.clone(),
+            // What failed before the action says nothing of it.
+            failed: self.action.failed.clone(),
         };
-        let choice = choose(
-            &index,
-            &situation.machine,
-            &situation.standing(),
-            &situation.not_again,
-        );
-        match choice {
-            Choice::Take(entry) => self.take(deployment, entry, offers),
+        match choose(&index, &situation.machine, &situation.standing(), &before) {
+            Choice::Take(entry) => {
+                if let Some(feedback) = instead(&self.action, situation) {
+                    self.tell(feedback)?;
+                }
+                self.take(deployment, entry, offers)
+            }
+            Choice::Failed(entry) => {
+                self.tell_fate()?;
+                Ok(refused(entry, &plain::failed(entry, situation)))
+            }
             Choice::Refused(entry, refusal @ Refusal::Waiting { .. }) => {
                 let waits = Feedback::proceeding(&refusal.to_string());
                 self.tell(waits)?;
@@ -302,6 +311,26 @@ impl<'a> Fleet<'a> {
                 Ok(refused(entry, reason))
             }
             Choice::Nothing => self.nothing_newer(offers),
+        }
+    }
+
+    /// What there is to choose from. In the place of a package that failed comes one of the same
+    /// version: with another the action would not be done.
+    fn index(&self, offers: &[Offer]) -> Index {
+        let machine = &self.pull.situation.machine;
+        let mut packages: Vec<Entry> = offers.iter().map(|(entry, _)| entry.clone()).collect();
+        let failed = packages
+            .iter()
+            .find(|entry| self.action.failed.contains(&entry.id));
+        if let Some(version) = failed.map(|entry| entry.version) {
+            packages.retain(|entry| entry.version == version);
+        }
+        Index {
+            product: machine.product.clone(),
+            arch: machine.arch.clone(),
+            made: 0,
+            serial: 0,
+            packages,
         }
     }
 

@@ -35,7 +35,7 @@ pub fn run(pull: &Pull<'_>) -> Result<Report, Trouble> {
         &index,
         &situation.machine,
         &situation.standing(),
-        &situation.not_again,
+        &situation.before(),
     );
     let mut told = match choice {
         Choice::Nothing => report(Answer::UpToDate),
@@ -46,6 +46,10 @@ pub fn run(pull: &Pull<'_>) -> Result<Report, Trouble> {
             told.reason = Some(again.to_owned());
             told
         }
+        Choice::Failed(entry) => Report {
+            reason: Some(failed(entry, situation)),
+            ..refused(entry)
+        },
         Choice::Refused(entry, refusal) => Report {
             reason: Some(refusal.to_string()),
             ..refused(entry)
@@ -57,6 +61,15 @@ pub fn run(pull: &Pull<'_>) -> Result<Report, Trouble> {
     };
     told.made = Some(index.made);
     Ok(told)
+}
+
+/// Why a package is not fetched again, as far as that is known, and what to do.
+#[must_use]
+pub fn failed(entry: &Entry, situation: &Situation) -> String {
+    let fate = situation.fates.iter().find(|fate| fate.package == entry.id);
+    let why = fate.and_then(|fate| fate.reason.as_ref());
+    let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
+    format!("it could not be installed here{why}; install it by hand, or wait for another")
 }
 
 fn refused(entry: &Entry) -> Report {

@@ -1,4 +1,5 @@
-//! What passes between the updater and its unpacking process: frames over a Unix socket, each a
+//! What passes between the updater and a process of its own, which unpacks a package
+//! ([`super::child`]) or looks into a medium ([`crate::doors::look`]): frames over a Unix socket, each a
 //! kind, a length and that many bytes, with descriptors where a frame carries any.
 
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
@@ -35,6 +36,10 @@ pub enum Kind {
     /// From the child: CRC-32 of what it wrote into system and boot, four bytes each, little
     /// endian. It comes before the manifest.
     Written = 7,
+    /// From who looks into a medium: a file, as a descriptor, and what is known of it.
+    File = 8,
+    /// From who looks into a medium: that was all.
+    End = 9,
 }
 
 impl TryFrom<u8> for Kind {
@@ -49,6 +54,8 @@ impl TryFrom<u8> for Kind {
             Self::Manifest,
             Self::Wrong,
             Self::Written,
+            Self::File,
+            Self::End,
         ];
         kinds
             .into_iter()
@@ -69,6 +76,9 @@ pub struct Frame {
 }
 
 /// Sends a frame.
+///
+/// # Errors
+/// The other side has gone; there are too many descriptors.
 pub fn send(
     socket: &mut UnixStream,
     kind: Kind,
@@ -97,6 +107,9 @@ pub fn send(
 }
 
 /// Receives a frame; none where the other side has gone.
+///
+/// # Errors
+/// What comes is no frame, or breaks off within one.
 pub fn receive(socket: &mut UnixStream) -> io::Result<Option<Frame>> {
     let mut head = [0; 5];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
@@ -135,6 +148,15 @@ pub fn receive(socket: &mut UnixStream) -> io::Result<Option<Frame>> {
     }))
 }
 
+/// Whether a socket's time limit has passed (socket(7), `SO_RCVTIMEO`).
+#[must_use]
+pub fn is_late(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,7 +182,7 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for bytes in [&[9, 0, 0, 0, 0][..], &[1, 255, 255, 255, 255], &[1, 2]] {
+        for bytes in [&[99, 0, 0, 0, 0][..], &[1, 255, 255, 255, 255], &[1, 2]] {
             let (mut near, mut far) = UnixStream::pair().unwrap();
             near.write_all(bytes).unwrap();
             drop(near);

@@ -12,7 +12,7 @@
 //! 7. it becomes the first to be tried, in one sector.
 
 pub mod child;
-mod frame;
+pub mod frame;
 pub mod lock;
 mod sandbox;
 pub mod sandboxed;

@@ -136,7 +136,7 @@ impl Sandboxed {
             Ok(None) => Err(self.died()),
             // It ended with what it was sent unread.
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Err(self.died()),
-            Err(error) if is_late(&error) => {
+            Err(error) if frame::is_late(&error) => {
                 self.stuck = true;
                 Err(PackageError::Silent)
             }
@@ -242,14 +242,6 @@ impl Drop for Sandboxed {
         // It may be waiting for a package that never comes.
         self.end();
     }
-}
-
-/// Whether a socket's time limit has passed (socket(7), `SO_RCVTIMEO`).
-fn is_late(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
-    )
 }
 
 fn facts(slot: &OpenSlot) -> Vec<DeviceFacts> {

@@ -18,7 +18,7 @@ use crate::apply::ApplyError;
 use crate::apply::lock::{self, LOCK};
 use crate::apply::target::Target as _;
 use crate::attempts;
-use crate::automatic::{Now, Step, WHO, is_time, next};
+use crate::automatic::{self, Now, Step, WHO, is_time, next};
 use crate::doors::found::Found;
 use crate::fate;
 use crate::history;
@@ -54,7 +54,8 @@ pub fn run() -> Result<()> {
 /// One step; says whether to look for another.
 fn step(settings: &Update) -> Result<bool> {
     let mut this = This::load()?;
-    let (found, files): (Vec<Found>, Vec<_>) = list::scan(&this)?.into_iter().unzip();
+    let all = list::scan_fixed(&this)?.into_iter();
+    let (found, files): (Vec<Found>, Vec<_>) = all.unzip();
     let waiting = this.context(false)?.standing.waiting.is_some();
     let records = history::load(&this.folder);
     let tried = attempts::load(&this.folder).with_context(|| untold(&this))?;
@@ -80,7 +81,7 @@ fn step(settings: &Update) -> Result<bool> {
         Step::Restart => restart().map(|()| false),
         Step::Apply(chosen) => {
             let at = found.iter().position(|one| one.id == chosen.id);
-            let file = at.and_then(|at| files.into_iter().nth(at));
+            let file = at.and_then(|at| files.into_iter().nth(at)).flatten();
             let file = file.context("the list of packages has changed")?;
             install(&mut this, chosen, file)
         }
@@ -162,6 +163,7 @@ pub fn tell_situation() -> Result<()> {
     // What cannot be read is not tried again either.
     let tried = attempts::load(&this.folder).ok().filter(|_| installs);
     let records = history::load(&this.folder);
+    let exhausted = tried.as_deref().map(automatic::exhausted);
     let (not_again, fates) = situation::of_history(&records, tried.as_deref());
     let floor = Floor::load(&this.folder);
     let told = Situation {
@@ -172,6 +174,7 @@ pub fn tell_situation() -> Result<()> {
         revoked: floor.revoked,
         not_again,
         fates,
+        exhausted: exhausted.unwrap_or_default(),
         serial: serial(&settings),
         busy: lock::holder(Path::new(LOCK)).is_some(),
         machine: this.machine,

@@ -13,34 +13,54 @@ use super::apply::PROGRAM;
 use crate::appliance::This;
 use crate::apply::sandboxed::{ACCOUNT, Sandboxed};
 use crate::doors::found::{self, Found, Head, State};
-use crate::doors::places::places;
+use crate::doors::look::look;
+use crate::doors::places::{self, Place};
 use crate::history::Door;
 use crate::package::PackageError;
 use crate::say;
 
-/// A head is waited for so long: a disc that spins up takes some seconds, a bad one minutes.
-const HEAD: Duration = Duration::from_secs(5);
-/// All heads together. Who shows the list waits for it.
+/// A folder of a medium, and a head, are waited for so long: a disc that spins up takes some seconds,
+/// a bad one minutes.
+const ANSWER: Duration = Duration::from_secs(5);
+/// All of them together. Who shows the list waits for it.
 const SCAN: Duration = Duration::from_secs(20);
 
-/// What lies in the folders of this machine, each with its opened file.
+/// What lies in the folders of this machine and on plugged-in media, each with its opened file.
 ///
 /// # Errors
 /// The boot state cannot be read.
-pub fn scan(this: &This) -> Result<Vec<(Found, File)>> {
-    let context = this.context(false)?;
-    let begun = Instant::now();
-    let read = &mut |file: &File| {
-        let limit = limit(begun.elapsed()).ok_or(PackageError::Silent)?;
-        found::head(&mut start(file)?.with_patience(limit), &this.keys)
-    };
-    Ok(found::scan(&places(Path::new("/")), &context, read))
+pub fn scan(this: &This) -> Result<Vec<(Found, Option<File>)>> {
+    let root = Path::new("/");
+    within(this, &[places::fixed(root), places::media(root)].concat())
 }
 
-/// How long the next head is waited for, when so much time is `spent`; none where nothing is left.
+/// What lies in the folders of this machine alone: no medium can hold that up.
+///
+/// # Errors
+/// The boot state cannot be read.
+pub fn scan_fixed(this: &This) -> Result<Vec<(Found, Option<File>)>> {
+    within(this, &places::fixed(Path::new("/")))
+}
+
+fn within(this: &This, places: &[Place]) -> Result<Vec<(Found, Option<File>)>> {
+    let context = this.context(false)?;
+    let begun = Instant::now();
+    let left = || limit(begun.elapsed()).ok_or(PackageError::Silent);
+    let look = &mut |place: &Place| match place.door {
+        Door::Usb => look(Path::new(PROGRAM), &place.folder, left()?),
+        _ => Ok(places::candidates(&place.folder)),
+    };
+    let read = &mut |file: &File| {
+        let limit = left()?;
+        found::head(&mut start(file)?.with_patience(limit), &this.keys)
+    };
+    Ok(found::scan_with(places, &context, look, read))
+}
+
+/// How long the next answer is waited for, when so much time is `spent`; none where nothing is left.
 fn limit(spent: Duration) -> Option<Duration> {
     let left = SCAN.saturating_sub(spent);
-    (!left.is_zero()).then(|| left.min(HEAD))
+    (!left.is_zero()).then(|| left.min(ANSWER))
 }
 
 fn start(file: &File) -> Result<Sandboxed, PackageError> {
@@ -56,17 +76,31 @@ pub fn head(this: &This, file: &File) -> Result<Head, PackageError> {
 }
 
 /// The file that a list gave this id, to be read from its beginning; none where it is not there
-/// any more, or has become another package.
+/// any more, or has become another package. Media are asked only for what lies nowhere else.
 ///
 /// # Errors
 /// The boot state or the file cannot be read.
 pub fn by_id(this: &This, id: &str) -> Result<Option<(Found, File)>> {
-    let found = scan(this)?.into_iter().find(|(found, _)| found.id == id);
-    if let Some((_, file)) = &found {
-        let mut file: &File = file;
-        file.rewind().context("reading the package anew")?;
+    let root = Path::new("/");
+    first(&[places::fixed(root), places::media(root)], id, |places| {
+        within(this, places)
+    })
+}
+
+/// The first of these groups of places, looked into one after the other, that holds it.
+fn first(
+    groups: &[Vec<Place>],
+    id: &str,
+    mut scan: impl FnMut(&[Place]) -> Result<Vec<(Found, Option<File>)>>,
+) -> Result<Option<(Found, File)>> {
+    for places in groups {
+        let found = scan(places)?.into_iter().find(|(found, _)| found.id == id);
+        if let Some((found, Some(mut file))) = found {
+            file.rewind().context("reading the package anew")?;
+            return Ok(Some((found, file)));
+        }
     }
-    Ok(found)
+    Ok(None)
 }
 
 /// Prints the list.
@@ -189,8 +223,37 @@ mod tests {
     }
 
     #[test]
-    fn words() {
-        let mut found = Found {
+    fn what_lies_in_a_folder_is_found_without_asking_a_medium() {
+        let dir = tempfile::tempdir().unwrap();
+        let groups = [places::fixed(dir.path()), vec![usb()]];
+        for (id, expected) in [("web", Some(1)), ("usb", Some(2)), ("silent", None)] {
+            let mut asked = 0;
+            let found = first(&groups, id, |places| {
+                asked += 1;
+                let lies = |id: &str, file| {
+                    let id = id.into();
+                    (Found { id, ..found() }, file)
+                };
+                let file = Some(tempfile::tempfile()?);
+                Ok(match places[0].door {
+                    Door::Usb => vec![lies("silent", None), lies("usb", file)],
+                    _ => vec![lies("web", file)],
+                })
+            });
+            let found = found.unwrap();
+            assert_eq!(found.map(|_| asked), expected, "{id}");
+        }
+    }
+
+    fn usb() -> Place {
+        Place {
+            folder: "/nowhere".into(),
+            door: Door::Usb,
+        }
+    }
+
+    fn found() -> Found {
+        Found {
             id: "ab12".into(),
             door: Door::Usb,
             name: "vigie-1.2.3.0-upd.tgz".into(),
@@ -203,7 +266,12 @@ mod tests {
             spent: false,
             reason: None,
             reason_fr: None,
-        };
+        }
+    }
+
+    #[test]
+    fn words() {
+        let mut found = found();
         let expected = [
             "1.2.3.0 (usb, vigie-1.2.3.0-upd.tgz, 150 MB)",
             "  ready to install",

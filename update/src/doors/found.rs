@@ -4,9 +4,9 @@
 //! body is not looked at. So "ready" says that an update may be asked for, and applying it checks
 //! every byte, on the descriptor that was opened.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
@@ -98,29 +98,67 @@ pub fn head(unpacker: &mut dyn Unpacker, keys: &Keyring) -> Result<Head, Package
     Ok(Head { opened, length })
 }
 
-/// Looks into all places. What is ready comes first, the highest version before lower ones.
+/// Who looks into a place: [`places::candidates`], or for a medium [`super::look`].
+pub type Look<'a> = dyn FnMut(&Place) -> Result<Vec<Candidate>, PackageError> + 'a;
+/// Who gives the head of a file, from its beginning.
+pub type Read<'a> = dyn FnMut(&File) -> Result<Head, PackageError> + 'a;
+
+/// Looks into places that answer. What is ready comes first, the highest version before lower ones.
+pub fn scan(places: &[Place], context: &Context, read: &mut Read<'_>) -> Vec<(Found, File)> {
+    let look = &mut |place: &Place| Ok(places::candidates(&place.folder));
+    let found = scan_with(places, context, look, read).into_iter();
+    found
+        .filter_map(|(found, file)| Some((found, file?)))
+        .collect()
+}
+
+/// Looks into all places; what cannot be looked into is told with a line of its own, without a file.
 ///
-/// `read` gives the head of a file, from its beginning. Where one does not answer, the others of its
-/// place are not waited for.
-pub fn scan(
+/// Where a place or the head of a file does not answer, the rest of that medium is not waited for.
+pub fn scan_with(
     places: &[Place],
     context: &Context,
-    read: &mut dyn FnMut(&File) -> Result<Head, PackageError>,
-) -> Vec<(Found, File)> {
+    look: &mut Look<'_>,
+    read: &mut Read<'_>,
+) -> Vec<(Found, Option<File>)> {
     let mut all = Vec::new();
+    let mut silent: Vec<&Place> = Vec::new();
     for place in places {
-        let mut is_silent = false;
-        for candidate in places::candidates(&place.folder) {
-            let head = match is_silent {
-                true => Err(PackageError::Silent),
-                false => read(&candidate.file),
-            };
-            is_silent = matches!(head, Err(PackageError::Silent));
-            all.push((describe(place, &candidate, head, context), candidate.file));
+        if silent
+            .iter()
+            .any(|one| place.folder.starts_with(&one.folder))
+        {
+            continue;
+        }
+        match look(place) {
+            Ok(candidates) => all.extend(heads(place, candidates, context, read)),
+            Err(error) => {
+                silent.push(place);
+                all.push((Found::of_place(place, error), None));
+            }
         }
     }
     all.sort_by(|(a, _), (b, _)| (a.state, b.version, &a.name).cmp(&(b.state, a.version, &b.name)));
     all
+}
+
+fn heads(
+    place: &Place,
+    candidates: Vec<Candidate>,
+    context: &Context,
+    read: &mut Read<'_>,
+) -> Vec<(Found, Option<File>)> {
+    let mut is_silent = false;
+    let described = candidates.into_iter().map(|candidate| {
+        let head = match is_silent {
+            true => Err(PackageError::Silent),
+            false => read(&candidate.file),
+        };
+        is_silent = matches!(head, Err(PackageError::Silent));
+        let found = describe(place, &candidate, head, context);
+        (found, Some(candidate.file))
+    });
+    described.collect()
 }
 
 fn describe(
@@ -130,18 +168,8 @@ fn describe(
     context: &Context,
 ) -> Found {
     let mut found = Found {
-        id: String::new(),
-        door: place.door,
-        name: printable(&Path::new(&candidate.name).to_string_lossy(), LONGEST_NAME),
-        state: State::Ready,
         size: candidate.size,
-        length: None,
-        package: None,
-        version: None,
-        base: None,
-        spent: false,
-        reason: None,
-        reason_fr: None,
+        ..Found::new(place, &candidate.name)
     };
     match head {
         Ok(head) => {
@@ -162,11 +190,36 @@ fn describe(
         }
         Err(error) => found.told(Some(error.into()), State::Unreadable),
     }
-    found.id = id(place, candidate, found.package.as_deref());
+    found.id = id(place, &candidate.name, found.package.as_deref());
     found
 }
 
 impl Found {
+    fn new(place: &Place, name: &OsStr) -> Self {
+        Self {
+            id: String::new(),
+            door: place.door,
+            name: printable(&name.to_string_lossy(), LONGEST_NAME),
+            state: State::Ready,
+            size: 0,
+            length: None,
+            package: None,
+            version: None,
+            base: None,
+            spent: false,
+            reason: None,
+            reason_fr: None,
+        }
+    }
+
+    /// A place that could not be looked into.
+    fn of_place(place: &Place, error: PackageError) -> Self {
+        let mut found = Self::new(place, &place.name());
+        found.told(Some(error.into()), State::Unreadable);
+        found.id = id(place, OsStr::new(""), None);
+        found
+    }
+
     fn told(&mut self, error: Option<ApplyError>, state: State) {
         if let Some(error) = error {
             self.state = state;
@@ -199,11 +252,11 @@ fn is_fresh(candidate: &Candidate) -> bool {
 
 /// SHA-256 of folder, name and package: a file is looked up by it, never opened by it. Who knows
 /// these can tell it beforehand; that gives no right to anything.
-fn id(place: &Place, candidate: &Candidate, package: Option<&str>) -> String {
+fn id(place: &Place, name: &OsStr, package: Option<&str>) -> String {
     let mut digest = Sha256::new();
     for part in [
         place.folder.as_os_str().as_bytes(),
-        candidate.name.as_bytes(),
+        name.as_bytes(),
         package.unwrap_or_default().as_bytes(),
     ] {
         digest.update((part.len() as u64).to_le_bytes());

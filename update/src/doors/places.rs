@@ -45,6 +45,19 @@ pub struct Place {
     pub door: Door,
 }
 
+impl Place {
+    /// What it is called in lists: the medium, as the kernel calls it, and the folder on it.
+    #[must_use]
+    pub fn name(&self) -> OsString {
+        let name = self.folder.file_name().unwrap_or_default();
+        let medium = self.folder.parent().and_then(Path::file_name);
+        match medium.filter(|_| self.folder.ends_with(ON_MEDIUM)) {
+            Some(medium) => Path::new(medium).join(name).into(),
+            None => name.to_owned(),
+        }
+    }
+}
+
 /// A regular file that was opened.
 #[derive(Debug)]
 pub struct Candidate {
@@ -58,16 +71,27 @@ pub struct Candidate {
     pub modified: Option<SystemTime>,
 }
 
-/// The folders of the system whose root is `root`, those of sticks and discs last.
+/// The folders of the system whose root is `root` that lie on its state volume.
 #[must_use]
-pub fn places(root: &Path) -> Vec<Place> {
-    let place = |folder: PathBuf, door| Place { folder, door };
-    let mut all = vec![
-        place(below(root, WEB), Door::Web),
-        place(below(root, SCP), Door::Scp),
-        place(below(root, HTTPS), Door::Https),
-        place(below(root, FLEET), Door::Fleet),
-    ];
+pub fn fixed(root: &Path) -> Vec<Place> {
+    let place = |(folder, door)| Place {
+        folder: below(root, folder),
+        door,
+    };
+    [
+        (WEB, Door::Web),
+        (SCP, Door::Scp),
+        (HTTPS, Door::Https),
+        (FLEET, Door::Fleet),
+    ]
+    .map(place)
+    .into()
+}
+
+/// Those of the sticks and discs that are plugged in. Any of them may not answer: see
+/// [`super::look`].
+#[must_use]
+pub fn media(root: &Path) -> Vec<Place> {
     let media = std::fs::read_dir(below(root, MEDIA));
     let mut media: Vec<PathBuf> = media
         .into_iter()
@@ -77,11 +101,10 @@ pub fn places(root: &Path) -> Vec<Place> {
         .map(|entry| entry.path())
         .collect();
     media.sort();
-    for medium in media.into_iter().take(MEDIA_AT_ONCE) {
-        let inner = medium.join(ON_MEDIUM);
-        all.extend([place(medium, Door::Usb), place(inner, Door::Usb)]);
-    }
-    all
+    let media = media.into_iter().take(MEDIA_AT_ONCE);
+    let folders = media.flat_map(|medium| [medium.clone(), medium.join(ON_MEDIUM)]);
+    let door = Door::Usb;
+    folders.map(|folder| Place { folder, door }).collect()
 }
 
 /// The files of a folder that may be packages, likely names first, at most [`FILES`]. A folder
@@ -325,7 +348,8 @@ mod tests {
             std::fs::create_dir_all(media.join(name)).unwrap();
         }
         std::os::unix::fs::symlink("/", media.join("link")).unwrap();
-        let found: Vec<String> = places(root.path())
+        let found: Vec<String> = [fixed(root.path()), super::media(root.path())]
+            .concat()
             .into_iter()
             .map(|place| {
                 let folder = place.folder.strip_prefix(root.path()).unwrap();

@@ -18,16 +18,28 @@ pub enum Choice<'a> {
     Refused(&'a Entry, Refusal),
     /// There is something newer, and it came back from here.
     CameBack(&'a Entry),
+    /// There is something newer, and installing it failed here for good.
+    Failed(&'a Entry),
+}
+
+/// What was tried here before, and is not fetched for another try.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Before {
+    /// Versions that came back from here.
+    pub came_back: BTreeSet<Version>,
+    /// Packages that failed here for good, by the SHA-256 of their signed headers. Another package
+    /// of the same version is another matter: a delta fails by a damaged base, the whole does not.
+    pub failed: BTreeSet<String>,
 }
 
 /// Of what the policy accepts, the highest version; of one version the changes to what runs rather
-/// than the whole, then the shorter file. `not_again` are versions that came back from here.
+/// than the whole, then the shorter file.
 #[must_use]
 pub fn choose<'a>(
     index: &'a Index,
     machine: &Machine,
     standing: &Standing,
-    not_again: &BTreeSet<Version>,
+    before: &Before,
 ) -> Choice<'a> {
     let mut packages: Vec<&Entry> = index.packages.iter().collect();
     packages.sort_by_key(|entry| {
@@ -38,7 +50,8 @@ pub fn choose<'a>(
     for entry in packages {
         let verdict = judge_claims(&index.claims(entry), machine, standing);
         let told = match verdict {
-            Ok(()) if not_again.contains(&entry.version) => Choice::CameBack(entry),
+            Ok(()) if before.came_back.contains(&entry.version) => Choice::CameBack(entry),
+            Ok(()) if before.failed.contains(&entry.id) => Choice::Failed(entry),
             Ok(()) => return Choice::Take(entry),
             Err(Refusal::NotNewer { .. }) => continue,
             Err(refusal) => Choice::Refused(entry, refusal),
@@ -88,14 +101,22 @@ mod tests {
         }
     }
 
+    /// A word that ends in `!` is of a package that failed.
     fn chosen(words: &[&str], licensed: Option<u32>, again: &[&str]) -> String {
+        let plain = |word: &str| word.trim_end_matches('!').to_owned();
         let index = Index {
             product: "vigie".into(),
             arch: "amd64".into(),
             made: 1,
             serial: 1,
-            packages: words.iter().enumerate().map(|(n, w)| entry(w, n)).collect(),
+            packages: words
+                .iter()
+                .enumerate()
+                .map(|(n, w)| entry(&plain(w), n))
+                .collect(),
         };
+        let failed = index.packages.iter().zip(words);
+        let failed = failed.filter(|(_, word)| word.ends_with('!'));
         let machine = Machine {
             product: "vigie".into(),
             arch: "amd64".into(),
@@ -113,15 +134,19 @@ mod tests {
             licensed_major: licensed,
             reinstall: false,
         };
-        let again = again.iter().map(|v| version(&format!("{v}.0.0"))).collect();
+        let before = Before {
+            came_back: again.iter().map(|v| version(&format!("{v}.0.0"))).collect(),
+            failed: failed.map(|(entry, _)| entry.id.clone()).collect(),
+        };
         let word = |entry: &Entry| {
             let at = index.packages.iter().position(|e| e == entry).unwrap();
-            words[at].to_owned()
+            plain(words[at])
         };
-        match choose(&index, &machine, &standing, &again) {
+        match choose(&index, &machine, &standing, &before) {
             Choice::Take(entry) => word(entry),
             Choice::Nothing => "-".to_owned(),
             Choice::CameBack(entry) => format!("{} came back", word(entry)),
+            Choice::Failed(entry) => format!("{} failed", word(entry)),
             Choice::Refused(entry, refusal) => {
                 let code = serde_json::to_value(refusal).unwrap();
                 format!("{} {}", word(entry), code["code"].as_str().unwrap())
@@ -151,6 +176,13 @@ mod tests {
             (&["1.4", "1.4"], "1.4"),
             (&["1.7", "1.6"], "1.6"),
             (&["1.7", "1.7<1.2"], "1.7<1.2 came back"),
+            // A base that is damaged here does not keep the whole from being taken.
+            (&["1.4<1.2!", "1.4"], "1.4"),
+            (&["1.4<1.2!", "1.3"], "1.4<1.2 failed"),
+            (&["1.4<1.2!", "1.4<1.2"], "1.4<1.2"),
+            (&["1.5!", "1.4"], "1.4"),
+            (&["1.5!", "1.4!"], "1.5 failed"),
+            (&["1.4<1.2!", "1.4<1.1"], "1.4<1.2 failed"),
         ] {
             assert_eq!(chosen(words, Some(2), &["1.7"]), expected, "{words:?}");
         }
@@ -180,7 +212,7 @@ mod tests {
             licensed_major: None,
             reinstall: false,
         };
-        let none = BTreeSet::new();
+        let none = Before::default();
         let choice = choose(&index, &machine, &standing, &none);
         assert!(matches!(
             choice,

@@ -1,20 +1,25 @@
 //! What lies in the folders, read by the unpacking process and judged.
 
+use std::ffi::OsStr;
 use std::fs::File;
-use std::io::Seek;
+use std::io::{Read, Seek};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use vigie_update::apply::sandboxed::Sandboxed;
 use vigie_update::apply::{self, ApplyError, Unpacker};
 use vigie_update::doors::found::{self, Found, Head, State};
-use vigie_update::doors::places::{FILES, Place};
+use vigie_update::doors::look::look;
+use vigie_update::doors::places::{Candidate, FILES, Place, candidates};
 use vigie_update::history::Door;
 use vigie_update::package::PackageError;
 
 use crate::support::{context, file, keys, package};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_vigie-update");
+/// Longer than anything takes here.
+const PATIENT: Duration = Duration::from_secs(30);
 
 fn read(file: &File) -> Result<Head, PackageError> {
     let mut unpacker = Sandboxed::start(Path::new(PROGRAM), file, None)?;
@@ -105,6 +110,96 @@ fn a_medium_that_does_not_answer_is_asked_once() {
         assert!(english.contains("medium does not answer"), "{english}");
         assert!(french.contains("support ne répond pas"), "{french}");
     }
+}
+
+/// A folder is looked into by a process: what it tells is what lies there.
+#[test]
+fn a_process_tells_what_a_folder_holds() {
+    let dir = tempfile::tempdir().unwrap();
+    let bytes = package(2, None);
+    put(dir.path(), "a-upd.tgz", &bytes);
+    put(dir.path(), "notes.txt", b"x");
+    let odd = OsStr::from_bytes(b"\xff\n-upd.tgz");
+    std::fs::write(dir.path().join(odd), "odd").unwrap();
+    let told = |candidates: Vec<Candidate>| -> Vec<_> {
+        let each = candidates.into_iter().map(|candidate| {
+            let content = std::io::read_to_string(candidate.file.take(2)).unwrap();
+            let since = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+            (
+                candidate.name,
+                candidate.size,
+                candidate.modified.map(since),
+                content.len(),
+            )
+        });
+        each.collect()
+    };
+    let told_by_it = look(Path::new(PROGRAM), dir.path(), PATIENT).unwrap();
+    assert_eq!(told_by_it.len(), 2);
+    assert_eq!(told(told_by_it), told(candidates(dir.path())));
+    let nowhere = dir.path().join("none");
+    assert!(
+        look(Path::new(PROGRAM), &nowhere, PATIENT)
+            .unwrap()
+            .is_empty()
+    );
+    // Many of them, and then it says that it was all.
+    for number in 0..2 * FILES {
+        put(dir.path(), &format!("b{number}-upd.tgz"), b"x");
+    }
+    let many = look(Path::new(PROGRAM), dir.path(), PATIENT).unwrap();
+    assert_eq!(many.len(), FILES);
+}
+
+/// What a bad disc makes of the process: it says nothing, for ever. That costs its own packages and
+/// a bounded time, and is told once for the medium.
+#[test]
+fn a_medium_that_cannot_be_opened_hinders_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let [bad, good] = ["sr0", "sdb1"].map(|name| dir.path().join(name));
+    for folder in [&bad, &good] {
+        std::fs::create_dir_all(folder.join("update")).unwrap();
+        put(&folder.join("update"), "a-upd.tgz", &package(2, None));
+    }
+    let folders = [&bad, &bad.join("update"), &good, &good.join("update")];
+    let places = folders.map(|folder| Place {
+        folder: folder.clone(),
+        door: Door::Usb,
+    });
+    let begun = Instant::now();
+    let mut asked = 0;
+    let ask = &mut |place: &Place| {
+        asked += 1;
+        match place.folder.starts_with(&bad) {
+            // It prints lines into nothing, and has no answer for us.
+            true => look(
+                Path::new("/usr/bin/yes"),
+                &place.folder,
+                Duration::from_millis(50),
+            ),
+            false => look(Path::new(PROGRAM), &place.folder, PATIENT),
+        }
+    };
+    let all = found::scan_with(&places, &context(), ask, &mut read);
+    assert!(begun.elapsed() < PATIENT);
+    assert_eq!(asked, 3, "the other folder of the medium is not asked for");
+    let told: Vec<_> = all
+        .iter()
+        .map(|(found, file)| (&*found.name, found.state, file.is_some()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("a-upd.tgz", State::Ready, true),
+            ("sr0", State::Unreadable, false)
+        ]
+    );
+    let (english, french) = (&all[1].0.reason, &all[1].0.reason_fr);
+    assert!(english.as_ref().unwrap().contains("medium does not answer"));
+    assert!(french.as_ref().unwrap().contains("support ne répond pas"));
+    // One that ends without an answer is no empty medium either.
+    let error = look(Path::new("/usr/bin/true"), &good, PATIENT).unwrap_err();
+    assert!(error.to_string().contains("before its time"), "{error}");
 }
 
 #[test]

@@ -45,6 +45,7 @@ fn pauses_are_read_as_they_are_written() {
         id: "8".into(),
         package: Some("a".into()),
         before: None,
+        failed: BTreeSet::new(),
         told: None,
         answered: None,
     };
@@ -76,6 +77,7 @@ fn c77_c78_c84_success_is_told_only_of_what_was_marked_good() {
         id: "8".into(),
         package: Some("a".into()),
         before: None,
+        failed: BTreeSet::new(),
         told: None,
         answered: None,
     };
@@ -104,6 +106,7 @@ fn c77_c78_c84_success_is_told_only_of_what_was_marked_good() {
                     again: *again,
                 })
                 .collect(),
+            exhausted: BTreeSet::new(),
             serial: None,
             busy: false,
         };
@@ -112,23 +115,57 @@ fn c77_c78_c84_success_is_told_only_of_what_was_marked_good() {
             serde_json::from_str(&feedback.json("8", "20140511T121314")).unwrap();
         let status = &json["status"];
         Some(format!(
-            "{} {}",
+            "{} {}: {}",
             status["execution"].as_str().unwrap(),
-            status["result"]["finished"].as_str().unwrap()
+            status["result"]["finished"].as_str().unwrap(),
+            status["details"][0].as_str().unwrap()
         ))
     };
-    for (outcomes, again, expected) in [
-        (&[][..], false, None),
-        (&[Outcome::Installed], false, Some("proceeding none")),
-        (&[Outcome::Good], false, Some("closed success")),
-        (&[Outcome::Returned], false, Some("closed failure")),
-        (&[Outcome::Refused], false, Some("closed failure")),
-        (&[Outcome::Refused], true, Some("proceeding none")),
-        (&[Outcome::Failed], false, Some("closed failure")),
-        (&[Outcome::Failed], true, Some("proceeding none")),
-        (&[Outcome::Cancelled], false, Some("closed failure")),
+    for (outcome, again, expected) in [
+        (None, false, None),
+        (
+            Some(Outcome::Installed),
+            false,
+            Some("proceeding none: installed; it waits for a restart"),
+        ),
+        (
+            Some(Outcome::Good),
+            false,
+            Some("closed success: it has come up well"),
+        ),
+        (
+            Some(Outcome::Returned),
+            false,
+            Some("closed failure: it did not come up, the version before runs: why"),
+        ),
+        (
+            Some(Outcome::Refused),
+            false,
+            Some("closed failure: refused: why"),
+        ),
+        // Whatever it was: a disk, the base of a delta, the unpacking.
+        (
+            Some(Outcome::Failed),
+            false,
+            Some("closed failure: it failed: why"),
+        ),
+        (
+            Some(Outcome::Failed),
+            true,
+            Some("proceeding none: it could not be installed, which is tried again: why"),
+        ),
+        (
+            Some(Outcome::Refused),
+            true,
+            Some("proceeding none: it could not be installed, which is tried again: why"),
+        ),
+        (
+            Some(Outcome::Cancelled),
+            false,
+            Some("closed failure: a person took it back before it was started"),
+        ),
     ] {
-        let found = told(outcomes, &again);
-        assert_eq!(found.as_deref(), expected, "{outcomes:?} {again}");
+        let found = told(outcome.as_slice(), &again);
+        assert_eq!(found.as_deref(), expected, "{outcome:?} {again}");
     }
 }

@@ -11,7 +11,7 @@ use vigie_update::policy::Waiting;
 use vigie_update::pulled::{Answer as Told, CONSENT, Consent, Report};
 use vigie_update::situation::Fate;
 
-use crate::support::{Box, CHUNK, Package, package, package_of, serve};
+use crate::support::{Box, CHUNK, Package, delta, package, package_of, serve};
 
 const SETTINGS: &str = "[update]\n[update.hawkbit]\nurl = \"HOST/\"\ntenant = \"DEFAULT\"\n\
                         token = \"3bc13b476cb3962a0c63a5c92beacfh7\"\n";
@@ -21,14 +21,17 @@ const IDLE: &str = include_str!("../hawkbit/base-idle.json");
 const CANCEL: &str = include_str!("../hawkbit/base-cancel.json");
 /// Where the recorded answers say that the server and its files are.
 const RECORDED: [&str; 2] = ["https://management-api.host.com", "https://link-to-cdn.com"];
-/// The module of the recorded action that holds our package; the two others are other devices'.
-const MODULE: usize = 1;
+/// The module of the recorded action that holds our package, and its name; the two others are other
+/// devices'.
+const MODULE: (usize, &str) = (1, "softwaremodules/24");
 
 /// What the server has now; a test changes it between two questions.
 #[derive(Clone)]
 struct Script {
     base: &'static str,
     package: Arc<Package>,
+    /// Another of the same action.
+    beside: Option<Arc<Package>>,
     /// The status that feedback is answered by.
     feedback: u16,
     /// The status that attributes are answered by.
@@ -53,6 +56,7 @@ impl Fleet {
         let script = Arc::new(Mutex::new(Script {
             base: include_str!("../hawkbit/base-deployment.json"),
             package: Arc::new(package),
+            beside: None,
             feedback: 200,
             attributes: 200,
             broken: None,
@@ -142,12 +146,16 @@ fn reply(request: &Request, script: &Script) -> Answer {
         Some("/cancelAction/8") => recorded(include_str!("../hawkbit/cancel.json")),
         Some("/configData") => answer(script.attributes, ""),
         Some(feedback) if feedback.ends_with("/feedback") => answer(script.feedback, ""),
-        _ if path.ends_with("/vigie-1.3.0.0-upd.tgz") && path.contains("/softwaremodules/24/") => {
+        _ if path.ends_with("/vigie-1.3.0.0-upd.tgz") && path.contains(MODULE.1) => {
             match script.broken {
                 Some(status) => answer(status, ""),
                 // The tag of an artifact is its SHA-1, in quotes.
                 None => serve(request, &script.package.bytes, "\"574cd34be20f75d1\""),
             }
+        }
+        _ if path.ends_with("/beside-upd.tgz") && path.contains(MODULE.1) => {
+            let package = script.beside.as_ref().unwrap();
+            serve(request, &package.bytes, "\"9ab34be20f75d100\"")
         }
         _ if path.ends_with("/binary.tgz") => answer(200, "no package   "),
         _ => answer(404, ""),
@@ -162,13 +170,29 @@ fn deployment(script: &Script) -> String {
     for (key, value) in &script.order {
         order[*key] = value.clone();
     }
-    let artifact = &mut order["chunks"][MODULE]["artifacts"][0];
-    let (name, module) = ("vigie-1.3.0.0-upd.tgz", "softwaremodules/24");
+    let artifacts = &mut order["chunks"][MODULE.0]["artifacts"];
+    if let Some(package) = &script.beside {
+        let mut artifact = artifacts[0].clone();
+        put(&mut artifact, "beside-upd.tgz", package, script);
+        artifacts.as_array_mut().unwrap().push(artifact);
+    }
+    put(
+        &mut artifacts[0],
+        "vigie-1.3.0.0-upd.tgz",
+        &script.package,
+        script,
+    );
+    action.to_string()
+}
+
+/// Makes a recorded artifact that of a package.
+fn put(artifact: &mut Value, name: &str, package: &Package, script: &Script) {
     artifact["filename"] = json!(name);
-    artifact["size"] = json!(script.package.bytes.len());
+    artifact["size"] = json!(package.bytes.len());
     let links = &mut artifact["_links"];
     *links = if script.by_default {
         let controller = "https://management-api.host.com/TENANT_ID/controller/v1/CONTROLLER_ID";
+        let module = MODULE.1;
         let href = format!("{controller}/{module}/artifacts/{name}");
         let md5 = format!("{href}.MD5SUM");
         json!({"download-http": {"href": href}, "md5sum-http": {"href": md5}})
@@ -176,7 +200,6 @@ fn deployment(script: &Script) -> String {
         let text = links.to_string().replace("binary.tgz", name);
         serde_json::from_str(&text).unwrap()
     };
-    action.to_string()
 }
 
 fn fate(machine: &mut Box, package: &str, outcome: Outcome) {
@@ -520,6 +543,70 @@ fn an_installation_that_is_tried_again_has_not_failed() {
     machine.situation.fates[0].again = false;
     machine.situation.fates[0].time += 1;
     fleet.ask(&machine).unwrap();
+    assert_eq!(
+        fleet.told(&mut seen),
+        [format!("{DEPLOYMENT} closed failure")]
+    );
+}
+
+/// A delta whose base is damaged here fails each time; the action is not over as long as it holds
+/// the whole too.
+#[test]
+fn c84_a_package_that_failed_makes_room_for_another_of_its_action() {
+    let (changes, whole) = (delta("1.3.0.0", CHUNK), package("1.3.0.0", CHUNK));
+    let (first, second) = (changes.id.clone(), whole.id.clone());
+    let (fleet, mut seen) = (Fleet::new(whole), 0);
+    fleet.with(|script| script.beside = Some(Arc::new(changes)));
+    let mut machine = Box::new();
+    let here = |machine: &Box| {
+        let folder = std::fs::read_dir(machine.folder.path().join("fleet")).unwrap();
+        let names = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.collect::<Vec<_>>()
+    };
+    fleet.ask(&machine).unwrap();
+    fleet.told(&mut seen);
+    assert_eq!(here(&machine), ["beside-upd.tgz"]);
+    assert_eq!(consent(&machine).unwrap().package, first);
+    fate(&mut machine, &first, Outcome::Failed);
+    machine.situation.fates[0].reason = Some("the base is damaged".into());
+    assert_eq!(fleet.ask(&machine).unwrap().answer, Told::Fetched);
+    let told = ["proceeding none", "download none", "downloaded none"];
+    assert_eq!(
+        fleet.told(&mut seen),
+        told.map(|told| format!("{DEPLOYMENT} {told}"))
+    );
+    assert_eq!(here(&machine), ["vigie-1.3.0.0-upd.tgz"]);
+    assert_eq!(consent(&machine).unwrap().package, second);
+    fleet.ask(&machine).unwrap();
+    assert!(fleet.told(&mut seen).is_empty(), "told once");
+    // How it ends is how the other one ends.
+    for (outcome, ended) in [
+        (Outcome::Good, "closed success"),
+        (Outcome::Failed, "closed failure"),
+    ] {
+        let note = machine.folder.path().join("action.json");
+        let before = std::fs::read(&note).unwrap();
+        let earlier = machine.situation.fates.clone();
+        fate(&mut machine, &second, outcome);
+        machine.situation.fates.extend(earlier.clone());
+        fleet.ask(&machine).unwrap();
+        assert_eq!(fleet.told(&mut seen), [format!("{DEPLOYMENT} {ended}")]);
+        fleet.ask(&machine).unwrap();
+        assert!(fleet.told(&mut seen).is_empty());
+        std::fs::write(&note, before).unwrap();
+        machine.situation.fates = earlier;
+    }
+    // A lower version of the same action is not what the server asked for.
+    let mut machine = Box::new();
+    let lower = package("1.2.5.0", CHUNK);
+    fleet.with(|script| {
+        let changes = script.beside.replace(Arc::new(lower));
+        script.package = changes.unwrap();
+    });
+    fleet.ask(&machine).unwrap();
+    fleet.told(&mut seen);
+    fate(&mut machine, &first, Outcome::Failed);
+    assert_eq!(fleet.ask(&machine).unwrap().answer, Told::Refused);
     assert_eq!(
         fleet.told(&mut seen),
         [format!("{DEPLOYMENT} closed failure")]

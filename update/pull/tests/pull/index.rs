@@ -1,11 +1,13 @@
 //! The index: whose it is, how old, from which server.
 
 use https_test_server::{Answer, Certificate, Request, Server, answer};
+use vigie_update::history::Outcome;
 use vigie_update::index::Index;
 use vigie_update::policy::Waiting;
 use vigie_update::pulled::Answer as Told;
+use vigie_update::situation::Fate;
 
-use crate::support::{Box, index_of, key, package};
+use crate::support::{Box, delta, index_of, key, package};
 
 fn with_index(index: Vec<u8>) -> Server {
     Server::start(Certificate::Good, move |_| {
@@ -95,6 +97,61 @@ fn what_was_fetched_and_is_withdrawn_is_removed() {
     assert!(lies(&high.name()));
     assert_eq!(ask(index_of(&[&low], 2)), Told::UpToDate);
     assert!(!lies(&high.name()));
+}
+
+/// A delta whose base is damaged here fails each time; the whole does not need the base.
+#[test]
+fn c84_a_delta_that_failed_here_makes_room_for_the_whole() {
+    let (delta, whole) = (delta("1.3.0.0", 9), package("1.3.0.0", 9));
+    let index = seal(&index_of(&[&delta, &whole], 1));
+    let files = [&delta, &whole].map(|one| (one.name(), one.bytes.clone()));
+    let server = Server::start(Certificate::Good, move |request| {
+        let asked = files
+            .iter()
+            .find(|(name, _)| request.path().ends_with(name.as_str()));
+        match asked {
+            Some((_, file)) => crate::support::serve(request, file, "tag"),
+            None => answer(200, "").with_body(index.clone()),
+        }
+    });
+    let mut machine = Box::new();
+    let fetched = |machine: &Box| {
+        let told = machine.ask(&server).unwrap();
+        let here = [&delta, &whole].map(|one| machine.file(&one.name()).exists());
+        (told, here)
+    };
+    let fate = |again| Fate {
+        package: delta.id.clone(),
+        time: 1,
+        outcome: Outcome::Failed,
+        reason: Some("the base is damaged".into()),
+        again,
+    };
+    let (told, here) = fetched(&machine);
+    assert_eq!((told.answer, here), (Told::Fetched, [true, false]));
+    // It is tried again, and fetching something else meanwhile would hinder that.
+    machine.situation.fates = vec![fate(true)];
+    assert_eq!(fetched(&machine).1, [true, false]);
+    machine.situation.fates = vec![fate(false)];
+    let (told, here) = fetched(&machine);
+    assert_eq!((told.answer, here), (Told::Fetched, [false, true]));
+    // So it does where nobody knows how the attempts ended.
+    let mut cut = Box::new();
+    cut.situation.exhausted.insert(delta.id.clone());
+    assert_eq!(fetched(&cut).1, [false, true]);
+    // With nothing else to take, that is said.
+    let failed = Fate {
+        package: whole.id.clone(),
+        ..fate(false)
+    };
+    machine.situation.fates.push(failed);
+    let (told, _) = fetched(&machine);
+    assert_eq!(told.answer, Told::Refused);
+    let reason = told.reason.unwrap();
+    assert!(
+        reason.contains("could not be installed here (the base is damaged)"),
+        "{reason}"
+    );
 }
 
 #[test]

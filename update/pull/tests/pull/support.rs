@@ -16,7 +16,7 @@ use vigie_update::index::{Entry, Index};
 use vigie_update::machine::Machine;
 use vigie_update::package::envelope::Envelope;
 use vigie_update::package::signature::{PublicKey, TrustedKey, sign};
-use vigie_update::package::{Header, ImageDigest, Keyring};
+use vigie_update::package::{Base, Header, ImageDigest, Keyring};
 use vigie_update::pulled::Report;
 use vigie_update::situation::Situation;
 
@@ -84,6 +84,25 @@ pub fn package_in(chunk: usize, product: &str, version: &str, body: usize, seed:
             .map(|c| Sha256::digest(c).into())
             .collect(),
     };
+    seal(header, &body, seed)
+}
+
+/// The changes from the version that a [`Box`] runs.
+pub fn delta(version: &str, body: usize) -> Package {
+    let whole = package(version, body);
+    let base = Base {
+        version: "1.2.0.0".parse().unwrap(),
+        system: whole.header.system,
+        boot: whole.header.boot,
+    };
+    let header = Header {
+        base: Some(base),
+        ..whole.header
+    };
+    seal(header, &whole.bytes[whole.head..], 1)
+}
+
+fn seal(header: Header, body: &[u8], seed: u8) -> Package {
     let signed = header.encode();
     let mut bytes = Envelope::encode(&[sign(&key(seed), &signed)], &signed);
     let head = bytes.len();
@@ -164,6 +183,7 @@ impl Box {
                 revoked: BTreeSet::new(),
                 not_again: BTreeSet::new(),
                 fates: Vec::new(),
+                exhausted: BTreeSet::new(),
                 serial: Some("SN-1".into()),
                 busy: false,
             },
