@@ -3,24 +3,20 @@
 
 use std::fs::{self, File};
 use std::path::PathBuf;
-use std::process::Command;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
+use super::recovery::{LONG, QUESTION, medium};
 use super::shell::says;
-use super::{BOOT, READY_LIVE, disk_scenario, shell};
+use super::{disk, disk_scenario, shell};
 use crate::context::Context;
 use crate::process;
 use crate::step::Step;
-use crate::vm::command::{Bus, Disk, Firmware};
+use crate::vm::command::{Bus, Disk};
 use crate::vm::dialog::Dialog;
 use crate::vm::{Vm, images, sparse};
 
-const QUESTION: Duration = Duration::from_secs(120);
-/// A check of all volumes, errors and all.
-const LONG: Duration = Duration::from_secs(10 * 60);
 /// So much is missing at the end of the smaller disk.
 const MISSING: u64 = 300_000_000;
 /// Block of the volumes, in bytes.
@@ -45,36 +41,19 @@ fn run(ctx: &Context) -> Result<()> {
     none(ctx)
 }
 
-fn copy(ctx: &Context, name: &str) -> Result<PathBuf> {
-    let path = ctx.folder().join(name);
-    let mut copy = Command::new("cp");
-    copy.arg("--sparse=always")
-        .arg(ctx.installed_disk()?)
-        .arg(&path);
-    process::output("copying the disk", &mut copy)?;
-    Ok(path)
-}
-
 /// A shell of the medium.
-fn shell_of<'a>(vm: &'a Vm) -> Result<Dialog<'a>> {
-    vm.wait_line(READY_LIVE, BOOT)?;
+pub(super) fn shell_of<'a>(vm: &'a Vm) -> Result<Dialog<'a>> {
     let mut person = Dialog::from_the_beginning(vm, QUESTION);
     shell::open(&mut person, "4")?;
     Ok(person)
 }
 
-/// The medium beside disks.
-fn medium(ctx: &Context, name: &str, disks: &[Disk]) -> Result<Vm> {
-    let medium = Disk::new(&ctx.image()?.iso, Bus::Usb).throwaway();
-    let mut machine = ctx.machine(Firmware::Bios)?.disk(medium);
-    for disk in disks {
-        machine = machine.disk(disk.clone().data_only());
-    }
-    ctx.start(name, &machine)
-}
-
 /// Runs a command that speaks JSON lines; its exit code, and the events of a kind.
-fn events(person: &mut Dialog, command: &str, kind: &str) -> Result<(String, Vec<Value>)> {
+pub(super) fn events(
+    person: &mut Dialog,
+    command: &str,
+    kind: &str,
+) -> Result<(String, Vec<Value>)> {
     // A line of JSON may be long: it goes through a file.
     let mut person = person.patience(LONG);
     let ended = says(&mut person, &format!("{command} > /run/out; echo ended-$?"))?;
@@ -94,14 +73,14 @@ fn events(person: &mut Dialog, command: &str, kind: &str) -> Result<(String, Vec
 }
 
 /// What became of a volume.
-fn result<'v>(results: &'v [Value], name: &str) -> Result<&'v Value> {
+pub(super) fn result<'v>(results: &'v [Value], name: &str) -> Result<&'v Value> {
     let found = results.iter().find(|one| one["name"] == name);
     found.with_context(|| format!("nothing of {name} in {results:?}"))
 }
 
 /// The inode table of the recordings cannot be read; a disk beside is somebody else's.
 fn unreadable(ctx: &Context) -> Result<()> {
-    let path = copy(ctx, "unreadable.raw")?;
+    let path = disk::copy(ctx, "unreadable.raw")?;
     let data = images::partition_named(&path, 512, "data-1")?;
     let table = images::read_at(&path, data.offset + INODE_TABLE, 4)?;
     let table = u32::from_le_bytes(table.try_into().ok().context("four bytes")?);
@@ -166,7 +145,7 @@ pub(super) fn foreign(ctx: &Context) -> Result<PathBuf> {
 /// The end of the disk is missing, and with it the end of the recordings: the kernel takes no partition
 /// from a table that describes a larger disk. Nothing is made of that, and nothing written.
 fn too_small(ctx: &Context) -> Result<()> {
-    let path = copy(ctx, "small.raw")?;
+    let path = disk::copy(ctx, "small.raw")?;
     let file = File::options().write(true).open(&path)?;
     let length = file.metadata()?.len() - MISSING;
     file.set_len(length / 512 * 512)?;

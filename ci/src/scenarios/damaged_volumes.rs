@@ -2,17 +2,14 @@
 //! a volume of recordings stays unmounted and is told of, and nobody is asked anything. Repaired
 //! by a person over ssh, it gives back what was recorded.
 
-use std::fs::File;
-use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use super::boot::{self, Expect};
-use super::{BOOT, HTTPS, READY_INSTALLED, SSH, WEB, disk_scenario, ssh, table};
+use super::{BOOT, HTTPS, READY_INSTALLED, SSH, WEB, disk, disk_scenario, ssh, table};
 use crate::context::Context;
 use crate::process;
 use crate::step::Step;
@@ -44,12 +41,7 @@ pub(super) fn step() -> Step {
 }
 
 fn run(ctx: &Context) -> Result<()> {
-    let path = ctx.folder().join("disk.raw");
-    let mut copy = Command::new("cp");
-    copy.arg("--sparse=always")
-        .arg(ctx.installed_disk()?)
-        .arg(&path);
-    process::output("copying the disk", &mut copy)?;
+    let path = disk::copy(ctx, "disk.raw")?;
     let disk = [Disk::new(&path, Bus::Virtio)];
     let key = ssh::Key::of_install(ctx);
     let up = boot::boot(ctx, "before", Firmware::Bios, &disk, Expect::Ok)?;
@@ -72,10 +64,8 @@ fn run(ctx: &Context) -> Result<()> {
 /// the volume is marked as the kernel does that met such a fault.
 fn damage(ctx: &Context, disk: &Path) -> Result<()> {
     let state = images::partition_named(disk, 512, "state")?;
-    let mut file = File::options().write(true).open(disk)?;
-    file.seek(SeekFrom::Start(state.offset + DESCRIPTORS + INODE_TABLE))?;
-    file.write_all(&[0x5A; 4])
-        .context("damaging the state volume")?;
+    let table = state.offset + DESCRIPTORS + INODE_TABLE;
+    images::write_at(disk, table, &[0x5A; 4]).context("damaging the state volume")?;
     let data = table::volume(disk, 512, "data-1")?;
     for request in ["zap_block -f /hit -p 0x5a 0", "set_super_value state 2"] {
         let mut debugfs = ctx.programs()?.command("debugfs");

@@ -87,6 +87,15 @@ fn check_lockdown(ctx: &Context, vm: &Vm) -> Result<()> {
     Ok(())
 }
 
+/// A raw copy of the installed disk in the step's folder, for what is written or damaged by hand.
+pub(super) fn copy(ctx: &Context, name: &str) -> Result<PathBuf> {
+    let path = ctx.folder().join(name);
+    let mut copy = Command::new("cp");
+    copy.arg("--sparse=always").arg(ctx.installed_disk()?);
+    process::output("copying the disk", copy.arg(&path))?;
+    Ok(path)
+}
+
 /// A disk of the step's own over one that stays as it is.
 pub(super) fn overlay(ctx: &Context, base: &Path) -> Result<PathBuf> {
     let disk = ctx.folder().join("disk.qcow2");

@@ -1,72 +1,136 @@
 //! Recovery from the disk's own menu, without any medium: the third entry of GRUB, chosen on the
 //! serial line. Nothing of the appliance runs there, and starting it and switching off changes not
-//! one byte of the disk: no try is counted, and the state volume is as it was.
+//! one byte of the disk: no try is counted, and the state volume is as it was. It repairs as the medium
+//! does, and where its slot's kernel cannot be loaded, the other one's starts it.
 
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use super::boot::{self, Expect};
+use super::recovery::{ENGLISH, Person, QUESTION};
 use super::shell::says;
-use super::{BOOT, FIRMWARE, READY_RECOVERY, disk_scenario, shell, ssh};
+use super::unattended::HOSTNAME;
+use super::{BOOT, FIRMWARE, READY_RECOVERY, disk, disk_scenario, recording, shell, ssh};
 use crate::context::Context;
-use crate::process;
 use crate::step::Step;
 use crate::vm::command::{Bus, Disk, Firmware};
 use crate::vm::console::Pattern;
 use crate::vm::dialog::{Dialog, keys};
-use crate::vm::{Vm, sparse};
+use crate::vm::{Vm, images, sparse};
 
 /// GRUB's next picture after a key.
 const MENU: Duration = Duration::from_secs(30);
-/// A question of the console's menu, or an answer of its shell.
-const QUESTION: Duration = Duration::from_secs(120);
 /// Ctrl-N moves down in GRUB's menu, on whatever terminal.
 const DOWN: &str = "\x0e";
 const CHOOSE: &str = "Number, or Enter to refresh:";
 const SURE: &str = "Enter to go back:";
 
-pub(super) fn step() -> Step {
-    Step {
+/// The new password.
+const ANOTHER: &str = "trois hiboux comptent les gouttes";
+
+pub(super) fn steps() -> Vec<Step> {
+    let step = |name, proves, run: fn(&Context) -> Result<()>| Step {
         needs: &["install"],
-        ..disk_scenario(
+        ..disk_scenario(name, proves, run)
+    };
+    vec![
+        step(
             "recovery-entry",
             "the disk's own menu starts recovery without a medium, and that changes nothing",
-            run,
-        )
-    }
+            changes_nothing,
+        ),
+        step(
+            "recovery-entry-repairs",
+            "after a power cut the disk's own menu checks all and sets a new password, without a medium",
+            repairs,
+        ),
+        step(
+            "recovery-entry-other-slot",
+            "where the kernel of its slot is gone, recovery starts from the other slot",
+            other_slot,
+        ),
+    ]
 }
 
-fn run(ctx: &Context) -> Result<()> {
-    let path = ctx.folder().join("disk.raw");
-    let mut copy = Command::new("cp");
-    copy.arg("--sparse=always")
-        .arg(ctx.installed_disk()?)
-        .arg(&path);
-    process::output("copying the disk", &mut copy)?;
-    let disk = [Disk::new(&path, Bus::Virtio)];
+fn changes_nothing(ctx: &Context) -> Result<()> {
+    let path = disk::copy(ctx, "disk.raw")?;
+    let disks = [Disk::new(&path, Bus::Virtio)];
     let before = sparse::digest(&path)?;
-
-    let mut machine = ctx.machine(Firmware::Bios)?;
-    machine.disks = disk.to_vec();
-    let vm = ctx.start("recovery", &machine)?;
-    let told = recover(ctx, &vm);
-    told.map_err(|error| vm.failure(format!("{error:#}")))?;
-    vm.wait_poweroff(BOOT)?;
+    in_recovery(ctx, "recovery", &disks, look_around)?;
     ensure!(
         sparse::digest(&path)? == before,
         "starting recovery and switching off has changed the disk"
     );
-
-    let up = boot::boot(ctx, "after", Firmware::Bios, &disk, Expect::Ok)?;
+    let up = boot::boot(ctx, "after", Firmware::Bios, &disks, Expect::Ok)?;
     up.blame(check_normal_start(ctx, &up.vm))?;
     up.vm.kill()
 }
 
-/// What a person does, from GRUB to the power-off.
-fn recover(ctx: &Context, vm: &Vm) -> Result<()> {
+fn repairs(ctx: &Context) -> Result<()> {
+    let path = disk::copy(ctx, "disk.raw")?;
+    let disks = [Disk::new(&path, Bus::Virtio)];
+    let key = ssh::Key::of_install(ctx);
+    let recorded = recording::until_the_power_goes(ctx, &key, &disks)?;
+    in_recovery(ctx, "recovery", &disks, |ctx, dialog| {
+        let mut person = Person::enter(dialog, &ENGLISH, "1")?;
+        person
+            .dialog
+            .expect(Pattern::regex("data-1 .*was not unmounted")?)?;
+        let said = person.check_everything(&["state", "data-1"])?;
+        let last = said.lines().rev().find(|line| line.contains("data-1"));
+        ctx.note(last.unwrap_or("?").trim().to_owned());
+        person.new_password(HOSTNAME, ANOTHER)?;
+        person.power_off()
+    })?;
+    let up = boot::boot(ctx, "after", Firmware::Bios, &disks, Expect::Ok)?;
+    up.blame(recording::check(ctx, &key, &up.vm, &recorded))?;
+    up.blame(recording::check_password(ctx, &up.vm, ANOTHER))?;
+    up.vm.kill()
+}
+
+/// Both slots hold the version; the kernel of the first is gone.
+fn other_slot(ctx: &Context) -> Result<()> {
+    let path = disk::copy(ctx, "disk.raw")?;
+    for (from, to) in [("boot-a", "boot-b"), ("system-a", "system-b")] {
+        let [from, to] = [from, to].map(|name| images::partition_named(&path, 512, name));
+        sparse::copy_within(&path, &from?, &to?)?;
+    }
+    let kernel = images::partition_named(&path, 512, "boot-a")?;
+    images::write_at(&path, kernel.offset, &[0x5A; 1 << 20])?;
+    let disks = [Disk::new(&path, Bus::Virtio)];
+    let before = sparse::digest(&path)?;
+    in_recovery(ctx, "recovery", &disks, |_, mut dialog| {
+        shell::open(&mut dialog, "2")?;
+        check_start(&mut dialog, "b")?;
+        leave(&mut dialog)
+    })?;
+    ensure!(
+        sparse::digest(&path)? == before,
+        "starting recovery from the other slot has changed the disk"
+    );
+    Ok(())
+}
+
+/// Starts recovery from GRUB's menu, has something done at the console's, and waits until the machine is
+/// off.
+fn in_recovery(
+    ctx: &Context,
+    name: &str,
+    disks: &[Disk],
+    act: impl FnOnce(&Context, Dialog) -> Result<()>,
+) -> Result<()> {
+    let mut machine = ctx.machine(Firmware::Bios)?;
+    machine.disks = disks.to_vec();
+    let vm = ctx.start(name, &machine)?;
+    let done = start(ctx, &vm).and_then(|dialog| act(ctx, dialog));
+    done.map_err(|error| vm.failure(format!("{error:#}")))?;
+    vm.wait_poweroff(BOOT)
+}
+
+/// From GRUB's menu to the console's.
+fn start<'a>(ctx: &Context, vm: &'a Vm) -> Result<Dialog<'a>> {
     let mut person = Dialog::from_the_beginning(vm, FIRMWARE);
     person.expect("Vigie recovery")?;
     choose_recovery(&mut person)?;
@@ -75,12 +139,20 @@ fn recover(ctx: &Context, vm: &Vm) -> Result<()> {
     person.expect(READY_RECOVERY)?;
     ctx.note(format!("recovery after {:.0} s", vm.now().as_secs_f64()));
     vm.screenshot("recovery")?;
+    Ok(person.patience(QUESTION))
+}
 
-    let mut person = person.patience(QUESTION);
+/// What a person finds there, in a shell.
+fn look_around(_: &Context, mut person: Dialog) -> Result<()> {
     shell::open(&mut person, "2")?;
-    check_start(&mut person)?;
+    check_start(&mut person, "a")?;
     check_boot_state(&mut person)?;
     check_refusals(&mut person)?;
+    leave(&mut person)
+}
+
+/// From the shell to the power-off.
+fn leave(person: &mut Dialog) -> Result<()> {
     person.press("exit\r")?;
     person.answer(CHOOSE, "5")?;
     person.answer(SURE, "yes")
@@ -103,11 +175,11 @@ fn object(said: &str) -> Result<Value> {
 }
 
 /// The slot's system runs, with nothing of the appliance.
-fn check_start(person: &mut Dialog) -> Result<()> {
+fn check_start(person: &mut Dialog, slot: &str) -> Result<()> {
     let boot = object(&says(person, "cat /run/vigie/boot.json")?)?;
     for (key, expected) in [
         ("mode", json!("live")),
-        ("slot", json!("a")),
+        ("slot", json!(slot)),
         ("disk", json!("/dev/vda")),
         ("state_device", json!(null)),
         ("state_check", json!(null)),

@@ -106,14 +106,13 @@ fn held_off(ctx: &Context, vm: &Vm, person: &mut Dialog) -> Result<()> {
         said.contains("vigie-recovery") && said.contains("block"),
         "the locks: {said}"
     );
+    // The kernel tells systemd of these keys, whatever runs, and their target is masked.
+    vm.press(&["ctrl", "alt", "delete"])?;
+    heard(ctx, person, "_PID=1", "ctrl-alt-del")?;
     vm.press_power()?;
-    // logind takes the button's event; a journal line says what it does with it.
-    let heard = "for n in $(seq 60); do journalctl -b -u systemd-logind --no-pager -o cat | grep -i 'power key\\|powering off\\|inhibit' && break; sleep 1; done";
-    let said = says(person, heard)?;
-    ctx.note(format!(
-        "power button: {}",
-        said.lines().last().unwrap_or("?").trim()
-    ));
+    // logind takes the button's event.
+    let words = r"power key\|powering off\|inhibit";
+    heard(ctx, person, "_SYSTEMD_UNIT=systemd-logind.service", words)?;
     let said = says(
         person,
         "systemctl is-system-running; kill -CONT $(cat /run/e2fsck); wait; tail -1 /run/out",
@@ -121,6 +120,25 @@ fn held_off(ctx: &Context, vm: &Vm, person: &mut Dialog) -> Result<()> {
     ensure!(
         !said.contains("stopping") && said.contains("\"event\":\"done\""),
         "after the power button: {said}"
+    );
+    Ok(())
+}
+
+/// Waits for a line of the journal that says what somebody does with a key.
+fn heard(ctx: &Context, person: &mut Dialog, who: &str, words: &str) -> Result<()> {
+    let look = format!("journalctl -b {who} --no-pager -o cat | grep -i '{words}'");
+    let said = says(
+        person,
+        &format!(
+            "heard=0; for n in $(seq 60); do {look} && heard=1 && break; sleep 1; done; echo heard-$heard"
+        ),
+    )?;
+    ensure!(said.contains("heard-1"), "nobody tells of {words}: {said}");
+    ctx.note(
+        said.lines()
+            .rfind(|line| !line.contains("heard-"))
+            .unwrap_or("?")
+            .trim(),
     );
     Ok(())
 }

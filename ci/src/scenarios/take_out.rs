@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::boot::{self, Expect};
 use super::unattended::HOSTNAME;
-use super::{BOOT, READY_LIVE, disk_scenario, ssh};
+use super::{BOOT, READY_LIVE, disk, disk_scenario, ssh};
 use crate::context::Context;
 use crate::process;
 use crate::step::Step;
@@ -43,12 +43,7 @@ pub(super) fn step() -> Step {
 }
 
 fn run(ctx: &Context) -> Result<()> {
-    let path = ctx.folder().join("disk.raw");
-    let mut copy = Command::new("cp");
-    copy.arg("--sparse=always")
-        .arg(ctx.installed_disk()?)
-        .arg(&path);
-    process::output("copying the disk", &mut copy)?;
+    let path = disk::copy(ctx, "disk.raw")?;
     let disk = Disk::new(&path, Bus::Virtio);
     let stick = ctx.folder().join("stick.fat");
     images::fat_volume(ctx.programs()?, &stick, "STICK", STICK, &[])?;

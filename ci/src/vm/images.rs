@@ -235,6 +235,20 @@ pub fn read_at(path: &Path, offset: u64, length: usize) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Writes bytes over those of a file.
+pub fn write_at(path: &Path, offset: u64, bytes: &[u8]) -> Result<()> {
+    let what = || {
+        format!(
+            "writing {} bytes at {offset} of {}",
+            bytes.len(),
+            path.display()
+        )
+    };
+    let mut file = File::options().write(true).open(path).with_context(what)?;
+    file.seek(SeekFrom::Start(offset)).with_context(what)?;
+    file.write_all(bytes).with_context(what)
+}
+
 /// Where a partition lies, in bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Partition {
@@ -383,6 +397,16 @@ mod tests {
         copy_flipped(&from, &to, 1, 0x01).unwrap();
         assert_eq!(fs::read(&to).unwrap(), b"acc");
         assert!(copy_flipped(&from, &to, 3, 1).is_err());
+    }
+
+    #[test]
+    fn bytes_are_written_over_and_the_file_keeps_its_length() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("disk");
+        fs::write(&path, b"abcdef").unwrap();
+        write_at(&path, 2, b"XY").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"abXYef");
+        assert!(write_at(&folder.path().join("none"), 0, b"X").is_err());
     }
 
     #[test]

@@ -8,12 +8,12 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use rustix::fs::{SeekFrom as Sparse, seek};
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
-use super::images;
+use super::images::{self, Partition};
 
 /// Bytes that are read at once and hashed under their number.
 const BLOCK: u64 = 1 << 20;
@@ -60,6 +60,30 @@ fn read_block(file: &mut File, offset: u64) -> std::io::Result<Vec<u8>> {
     Ok(block)
 }
 
+/// Copies the data of a partition into another of the same disk, which holds nothing yet and is as long.
+pub fn copy_within(disk: &Path, from: &Partition, to: &Partition) -> Result<()> {
+    ensure!(
+        from.length <= to.length,
+        "{} is longer than {}",
+        from.name,
+        to.name
+    );
+    let what = || format!("copying {} to {} on {}", from.name, to.name, disk.display());
+    let mut file = File::open(disk).with_context(what)?;
+    let end = from.offset + from.length;
+    let mut next = from.offset;
+    while let Some((start, _)) = data_after(&file, next).with_context(what)?
+        && start < end
+    {
+        let mut block = read_block(&mut file, start).with_context(what)?;
+        let left = usize::try_from(end - start).unwrap_or(usize::MAX);
+        block.truncate(left);
+        images::write_at(disk, to.offset + (start - from.offset), &block)?;
+        next = start + block.len() as u64;
+    }
+    Ok(())
+}
+
 /// Makes a raw disk with a pattern in its first and last block and at places between: where an
 /// installation would put its table, its volumes, and the table's copy.
 pub fn patterned(path: &Path, bytes: u64) -> Result<()> {
@@ -90,7 +114,7 @@ fn write_pattern(file: &mut File, offset: u64, bytes: u64) -> std::io::Result<()
 
 /// Numbers that look like nothing that a partition table or file system begins with
 /// (xorshift64; Marsaglia 2003).
-fn numbers(seed: u64) -> impl Iterator<Item = u64> {
+pub fn numbers(seed: u64) -> impl Iterator<Item = u64> {
     let mut state = seed ^ 0x9e37_79b9_7f4a_7c15;
     std::iter::repeat_with(move || {
         state ^= state << 13;
@@ -107,9 +131,34 @@ mod tests {
     const SIZE: u64 = 3_000_000_000_000;
 
     fn write(path: &Path, offset: u64, bytes: &[u8]) {
-        let mut file = File::options().write(true).open(path).unwrap();
-        file.seek(SeekFrom::Start(offset)).unwrap();
-        file.write_all(bytes).unwrap();
+        images::write_at(path, offset, bytes).unwrap();
+    }
+
+    #[test]
+    fn a_partition_is_copied_with_its_holes_and_nothing_beyond_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("disk");
+        images::empty(&path, 20 * BLOCK).unwrap();
+        let part = |name: &str, at: u64| Partition {
+            name: name.to_owned(),
+            offset: at * BLOCK + 512,
+            length: 4 * BLOCK,
+        };
+        let (from, to) = (part("a", 2), part("b", 10));
+        for (at, bytes) in [(0, b"head"), (3 * BLOCK, b"more"), (4 * BLOCK - 4, b"tail")] {
+            write(&path, from.offset + at, bytes);
+        }
+        write(&path, from.offset + from.length, b"not");
+        copy_within(&path, &from, &to).unwrap();
+        let read = |one: &Partition| images::read_at(&path, one.offset, 4 << 20).unwrap();
+        assert!(read(&from) == read(&to));
+        let after = images::read_at(&path, to.offset + to.length, 3).unwrap();
+        assert_eq!(after, [0; 3]);
+        let short = Partition {
+            length: BLOCK,
+            ..to
+        };
+        assert!(copy_within(&path, &from, &short).is_err());
     }
 
     #[test]

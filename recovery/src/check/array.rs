@@ -84,7 +84,7 @@ pub fn start<'a>(
     let mdadm = Run::new(tools, "mdadm", "starting the array")
         .args(["--assemble", "--run", "--config=partitions"])
         .args((!writes).then_some("--readonly"))
-        .arg(format!("/dev/md/check-{array}"))
+        .arg(format!("/dev/md/{}", name_for(array)))
         .arg(format!("--uuid={array}"));
     let said = mdadm.output();
     let device = running().ok_or_else(|| Refusal::NoArray {
@@ -95,6 +95,16 @@ pub fn start<'a>(
     })?;
     let stop_with = (!writes).then_some(tools);
     Ok(Started { device, stop_with })
+}
+
+/// What mdadm is to call an array: since 4.3 it takes 32 letters, digits, ".", "_" and "-" at most, so that
+/// an id as it is written is refused ("Too long or empty", and its colons "Not POSIX compatible").
+fn name_for(array: Uuid) -> String {
+    let begin: String = array.0[..8]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("check-{begin}")
 }
 
 /// The array of a partition, started where it does not run; none where it is no member of one.
@@ -225,7 +235,7 @@ mod tests {
         let md = PathBuf::from("/dev/md127");
         let uuid = Uuid([0xAB; 16]);
         let begin = "mdadm --assemble --run --config=partitions";
-        let end = format!("/dev/md/check-{uuid} --uuid={uuid}\n");
+        let end = format!("/dev/md/check-abababababababab --uuid={uuid}\n");
         let looked_at = Machine::new();
         assert_eq!(looked_at.start(&looked_at, false), Ok(md.clone()));
         let expected = format!("{begin} --readonly {end}mdadm --stop /dev/md127\n");
@@ -243,6 +253,14 @@ mod tests {
             assert_eq!(running.start(&running, writes), Ok(md.clone()));
             assert_eq!(running.calls(), calls, "{state} {writes}");
         }
+    }
+
+    #[test]
+    fn mdadm_takes_the_name_of_an_array() {
+        let name = name_for(Uuid([0xF0; 16]));
+        let portable = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        assert!(name.len() <= 32 && name.chars().all(portable), "{name}");
+        assert_ne!(name, name_for(Uuid([0xF1; 16])));
     }
 
     #[test]
