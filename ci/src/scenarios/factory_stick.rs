@@ -114,10 +114,7 @@ fn try_answers(vm: &Vm, text: &str) -> Result<()> {
     let known = devices.to_string();
     ensure!(known.contains(SERIAL), "the inventory: {devices:#}");
 
-    says(
-        &mut person,
-        &format!("cat > /run/a.toml <<'END'\n{text}END\n"),
-    )?;
+    person.press(&format!("cat > /run/a.toml <<'END'\n{text}END\n"))?;
     let plan = says(
         &mut person,
         "vigie-install run --answers /run/a.toml --dry-run; echo ended-$?",

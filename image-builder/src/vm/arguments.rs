@@ -70,8 +70,14 @@ impl Arguments {
             self.flag("-no-reboot");
         }
         if let Some(plate) = &machine.plate {
-            self.option("-smbios", format!("type=1,serial={}", escape(&plate.serial)));
-            self.option("-smbios", format!("type=3,asset={}", escape(&plate.asset_tag)));
+            self.option(
+                "-smbios",
+                format!("type=1,serial={}", escape(&plate.serial)),
+            );
+            self.option(
+                "-smbios",
+                format!("type=3,asset={}", escape(&plate.asset_tag)),
+            );
         }
     }
 
