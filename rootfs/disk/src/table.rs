@@ -9,6 +9,10 @@
 //! - it is encoded onto a disk in memory, and *we* write the pieces
 //!   ([`Staged::commit`]) in an order that never leaves half a table valid;
 //! - a header is looked at before the crate may see it, and hidden if bad.
+//!
+//! What the table of a larger disk says, which the crate and the kernel refuse, is in [`described()`].
+
+mod described;
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -20,9 +24,13 @@ use crate::device::{BlockDevice, Cursor, MemoryDevice, read_vec};
 use crate::error::{Error, Result};
 use crate::units::{Bytes, Lba, SectorSize};
 
+pub use described::{Described, described};
+
 /// Entries in our tables, as everybody's; UEFI requires room for so many.
 const ENTRIES: u64 = 128;
 const ENTRY_SIZE: u64 = 128;
+/// Bytes of a header.
+const HEADER: usize = 92;
 const WHAT: &str = "the partition table";
 
 /// Partition types, from UEFI, GRUB and the Discoverable Partitions Specification.
@@ -261,17 +269,22 @@ impl Staged {
 
 /// Whether the sector holds a header that the crate can parse without panicking.
 fn header_is_usable(device: &dyn BlockDevice, lba: Lba) -> Result<bool> {
-    let header = read_vec(device, lba.offset(device.sector_size()), 92)?;
-    let word = |at: usize| {
-        header[at..at + 4]
-            .iter()
-            .rev()
-            .fold(0_u64, |all, byte| all << 8 | u64::from(*byte))
-    };
-    Ok(header.starts_with(b"EFI PART")
-        && word(12) == 92
-        && word(84) == ENTRY_SIZE
-        && (1..=ENTRIES).contains(&word(80)))
+    let header = read_vec(device, lba.offset(device.sector_size()), HEADER)?;
+    Ok(is_usable(&header))
+}
+
+/// Whether these bytes are a header of the shape that everybody's have (UEFI 2.10, section 5.3.2).
+fn is_usable(header: &[u8]) -> bool {
+    header.starts_with(b"EFI PART")
+        && number(header, 12, 4) == HEADER as u64
+        && number(header, 84, 4) == ENTRY_SIZE
+        && (1..=ENTRIES).contains(&number(header, 80, 4))
+}
+
+/// The number in `length` bytes from `at`, the lowest first.
+fn number(bytes: &[u8], at: usize, length: usize) -> u64 {
+    let bytes = bytes[at..at + length].iter().rev();
+    bytes.fold(0, |all, byte| all << 8 | u64::from(*byte))
 }
 
 /// Parses with the crate, one of the two headers hidden from it.
