@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::step::Step;
 use crate::vm::command::{Bus, Disk, Firmware, Format};
 use crate::vm::console::Pattern;
-use crate::vm::dialog::Dialog;
+use crate::vm::dialog::{Dialog, keys};
 use crate::vm::images::{self, DiskFile};
 use crate::vm::sparse;
 
@@ -92,7 +92,7 @@ fn answer(person: &mut Dialog) -> Result<()> {
     person.expect("Language / Langue")?;
     person.answer(Pattern::regex(r"(Number|Numéro), ")?, "2")?;
     person.expect(page("clavier"))?;
-    person.answer(NUMBER, "")?;
+    answer_below(person, NUMBER, "")?;
     person.expect(page("disque système"))?;
     let several = person.expect("Plusieurs disques, réunis en RAID")?;
     person.answer(NUMBER, &number(&several)?)?;
@@ -107,12 +107,21 @@ fn answer(person: &mut Dialog) -> Result<()> {
         ("fuseau horaire", NUMBER),
     ] {
         person.expect(page(title))?;
-        person.answer(Pattern::regex(&format!("^{question}.*: ?$"))?, "")?;
+        answer_below(person, Pattern::regex(&format!("^{question}.*: ?$"))?, "")?;
     }
     person.expect(page("mot de passe de root"))?;
     person.answer("Mot de passe :", PASSWORD)?;
     person.answer("Encore une fois le même :", PASSWORD)?;
     confirm(person)
+}
+
+/// Answers a question below a list that may have more lines than the terminal.
+fn answer_below(person: &mut Dialog, question: impl Into<Pattern>, answer: &str) -> Result<()> {
+    let ends = [Pattern::from("Entrée pour continuer"), question.into()];
+    while person.expect_any(&ends)? == 0 {
+        person.press(keys::ENTER)?;
+    }
+    person.press(&format!("{answer}{}", keys::ENTER))
 }
 
 /// The two rows of the list, by their serial numbers.
@@ -134,7 +143,7 @@ fn mark_both(person: &mut Dialog) -> Result<()> {
 fn confirm(person: &mut Dialog) -> Result<()> {
     person.expect(page("plan"))?;
     let question = "Numéro de série de";
-    person.answer(question, &BESIDE[BESIDE.len() - 6..])?;
+    answer_below(person, question, &BESIDE[BESIDE.len() - 6..])?;
     person.expect("Ce n'est pas le disque")?;
     for _ in SERIALS {
         let asked = person.expect(question)?;

@@ -55,7 +55,7 @@ pub struct ToSign {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Content {
     /// A package, by its header.
-    Package(Header),
+    Package(Box<Header>),
     /// An index.
     Index(Index),
 }

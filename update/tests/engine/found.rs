@@ -123,13 +123,14 @@ fn a_process_tells_what_a_folder_holds() {
     std::fs::write(dir.path().join(odd), "odd").unwrap();
     let told = |candidates: Vec<Candidate>| -> Vec<_> {
         let each = candidates.into_iter().map(|candidate| {
-            let content = std::io::read_to_string(candidate.file.take(2)).unwrap();
+            let mut content = Vec::new();
+            candidate.file.take(2).read_to_end(&mut content).unwrap();
             let since = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).unwrap();
             (
                 candidate.name,
                 candidate.size,
                 candidate.modified.map(since),
-                content.len(),
+                content,
             )
         });
         each.collect()
