@@ -72,7 +72,7 @@ impl Content {
     fn parse(bytes: &[u8]) -> Result<(Self, &[u8])> {
         let (package, index) = (MAGIC.as_bytes(), index::MAGIC.as_bytes());
         if let Some(signed) = bytes.strip_prefix(package) {
-            Ok((Self::Package(Header::parse(signed)?), signed))
+            Ok((Self::Package(Box::new(Header::parse(signed)?)), signed))
         } else if let Some(signed) = bytes.strip_prefix(index) {
             Ok((Self::Index(Index::parse(signed)?), signed))
         } else {
