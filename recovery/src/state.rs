@@ -117,7 +117,9 @@ fn checked(device: &Path, tools: &dyn Toolbox, mode: Mode) -> Report {
         tools,
         uses: Uses::now(),
         mode,
-        wait: false,
+        wait: true,
+        // As at each start of the appliance: what it is asked for cannot be had without this volume.
+        even_full: true,
     };
     let volume = Volume {
         name: "state".to_owned(),

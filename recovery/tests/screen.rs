@@ -28,8 +28,23 @@ fn the_commands_are_understood_by_the_programs() {
     };
     let program = env!("CARGO_BIN_EXE_vigie-recovery");
     for action in [
-        Action::check(&chosen, Some("state"), &How::Report(stick.clone())),
-        Action::check(&chosen, None, &How::Look),
+        Action::check(
+            Some(&chosen),
+            Some("state"),
+            &How {
+                repair: true,
+                stick: Some(stick.clone()),
+            },
+        ),
+        Action::check(Some(&chosen), None, &How::default()),
+        Action::check(
+            None,
+            None,
+            &How {
+                repair: true,
+                stick: None,
+            },
+        ),
         Action::password(&chosen, Account::Service),
         Action::rollback(&chosen),
         Action::reset(&chosen, Scope::All),

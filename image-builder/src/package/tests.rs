@@ -285,7 +285,10 @@ fn sent_out(place: &Place, version: &str, seeds: &[u8]) -> (PathBuf, Vec<PathBuf
     std::fs::write(&header, to_sign(&package.header)).unwrap();
     let files = seeds.iter().map(|seed| {
         let to_sign = ToSign::read(&header).unwrap();
-        assert_eq!(to_sign.content, Content::Package(Box::new(package.header.clone())));
+        assert_eq!(
+            to_sign.content,
+            Content::Package(Box::new(package.header.clone()))
+        );
         let file = place.path(&format!("{version}.{seed}.sig"));
         std::fs::write(&file, to_sign.sign(&[secret(*seed)])).unwrap();
         file

@@ -79,7 +79,8 @@ pub fn find(device: &dyn BlockDevice) -> Vec<Backup> {
     most_common(found)
 }
 
-fn read(device: &dyn BlockDevice, backup: Backup) -> Option<Vec<u8>> {
+/// The bytes of a copy.
+pub(super) fn read(device: &dyn BlockDevice, backup: Backup) -> Option<Vec<u8>> {
     read_vec(device, Bytes::new(backup.offset()?), LENGTH).ok()
 }
 

@@ -3,6 +3,7 @@
 //! Exit codes, the worst of all volumes: 0 all are clean, 1 something was repaired, 2 wrong use,
 //! 4 damage is left or a volume is lost, 8 a volume could not be checked.
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -10,41 +11,34 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Context, Result};
 use serde_json::json;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use vigie_disk::Bytes;
 use vigie_disk::sysfs::Sysfs;
 use vigie_installer::toolbox::HostTools;
 use vigie_settings::Language;
 
 use super::array::{self, Started};
+use super::full;
+use super::guarded;
 use super::health;
 use super::in_use::Uses;
 use super::keep;
+use super::kept::{self, Kept, ON_THIS_SYSTEM};
 use super::ladder::Mode;
 use super::look::look;
 use super::report::Report;
 use super::show::Show;
-use super::targets::{self, Asked, Target, Wrong};
+use super::targets::{self, Asked, Choice, Part, Target, Wrong};
 use super::told;
 use super::verdict::{Verdict, exit_code};
 use super::volume::{Check, Volume};
 use super::words::say;
 use crate::disks::Disk;
-use crate::guard::guard;
 use crate::held;
 use crate::message::Message;
-use crate::refusal::Refusal;
-use crate::site::medium_version;
 use crate::tell::Tell;
-use crate::volumes::{inventory, open_kernel};
+use crate::volumes::Inventory;
 
 const WRONG_USE: u8 = 2;
 const NOT_CHECKED: u8 = 8;
-/// With less than this free a repair may lose files.
-const ROOM: Bytes = Bytes::mib(1);
-/// Where a running appliance keeps its reports.
-const ON_THIS_SYSTEM: &str = "/var/lib/vigie/recovery";
-/// The name of the system volume.
-const STATE: &str = "state";
 
 /// Checks volumes: the system volume first, then those of recordings. Nothing is written without
 /// --repair.
@@ -75,6 +69,10 @@ pub struct Arguments {
     /// For experts: repair also where this medium is of another major version than the installation.
     #[arg(long, requires = "repair")]
     pub other_version: bool,
+    /// Repair also where there is no room and what finds none is thrown away; without it a person is
+    /// asked, and for a script the volume is left as it is.
+    #[arg(long, requires = "repair")]
+    pub full_volume: bool,
     /// Repair also where a disk says that it fails; without it a person is asked, and a script
     /// refused.
     #[arg(long, requires = "repair")]
@@ -90,72 +88,154 @@ pub struct Arguments {
     pub report: Option<PathBuf>,
 }
 
+/// What a command is about.
+struct Scene<'a> {
+    arguments: &'a Arguments,
+    language: Language,
+    sysfs: Sysfs,
+    found: Inventory,
+    parts: Vec<Part>,
+    choice: Choice,
+}
+
 /// Runs it; the exit code.
 ///
 /// # Errors
 /// Signals cannot be waited for.
 pub fn run(arguments: &Arguments, language: Language) -> Result<u8> {
-    let asked = Asked {
-        all: arguments.all,
-        disk: arguments.disk.clone(),
-        volumes: arguments.volumes.clone(),
-    };
-    let sysfs = Sysfs::default();
-    let (found, parts) = match asked.needs_a_search() {
-        true => (targets::installations(&sysfs), targets::parts(&sysfs)),
-        false => (Vec::new(), Vec::new()),
-    };
-    let targets = match targets::choose(&asked, &found, &parts) {
-        Ok(targets) => targets,
+    let scene = match Scene::look(arguments, language) {
+        Ok(scene) => scene,
         Err(wrong) => return Ok(told(&wrong, arguments.json, language)),
     };
-    if let Err(refusal) = guarded(arguments, &sysfs, &targets) {
-        return Ok(refused(&refusal.message(), arguments.json, language));
+    if arguments.repair && !arguments.other_version {
+        let may = guarded::may_repair(&scene.sysfs, &scene.choice.targets);
+        if let Err(refusal) = may {
+            return Ok(refused(&refusal.message(), arguments.json, language));
+        }
     }
-    let mode = match (arguments.repair, arguments.preen) {
-        (true, _) => Mode::Repair,
-        (false, true) => Mode::Preen,
-        (false, false) => Mode::Inspect,
-    };
-    // Arrays stay as they are until the report is written.
-    let mut arrays = Vec::new();
-    let volumes: Vec<Volume> = targets
-        .iter()
-        .map(|target| volume(target, &sysfs, mode, &mut arrays))
-        .collect();
-    let check = Check {
-        tools: &HostTools,
-        uses: Uses::now(),
-        mode,
-        wait: arguments.wait,
-    };
     let mut show = Show::fitting(std::io::stdout(), arguments.json, language, stop()?);
     if arguments.tell && !arguments.json {
         show = show.only_what_matters();
     }
-    let disks = match disks_first(arguments, &sysfs, &volumes, language, &mut show) {
-        Ok(disks) => disks,
-        Err(why) => return Ok(refused(&why, arguments.json, language)),
-    };
-    let repairs = mode == Mode::Repair;
-    if repairs {
-        warn_of_full(&volumes, arguments.json, language, &mut show);
+    scene.run(&mut show)
+}
+
+impl<'a> Scene<'a> {
+    fn look(arguments: &'a Arguments, language: Language) -> Result<Self, Wrong> {
+        let asked = Asked {
+            all: arguments.all,
+            disk: arguments.disk.clone(),
+            volumes: arguments.volumes.clone(),
+        };
+        let sysfs = Sysfs::default();
+        let (found, parts) = match asked.needs_a_search() {
+            true => (targets::inventory(&sysfs), targets::parts(&sysfs)),
+            false => Default::default(),
+        };
+        let choice = targets::choose(&asked, &found, &parts)?;
+        Ok(Self {
+            arguments,
+            language,
+            sysfs,
+            found,
+            parts,
+            choice,
+        })
     }
-    let _held = repairs.then(|| held::hold_off_for(arguments.json, language));
-    if repairs && !arguments.json {
-        show.line(&say("show.do-not-interrupt", &[], language));
+
+    const fn mode(&self) -> Mode {
+        match (self.arguments.repair, self.arguments.preen) {
+            (true, _) => Mode::Repair,
+            (false, true) => Mode::Preen,
+            (false, false) => Mode::Inspect,
+        }
     }
-    if arguments.tell {
-        tell_begin(&targets, &volumes);
+
+    fn run(&self, show: &mut Output) -> Result<u8> {
+        let (arguments, language) = (self.arguments, self.language);
+        let (json, repairs) = (arguments.json, arguments.repair);
+        tell_whose(&self.choice, json, language, show);
+        // Arrays stay as they are until the report is written.
+        let mut arrays = Vec::new();
+        let targets = &self.choice.targets;
+        let start = |target| volume(target, &self.sysfs, self.mode(), &mut arrays);
+        let volumes: Vec<Volume> = targets.iter().map(start).collect();
+        let disks = match disks_first(arguments, &self.sysfs, &volumes, language, show) {
+            Ok(disks) => disks,
+            Err(why) => return Ok(refused(&why, json, language)),
+        };
+        if repairs {
+            full::warn(&volumes, json, language, show);
+        }
+        let _held = repairs.then(|| held::hold_off_for(json, language));
+        if repairs && !json {
+            show.line(&say("show.do-not-interrupt", &[], language));
+        }
+        let report = self.check(disks, &volumes, show);
+        for kept in self.kept(&report, &volumes, &mut arrays) {
+            kept::tell(&kept, json, language, show);
+        }
+        let code = exit_code(report.volumes.iter().map(|one| &one.verdict));
+        summary(json, &report, code, language, show);
+        Ok(code)
     }
-    let report = check.report(disks, &volumes, &mut show);
-    if arguments.tell {
-        tell_end(&targets, &report);
+
+    /// Checks the volumes, and tells the running appliance.
+    fn check(&self, disks: Vec<Disk>, volumes: &[Volume], show: &mut Output) -> Report {
+        let arguments = self.arguments;
+        let mut check = Check {
+            tools: &HostTools,
+            uses: Uses::now(),
+            mode: self.mode(),
+            wait: arguments.wait,
+            even_full: arguments.full_volume,
+        };
+        if arguments.tell {
+            tell_begin(&self.choice.targets, volumes);
+        }
+        let mut report = check.report(disks, volumes, show);
+        let somebody = std::io::stdin().is_terminal() && !arguments.json && !arguments.tell;
+        if somebody && arguments.repair {
+            check.even_full = true;
+            full::ask(&check, volumes, &mut report, self.language, show);
+        }
+        if arguments.tell {
+            tell_end(&self.choice.targets, &report);
+        }
+        report
     }
-    let code = exit_code(report.volumes.iter().map(|one| &one.verdict));
-    kept(arguments, &report, &targets, &volumes, language, &mut show);
-    summary(arguments.json, &report, code, language, &mut show);
-    Ok(code)
+
+    /// Keeps the report on the state volume, where something was to be written at all, and where a
+    /// person says.
+    fn kept(
+        &self,
+        report: &Report,
+        volumes: &[Volume],
+        arrays: &mut Vec<Started<'static>>,
+    ) -> Vec<Kept> {
+        let (arguments, language) = (self.arguments, self.language);
+        let targets = &self.choice.targets;
+        let mut kept = Vec::new();
+        if arguments.repair && kept::has_state(targets) {
+            kept = kept::on_checked(report, targets, volumes, language);
+        } else if arguments.repair {
+            let state = targets::state_of(targets, &self.found.installations, &self.parts);
+            let state = state.map(|part| {
+                let target = Target::Ours(part);
+                volume(&target, &self.sysfs, self.mode(), arrays)
+            });
+            kept.extend(state.map(|state| kept::on_state(report, &state, language)));
+        }
+        let mut write = |folder: &Path| kept.push((folder.into(), keep::write(report, folder)));
+        if let Some(folder) = &arguments.report {
+            write(folder);
+        }
+        let mut verdicts = report.volumes.iter().map(|one| &one.verdict);
+        if arguments.tell && verdicts.any(|one| *one != Verdict::Clean) {
+            write(Path::new(ON_THIS_SYSTEM));
+        }
+        kept
+    }
 }
 
 /// How the disks are, and whether a repair may begin on them; if not, why. A start of an appliance
@@ -177,50 +257,27 @@ fn disks_first(
     Ok(disks)
 }
 
-/// e2fsck needs some room: for lost+found, for folders written anew, for blocks that two files claim.
-/// Where there is none it deletes (1.47.2: "Insufficient space to recover lost files!").
-fn warn_of_full(volumes: &[Volume], json: bool, language: Language, show: &mut Output) {
-    for volume in volumes {
-        let superblock = look(volume.node())
-            .ok()
-            .and_then(|looked| looked.superblock);
-        let Some(free) = superblock.map(|one| one.free).filter(|free| *free < ROOM) else {
-            continue;
-        };
-        let values = [("name", volume.name.clone()), ("free", free.to_string())];
-        let words = |language| say("check.full", &values, language);
-        if json {
-            let event = json!({"event": "full", "name": volume.name, "free": free,
-                "text": words(Language::En), "text_fr": words(Language::Fr)});
-            show.line(&event.to_string());
-        } else {
-            show.line(&words(language));
+/// Says what is checked although nobody knows whose it is, and what is not.
+fn tell_whose(choice: &Choice, json: bool, language: Language, show: &mut Output) {
+    let kinds = [
+        ("assumed", "check.assumed", &choice.assumed),
+        ("left-out", "check.left-out", &choice.left_out),
+    ];
+    for (event, key, parts) in kinds {
+        for part in parts {
+            let (name, disk) = (part.purpose.name(), part.disk.display().to_string());
+            let values = [("name", name.clone()), ("disk", disk.clone())];
+            let words = |language| say(key, &values, language);
+            match json {
+                true => {
+                    let event = json!({"event": event, "name": name, "disk": disk,
+                        "text": words(Language::En), "text_fr": words(Language::Fr)});
+                    show.line(&event.to_string());
+                }
+                false => show.line(&words(language)),
+            }
         }
     }
-}
-
-/// A repair is not for installations of another major version, unless a person says so.
-fn guarded(arguments: &Arguments, sysfs: &Sysfs, targets: &[Target]) -> Result<(), Refusal> {
-    let disks: Vec<&Path> = targets
-        .iter()
-        .filter_map(|target| match target {
-            Target::Ours(part) => Some(part.disk.as_path()),
-            Target::Named(_) => None,
-        })
-        .collect();
-    if !arguments.repair || disks.is_empty() {
-        return Ok(());
-    }
-    // A system that does not know its own version is none of ours: a developer's.
-    let Ok(medium) = medium_version() else {
-        return Ok(());
-    };
-    let found = inventory(sysfs, &open_kernel, None).installations;
-    let concerned = found
-        .iter()
-        .filter(|one| disks.contains(&one.disk.as_path()));
-    let mut versions = concerned.map(|one| one.version());
-    versions.try_for_each(|version| guard(medium, version, arguments.other_version))
 }
 
 /// Says why nothing is repaired; the exit code.
@@ -260,7 +317,7 @@ fn tell_end(targets: &[Target], report: &Report) {
 
 /// A volume that was named by its path, by its label where it has one.
 fn by_label(path: &Path) -> String {
-    let label = look(path)
+    let label = look(path, Mode::Inspect)
         .ok()
         .and_then(|looked| looked.superblock)
         .map(|superblock| superblock.label);
@@ -311,66 +368,6 @@ fn stop() -> Result<Arc<AtomicBool>> {
     Ok(stop)
 }
 
-/// Keeps the report on the state volume, where something was to be written at all, and where a
-/// person says. Where that fails, the check is none the worse.
-fn kept(
-    arguments: &Arguments,
-    report: &Report,
-    targets: &[Target],
-    volumes: &[Volume],
-    language: Language,
-    show: &mut Output,
-) {
-    let ours = targets.iter().zip(volumes).zip(&report.volumes);
-    let is_state = |target: &Target, name: &str| matches!(target, Target::Ours(_)) && name == STATE;
-    let written = ours
-        .filter(|((target, volume), _)| is_state(target, &volume.name))
-        .filter(|(_, one)| arguments.repair && one.verdict.is_good())
-        .map(|((_, volume), _)| {
-            let device = volume.node();
-            (device, keep::write_on_state(report, device))
-        });
-    let asked = arguments
-        .report
-        .iter()
-        .map(|folder| (folder.as_path(), keep::write(report, folder)));
-    let worth_keeping = report
-        .volumes
-        .iter()
-        .any(|one| one.verdict != Verdict::Clean);
-    let told = (arguments.tell && worth_keeping).then(|| {
-        let folder = Path::new(ON_THIS_SYSTEM);
-        (folder, keep::write(report, folder))
-    });
-    for (place, result) in written.chain(asked).chain(told).collect::<Vec<_>>() {
-        tell_kept(arguments.json, place, &result, language, show);
-    }
-}
-
-fn tell_kept(
-    json: bool,
-    place: &Path,
-    result: &Result<PathBuf>,
-    language: Language,
-    show: &mut Output,
-) {
-    let place = place.display().to_string();
-    match result {
-        Ok(path) if json => show.line(&json!({"event": "report", "path": path}).to_string()),
-        Ok(path) => {
-            let path = [("path", path.display().to_string())];
-            show.line(&say("check.report-written", &path, language));
-        }
-        Err(error) => {
-            let values = [("place", place), ("error", format!("{error:#}"))];
-            eprintln!(
-                "vigie-recovery: {}",
-                say("check.report-not-written", &values, language)
-            );
-        }
-    }
-}
-
 fn summary(json: bool, report: &Report, code: u8, language: Language, show: &mut Output) {
     let count = |wanted| {
         let codes = report.volumes.iter().map(|one| one.verdict.exit_code());
@@ -405,6 +402,10 @@ fn told(wrong: &Wrong, json: bool, language: Language) -> u8 {
             let values = [("disk", text(disk)), ("disks", list(disks))];
             say("check.no-disk", &values, language)
         }
+        Wrong::NotOfSystem(name, disk) => {
+            let values = [("name", text(name)), ("disk", text(disk))];
+            say("check.left-out", &values, language)
+        }
         Wrong::UnknownVolume(name, names) => {
             let values = [("name", text(name)), ("names", names.join(", "))];
             say("check.unknown-volume", &values, language)
@@ -419,6 +420,9 @@ fn told(wrong: &Wrong, json: bool, language: Language) -> u8 {
     }
     match wrong {
         Wrong::None => NOT_CHECKED,
-        Wrong::Several(_) | Wrong::NoDisk(..) | Wrong::UnknownVolume(..) => WRONG_USE,
+        Wrong::Several(_)
+        | Wrong::NoDisk(..)
+        | Wrong::UnknownVolume(..)
+        | Wrong::NotOfSystem(..) => WRONG_USE,
     }
 }

@@ -49,6 +49,27 @@ pub struct Finding {
     pub examples: Vec<String>,
 }
 
+impl Finding {
+    fn is_none(&self) -> bool {
+        self.count == 0
+    }
+
+    fn note(&mut self, text: &str) {
+        self.count += 1;
+        if self.examples.len() < EXAMPLES {
+            self.examples.push(example(text));
+        }
+    }
+
+    /// Adds that of another run.
+    pub fn add(&mut self, other: &Self) {
+        self.count += other.count;
+        let room = EXAMPLES.saturating_sub(self.examples.len());
+        let examples = other.examples.iter().take(room).cloned();
+        self.examples.extend(examples);
+    }
+}
+
 /// What a run found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Findings {
@@ -56,6 +77,12 @@ pub struct Findings {
     pub kinds: BTreeMap<Kind, Finding>,
     /// How many changes e2fsck said that it made.
     pub changes: u64,
+    /// What e2fsck found no room for, and so may have thrown away.
+    #[serde(skip_serializing_if = "Finding::is_none")]
+    pub no_room: Finding,
+    /// The file that e2fsck speaks of, as it named it last.
+    #[serde(skip)]
+    file: String,
     /// The disk itself could not be read or written in a place. That e2fsck tries to read a block that
     /// there is not, which damaged numbers lead to, is no fault of the disk.
     #[serde(skip)]
@@ -103,6 +130,8 @@ const BEGINNINGS: [(Kind, &[&str]); 12] = [
             "Could not reconnect",
             "No room in lost+found",
             "Insufficient space to recover",
+            "ext#fs_new_block: ",
+            "ext#fs_new_inode: ",
         ],
     ),
     (
@@ -273,6 +302,19 @@ const BEGINNINGS: [(Kind, &[&str]); 12] = [
     ),
 ];
 
+/// How lines begin that say that there is no room (e2fsck 1.47.2). That there is none in lost+found is not
+/// among them: it is made larger, and where that cannot be done it is said.
+const NO_ROOM: [&str; 6] = [
+    "Couldn't clone file",
+    "Could not expand /lost+found",
+    "Cannot allocate space for /lost+found",
+    "Insufficient space to recover",
+    "ext2fs_new_block: ",
+    "ext2fs_new_inode: ",
+];
+/// How lines begin that name the file of which the next ones speak.
+const FILE: [&str; 3] = ["File ", "Unattached inode", "Unconnected directory inode"];
+
 /// What a preen says after what it mended (e2fsck/problem.c, `preen_msg`).
 const MENDED: [&str; 20] = [
     "FIXED.",
@@ -310,12 +352,26 @@ impl Findings {
         }
         let Some(kind) = kind(line) else { return };
         self.disk_failed |= kind == Kind::Disk && line.contains(EIO);
-        let finding = self.kinds.entry(kind).or_default();
-        finding.count += 1;
-        if finding.examples.len() < EXAMPLES {
-            let example = text.chars().filter(|c| !c.is_control());
-            finding.examples.push(example.take(EXAMPLE_CHARS).collect());
+        self.kinds.entry(kind).or_default().note(text);
+        let begins = |words: &[&str]| words.iter().any(|one| line.starts_with(one));
+        if begins(&FILE) {
+            self.file = example(text);
+        } else if begins(&NO_ROOM) {
+            let of = match self.file.is_empty() {
+                true => text.to_owned(),
+                false => std::mem::take(&mut self.file),
+            };
+            self.no_room.note(&of);
         }
+    }
+
+    /// Whether what was found is mended with room that must be free: blocks that are copied, lost+found and
+    /// folders that grow or are written anew.
+    #[must_use]
+    pub fn wants_room(&self) -> bool {
+        [Kind::Shared, Kind::Unattached, Kind::Directories]
+            .iter()
+            .any(|kind| self.kinds.contains_key(kind))
     }
 
     /// How many findings of all kinds.
@@ -340,14 +396,16 @@ impl Findings {
     pub fn add(&mut self, other: &Self) {
         self.changes += other.changes;
         self.disk_failed |= other.disk_failed;
+        self.no_room.add(&other.no_room);
         for (kind, more) in &other.kinds {
-            let finding = self.kinds.entry(*kind).or_default();
-            finding.count += more.count;
-            let room = EXAMPLES.saturating_sub(finding.examples.len());
-            let examples = more.examples.iter().take(room).cloned();
-            finding.examples.extend(examples);
+            self.kinds.entry(*kind).or_default().add(more);
         }
     }
+}
+
+fn example(text: &str) -> String {
+    let plain = text.chars().filter(|c| !c.is_control());
+    plain.take(EXAMPLE_CHARS).collect()
 }
 
 fn answered_yes(text: &str) -> bool {
@@ -536,5 +594,34 @@ mod tests {
         twice.add(&findings);
         assert_eq!((twice.count(), twice.changes), (14, 12));
         assert_eq!(twice.kinds[&Kind::Inodes].examples, inodes.examples);
+    }
+
+    #[test]
+    fn what_found_no_room_is_named_by_its_file() {
+        let mut findings = Findings::default();
+        for line in [
+            "File /cam-1/a.rec (inode #12, mod time Sat Nov 22 10:00:00 2025) ",
+            "  has 3 multiply-claimed block(s), shared with 1 file(s):",
+            "\t/cam-1/b.rec (inode #13, mod time Sat Nov 22 10:00:00 2025)",
+            "Clone multiply-claimed blocks? yes",
+            "",
+            "Couldn't clone file: Could not allocate block in ext2 filesystem",
+            "Delete file? yes",
+            // It grows, and nothing is lost.
+            "No room in lost+found directory.  Expand? yes",
+            "Insufficient space to recover lost files!",
+            "Entry 'Insufficient space to recover' in / (2) has a zero-length name.",
+        ] {
+            findings.take(line, "data-1");
+        }
+        assert_eq!(findings.no_room.count, 2);
+        let examples = &findings.no_room.examples;
+        assert!(examples[0].starts_with("File /cam-1/a.rec (inode #12"));
+        assert_eq!(examples[1], "Insufficient space to recover lost files!");
+        assert!(findings.wants_room());
+        let json = serde_json::to_value(&findings).unwrap();
+        assert_eq!(json["no_room"]["count"], 2);
+        let none = serde_json::to_value(Findings::default()).unwrap();
+        assert_eq!(none.get("no_room"), None);
     }
 }

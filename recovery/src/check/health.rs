@@ -73,14 +73,17 @@ pub fn may_repair(
 ) -> Result<(), Message> {
     let failing = words::failing(disks);
     let nobody = json || !io::stdin().is_terminal();
-    match failing.is_empty() || said || (!nobody && agreed(language)) {
+    let ask = || agreed(&Message::new("disks.confirm").to(language), language);
+    match failing.is_empty() || said || (!nobody && ask()) {
         true => Ok(()),
         false => Err(Message::new("disks.refused").with("disks", failing.join(", "))),
     }
 }
 
-fn agreed(language: Language) -> bool {
-    print!("{}", Message::new("disks.confirm").to(language));
+/// Whether a person at the terminal types yes to a question.
+#[must_use]
+pub fn agreed(question: &str, language: Language) -> bool {
+    print!("{question}");
     let mut answer = String::new();
     // What cannot be asked or read is no yes.
     let read = io::stdout()

@@ -15,6 +15,10 @@
 //! leads to. So each step that meets such a place is the last, and the look before the first `-f -y`
 //! meets them all; `-p` stops at the first.
 //!
+//! Nothing is decided on a volume without room either: blocks that two files claim are copied, and what has
+//! no folder is put into lost+found; e2fsck deletes what it finds no room for. So where the look before
+//! a repair, or one after it, finds such a thing, the volume is left for a person to take out what is on it.
+//!
 //! After anything was changed the last word has a run that may write nothing (`-f -n`): clean, or
 //! the next step, and after the last one the volume is lost. The journal comes first because what
 //! it holds is newer than what it mends; a repair before it would undo what was written last.
@@ -79,6 +83,12 @@ impl Step {
             self,
             Self::Inspect | Self::Survey | Self::SurveyFrom(_) | Self::Verify
         )
+    }
+
+    /// Whether it is a look that a repair may follow.
+    #[must_use]
+    pub const fn is_before_repair(self) -> bool {
+        matches!(self, Self::Survey | Self::SurveyFrom(_) | Self::Verify)
     }
 
     /// The words of e2fsck(8) for it.
@@ -170,6 +180,30 @@ pub enum Blame {
     Disk,
 }
 
+/// What a run said, as far as it decides what comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// What it spoke of.
+    pub blame: Blame,
+    /// What it found is mended with room that must be free.
+    pub wants_room: bool,
+    /// There is room, or it does not matter.
+    pub room: bool,
+    /// It may have thrown away what found no room.
+    pub threw_away: bool,
+}
+
+impl From<Blame> for Said {
+    fn from(blame: Blame) -> Self {
+        Self {
+            blame,
+            wants_room: false,
+            room: true,
+            threw_away: false,
+        }
+    }
+}
+
 /// What comes next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {
@@ -192,6 +226,7 @@ pub struct Ladder {
     surveyed: bool,
     has_copies: bool,
     blame: Blame,
+    threw_away: bool,
 }
 
 impl Ladder {
@@ -207,6 +242,7 @@ impl Ladder {
             surveyed: false,
             has_copies: !found.backups.is_empty(),
             blame: Blame::Nothing,
+            threw_away: false,
         };
         ladder.next = ladder.first();
         ladder
@@ -238,16 +274,23 @@ impl Ladder {
         }
     }
 
-    /// Takes the end of the step that [`next`](Self::next) named, and what it spoke of.
-    pub fn ended(&mut self, outcome: Outcome, blame: Blame) {
+    /// Takes the end of the step that [`next`](Self::next) named, and what it said.
+    pub fn ended(&mut self, outcome: Outcome, said: impl Into<Said>) {
         let Next::Run(step) = self.next else { return };
-        self.blame = self.blame.max(blame);
+        let said = said.into();
+        self.blame = self.blame.max(said.blame);
+        self.threw_away |= step.writes() && said.threw_away;
         if let Some(reason) = interrupted(outcome) {
             self.next = Next::End(Verdict::NotChecked { reason });
             return;
         }
         if self.blame == Blame::Disk {
             let reason = Reason::DiskErrors;
+            self.next = Next::End(Verdict::Damaged { reason });
+            return;
+        }
+        if step.is_before_repair() && lacks_room(outcome, said) {
+            let reason = Reason::NoRoom;
             self.next = Next::End(Verdict::Damaged { reason });
             return;
         }
@@ -290,9 +333,10 @@ impl Ladder {
     }
 
     fn good(&self) -> Next {
-        Next::End(match self.repaired {
-            true => Verdict::Repaired,
-            false => Verdict::Clean,
+        Next::End(match (self.repaired, self.threw_away) {
+            (true, true) => Verdict::RepairedInPart,
+            (true, false) => Verdict::Repaired,
+            (false, _) => Verdict::Clean,
         })
     }
 
@@ -378,6 +422,13 @@ fn repairs(found: &Found) -> VecDeque<Step> {
         true => copies.chain(own).collect(),
         false => own.chain(copies).collect(),
     }
+}
+
+/// Whether the next repair would want room that is not there. What a look that broke off would have
+/// found nobody knows.
+fn lacks_room(outcome: Outcome, said: Said) -> bool {
+    let broke_off = outcome.has_failed() && said.blame > Blame::Nothing;
+    !outcome.is_clean() && !said.room && (said.wants_room || broke_off)
 }
 
 fn mended(outcome: Outcome) -> bool {

@@ -10,9 +10,12 @@ use vigie_disk::{BlockDevice, Bytes, FileDevice, KernelDevice, SectorSize};
 
 use super::backups::{self, Backup};
 use super::groups;
-use super::ladder::{Found, Groups, Primary};
+use super::ladder::{Found, Groups, Mode, Primary};
 use super::verdict::Refusal;
 
+/// With less than this free a repair may throw files away; of a small volume this share is enough.
+const ROOM: Bytes = Bytes::MIB;
+const ROOM_SHARE: u64 = 16;
 /// Below this there is no superblock.
 const SMALLEST: Bytes = Bytes::kib(2);
 
@@ -27,30 +30,58 @@ pub struct Looked {
     pub found: Found,
 }
 
-/// Looks at a volume: a block device or an image file. Reads only.
+/// Looks at a volume: a block device or an image file. Reads only. Copies of a superblock are looked for
+/// where they are needed: for a repair, and where the first may not be believed.
 ///
 /// # Errors
 /// It cannot be read, or something else than ext4 is on it.
-pub fn look(path: &Path) -> Result<Looked, Refusal> {
-    let unreadable = |error: String| Refusal::Unreadable { error };
-    let kind = fs::metadata(path).map_err(|error| unreadable(error.to_string()))?;
-    let device: Box<dyn BlockDevice> = if kind.file_type().is_block_device() {
-        Box::new(KernelDevice::open_read_only(path).map_err(|error| unreadable(error.to_string()))?)
-    } else {
-        let file = FileDevice::open_read_only(path, SectorSize::S512);
-        Box::new(file.map_err(|error| unreadable(error.to_string()))?)
-    };
-    of(device.as_ref())
+pub fn look(path: &Path, mode: Mode) -> Result<Looked, Refusal> {
+    of(open(path)?.as_ref(), mode)
 }
 
-fn of(device: &dyn BlockDevice) -> Result<Looked, Refusal> {
+/// How much is free on a volume where that is so little that a repair may throw files away, as far as what
+/// says so may be believed. Where nothing says it, no superblock can be believed and there is no copy: what
+/// e2fsck makes of that is no question of room.
+#[must_use]
+pub fn lacking(path: &Path) -> Option<Bytes> {
+    let device = open(path).ok()?;
+    let device = device.as_ref();
+    let enough = ROOM.min(device.size() / ROOM_SHARE);
+    let free = groups::free(device, None).or_else(|| {
+        let copy = backups::read(device, *backups::find(device).first()?)?;
+        groups::free(device, Some(&copy))
+    });
+    free.filter(|free| *free < enough)
+}
+
+fn open(path: &Path) -> Result<Box<dyn BlockDevice>, Refusal> {
+    let unreadable = |error: String| Refusal::Unreadable { error };
+    let kind = fs::metadata(path).map_err(|error| unreadable(error.to_string()))?;
+    if kind.file_type().is_block_device() {
+        let device = KernelDevice::open_read_only(path);
+        return Ok(Box::new(
+            device.map_err(|error| unreadable(error.to_string()))?,
+        ));
+    }
+    let file = FileDevice::open_read_only(path, SectorSize::S512);
+    Ok(Box::new(
+        file.map_err(|error| unreadable(error.to_string()))?,
+    ))
+}
+
+fn of(device: &dyn BlockDevice, mode: Mode) -> Result<Looked, Refusal> {
     let size = device.size();
     if size < SMALLEST {
         return Err(Refusal::Empty { size });
     }
     // A superblock on a bad sector is a damaged one: its copies are for that.
     let superblock = Superblock::read(device).ok().flatten();
-    let (groups, backups) = groups_and_backups(device);
+    let sound = groups::primary_sound(device);
+    let copies_matter = mode == Mode::Repair || superblock.is_none() || sound != Some(true);
+    let (groups, backups) = match copies_matter {
+        true => groups_and_backups(device, sound),
+        false => (Groups::Sound, Vec::new()),
+    };
     let kinds: Vec<Kind> = probe(device).iter().map(|found| found.kind).collect();
     let nothing_of_ours = superblock.is_none() && backups.is_empty();
     let foreign = |kind: &Kind| *kind == Kind::Md || (nothing_of_ours && *kind != Kind::Ext);
@@ -77,12 +108,12 @@ fn of(device: &dyn BlockDevice) -> Result<Looked, Refusal> {
 
 /// How the group descriptors are, and the copies of the superblock, those first behind which lie
 /// sound descriptors.
-fn groups_and_backups(device: &dyn BlockDevice) -> (Groups, Vec<Backup>) {
+fn groups_and_backups(device: &dyn BlockDevice, primary: Option<bool>) -> (Groups, Vec<Backup>) {
     let all = backups::find(device);
     let (mut sound, others): (Vec<Backup>, Vec<Backup>) = all
         .into_iter()
         .partition(|backup| backups::has_sound_groups(device, *backup));
-    let groups = match (groups::primary_sound(device), sound.is_empty()) {
+    let groups = match (primary, sound.is_empty()) {
         (Some(false), true) => Groups::Damaged,
         (Some(false), false) => Groups::DamagedWithCopy,
         _ => Groups::Sound,
@@ -108,7 +139,7 @@ mod tests {
 
     #[test]
     fn what_is_there_decides() {
-        let primary = |device: &MemoryDevice| of(device).unwrap().found.primary;
+        let primary = |device: &MemoryDevice| of(device, Mode::Repair).unwrap().found.primary;
         let groups = Groups::Sound;
         let replay = |needs_replay| Primary::There {
             needs_replay,
@@ -121,7 +152,7 @@ mod tests {
         assert_eq!(primary(&empty), Primary::Missing);
         let size = Bytes::kib(1);
         let small = MemoryDevice::new(size, SectorSize::S512);
-        assert_eq!(of(&small), Err(Refusal::Empty { size }));
+        assert_eq!(of(&small, Mode::Inspect), Err(Refusal::Empty { size }));
     }
 
     #[test]
@@ -129,10 +160,10 @@ mod tests {
         let mut xfs = MemoryDevice::new(Bytes::mib(4), SectorSize::S512);
         xfs.write_at(Bytes::ZERO, b"XFSB").unwrap();
         let kind = "XFS".to_owned();
-        assert_eq!(of(&xfs), Err(Refusal::Foreign { kind }));
+        assert_eq!(of(&xfs, Mode::Inspect), Err(Refusal::Foreign { kind }));
         // A remainder before a superblock is only that.
         let mut ours = device(4, 1, 4096);
         ours.write_at(Bytes::ZERO, b"XFSB").unwrap();
-        assert!(of(&ours).is_ok());
+        assert!(of(&ours, Mode::Inspect).is_ok());
     }
 }

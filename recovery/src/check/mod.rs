@@ -4,7 +4,8 @@
 //! copies of a superblock lie, [`groups`] whether group descriptors may be believed; [`ladder`] knows what is tried after what; [`verdict`] and [`report`]
 //! say what became of a volume. The shell: [`run`] has one run of e2fsck, [`look`] and [`in_use`]
 //! what must be known before, [`array`] starts and waits for arrays, [`volume`] puts them together.
-//! On top the command: [`targets`], [`health`], [`show`], [`keep`], [`told`], [`command`].
+//! On top the command: [`targets`], [`guarded`], [`health`], [`full`], [`show`], [`keep`], [`kept`], [`told`],
+//! [`command`].
 //!
 //! Invariants:
 //! 1. Nothing is written but in [`Mode::Preen`] and [`Mode::Repair`], and never to a volume in use.
@@ -17,10 +18,13 @@ pub mod array;
 pub mod backups;
 pub mod command;
 pub mod findings;
+pub mod full;
 pub mod groups;
+pub mod guarded;
 pub mod health;
 pub mod in_use;
 pub mod keep;
+pub mod kept;
 pub mod ladder;
 pub mod look;
 pub mod lost_found;

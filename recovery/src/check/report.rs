@@ -9,7 +9,7 @@ use vigie_settings::Language;
 use std::path::PathBuf;
 use std::time::{Duration, UNIX_EPOCH};
 
-use super::findings::{Findings, Kind};
+use super::findings::{Finding, Findings, Kind};
 use super::ladder::{Mode, Step};
 use super::lost_found::{LostFile, LostFound};
 use super::run::Ran;
@@ -96,6 +96,7 @@ impl VolumeReport {
             }
             if ran.step.writes() {
                 all.changes += ran.findings.changes;
+                all.no_room.add(&ran.findings.no_room);
             }
         }
         all
@@ -249,17 +250,21 @@ fn finding_lines(findings: &Findings, language: Language) -> Vec<String> {
             ("count", finding.count.to_string()),
         ];
         lines.push(say("report.found", &values, language));
-        for example in &finding.examples {
-            lines.push(say(
-                "report.example",
-                &[("text", example.clone())],
-                language,
-            ));
-        }
+        lines.extend(example_lines(finding, language));
     }
     let count = [("count", findings.changes.to_string())];
     lines.push(say("report.changes", &count, language));
+    if findings.no_room.count > 0 {
+        let count = [("count", findings.no_room.count.to_string())];
+        lines.push(say("report.no-room", &count, language));
+        lines.extend(example_lines(&findings.no_room, language));
+    }
     lines
+}
+
+fn example_lines(finding: &Finding, language: Language) -> Vec<String> {
+    let line = |example: &String| say("report.example", &[("text", example.clone())], language);
+    finding.examples.iter().map(line).collect()
 }
 
 fn lost_lines(found: &LostFound, language: Language) -> Vec<String> {

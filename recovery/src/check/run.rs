@@ -5,6 +5,10 @@
 //! Progress comes through standard error (`-C 2`), which e2fsck otherwise uses for what it says of
 //! itself alone: lines that are none of progress are output. A run that writes is never ended from
 //! here; one that only looks is, where a person asks to stop.
+//!
+//! e2fsck writes a line of progress for each group and each block of a folder. To wake for each would take
+//! more time than some checks do: only its output wakes us, which it ends with, and progress is read when
+//! we are awake, at least twenty times a second.
 
 use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -14,6 +18,8 @@ use std::process::{Child, ChildStderr, ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::pipe::fcntl_setpipe_size;
 use serde::Serialize;
 use vigie_installer::toolbox::Toolbox;
 
@@ -27,7 +33,11 @@ use super::progress::Meter;
 const TICK: Duration = Duration::from_millis(500);
 /// What is kept of the beginning of an output, and of its end.
 const KEPT: usize = 64 << 10;
-/// What a pipe holds.
+/// How often progress is read.
+const PAUSE: Duration = Duration::from_millis(50);
+/// What the pipe of progress is to hold: that of some pauses. No process may have more without rights.
+const PROGRESS: usize = 1 << 20;
+/// What is read at a time.
 const CHUNK: usize = 64 << 10;
 
 /// How far a run is.
@@ -131,14 +141,20 @@ pub fn run(
 fn listen(child: &mut Child, heard: &mut Heard, watch: &mut dyn Watch) -> std::io::Result<()> {
     let mut out = child.stdout.take();
     let mut errors = child.stderr.take();
+    if let Some(errors) = &errors {
+        let flags = fcntl_getfl(errors)? | OFlags::NONBLOCK;
+        fcntl_setfl(errors, flags)?;
+        // With less room e2fsck waits for us now and then.
+        let _ = fcntl_setpipe_size(errors, PROGRESS);
+    }
     let mut buffer = vec![0; CHUNK];
     while out.is_some() || errors.is_some() {
-        wait(&out, &errors, heard.until_tick())?;
+        let said = heard.wait(out.as_ref(), errors.as_ref())?;
         // Progress last: what is said before it is heard before it.
-        if is_ready(&out)? && !heard.hear_output(out.as_mut(), &mut buffer)? {
+        if said && out.is_some() && !heard.hear_output(out.as_mut(), &mut buffer)? {
             out = None;
         }
-        if is_ready(&errors)? && !heard.hear_errors(errors.as_mut(), &mut buffer)? {
+        if !heard.hear_errors(errors.as_mut(), &mut buffer)? {
             errors = None;
         }
         if heard.until_tick().is_zero() {
@@ -153,35 +169,10 @@ fn listen(child: &mut Child, heard: &mut Heard, watch: &mut dyn Watch) -> std::i
     Ok(())
 }
 
-/// Waits for one of the two, no longer than until the next tick.
-fn wait(
-    out: &Option<ChildStdout>,
-    errors: &Option<ChildStderr>,
-    limit: Duration,
-) -> std::io::Result<()> {
-    let both = [
-        out.as_ref().map(AsFd::as_fd),
-        errors.as_ref().map(AsFd::as_fd),
-    ];
-    let ready = both.into_iter().flatten();
-    ready_of(ready.collect(), limit).map(drop)
-}
-
-fn is_ready(stream: &Option<impl AsFd>) -> std::io::Result<bool> {
-    match stream {
-        Some(stream) => ready_of(vec![stream.as_fd()], Duration::ZERO),
-        None => Ok(false),
-    }
-}
-
-/// Whether one of them has something to read, be it its end.
-fn ready_of(streams: Vec<BorrowedFd<'_>>, limit: Duration) -> std::io::Result<bool> {
-    let mut polled: Vec<PollFd<'_>> = streams
-        .iter()
-        .map(|stream| PollFd::new(stream, PollFlags::IN))
-        .collect();
+/// Whether a stream has something to read, be it its end, before a time is over.
+fn is_ready(stream: BorrowedFd<'_>, limit: Duration) -> std::io::Result<bool> {
     let limit = Timespec::try_from(limit).map_err(std::io::Error::other)?;
-    match poll(&mut polled, Some(&limit)) {
+    match poll(&mut [PollFd::new(&stream, PollFlags::IN)], Some(&limit)) {
         Ok(ready) => Ok(ready > 0),
         // A signal: the caller looks whether it was asked to stop.
         Err(rustix::io::Errno::INTR) => Ok(false),
@@ -225,6 +216,20 @@ impl<'a> Heard<'a> {
         TICK.saturating_sub(self.told.elapsed())
     }
 
+    /// Waits for output; without one any more, for what comes through standard error. Whether it was
+    /// output that came.
+    fn wait(
+        &self,
+        out: Option<&ChildStdout>,
+        errors: Option<&ChildStderr>,
+    ) -> std::io::Result<bool> {
+        match (out, errors) {
+            (Some(out), _) => is_ready(out.as_fd(), self.until_tick().min(PAUSE)),
+            (None, Some(errors)) => is_ready(errors.as_fd(), self.until_tick()).and(Ok(false)),
+            (None, None) => Ok(false),
+        }
+    }
+
     fn going(&self) -> Going {
         Going {
             step: self.step,
@@ -250,13 +255,25 @@ impl<'a> Heard<'a> {
         Ok(!bytes.is_empty())
     }
 
-    /// The same of standard error, where progress comes, too.
+    /// Reads what is there of standard error, where progress comes, too, as much as its pipe holds; false at
+    /// its end.
     fn hear_errors(
         &mut self,
-        stream: Option<&mut ChildStderr>,
+        mut stream: Option<&mut ChildStderr>,
         buffer: &mut [u8],
     ) -> std::io::Result<bool> {
-        let bytes = read(stream, buffer)?;
+        for _ in 0..=PROGRESS / CHUNK {
+            match read(stream.as_deref_mut(), buffer) {
+                Ok([]) => return Ok(false),
+                Ok(bytes) => self.take_errors(bytes),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+
+    fn take_errors(&mut self, bytes: &[u8]) {
         self.spoke = Instant::now();
         let (meter, findings, kept) = (&mut self.meter, &mut self.findings, &mut self.kept);
         let name = self.name;
@@ -267,7 +284,6 @@ impl<'a> Heard<'a> {
                 findings.take(&String::from_utf8_lossy(line), name);
             }
         });
-        Ok(!bytes.is_empty())
     }
 
     fn end(mut self, outcome: Outcome) -> Ran {
@@ -302,6 +318,7 @@ fn read<'b>(stream: Option<&mut impl Read>, buffer: &'b mut [u8]) -> std::io::Re
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::cell::Cell;
     use std::process::Command;
 
     /// A shell that is e2fsck.
@@ -321,6 +338,8 @@ mod tests {
         goings: Vec<Going>,
         process: Option<u32>,
         stop: bool,
+        /// How often it was asked, which is once each time that something woke us.
+        asked: Cell<u32>,
     }
 
     impl Watch for Told {
@@ -333,6 +352,7 @@ mod tests {
         }
 
         fn asked_to_stop(&self) -> bool {
+            self.asked.set(self.asked.get() + 1);
             self.stop
         }
     }
@@ -381,6 +401,20 @@ mod tests {
         );
         assert!(loud.output.len() < 2 * KEPT + 100, "{}", loud.output.len());
         assert!(loud.output.contains("bytes left out"));
+    }
+
+    #[test]
+    fn progress_does_not_wake_us() {
+        let script = "i=0; while test $i -lt 100000; do echo \"2 $i 100000 state\"; i=$((i+1)); done >&2; \
+                      echo said last";
+        let mut told = Told::default();
+        let ran = ran(script, Step::Inspect, &mut told);
+        assert_eq!(ran.output, "said last\n");
+        let last = told.goings.last().unwrap();
+        assert_eq!((last.meter.pass, last.meter.permille), (2, 899));
+        let (asked, seconds) = (told.asked.get(), ran.seconds);
+        let most = 10.0 + 25.0 * seconds;
+        assert!(f64::from(asked) < most, "{asked} times in {seconds} s");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Which volumes a person means: the system volume of an installation first, then its data
-//! volumes; members of an array are one volume.
+//! volumes; members of an array are one volume. A disk of recordings alone belongs to the installation whose
+//! settings list it, and another one is left out.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use vigie_disk::md::{Superblock, Uuid};
 use vigie_disk::sysfs::{Sysfs, node};
 use vigie_installer::layout::Purpose;
 
-use crate::volumes::{self, Installation};
+use crate::volumes::{self, Content, Installation, Inventory};
 
 /// What was asked for.
 #[derive(Clone, Debug, Default)]
@@ -56,6 +57,28 @@ pub enum Target {
     Named(PathBuf),
 }
 
+impl Target {
+    /// The partition of ours.
+    #[must_use]
+    pub const fn part(&self) -> Option<&Part> {
+        match self {
+            Self::Ours(part) => Some(part),
+            Self::Named(_) => None,
+        }
+    }
+}
+
+/// What is to be checked, and what a person must know of the choice.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Choice {
+    /// In this order.
+    pub targets: Vec<Target>,
+    /// Volumes of which nobody can say whose they are, taken for those of the only system.
+    pub assumed: Vec<Part>,
+    /// Volumes that no installation lists, left out.
+    pub left_out: Vec<Part>,
+}
+
 /// Why nothing is checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wrong {
@@ -67,6 +90,8 @@ pub enum Wrong {
     NoDisk(PathBuf, Vec<PathBuf>),
     /// There is no such volume; these there are.
     UnknownVolume(PathBuf, Vec<String>),
+    /// The only volume of that name is on this disk, and not of the system.
+    NotOfSystem(PathBuf, PathBuf),
 }
 
 /// The partitions of ours with file systems, on all disks.
@@ -97,45 +122,125 @@ fn array(partition: &Path) -> Option<Uuid> {
 ///
 /// # Errors
 /// There are none, or which is open.
-pub fn choose(asked: &Asked, found: &[Installation], parts: &[Part]) -> Result<Vec<Target>, Wrong> {
+pub fn choose(asked: &Asked, found: &Inventory, parts: &[Part]) -> Result<Choice, Wrong> {
     let (paths, names): (Vec<&PathBuf>, Vec<&PathBuf>) =
         asked.volumes.iter().partition(|volume| is_path(volume));
-    let mut targets = Vec::new();
+    let mut choice = Choice::default();
     if paths.is_empty() || !names.is_empty() || asked.all {
-        let meant = meant(asked, found, parts)?;
-        targets = named(&names, meant)?;
+        choice = named(&names, meant(asked, found, parts)?)?;
     }
-    targets.extend(paths.into_iter().cloned().map(Target::Named));
-    Ok(targets)
+    let paths = paths.into_iter().cloned().map(Target::Named);
+    choice.targets.extend(paths);
+    Ok(choice)
+}
+
+/// The volumes of one system, and those that may or may not be.
+#[derive(Default)]
+struct Meant {
+    parts: Vec<Part>,
+    assumed: Vec<Part>,
+    left_out: Vec<Part>,
 }
 
 /// The volumes of the installations that are meant.
-fn meant(asked: &Asked, found: &[Installation], parts: &[Part]) -> Result<Vec<Part>, Wrong> {
+fn meant(asked: &Asked, found: &Inventory, parts: &[Part]) -> Result<Meant, Wrong> {
+    let mut meant = Meant::default();
     if asked.all {
-        return some(ordered(parts.to_vec()));
+        meant.parts = some(ordered(parts.to_vec()))?;
+        return Ok(meant);
     }
+    let system = system(asked, &found.installations)?;
+    for part in parts {
+        let list = match whose(part, system, found) {
+            Whose::Ours => &mut meant.parts,
+            Whose::Assumed => &mut meant.assumed,
+            Whose::Nobodys => &mut meant.left_out,
+            Whose::Anothers => continue,
+        };
+        list.push(part.clone());
+    }
+    meant.parts.extend(meant.assumed.iter().cloned());
+    for list in [&mut meant.parts, &mut meant.assumed, &mut meant.left_out] {
+        *list = ordered(std::mem::take(list));
+    }
+    meant.parts = some(meant.parts)?;
+    Ok(meant)
+}
+
+/// The installation that is meant.
+fn system<'a>(asked: &Asked, found: &'a [Installation]) -> Result<&'a Installation, Wrong> {
     let disks = || found.iter().map(|one| one.disk.clone()).collect::<Vec<_>>();
-    let system = match (&asked.disk, found) {
-        (_, []) => return Err(Wrong::None),
-        (Some(disk), _) => found.iter().find(|one| one.disk == *disk),
+    match (&asked.disk, found) {
+        (_, []) => Err(Wrong::None),
+        (Some(disk), _) => {
+            let system = found.iter().find(|one| one.disk == *disk);
+            system.ok_or_else(|| Wrong::NoDisk(disk.clone(), disks()))
+        }
         (None, [first, others @ ..]) => {
             let alone = others.iter().all(|one| is_same_system(first, one));
             alone
                 .then_some(first)
                 .ok_or_else(|| Wrong::Several(disks()))
-                .map(Some)?
         }
+    }
+}
+
+/// Whose a volume is, as one system sees it.
+enum Whose {
+    Ours,
+    Anothers,
+    Assumed,
+    Nobodys,
+}
+
+fn whose(part: &Part, system: &Installation, found: &Inventory) -> Whose {
+    let all = || found.installations.iter();
+    if let Some(owner) = owner(part, &found.installations) {
+        return match is_same_system(system, owner) {
+            true => Whose::Ours,
+            false => Whose::Anothers,
+        };
+    }
+    let is_only = all().all(|one| is_same_system(system, one));
+    // Settings that cannot be read list nothing, and a damaged volume does not say which it is.
+    let lists = all().any(|one| is_same_system(system, one) && !one.facts.data.is_empty());
+    let others = found.others.iter();
+    let mut same = others.filter(|volume| volume.node == part.node);
+    let says = same.any(|volume| matches!(volume.content, Content::Ext4 { .. }));
+    match is_only && !(lists && says) {
+        true => Whose::Assumed,
+        false => Whose::Nobodys,
+    }
+}
+
+/// The installation on whose disk a volume is, or whose settings list it.
+fn owner<'a>(part: &Part, found: &'a [Installation]) -> Option<&'a Installation> {
+    let lists = |one: &&Installation| one.volumes.iter().any(|volume| volume.node == part.node);
+    let on_disk = found.iter().find(|one| one.disk == part.disk);
+    on_disk.or_else(|| found.iter().find(lists))
+}
+
+/// The state volume of the one system that the targets are of; of an array its first member. Where they are
+/// of several systems there is none, and where nobody knows whose they are it is that of the only system.
+#[must_use]
+pub fn state_of(targets: &[Target], found: &[Installation], parts: &[Part]) -> Option<Part> {
+    let mut ours = targets.iter().filter_map(Target::part).peekable();
+    ours.peek()?;
+    let owned: Vec<&Installation> = ours.filter_map(|part| owner(part, found)).collect();
+    let candidates = match owned.is_empty() {
+        true => found.iter().collect(),
+        false => owned,
     };
-    let missing = || Wrong::NoDisk(asked.disk.clone().unwrap_or_default(), disks());
-    let system = system.ok_or_else(missing)?;
-    let belongs = |part: &Part| match found.iter().find(|one| one.disk == part.disk) {
-        Some(other) => is_same_system(system, other),
-        // A disk of recordings alone does not say whose it is: it is that of the only system.
-        None => found.iter().all(|one| is_same_system(system, one)),
+    let (first, others) = candidates.split_first()?;
+    if !others.iter().all(|one| is_same_system(first, one)) {
+        return None;
+    }
+    let is_state = |part: &&Part| {
+        part.purpose == Purpose::State
+            && owner(part, found).is_some_and(|one| is_same_system(first, one))
     };
-    some(ordered(
-        parts.iter().filter(|part| belongs(part)).cloned().collect(),
-    ))
+    let states = parts.iter().filter(is_state).cloned().collect();
+    ordered(states).into_iter().next()
 }
 
 fn some(parts: Vec<Part>) -> Result<Vec<Part>, Wrong> {
@@ -166,27 +271,48 @@ fn ordered(mut parts: Vec<Part>) -> Vec<Part> {
 }
 
 /// Those of the names, or all where there are none.
-fn named(names: &[&PathBuf], parts: Vec<Part>) -> Result<Vec<Target>, Wrong> {
+fn named(names: &[&PathBuf], meant: Meant) -> Result<Choice, Wrong> {
     let is = |part: &Part, name: &Path| Path::new(&part.purpose.name()) == name;
     for name in names {
-        if !parts.iter().any(|part| is(part, name)) {
-            let known = parts.iter().map(|part| part.purpose.name()).collect();
-            return Err(Wrong::UnknownVolume(name.to_path_buf(), known));
+        if meant.parts.iter().any(|part| is(part, name)) {
+            continue;
         }
+        let other = meant.left_out.iter().find(|part| is(part, name));
+        return Err(match other {
+            Some(part) => Wrong::NotOfSystem(name.to_path_buf(), part.disk.clone()),
+            None => {
+                let known = meant.parts.iter().map(|part| part.purpose.name()).collect();
+                Wrong::UnknownVolume(name.to_path_buf(), known)
+            }
+        });
     }
     let wanted = |part: &Part| names.is_empty() || names.iter().any(|name| is(part, name));
-    Ok(parts.into_iter().filter(wanted).map(Target::Ours).collect())
+    let mut choice = Choice {
+        targets: Vec::new(),
+        assumed: meant.assumed.into_iter().filter(wanted).collect(),
+        left_out: meant.left_out,
+    };
+    // Who names volumes wants no others.
+    if !names.is_empty() {
+        choice.left_out.clear();
+    }
+    let parts = meant.parts.into_iter().filter(wanted);
+    choice.targets = parts.map(Target::Ours).collect();
+    Ok(choice)
 }
 
-/// The installations of this machine, for [`choose`].
+/// What is on this machine, for [`choose`].
 #[must_use]
-pub fn installations(sysfs: &Sysfs) -> Vec<Installation> {
-    volumes::find(sysfs, &volumes::open_kernel)
+pub fn inventory(sysfs: &Sysfs) -> Inventory {
+    volumes::inventory(sysfs, &volumes::open_kernel, None)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::volumes::Volume;
+    use vigie_disk::Bytes;
+    use vigie_disk::ext4::Superblock as Ext4;
 
     fn system(disk: &str, array: Option<&str>) -> Installation {
         Installation {
@@ -205,8 +331,8 @@ mod tests {
         }
     }
 
-    fn chosen(asked: &Asked, found: &[Installation], parts: &[Part]) -> Result<String, Wrong> {
-        let targets = choose(asked, found, parts)?.into_iter();
+    fn chosen(asked: &Asked, found: &Inventory, parts: &[Part]) -> Result<String, Wrong> {
+        let targets = choose(asked, found, parts)?.targets.into_iter();
         let nodes = targets.map(|target| match target {
             Target::Ours(part) => part.node.display().to_string(),
             Target::Named(path) => path.display().to_string(),
@@ -222,9 +348,44 @@ mod tests {
         }
     }
 
-    #[test]
-    fn the_system_comes_first_and_an_array_is_one_volume() {
-        let found = [system("/dev/sda", Some("1")), system("/dev/sdb", Some("1"))];
+    fn named(name: Purpose, node: &str, content: Content) -> Volume {
+        Volume {
+            name,
+            node: node.into(),
+            size: Bytes::gib(1),
+            array: None,
+            content,
+        }
+    }
+
+    fn ext4() -> Content {
+        let mut block = vec![0; 1024];
+        block[0x38..0x3C].copy_from_slice(&[0x53, 0xEF, 1, 0]);
+        let superblock = Ext4::parse(&block).unwrap();
+        Content::Ext4 { superblock }
+    }
+
+    fn inventory(installations: &[Installation]) -> Inventory {
+        Inventory {
+            installations: installations.to_vec(),
+            ..Inventory::default()
+        }
+    }
+
+    /// A mirror with a disk of recordings of its own and an array over two more, each of which the
+    /// settings list, and a disk of another machine.
+    fn mirror() -> (Inventory, Vec<Part>) {
+        let mut found = [system("/dev/sda", Some("1")), system("/dev/sdb", Some("1"))];
+        for one in &mut found {
+            one.facts.data = vec!["a".to_owned(), "b".to_owned()];
+            one.volumes = vec![
+                named(Purpose::Data(2), "/dev/sdd1", ext4()),
+                named(Purpose::Data(3), "/dev/sde1", ext4()),
+                named(Purpose::Data(3), "/dev/sdf1", ext4()),
+            ];
+        }
+        let mut found = inventory(&found);
+        found.others = vec![named(Purpose::Data(10), "/dev/sdc1", ext4())];
         let parts = [
             part("/dev/sda", 8, Purpose::Data(1), Some(2)),
             part("/dev/sda", 7, Purpose::State, Some(1)),
@@ -232,28 +393,103 @@ mod tests {
             part("/dev/sdb", 7, Purpose::State, Some(1)),
             part("/dev/sdc", 1, Purpose::Data(10), None),
             part("/dev/sdd", 1, Purpose::Data(2), None),
+            part("/dev/sde", 1, Purpose::Data(3), Some(3)),
+            part("/dev/sdf", 1, Purpose::Data(3), Some(3)),
         ];
-        let all = "/dev/sda7 /dev/sda8 /dev/sdd1 /dev/sdc1";
+        (found, parts.to_vec())
+    }
+
+    fn nodes(parts: &[Part]) -> String {
+        let nodes = parts.iter().map(|part| part.node.display().to_string());
+        nodes.collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn the_system_comes_first_and_an_array_is_one_volume() {
+        let (found, parts) = mirror();
+        let own = "/dev/sda7 /dev/sda8 /dev/sdd1 /dev/sde1";
         let choose = |asked: Asked| chosen(&asked, &found, &parts);
-        assert_eq!(choose(asked(false, None, &[])).unwrap(), all);
+        assert_eq!(choose(asked(false, None, &[])).unwrap(), own);
+        assert_eq!(choose(asked(false, Some("/dev/sdb"), &[])).unwrap(), own);
+        let all = format!("{own} /dev/sdc1");
         assert_eq!(choose(asked(true, None, &[])).unwrap(), all);
-        assert_eq!(choose(asked(false, Some("/dev/sdb"), &[])).unwrap(), all);
         let two = choose(asked(false, None, &["data-2", "state", "/tmp/x.img"])).unwrap();
         assert_eq!(two, "/dev/sda7 /dev/sdd1 /tmp/x.img");
-        let unknown = choose(asked(false, None, &["data-3"])).unwrap_err();
-        let names = ["state", "data-1", "data-2", "data-10"].map(str::to_owned);
-        assert_eq!(unknown, Wrong::UnknownVolume("data-3".into(), names.into()));
+        let unknown = choose(asked(false, None, &["data-4"])).unwrap_err();
+        let names = ["state", "data-1", "data-2", "data-3"].map(str::to_owned);
+        assert_eq!(unknown, Wrong::UnknownVolume("data-4".into(), names.into()));
+    }
+
+    #[test]
+    fn what_no_settings_list_is_left_out_and_named() {
+        let (mut found, parts) = mirror();
+        let choose = |found: &Inventory, names: &[&str]| {
+            super::choose(&asked(false, None, names), found, &parts)
+        };
+        let choice = choose(&found, &[]).unwrap();
+        assert_eq!(nodes(&choice.left_out), "/dev/sdc1");
+        assert_eq!(choice.assumed, []);
+        let two = choose(&found, &["data-1"]).unwrap();
+        assert_eq!(two.left_out, []);
+        let foreign = Wrong::NotOfSystem("data-10".into(), "/dev/sdc".into());
+        assert_eq!(choose(&found, &["data-10"]), Err(foreign));
+        // A volume whose superblock is damaged does not say whose it is.
+        found.others[0].content = Content::Missing;
+        let choice = choose(&found, &[]).unwrap();
+        assert_eq!(nodes(&choice.assumed), "/dev/sdc1");
+        assert_eq!((choice.targets.len(), choice.left_out.len()), (5, 0));
+        // Neither do settings that cannot be read.
+        found.others[0].content = ext4();
+        for one in &mut found.installations {
+            one.facts.data.clear();
+        }
+        let choice = choose(&found, &["data-10"]).unwrap();
+        assert_eq!(nodes(&choice.assumed), "/dev/sdc1");
+        assert_eq!(choice.targets.len(), 1);
+    }
+
+    #[test]
+    fn the_report_of_one_volume_goes_to_the_state_volume_of_its_system() {
+        let (found, parts) = mirror();
+        let of = |found: &[Installation], nodes: &[&str]| {
+            let targets: Vec<Target> = nodes
+                .iter()
+                .map(
+                    |node| match parts.iter().find(|part| part.node == Path::new(node)) {
+                        Some(part) => Target::Ours(part.clone()),
+                        None => Target::Named(node.into()),
+                    },
+                )
+                .collect();
+            let state = state_of(&targets, found, &parts)?;
+            Some(state.node.display().to_string())
+        };
+        let mirror = &found.installations;
+        for nodes in [
+            &["/dev/sdb8"][..],
+            &["/dev/sde1", "/dev/sda8"],
+            &["/dev/sdc1"],
+        ] {
+            assert_eq!(of(mirror, nodes).as_deref(), Some("/dev/sda7"), "{nodes:?}");
+        }
+        assert_eq!(of(mirror, &["/tmp/x.img"]), None);
+        let two = [system("/dev/sda", None), system("/dev/sdb", None)];
+        assert_eq!(of(&two, &["/dev/sdb8"]).as_deref(), Some("/dev/sdb7"));
+        assert_eq!(of(&two, &["/dev/sda8", "/dev/sdb8"]), None);
+        assert_eq!(of(&two, &["/dev/sdc1"]), None);
+        assert_eq!(of(&[], &["/dev/sdc1"]), None);
     }
 
     #[test]
     fn which_of_several_must_be_said() {
-        let found = [system("/dev/sda", None), system("/dev/sdb", None)];
+        let found = inventory(&[system("/dev/sda", None), system("/dev/sdb", None)]);
         let parts = [
             part("/dev/sda", 7, Purpose::State, None),
             part("/dev/sdb", 7, Purpose::State, None),
             part("/dev/sdc", 1, Purpose::Data(1), None),
         ];
-        let disks: Vec<PathBuf> = found.iter().map(|one| one.disk.clone()).collect();
+        let all = found.installations.iter();
+        let disks: Vec<PathBuf> = all.map(|one| one.disk.clone()).collect();
         let choose = |asked: Asked| chosen(&asked, &found, &parts);
         let several = Wrong::Several(disks.clone());
         assert_eq!(choose(asked(false, None, &[])), Err(several.clone()));
@@ -269,11 +505,9 @@ mod tests {
         assert_eq!(choose(asked(false, Some("/dev/sdc"), &[])), Err(none));
         // A path needs no installation.
         assert_eq!(choose(asked(false, None, &["/x/y"])).unwrap(), "/x/y");
-        assert_eq!(
-            chosen(&asked(false, None, &["/x/y"]), &[], &[]).unwrap(),
-            "/x/y"
-        );
-        assert_eq!(chosen(&asked(true, None, &[]), &[], &[]), Err(Wrong::None));
-        assert_eq!(chosen(&asked(false, None, &[]), &[], &[]), Err(Wrong::None));
+        let nothing = |asked: Asked| chosen(&asked, &Inventory::default(), &[]);
+        assert_eq!(nothing(asked(false, None, &["/x/y"])).unwrap(), "/x/y");
+        assert_eq!(nothing(asked(true, None, &[])), Err(Wrong::None));
+        assert_eq!(nothing(asked(false, None, &[])), Err(Wrong::None));
     }
 }

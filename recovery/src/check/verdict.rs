@@ -17,6 +17,8 @@ pub enum Verdict {
     Clean,
     /// Something was wrong; it is clean now.
     Repaired,
+    /// Something was wrong and it is clean now, but what found no room may be gone.
+    RepairedInPart,
     /// Something is wrong, and was left as it is.
     Damaged {
         /// What.
@@ -52,6 +54,8 @@ pub enum Reason {
     FaultsLeft,
     /// The disk cannot be read or written in places.
     DiskErrors,
+    /// A repair needs room, and there is none.
+    NoRoom,
     /// e2fsck ended with this code, and of the volume it said nothing.
     Failed {
         /// Its exit code.
@@ -139,7 +143,7 @@ impl Verdict {
     /// Whether the volume can be used now.
     #[must_use]
     pub const fn is_good(&self) -> bool {
-        matches!(self, Self::Clean | Self::Repaired)
+        matches!(self, Self::Clean | Self::Repaired | Self::RepairedInPart)
     }
 
     /// The exit code of a command for this volume alone: 0 clean, 1 repaired, 4 damaged or lost,
@@ -148,7 +152,7 @@ impl Verdict {
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::Clean => 0,
-            Self::Repaired => 1,
+            Self::Repaired | Self::RepairedInPart => 1,
             Self::Damaged { .. } | Self::Lost { .. } => 4,
             Self::NotChecked { .. } => 8,
         }
@@ -164,9 +168,10 @@ impl Verdict {
         match self {
             Self::Clean => say("verdict.clean", &[], language),
             Self::Repaired => say("verdict.repaired", &[], language),
+            Self::RepairedInPart => say("verdict.repaired-in-part", &[], language),
             Self::Damaged {
-                reason: reason @ Reason::DiskErrors,
-            } => because("verdict.damaged-disk", reason),
+                reason: reason @ (Reason::DiskErrors | Reason::NoRoom),
+            } => because("verdict.left", reason),
             Self::Damaged { reason } => because("verdict.damaged", reason),
             Self::Lost { reason } => because("verdict.lost", reason),
             Self::NotChecked { reason } => because("verdict.not-checked", reason),
@@ -186,7 +191,9 @@ impl Reason {
         }
     }
 
-    fn words(&self, language: Language) -> String {
+    /// In words.
+    #[must_use]
+    pub fn words(&self, language: Language) -> String {
         let say = |key, values: &[(&str, String)]| say(key, values, language);
         match self {
             Self::NoSuperblock => say("reason.no-superblock", &[]),
@@ -196,6 +203,7 @@ impl Reason {
             Self::NotUnmounted => say("reason.not-unmounted", &[]),
             Self::FaultsLeft => say("reason.faults-left", &[]),
             Self::DiskErrors => say("reason.disk-errors", &[]),
+            Self::NoRoom => say("reason.no-room", &[]),
             Self::Failed { exit } => Outcome::exit(*exit).words(language),
             Self::Killed { signal } => {
                 let killed = Outcome {

@@ -8,8 +8,8 @@ use vigie_installer::toolbox::Toolbox;
 
 use super::array;
 use super::in_use::{Held, Uses, hold};
-use super::ladder::{Ladder, Mode, Next, Step};
-use super::look::{Looked, look};
+use super::ladder::{Groups, Ladder, Mode, Next, Primary, Said, Step};
+use super::look::{self, Looked, look};
 use super::lost_found;
 use super::report::{Report, VolumeReport};
 use super::run::{Going, Ran, Watch as WatchRun, run};
@@ -78,6 +78,8 @@ pub struct Check<'a> {
     pub mode: Mode,
     /// An array that is being synchronised is waited for.
     pub wait: bool,
+    /// A volume without room is repaired, too, although what finds none is thrown away.
+    pub even_full: bool,
 }
 
 impl Check<'_> {
@@ -143,7 +145,7 @@ impl Check<'_> {
         }
         self.uses.free(&path).map_err(refused)?;
         let held = hold(&path, PATIENCE).map_err(refused)?;
-        let looked = look(&path).map_err(refused)?;
+        let looked = look(&path, self.mode).map_err(refused)?;
         Ok((path, looked, held))
     }
 
@@ -178,6 +180,7 @@ impl Check<'_> {
     ) -> Verdict {
         let name = called(path, looked);
         let mut ladder = Ladder::new(self.mode, &looked.found);
+        let had_room = self.had_room(path, looked);
         let verdict = loop {
             let step = match ladder.next().clone() {
                 Next::Run(step) => step,
@@ -185,7 +188,7 @@ impl Check<'_> {
             };
             match run(self.tools, step, path, &name, watch) {
                 Ok(ran) => {
-                    ladder.ended(ran.outcome, ran.findings.blame());
+                    ladder.ended(ran.outcome, self.said(path, &ran, had_room));
                     report.steps.push(ran);
                 }
                 Err(error) => {
@@ -207,6 +210,30 @@ impl Check<'_> {
             },
             verdict => verdict,
         }
+    }
+}
+
+impl Check<'_> {
+    /// What a run said. Whether there is room is asked where a repair may follow, as it is then: the
+    /// journal was replayed meanwhile.
+    fn said(&self, path: &Path, ran: &Ran, had_room: bool) -> Said {
+        let matters = !self.even_full && ran.step.is_before_repair();
+        Said {
+            blame: ran.findings.blame(),
+            wants_room: ran.findings.wants_room(),
+            room: !matters || had_room || look::lacking(path).is_none(),
+            threw_away: ran.findings.no_room.count > 0,
+        }
+    }
+
+    /// Whether there was room before a repair of damaged group descriptors: e2fsck sets what they say of it
+    /// to nothing before it counts, and signs that.
+    fn had_room(&self, path: &Path, looked: &Looked) -> bool {
+        let is_damaged = matches!(
+            looked.found.primary,
+            Primary::There { groups, .. } if groups != Groups::Sound
+        );
+        is_damaged && self.mode == Mode::Repair && look::lacking(path).is_none()
     }
 }
 

@@ -30,6 +30,8 @@ mod tests {
             include_str!("show.rs"),
             include_str!("told.rs"),
             include_str!("command.rs"),
+            include_str!("full.rs"),
+            include_str!("kept.rs"),
         ]
         .concat();
         let known = WORDS.keys().unwrap();

@@ -46,14 +46,12 @@ pub struct Chosen {
 }
 
 /// How volumes are checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum How {
-    /// Nothing is written.
-    Look,
-    /// They are repaired.
-    Repair,
-    /// The same, and the report goes onto a stick.
-    Report(Stick),
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct How {
+    /// They are repaired; else nothing is written to them.
+    pub repair: bool,
+    /// The report goes onto this stick, too.
+    pub stick: Option<Stick>,
 }
 
 /// What is taken out.
@@ -101,24 +99,25 @@ impl Action {
         self.program == Program::Installer
     }
 
-    /// Checks one volume, or all of them.
+    /// Checks one volume of an installation, or all of them; without an installation every volume that is
+    /// there. A repair waits for an array: to start one for it begins to synchronise it after a power cut.
     #[must_use]
-    pub fn check(chosen: &Chosen, volume: Option<&str>, how: &How) -> Self {
+    pub fn check(chosen: Option<&Chosen>, volume: Option<&str>, how: &How) -> Self {
         let mut words = vec!["check".into()];
         words.extend(volume.map(Into::into));
-        match how {
-            How::Look => words.extend(named(chosen, false)),
-            How::Repair | How::Report(_) => {
-                words.push("--repair".into());
-                words.extend(named(chosen, true));
-            }
+        if how.repair {
+            words.extend(["--repair".into(), "--wait".into()]);
         }
-        match how {
-            How::Report(stick) => {
+        match chosen {
+            Some(chosen) => words.extend(named(chosen, how.repair)),
+            None => words.push("--all".into()),
+        }
+        match &how.stick {
+            Some(stick) => {
                 words.extend(["--report".into(), FOLDER.into()]);
                 Self::new(words).with(stick, true)
             }
-            How::Look | How::Repair => Self::new(words),
+            None => Self::new(words),
         }
     }
 

@@ -49,6 +49,8 @@ pub struct Facts<'a> {
     pub installation: Option<&'a Installation>,
     /// How many there are.
     pub installations: usize,
+    /// Whether there are volumes that no installation knows, such as recordings whose system disk is dead.
+    pub others: bool,
     /// The version of this system.
     pub version: Version,
     /// Whether there is a medium with something to install.
@@ -95,6 +97,7 @@ impl Entry {
             Self::Reinstall if !facts.medium => Some(Message::new("screen.no-medium")),
             // It repairs machines without any system, too.
             Self::Reinstall => None,
+            Self::CheckAll if facts.others => None,
             _ if facts.installation.is_none() => Some(none()),
             Self::Rollback if previous(facts).is_none() => Some(Message::new("screen.no-previous")),
             // Looking only and taking out are for any version.
@@ -109,6 +112,9 @@ impl Entry {
     #[must_use]
     pub fn label(self, facts: &Facts) -> Message {
         match self {
+            Self::CheckAll if facts.installation.is_none() && facts.others => {
+                Message::new("menu.check-others")
+            }
             Self::CheckAll => Message::new("menu.check-all"),
             Self::CheckOne => Message::new("menu.check-one"),
             Self::RootPassword => Message::new("menu.root-password"),
@@ -190,6 +196,7 @@ mod tests {
         Facts {
             installation,
             installations: usize::from(installation.is_some()),
+            others: false,
             version: "5.1.0.0".parse().unwrap(),
             medium: true,
             expert: false,
@@ -226,6 +233,15 @@ mod tests {
         for entry in [Entry::Reinstall, Entry::Details, Entry::Rescue] {
             assert!(!empty.contains(&entry), "{entry:?}");
         }
+        // Recordings can be checked although their system disk is dead.
+        let orphans = Facts {
+            others: true,
+            ..facts(None)
+        };
+        let refused = refused(&orphans);
+        assert!(!refused.contains(&Entry::CheckAll) && refused.contains(&Entry::CheckOne));
+        let label = |facts: &Facts| Entry::CheckAll.label(facts);
+        assert_ne!(label(&orphans), label(&facts(None)));
     }
 
     #[test]

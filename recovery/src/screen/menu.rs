@@ -29,6 +29,7 @@ impl Screen<'_> {
             let facts = Facts {
                 installation,
                 installations: found.len(),
+                others: !inventory.others.is_empty(),
                 version: self.host.version(),
                 medium: self.host.has_medium(),
                 expert: self.expert,
@@ -56,7 +57,12 @@ impl Screen<'_> {
     /// What stands above the entries.
     fn above(&self, inventory: &Inventory, facts: &Facts) -> Vec<String> {
         let Some(installation) = facts.installation else {
-            return vec![self.say("screen.none"), String::new()];
+            let others = inventory.others.iter().take(LISTED);
+            let others = others.map(|volume| words::of_volume(volume, self.language));
+            let mut lines = vec![self.say("screen.none")];
+            lines.extend(others);
+            lines.push(String::new());
+            return lines;
         };
         let mut lines = vec![self.of_installation(installation)];
         lines.extend(self.of_volumes(installation));
@@ -114,7 +120,7 @@ impl Screen<'_> {
             expert: self.expert,
         };
         let action = match entry {
-            Entry::CheckAll => self.ask_check(prompter, &chosen, None)?,
+            Entry::CheckAll => self.ask_check(prompter, Some(&chosen), None)?,
             Entry::CheckOne => self.ask_volume(prompter, &chosen, installation)?,
             Entry::RootPassword => Some(Action::password(&chosen, Account::Root)),
             Entry::ServicePassword => Some(Action::password(&chosen, Account::Service)),
@@ -134,6 +140,7 @@ impl Screen<'_> {
         prompter: &mut dyn Prompter,
     ) -> io::Result<Option<Decision>> {
         Ok(match entry {
+            Entry::CheckAll => self.ask_check(prompter, None, None)?.map(Decision::Run),
             Entry::Reinstall => Some(Decision::Run(Action::reinstall())),
             Entry::Details => self.ask_details(prompter)?.map(Decision::Run),
             Entry::Rescue => Some(Decision::Run(Action::rescue())),

@@ -19,7 +19,7 @@ impl Screen<'_> {
     pub(super) fn ask_check(
         &mut self,
         prompter: &mut dyn Prompter,
-        chosen: &Chosen,
+        chosen: Option<&Chosen>,
         volume: Option<&str>,
     ) -> io::Result<Option<Action>> {
         let title = match volume {
@@ -28,16 +28,24 @@ impl Screen<'_> {
         };
         self.page(prompter, &title)?;
         given!(self.tell(prompter, &Message::new("check.warning")));
-        let keys = ["check.look", "check.repair", "check.repair-report"];
+        let keys = [
+            "check.look",
+            "check.repair",
+            "check.repair-report",
+            "check.look-report",
+        ];
         let items = keys.map(|key| Item::new(self.say(key)));
-        let how = match given!(prompter.choose(&items, 1)) {
-            0 => How::Look,
-            1 => How::Repair,
-            _ => How::Report(match self.ask_stick(prompter, true)? {
-                Some(stick) => stick,
-                None => return Ok(None),
-            }),
+        let at = given!(prompter.choose(&items, 1));
+        let mut how = How {
+            repair: (1..=2).contains(&at),
+            stick: None,
         };
+        if at >= 2 {
+            how.stick = self.ask_stick(prompter, true)?;
+            if how.stick.is_none() {
+                return Ok(None);
+            }
+        }
         Ok(Some(Action::check(chosen, volume, &how)))
     }
 
@@ -57,7 +65,7 @@ impl Screen<'_> {
                 .collect();
             let volume = volumes[given!(prompter.choose(&items, 0))];
             let name = volume.name.name();
-            let action = self.ask_check(prompter, chosen, Some(&name))?;
+            let action = self.ask_check(prompter, Some(chosen), Some(&name))?;
             if action.is_some() {
                 return Ok(action);
             }

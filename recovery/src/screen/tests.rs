@@ -15,7 +15,11 @@ use vigie_update::{Slot, SlotState, Version};
 use super::host::Package;
 use super::sticks::Stick;
 use super::*;
+use crate::password::{Account, ask};
 use crate::volumes::{Boot, Content, Inventory, SlotSays, Volume};
+
+/// The password of the person.
+const PASSWORD: &str = "vingt-et-un petits canards";
 
 /// A person who answers what was written down: "<" goes back, a number is that entry of a menu (from
 /// 1, as on the screen), another word is typed.
@@ -23,6 +27,8 @@ use crate::volumes::{Boot, Content, Inventory, SlotSays, Volume};
 struct Person {
     answers: VecDeque<&'static str>,
     read: Vec<String>,
+    /// What was pressed, passwords left out.
+    keys: usize,
 }
 
 #[derive(Clone)]
@@ -31,10 +37,18 @@ struct Terminal(Rc<RefCell<Person>>);
 impl Terminal {
     fn next(&self) -> io::Result<Answer<&'static str>> {
         let next = self.0.borrow_mut().answers.pop_front();
-        Ok(match next.ok_or(io::ErrorKind::UnexpectedEof)? {
+        let next = next.ok_or(io::ErrorKind::UnexpectedEof)?;
+        // Enter ends what is typed; Esc is a key alone.
+        let enter = usize::from(next != "<");
+        self.press(next.chars().count() + enter);
+        Ok(match next {
             "<" => Answer::Back,
             text => Answer::Given(text),
         })
+    }
+
+    fn press(&self, keys: usize) {
+        self.0.borrow_mut().keys += keys;
     }
 
     fn read(&self, lines: &[String]) {
@@ -53,6 +67,7 @@ impl Prompter for Terminal {
         Ok(Answer::Given(()))
     }
     fn pause(&mut self) -> io::Result<Answer<()>> {
+        self.press(1);
         self.read(&["(pause)".to_owned()]);
         Ok(Answer::Given(()))
     }
@@ -91,7 +106,9 @@ impl Prompter for Terminal {
         }
     }
     fn secret(&mut self, _: &str) -> io::Result<Answer<Secret>> {
-        unreachable!("passwords are typed elsewhere")
+        // What is typed does not count, the Enter behind it does.
+        self.press(1);
+        Ok(Answer::Given(Secret::new(PASSWORD.to_owned())))
     }
     fn forget_typed(&mut self) -> io::Result<()> {
         Ok(())
@@ -109,6 +126,8 @@ struct Machine {
     ran: Vec<Action>,
     finished: Vec<Finish>,
     broken: bool,
+    /// What was typed where a password was asked for.
+    password: Option<Secret>,
 }
 
 impl Host for Machine {
@@ -146,8 +165,12 @@ impl Host for Machine {
     fn stamp(&self) -> String {
         "20261122-150405".to_owned()
     }
-    fn run(&mut self, action: &Action, _: Language) -> anyhow::Result<()> {
+    fn run(&mut self, action: &Action, language: Language) -> anyhow::Result<()> {
         self.ran.push(action.clone());
+        if action.arguments[0] == "password" {
+            let person = &mut self.terminal;
+            self.password = ask::person(person, Account::Root, "hall", language)?;
+        }
         if self.broken {
             bail!("sdb1 was pulled out");
         }
@@ -211,6 +234,7 @@ fn machine(installations: Vec<Installation>, answers: &[&'static str]) -> Machin
     let person = Person {
         answers: answers.iter().copied().collect(),
         read: Vec::new(),
+        keys: 0,
     };
     Machine {
         terminal: Terminal(Rc::new(RefCell::new(person))),
@@ -226,6 +250,7 @@ fn machine(installations: Vec<Installation>, answers: &[&'static str]) -> Machin
         ran: Vec::new(),
         finished: Vec::new(),
         broken: false,
+        password: None,
     }
 }
 
@@ -264,14 +289,21 @@ fn one(answers: &[&'static str]) -> Vec<String> {
 #[test]
 fn each_entry_runs_its_command() {
     for (answers, expected) in [
-        (&["1", "2"][..], "check --repair --disk /dev/sda"),
+        (&["1", "2"][..], "check --repair --wait --disk /dev/sda"),
         (&["1", "1"], "check --disk /dev/sda"),
         (
             &["1", "3", "1"],
-            "check --repair --disk /dev/sda --report /run/vigie/stick [sdb1 rw]",
+            "check --repair --wait --disk /dev/sda --report /run/vigie/stick [sdb1 rw]",
+        ),
+        (
+            &["1", "4", "1"],
+            "check --disk /dev/sda --report /run/vigie/stick [sdb1 rw]",
         ),
         // The system volume stands first, whatever its number.
-        (&["2", "1", "2"], "check state --repair --disk /dev/sda"),
+        (
+            &["2", "1", "2"],
+            "check state --repair --wait --disk /dev/sda",
+        ),
         (&["2", "2", "1"], "check data-1 --disk /dev/sda"),
         (&["3"], "password root --disk /dev/sda"),
         (&["4"], "password service --disk /dev/sda"),
@@ -366,7 +398,7 @@ fn an_expert_says_so_once_and_it_is_passed_on() {
     machine.version = "6.0.0.0".parse().unwrap();
     let expected = [
         "password root --disk /dev/sda --other-version",
-        "check --repair --disk /dev/sda --other-version",
+        "check --repair --wait --disk /dev/sda --other-version",
     ];
     assert_eq!(ran(&mut machine), expected);
     assert!(read(&machine).contains("may keep things in ways"));
@@ -401,6 +433,35 @@ fn without_an_installation_a_new_one_can_be_made_and_an_expert_be_let_in() {
     let mut machine = machine(vec![], &["1", "7", "11", "10", "1", "<", "<"]);
     assert_eq!(ran(&mut machine), ["screen", "rescue", "volumes"]);
     assert!(read(&machine).contains("(no installation was found"));
+}
+
+#[test]
+fn recordings_can_be_checked_although_their_system_disk_is_dead() {
+    let mut machine = machine(vec![], &["1", "1", "2", "<", "<"]);
+    machine.inventory.others = vec![volume(Purpose::Data(1), "/dev/sdc1", Content::Missing)];
+    assert_eq!(ran(&mut machine), ["check --repair --wait --all"]);
+    let read = read(&machine);
+    assert!(read.contains("every volume that was found"), "{read}");
+    assert!(read.contains("data-1"), "{read}");
+}
+
+/// Issue: at most ten keys from the menu to a new password, beside the password.
+#[test]
+fn a_new_password_takes_few_keys() {
+    let keys = |answers: &[&'static str]| {
+        let mut machine = machine(vec![installation("/dev/sda", "hall")], answers);
+        ran(&mut machine);
+        let typed = machine.password.take();
+        let keys = machine.terminal.0.borrow().keys;
+        (keys, typed.is_some_and(|one| one.expose() == PASSWORD))
+    };
+    let (before, none) = keys(&["1", "<", "<"]);
+    let (with, typed) = keys(&["1", "3", "<", "<"]);
+    assert!(typed && !none);
+    // The entry, Enter, Enter behind the password each time, Enter when what was said is read.
+    let keys = with - before;
+    assert!(keys <= 10, "{keys}");
+    assert_eq!(keys, 5);
 }
 
 #[test]

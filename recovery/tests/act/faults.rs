@@ -141,7 +141,7 @@ fn without_a_disk_there_is_nothing_to_do() {
             all,
             ..Asked::default()
         };
-        assert_eq!(targets::choose(&asked, &[], &parts), Err(Wrong::None));
+        assert_eq!(targets::choose(&asked, &found, &parts), Err(Wrong::None));
     }
 }
 
@@ -158,6 +158,16 @@ fn a_swapped_disk_of_recordings_is_nobodys_and_is_not_erased() {
     };
     let others: Vec<&Path> = found.others.iter().map(|one| one.node.as_path()).collect();
     assert_eq!(others, [Path::new("/dev/sdb1")]);
+    // A check of this system leaves it out, and says so.
+    let parts = targets::parts(&bench.sysfs());
+    let choice = targets::choose(&Asked::default(), &found, &parts).unwrap();
+    let left: Vec<&Path> = choice
+        .left_out
+        .iter()
+        .map(|one| one.node.as_path())
+        .collect();
+    assert_eq!(left, [Path::new("/dev/sdb1")]);
+    assert_eq!(choice.targets.len(), 2);
     let erased = reset::plan(Scope::All, one).data;
     let erased: Vec<&Path> = erased.iter().map(|one| one.node.as_path()).collect();
     assert_eq!(erased, [Path::new("/dev/sda8")]);
@@ -185,13 +195,8 @@ fn a_foreign_disk_is_left_alone() {
         all: true,
         ..Asked::default()
     };
-    let chosen = targets::choose(&asked, &found.installations, &parts).unwrap();
-    let nodes: Vec<&Path> = chosen
-        .iter()
-        .map(|target| match target {
-            Target::Ours(part) => part.node.as_path(),
-            Target::Named(path) => path,
-        })
-        .collect();
+    let chosen = targets::choose(&asked, &found, &parts).unwrap();
+    let nodes = chosen.targets.iter().filter_map(Target::part);
+    let nodes: Vec<&Path> = nodes.map(|part| part.node.as_path()).collect();
     assert_eq!(nodes, [Path::new("/dev/sda7"), Path::new("/dev/sda8")]);
 }

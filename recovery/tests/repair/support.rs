@@ -55,6 +55,21 @@ impl Random {
 
 /// A check of an image file through the library.
 pub fn check(tools: &TreeTools, mode: Mode, image: &Path, watch: &mut dyn Watch) -> VolumeReport {
+    checked(tools, mode, false, image, watch)
+}
+
+/// A repair that goes on without room.
+pub fn repair_even_full(tools: &TreeTools, image: &Path, watch: &mut dyn Watch) -> VolumeReport {
+    checked(tools, Mode::Repair, true, image, watch)
+}
+
+fn checked(
+    tools: &TreeTools,
+    mode: Mode,
+    even_full: bool,
+    image: &Path,
+    watch: &mut dyn Watch,
+) -> VolumeReport {
     let check = Check {
         tools,
         uses: Uses {
@@ -64,6 +79,7 @@ pub fn check(tools: &TreeTools, mode: Mode, image: &Path, watch: &mut dyn Watch)
         },
         mode,
         wait: false,
+        even_full,
     };
     let volume = Volume {
         name: "image".to_owned(),

@@ -27,6 +27,10 @@ const LOADED: [&str; 3] = [
     "/sysroot/usr/bin/vigie-recovery",
 ];
 
+/// A repair of the system's own volume, by the system itself: nobody is asked, and without the volume it
+/// would start with the settings of a new one.
+const ALL: [&str; 4] = ["--repair", "--wait", "--full-volume", "--other-version"];
+
 /// A folder of the volume grows to 64 KiB of names and no further, which is about 3500 files of short names: the
 /// account that drops packages by scp has one folder and makes no others, so it cannot take all
 /// inodes from settings and boot state. ext4(5); the kernel answers "no space" for that folder alone.
@@ -101,7 +105,7 @@ fn check(device: &str) -> Result<StateCheck, StateCheck> {
         return Ok(check);
     }
     say_repairing(device, &check);
-    match recovery(&["--repair", "--wait"], device) {
+    match recovery(&ALL, device) {
         (Verdict::Faulty, check) => Err(check),
         (Verdict::Clean | Verdict::Mended, check) => Ok(check),
     }

@@ -302,3 +302,63 @@ fn a_refusal_is_no_verdict_on_the_volume() {
     let refused = Verdict::from(Refusal::Busy);
     assert_eq!(refused.exit_code(), 8);
 }
+
+/// Blocks that two files claim on a volume without room: nothing is decided until somebody says so.
+#[test]
+fn a_volume_without_room_is_left_where_a_repair_would_want_some() {
+    let said = |wants_room, room| Said {
+        wants_room,
+        room,
+        ..Said::from(Blame::Volume)
+    };
+    let no_room = || {
+        let reason = Reason::NoRoom;
+        Next::End(Verdict::Damaged { reason })
+    };
+    let after = |outcome: i32, at_survey: Said, found: &Found| {
+        let mut ladder = Ladder::new(Mode::Repair, found);
+        loop {
+            match *ladder.next() {
+                Next::Run(Step::Survey | Step::SurveyFrom(_)) => {
+                    ladder.ended(Outcome::exit(outcome), at_survey);
+                    return ladder;
+                }
+                Next::Run(_) => ladder.ended(Outcome::exit(4), said(true, true)),
+                Next::End(_) => panic!("{ladder:?}"),
+            }
+        }
+    };
+    let copy = found(Primary::Missing, 1);
+    for found in [&SOUND, &unclean(1), &copy] {
+        assert_eq!(*after(4, said(true, false), found).next(), no_room());
+        // What is mended without room is mended, and with room all is.
+        for (wants, room) in [(false, false), (true, true)] {
+            let next = after(4, said(wants, room), found).next().clone();
+            assert!(matches!(next, Next::Run(step) if step.writes()), "{next:?}");
+        }
+        // A look that broke off has not seen what there is.
+        assert_eq!(*after(12, said(false, false), found).next(), no_room());
+    }
+    // Before the second repair as before the first.
+    let mut ladder = after(4, said(true, true), &SOUND);
+    ladder.ended(Outcome::exit(1), said(true, true));
+    assert_eq!(*ladder.next(), Next::Run(Step::Verify));
+    ladder.ended(Outcome::exit(4), said(true, false));
+    assert_eq!(*ladder.next(), no_room());
+}
+
+#[test]
+fn what_was_thrown_away_is_in_the_verdict() {
+    for (throws, verdict) in [(true, Verdict::RepairedInPart), (false, Verdict::Repaired)] {
+        let mut ladder = Ladder::new(Mode::Repair, &SOUND);
+        let said = Said {
+            threw_away: throws,
+            ..Said::from(Blame::Volume)
+        };
+        let quiet = Said::from(Blame::Volume);
+        for (code, said) in [(4, quiet), (4, quiet), (1, said), (0, quiet)] {
+            ladder.ended(Outcome::exit(code), said);
+        }
+        assert_eq!(*ladder.next(), Next::End(verdict));
+    }
+}
