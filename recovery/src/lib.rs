@@ -12,6 +12,7 @@ pub mod check;
 pub mod choose;
 pub mod disks;
 pub mod export;
+pub mod full;
 pub mod guard;
 pub mod held;
 pub mod inside;

@@ -7,6 +7,7 @@ use vigie_settings::Language;
 use vigie_update::{Slot, Version};
 
 use crate::message::Message;
+use crate::volumes::Cut;
 use crate::volumes::slot::Wholeness;
 
 /// Why an action is refused.
@@ -17,6 +18,8 @@ pub enum Refusal {
     Installed,
     /// No installation was found.
     NoInstallation,
+    /// The same, and the end of this disk is missing.
+    CutShort(Cut),
     /// Which installation is meant is open; these disks have one.
     Several(Vec<PathBuf>),
     /// There is no installation on this disk; these have one.
@@ -72,12 +75,22 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// With why there is no installation, where one lay on a disk whose end is missing.
+    #[must_use]
+    pub fn because_of(self, cut: &[Cut]) -> Self {
+        match (self, cut) {
+            (Self::NoInstallation, [first, ..]) => Self::CutShort(first.clone()),
+            (other, _) => other,
+        }
+    }
+
     /// In words.
     #[must_use]
     pub fn message(&self) -> Message {
         match self {
             Self::Installed => Message::new("refused.installed"),
             Self::NoInstallation => Message::new("refused.no-installation"),
+            Self::CutShort(cut) => Message::new("refused.cut-short").and("why", cut.message()),
             Self::Several(disks) => Message::new("refused.several").with("disks", list(disks)),
             Self::NoDisk(disk, disks) => Message::new("refused.no-disk")
                 .with("disk", disk.display())
@@ -135,4 +148,30 @@ pub fn wholeness(how: &Wholeness) -> Message {
 fn list(disks: &[PathBuf]) -> String {
     let disks = disks.iter().map(|disk| disk.display().to_string());
     disks.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_cut_short_is_why_there_is_no_installation() {
+        let cut = [Cut {
+            disk: "/dev/vda".into(),
+            table: Bytes::gb(8),
+            size: Bytes::gb(7),
+        }];
+        let refused = Refusal::NoInstallation.because_of(&cut);
+        let said = refused.to_string();
+        for words in [
+            "No installation was found",
+            "/dev/vda is of a disk of 8 GB",
+            "has 7 GB",
+        ] {
+            assert!(said.contains(words), "{said}");
+        }
+        let none = Refusal::NoInstallation;
+        assert_eq!(none.clone().because_of(&[]), none);
+        assert_eq!(Refusal::Weak.because_of(&cut), Refusal::Weak);
+    }
 }

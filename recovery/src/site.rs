@@ -53,7 +53,9 @@ impl Site {
         let medium = medium_version()?;
         let serial = machine_serial();
         let inventory = volumes::inventory(&sysfs, &volumes::open_kernel, serial.as_deref());
-        let installation = choose(&inventory.installations, which.disk.as_deref())?.clone();
+        let installation = choose(&inventory.installations, which.disk.as_deref())
+            .map_err(|refusal| refusal.because_of(&inventory.cut))?
+            .clone();
         if writes {
             guard(medium, installation.version(), which.other_version)?;
         }

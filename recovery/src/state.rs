@@ -14,8 +14,10 @@ use vigie_settings::Language;
 use crate::check::in_use::Uses;
 use crate::check::keep::{self, ON_STATE};
 use crate::check::{Check, Mode, Report, Silent, Volume};
+use crate::full::{self, Freed};
 use crate::message::{Failed, Message};
 use crate::mounted::Mounted;
+use crate::tell::Tell;
 
 /// What had to be done to a volume before it could be mounted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,8 +45,9 @@ impl Mended {
 /// A mounted state volume. It is unmounted when this goes, also on an error.
 pub struct State {
     mounted: Mounted,
-    /// What had to be done before.
-    pub mended: Mended,
+    mended: Mended,
+    /// What went for the report of a repair, because the volume was full.
+    freed: Option<Freed>,
 }
 
 impl State {
@@ -56,10 +59,26 @@ impl State {
         let clean = is_clean(&KernelDevice::open_read_only(device)?)?;
         let (mended, report) = ready(device, tools, clean)?;
         let mounted = Mounted::new(device, "state", "ext4", MountFlags::empty())?;
+        let mut freed = None;
         if let Some(report) = report.filter(|_| mended == Mended::Repaired) {
-            keep::write(&report, &mounted.folder.join(ON_STATE))?;
+            let mut write = || keep::write(&report, &mounted.folder.join(ON_STATE));
+            (_, freed) = full::saving(&mounted.folder, &mut write)?;
         }
-        Ok(Self { mounted, mended })
+        Ok(Self {
+            mounted,
+            mended,
+            freed,
+        })
+    }
+
+    /// Says what had to be done to it.
+    pub fn tell(&self, tell: &mut Tell) {
+        if let Some(mended) = self.mended.message() {
+            tell.say("mended", &mended);
+        }
+        if let Some(freed) = &self.freed {
+            tell.warn(&freed.message());
+        }
     }
 
     /// Its root, which is /var of the installation.

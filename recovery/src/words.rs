@@ -26,7 +26,8 @@ static WORDS: LazyLock<Catalog> = LazyLock::new(|| {
     )
 });
 
-/// All installations, one after the other; then what belongs to none, and arrays that lack a member.
+/// All installations, one after the other; then what belongs to none, arrays that lack
+/// a member, and disks that lack their end.
 pub fn lines(found: &Inventory, language: Language) -> Vec<String> {
     let mut lines: Vec<String> = match found.installations.is_empty() {
         true => vec![WORDS.say("volumes.none", &[], language)],
@@ -41,6 +42,7 @@ pub fn lines(found: &Inventory, language: Language) -> Vec<String> {
     }
     let degraded = found.arrays.iter().filter(|one| one.is_degraded());
     lines.extend(degraded.map(|array| of_array(array, language)));
+    lines.extend(found.cut.iter().map(|cut| cut.message().to(language)));
     lines
 }
 

@@ -19,6 +19,8 @@ use crate::vm::{Vm, images, sparse};
 
 /// So much is missing at the end of the smaller disk.
 const MISSING: u64 = 300_000_000;
+/// What is said of that disk.
+const SHORT: &str = "The table on /dev/vda is of a disk of";
 /// Block of the volumes, in bytes.
 const BLOCK: u64 = 4096;
 /// First inode table, in the first group descriptor (ext4.h, bg_inode_table_lo).
@@ -143,7 +145,7 @@ pub(super) fn foreign(ctx: &Context) -> Result<PathBuf> {
 }
 
 /// The end of the disk is missing, and with it the end of the recordings: the kernel takes no partition
-/// from a table that describes a larger disk. Nothing is made of that, and nothing written.
+/// from a table that describes a larger disk. What is wrong is said everywhere, and nothing written.
 fn too_small(ctx: &Context) -> Result<()> {
     let path = disk::copy(ctx, "small.raw")?;
     let file = File::options().write(true).open(&path)?;
@@ -159,9 +161,16 @@ fn too_small(ctx: &Context) -> Result<()> {
             ended == "ended-8" && results.is_empty(),
             "{ended}: {results:?}"
         );
+        for command in ["volumes", "check --repair", "password root"] {
+            let said = says(&mut person, &format!("vigie-recovery {command}"))?;
+            ensure!(said.contains(SHORT), "{command}: {said}");
+        }
         let said = says(&mut person, "vigie-recovery volumes")?;
         ensure!(said.contains("No installation"), "the volumes: {said}");
-        Ok(())
+        person.press("vigie-recovery screen\r")?;
+        person.answer("Esc goes back:", "1")?;
+        person.expect("No installation of Vigie was found")?;
+        person.expect(SHORT).map(drop)
     };
     checked().map_err(|error| vm.failure(format!("{error:#}")))?;
     vm.kill()?;

@@ -1,4 +1,4 @@
-//! Taking things out and beginning anew, by recovery's menu: recordings of one camera since a day, the
+//! Taking things out and beginning anew, by recovery's menu: recordings of one camera since a day (twice), the
 //! settings and the logs onto a stick, then the settings of a new appliance and a password for it.
 
 use std::process::Command;
@@ -78,13 +78,9 @@ fn run(ctx: &Context) -> Result<()> {
 fn take_out(person: &mut Dialog) -> Result<()> {
     person.answer("Number, or Enter to refresh:", "3")?;
     person.answer(CHOOSE, "1")?;
-    // Recordings of the second camera, of this year.
-    to_stick(person, &["9", "3"], |person| {
-        person.expect("Of all cameras")?;
-        person.answer(CHOOSE, "3")?;
-        person.answer("From:", "2025-01-01")?;
-        person.answer("Until:", "")
-    })?;
+    // The same stick once more: the second copy lies beside the first.
+    to_stick(person, &["9", "3"], of_this_year)?;
+    to_stick(person, &["9", "3"], of_this_year)?;
     to_stick(person, &["9", "1"], |_| Ok(()))?;
     to_stick(person, &["9", "2"], |_| Ok(()))?;
     person.expect("- recovery - what to do")?;
@@ -100,6 +96,14 @@ fn take_out(person: &mut Dialog) -> Result<()> {
     person.expect("The password of root on vigie is changed")?;
     go_on(person)?;
     person.answer(CHOOSE, "13")
+}
+
+/// Recordings of the second camera, without the old one.
+fn of_this_year(person: &mut Dialog) -> Result<()> {
+    person.expect("Of all cameras")?;
+    person.answer(CHOOSE, "3")?;
+    person.answer("From:", "2025-01-01")?;
+    person.answer("Until:", "")
 }
 
 /// One thing onto the stick: the choices that lead to it, what else is asked, the stick.
@@ -128,13 +132,15 @@ fn go_on(person: &mut Dialog) -> Result<()> {
 /// The stick has what was asked for, and not more.
 fn check_stick(ctx: &Context, stick: &std::path::Path, sums: &str) -> Result<()> {
     let programs = ctx.programs()?;
-    let list = format!("{HOSTNAME}-data-1/SHA256SUMS");
-    let list = images::read_from_fat(programs, stick, &list)?;
     let expected = sums.lines().find(|line| line.ends_with("yard/2.rec"));
-    ensure!(
-        Some(list.trim()) == expected,
-        "copied was\n{list}and there was\n{sums}"
-    );
+    for folder in ["data-1", "data-1-2"] {
+        let list = format!("{HOSTNAME}-{folder}/SHA256SUMS");
+        let list = images::read_from_fat(programs, stick, &list)?;
+        ensure!(
+            Some(list.trim()) == expected,
+            "copied into {folder} was\n{list}and there was\n{sums}"
+        );
+    }
     let mut mdir = programs.command("mdir");
     mdir.args(["-b", "-/", "-i"]).arg(stick);
     let files = process::output("listing the stick", &mut mdir)?;

@@ -132,6 +132,7 @@ impl<'a> Scene<'a> {
             true => (targets::inventory(&sysfs), targets::parts(&sysfs)),
             false => Default::default(),
         };
+        tell_cut(&found, arguments.json, language);
         let choice = targets::choose(&asked, &found, &parts)?;
         Ok(Self {
             arguments,
@@ -191,7 +192,10 @@ impl<'a> Scene<'a> {
             even_full: arguments.full_volume,
         };
         if arguments.tell {
-            tell_begin(&self.choice.targets, volumes);
+            let targets = &self.choice.targets;
+            tell_begin(targets, volumes);
+            let paths = targets.iter().filter_map(named);
+            show.tell(Path::new(told::FOLDER), paths.map(Path::to_owned).collect());
         }
         let mut report = check.report(disks, volumes, show);
         let somebody = std::io::stdin().is_terminal() && !arguments.json && !arguments.tell;
@@ -277,6 +281,14 @@ fn tell_whose(choice: &Choice, json: bool, language: Language, show: &mut Output
                 false => show.line(&words(language)),
             }
         }
+    }
+}
+
+/// Says which disks have no volumes because their end is missing.
+fn tell_cut(found: &Inventory, json: bool, language: Language) {
+    let mut tell = Tell::new(json, language);
+    for disk in &found.cut {
+        tell.warn(&disk.message());
     }
 }
 

@@ -64,7 +64,6 @@ pub fn on_checked(
 
 /// Writes a report onto a state volume that was not checked itself: where it was unmounted in good order, and
 /// where it is that of this running system.
-#[must_use]
 pub fn on_state(report: &Report, state: &Volume, language: Language) -> Kept {
     let written = match place(state, &Uses::now(), language) {
         Ok(Place::Volume(device)) => keep::write_on_state(report, device),

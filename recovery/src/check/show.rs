@@ -2,6 +2,7 @@
 //! cursor, JSON lines for a program.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -13,6 +14,7 @@ use vigie_settings::Language;
 use super::ladder::Step;
 use super::report::{VolumeReport, step_words};
 use super::run::{Going, Watch as WatchRun};
+use super::told;
 use super::verdict::Verdict;
 use super::volume::{Volume, Watch};
 use super::words::say;
@@ -43,6 +45,36 @@ pub struct Show<W> {
     waited: Option<u64>,
     /// Nothing is said of what is well and quick; until it is known, what is held back.
     quiet: Option<Vec<String>>,
+    /// The programs of a running appliance that are told, too.
+    telling: Option<Telling>,
+}
+
+/// How far the checks of these volumes are is told, in files of a folder.
+struct Telling {
+    folder: PathBuf,
+    volumes: Vec<PathBuf>,
+    /// The volume that is being checked, where it is one of them.
+    now: Option<PathBuf>,
+    /// What was told of it last.
+    percent: Option<u8>,
+}
+
+impl Telling {
+    fn turns_to(&mut self, volume: &Path) {
+        self.now = self.volumes.iter().find(|one| *one == volume).cloned();
+        self.percent = None;
+    }
+
+    fn goes(&mut self, name: &str, permille: u16) -> io::Result<()> {
+        let percent = u8::try_from(permille / 10).unwrap_or(100).min(100);
+        let Some(volume) = &self.now else {
+            return Ok(());
+        };
+        match self.percent.replace(percent) == Some(percent) {
+            true => Ok(()),
+            false => told::goes(&self.folder, volume, name, percent),
+        }
+    }
 }
 
 impl<W: Write> Show<W> {
@@ -70,6 +102,28 @@ impl<W: Write> Show<W> {
             name: String::new(),
             waited: None,
             quiet: None,
+            telling: None,
+        }
+    }
+
+    /// Tells also the programs of a running appliance how far the checks of these volumes are.
+    pub fn tell(&mut self, folder: &Path, volumes: Vec<PathBuf>) {
+        self.telling = Some(Telling {
+            folder: folder.to_owned(),
+            volumes,
+            now: None,
+            percent: None,
+        });
+    }
+
+    /// Where that cannot be written, it is said once: the check is none the worse.
+    fn tell_going(&mut self, permille: u16) {
+        let Some(telling) = &mut self.telling else {
+            return;
+        };
+        if let Err(error) = telling.goes(&self.name, permille) {
+            eprintln!("vigie-recovery: {}: {error}", telling.folder.display());
+            self.telling = None;
         }
     }
 
@@ -196,6 +250,7 @@ impl<W: Write> WatchRun for Show<W> {
 
     fn goes(&mut self, going: &Going) {
         self.tell_stop();
+        self.tell_going(going.meter.permille);
         match self.shown {
             Shown::Json => {
                 let mut event = json!({"event": "progress", "name": self.name});
@@ -216,6 +271,9 @@ impl<W: Write> Watch for Show<W> {
     fn volume(&mut self, at: usize, of: usize, volume: &Volume) {
         self.name.clone_from(&volume.name);
         self.waited = None;
+        if let Some(telling) = &mut self.telling {
+            telling.turns_to(volume.node());
+        }
         let node = volume.node().display().to_string();
         if let Shown::Json = self.shown {
             let event =
@@ -403,6 +461,50 @@ mod tests {
         let bad = told(Verdict::Damaged { reason }, 0);
         assert!(bad.starts_with("Volume 1 of 1: data-1"), "{bad}");
         assert!(bad.contains("NOT CLEAN"), "{bad}");
+    }
+
+    #[test]
+    fn the_programs_of_an_appliance_are_told_each_percent_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let lines = Shown::Lines { last: None };
+        let mut show = Show::new(Vec::new(), lines, Language::En, Arc::default());
+        show.tell(dir.path(), vec!["/dev/disk/by-uuid/0f3b".into()]);
+        let file = dir.path().join("0f3b.json");
+        let told = || {
+            let text = std::fs::read(&file).ok()?;
+            // What is told again would be there again.
+            std::fs::remove_file(&file).unwrap();
+            let told: Value = serde_json::from_slice(&text).unwrap();
+            told["percent"].as_u64()
+        };
+        let turn = |show: &mut Show<Vec<u8>>, path: &str| {
+            let volume = Volume {
+                name: "data-1".to_owned(),
+                path: Ok(path.into()),
+            };
+            show.volume(1, 2, &volume);
+        };
+        // A volume that nobody has named is not theirs.
+        turn(&mut show, "/dev/sda7");
+        show.goes(&going(Step::Preen, 1, 500, 1, 0));
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+        for _ in 0..2 {
+            turn(&mut show, "/dev/disk/by-uuid/0f3b");
+            for (permille, expected) in [
+                (9, Some(0)),
+                (421, Some(42)),
+                (429, None),
+                (1000, Some(100)),
+            ] {
+                show.goes(&going(Step::Preen, 1, permille, 1, 0));
+                assert_eq!(told(), expected, "{permille}");
+            }
+        }
+        // A folder that cannot be written ends nothing.
+        drop(dir);
+        std::fs::write(file.parent().unwrap(), "no folder").unwrap();
+        show.goes(&going(Step::Preen, 1, 10, 1, 0));
+        std::fs::remove_file(file.parent().unwrap()).unwrap();
     }
 
     #[test]

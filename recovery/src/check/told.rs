@@ -1,6 +1,6 @@
 //! What the programs of a running appliance know of its checks: a file for each volume that is
 //! being checked, or that was not clean, below `/run/vigie/checks`, named after the last part of
-//! the device's path (its UUID, where the volume is in fstab).
+//! the device's path (its UUID, where the volume is in fstab). It is written anew with each percent.
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -22,6 +22,9 @@ pub const FOLDER: &str = "/run/vigie/checks";
 pub struct Told {
     /// Whether the check still goes on.
     pub checking: bool,
+    /// How far its step is, once e2fsck has said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub percent: Option<u8>,
     /// The volume may be used.
     pub good: bool,
     /// In words.
@@ -35,14 +38,35 @@ pub struct Told {
 /// # Errors
 /// The file cannot be written.
 pub fn begins(folder: &Path, volume: &Path, name: &str) -> io::Result<()> {
-    let words = |language| say("told.checking", &[("name", name.to_owned())], language);
-    let told = Told {
+    put(folder, volume, &checking(name, None))
+}
+
+/// While it goes on.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn goes(folder: &Path, volume: &Path, name: &str, percent: u8) -> io::Result<()> {
+    put(folder, volume, &checking(name, Some(percent)))
+}
+
+fn checking(name: &str, percent: Option<u8>) -> Told {
+    let words = |language| {
+        let name = ("name", name.to_owned());
+        match percent {
+            None => say("told.checking", &[name], language),
+            Some(percent) => {
+                let values = [name, ("percent", percent.to_string())];
+                say("told.checking-percent", &values, language)
+            }
+        }
+    };
+    Told {
         checking: true,
+        percent,
         good: false,
         english: words(Language::En),
         french: words(Language::Fr),
-    };
-    put(folder, volume, &told)
+    }
 }
 
 /// After it. Of a volume that was clean there is nothing to tell.
@@ -55,6 +79,7 @@ pub fn ends(folder: &Path, volume: &Path, report: &VolumeReport) -> io::Result<(
     }
     let told = Told {
         checking: false,
+        percent: None,
         good: report.verdict.is_good(),
         english: words(report, Language::En),
         french: words(report, Language::Fr),
@@ -113,6 +138,14 @@ mod tests {
         );
         begins(&folder, node, "data-1").unwrap();
         assert!(read().contains(r#""checking":true"#), "{}", read());
+        assert!(!read().contains("percent"), "{}", read());
+        goes(&folder, node, "data-1", 42).unwrap();
+        for words in [
+            r#""checking":true,"percent":42,"good":false"#,
+            "data-1: 42 %",
+        ] {
+            assert!(read().contains(words), "{words}: {}", read());
+        }
         report.verdict = Verdict::Clean;
         ends(&folder, node, &report).unwrap();
         assert!(!file.exists());

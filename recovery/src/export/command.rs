@@ -200,7 +200,7 @@ fn copy(site: &Site, asked: &Recordings, zone: &TimeZone, tell: &mut Tell) -> Re
         }
         some = true;
         recordings::fits(&found, Room::of(&asked.to)?, &asked.to)?;
-        let into = asked.to.join(format!("{}-{name}", site.host()));
+        let into = recordings::free_name(&asked.to, &format!("{}-{name}", site.host()))?;
         let (total, what) = (
             found.total(),
             Message::new("export.copying").with("name", &name),

@@ -5,6 +5,7 @@
 //! 1. Nothing is written before it is known that all of it fits.
 //! 2. A file has its name only when it is whole and on the stick; the list of digests comes last, so
 //!    that what has one is all there.
+//! 3. What an earlier copy left on the stick, whole or cut off, is never written to.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -28,6 +29,8 @@ const DEEPEST: usize = 16;
 const FAT: i64 = 0x4d44;
 const FAT_MOST: u64 = u32::MAX as u64;
 const CHUNK: usize = 1 << 20;
+/// So many copies of a volume have their place on a stick.
+const MOST_COPIES: u32 = 99;
 
 /// Which recordings.
 #[derive(Clone, Debug, Default)]
@@ -195,6 +198,23 @@ pub fn fits(found: &Found, room: Room, place: &Path) -> Result<(), Refusal> {
         }),
         false => Ok(()),
     }
+}
+
+/// The folder for one more copy: `base` in `place`, or where earlier copies lie there `base-2`,
+/// `base-3` and so on. [`copy`] makes it, and refuses what somebody else has made meanwhile.
+///
+/// # Errors
+/// [`Refusal::Exists`]: the last of them is there, too.
+pub fn free_name(place: &Path, base: &str) -> Result<PathBuf, Refusal> {
+    let path = |number: u32| match number {
+        1 => place.join(base),
+        number => place.join(format!("{base}-{number}")),
+    };
+    // What cannot be asked for is not made either, and that says why.
+    let is_free = |path: &PathBuf| fs::symlink_metadata(path).is_err();
+    let mut paths = (1..=MOST_COPIES).map(path);
+    let free = paths.find(is_free);
+    free.ok_or_else(|| Refusal::Exists(path(MOST_COPIES)))
 }
 
 /// A person has asked to stop: what has its name is whole, the list of digests is missing.
@@ -418,6 +438,30 @@ mod tests {
         assert_eq!(error.downcast_ref(), Some(&stopped()));
         let left = find(&into, &Selection::default()).unwrap();
         assert_eq!(paths(&left), ["hall/a.mkv"]);
+    }
+
+    #[test]
+    fn each_copy_has_a_folder_of_its_own() {
+        let (dir, stick) = (volume(&FILES), tempfile::tempdir().unwrap());
+        let found = find(dir.path(), &Selection::default()).unwrap();
+        let free = || free_name(stick.path(), "hall-data-1");
+        // One that was cut off, and two that are whole.
+        for (name, go_on) in [
+            ("hall-data-1", false),
+            ("hall-data-1-2", true),
+            ("hall-data-1-3", true),
+        ] {
+            let into = free().unwrap();
+            assert_eq!(into, stick.path().join(name));
+            let done = copy(dir.path(), &found, &into, &mut |_| go_on);
+            assert_eq!((done.is_ok(), into.join(LIST).exists()), (go_on, go_on));
+        }
+        for number in 4..=MOST_COPIES {
+            fs::create_dir(free().unwrap()).unwrap();
+            assert!(stick.path().join(format!("hall-data-1-{number}")).is_dir());
+        }
+        let last = stick.path().join("hall-data-1-99");
+        assert_eq!(free(), Err(Refusal::Exists(last)));
     }
 
     #[test]

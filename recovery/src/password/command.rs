@@ -55,9 +55,7 @@ fn act(arguments: &Arguments, tell: &mut Tell) -> Result<u8> {
     drop(password);
     let _held = held::hold_off(tell);
     let state = site.state()?;
-    if let Some(mended) = state.mended.message() {
-        tell.say("mended", &mended);
-    }
+    state.tell(tell);
     let medium = Some(site.medium.to_string());
     let done = set(
         state.folder(),
@@ -97,6 +95,9 @@ fn password(arguments: &Arguments, host: &str, language: Language) -> Result<Opt
 fn say(account: Account, host: &str, done: &Done, tell: &mut Tell) {
     if let Some(damage) = &done.damage {
         tell.warn(&damage.message());
+    }
+    for freed in &done.freed {
+        tell.warn(&freed.message());
     }
     if let Some(error) = &done.not_logged {
         tell.warn(&Message::new("act.not-logged").with("error", error));

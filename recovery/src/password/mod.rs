@@ -13,6 +13,7 @@ use vigie_update::Version;
 use vigie_update::appliance::licensed_major;
 
 use crate::audit::{self, Entry};
+use crate::full::{self, Freed};
 use crate::message::Message;
 use crate::refusal::Refusal;
 
@@ -74,13 +75,15 @@ impl Damage {
 pub struct Done {
     /// What the settings were like before.
     pub damage: Option<Damage>,
+    /// What went because the volume was full.
+    pub freed: Vec<Freed>,
     /// Why the log does not tell of it.
     pub not_logged: Option<String>,
 }
 
 /// Sets a password in the settings on a state volume whose root is the folder `state`. The old
-/// generation stays beside; a power cut leaves the old settings or the new. `running` is the version
-/// of the installation, for what damaged settings cannot say.
+/// generation stays beside; a power cut leaves the old settings or the new. On a full volume old logs
+/// go for it. `running` is the version of the installation, for what damaged settings cannot say.
 ///
 /// # Errors
 /// A [`Refusal`], or the volume cannot be written to: the settings are as they were.
@@ -92,17 +95,18 @@ pub fn set(
     medium: Option<String>,
 ) -> Result<Done> {
     let store = Store::on_state_volume(state);
-    let (mut settings, damage) = usable(&store, running)?;
+    let (mut settings, damage, settled) = usable(state, &store, running)?;
     *account.hash(&mut settings) = Some(hash);
-    store.save(&settings).context("saving the settings")?;
-    let saved = store.load();
+    let mut save = || store.save(&settings).context("saving the settings");
+    let ((), saved) = full::saving(state, &mut save)?;
     ensure!(
-        saved.settings == settings,
+        store.load().settings == settings,
         "the settings read back are not those that were saved; check and repair the state volume"
     );
     let logged = audit::append(state, &Entry::now("password", account.name(), medium));
     Ok(Done {
         damage,
+        freed: settled.into_iter().chain(saved).collect(),
         not_logged: logged.err().map(|error| format!("{error:#}")),
     })
 }
@@ -111,12 +115,13 @@ pub fn set(
 ///
 /// # Errors
 /// They are of a newer form; the volume cannot be written to.
-fn usable(store: &Store, running: Version) -> Result<(Settings, Option<Damage>)> {
+fn usable(state: &Path, store: &Store, running: Version) -> Result<Usable> {
     let mut loaded = store.load();
     if let Some(form) = loaded.unused {
         return Err(Refusal::NewerSettings { form }.into());
     }
-    store.settle(&loaded).context("saving the settings")?;
+    let mut settle = || store.settle(&loaded).context("saving the settings");
+    let (_, freed) = full::saving(state, &mut settle)?;
     // Damage buys no licence, and neither does what is saved in its place.
     loaded.settings.update.licence_major = licensed_major(&loaded, false, running);
     let damage = match loaded.origin {
@@ -127,8 +132,11 @@ fn usable(store: &Store, running: Version) -> Result<(Settings, Option<Damage>)>
         Origin::Defaults { why } | Origin::Unmigrated { why, .. } => Some(Damage::Lost { why }),
         Origin::Current | Origin::Absent | Origin::Since { .. } | Origin::Migrated { .. } => None,
     };
-    Ok((loaded.settings, damage))
+    Ok((loaded.settings, damage, freed))
 }
+
+/// The settings, what they were like, and what went because the volume was full.
+type Usable = (Settings, Option<Damage>, Option<Freed>);
 
 #[cfg(test)]
 mod tests {

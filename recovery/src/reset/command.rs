@@ -68,9 +68,7 @@ fn act(arguments: &Arguments, tell: &mut Tell) -> Result<u8> {
     }
     let _held = held::hold_off(tell);
     let state = site.state()?;
-    if let Some(mended) = state.mended.message() {
-        tell.say("mended", &mended);
-    }
+    state.tell(tell);
     settings(state.folder(), &plan, &ids, site.running())?;
     let entry = Entry::now("reset", plan.scope.name(), Some(site.medium.to_string()));
     if let Err(error) = audit::append(state.folder(), &entry) {

@@ -51,9 +51,7 @@ fn act(arguments: &Arguments, tell: &mut Tell) -> Result<Done> {
     let _held = held::hold_off(tell);
     let device = site.state_device()?;
     let state = site.state()?;
-    if let Some(mended) = state.mended.message() {
-        tell.say("mended", &mended);
-    }
+    state.tell(tell);
     let mut target = site.appliance(Some(device));
     let what = Message::new("rollback.verifying");
     let folder = state.updates();

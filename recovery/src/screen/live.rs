@@ -89,10 +89,7 @@ impl Host for Live {
     }
 
     fn folders(&mut self, volume: &Volume) -> Vec<String> {
-        if volume.array.is_some() {
-            return Vec::new();
-        }
-        let device = volumes::open_kernel(&volume.node).ok();
+        let device = volumes::open_volume(volume, &self.sysfs, &volumes::open_kernel).ok();
         let files = device.and_then(|device| Files::open(device).ok());
         files.map(|files| files.folders()).unwrap_or_default()
     }

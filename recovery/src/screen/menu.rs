@@ -56,22 +56,34 @@ impl Screen<'_> {
 
     /// What stands above the entries.
     fn above(&self, inventory: &Inventory, facts: &Facts) -> Vec<String> {
-        let Some(installation) = facts.installation else {
-            let others = inventory.others.iter().take(LISTED);
-            let others = others.map(|volume| words::of_volume(volume, self.language));
-            let mut lines = vec![self.say("screen.none")];
-            lines.extend(others);
-            lines.push(String::new());
-            return lines;
+        let mut lines = match facts.installation {
+            Some(installation) => self.of_chosen(installation, inventory, facts),
+            None => {
+                let others = inventory.others.iter().take(LISTED);
+                let others = others.map(|volume| words::of_volume(volume, self.language));
+                std::iter::once(self.say("screen.none"))
+                    .chain(others)
+                    .collect()
+            }
         };
+        let cut = inventory.cut.iter();
+        lines.extend(cut.map(|disk| disk.message().to(self.language)));
+        lines.push(String::new());
+        lines
+    }
+
+    /// The installation that is worked on, and what is wrong with it.
+    fn of_chosen(
+        &self,
+        installation: &Installation,
+        inventory: &Inventory,
+        facts: &Facts,
+    ) -> Vec<String> {
         let mut lines = vec![self.of_installation(installation)];
         lines.extend(self.of_volumes(installation));
         let degraded = inventory.arrays.iter().filter(|one| one.is_degraded());
         lines.extend(degraded.map(|array| words::of_array(array, self.language)));
-        if let Some(why) = other_major(facts, false) {
-            lines.push(why.to(self.language));
-        }
-        lines.push(String::new());
+        lines.extend(other_major(facts, false).map(|why| why.to(self.language)));
         lines
     }
 

@@ -16,7 +16,7 @@ use super::host::Package;
 use super::sticks::Stick;
 use super::*;
 use crate::password::{Account, ask};
-use crate::volumes::{Boot, Content, Inventory, SlotSays, Volume};
+use crate::volumes::{Boot, Content, Cut, Inventory, SlotSays, Volume};
 
 /// The password of the person.
 const PASSWORD: &str = "vingt-et-un petits canards";
@@ -462,6 +462,23 @@ fn a_new_password_takes_few_keys() {
     let keys = with - before;
     assert!(keys <= 10, "{keys}");
     assert_eq!(keys, 5);
+}
+
+#[test]
+fn a_disk_whose_end_is_missing_stands_above_the_menu() {
+    for installations in [vec![], vec![installation("/dev/sda", "hall")]] {
+        let mut machine = machine(installations, &["2", "<", "<"]);
+        machine.inventory.cut = vec![Cut {
+            disk: "/dev/vda".into(),
+            table: Bytes::gb(8),
+            size: Bytes::gb(8) - Bytes::new(300_000_000),
+        }];
+        ran(&mut machine);
+        let read = read(&machine);
+        let said =
+            "La table sur /dev/vda est celle d'un disque de 8 GB, et celui-ci a 7.7 GB (300 MB";
+        assert!(read.contains(said), "{read}");
+    }
 }
 
 #[test]

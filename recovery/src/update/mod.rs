@@ -45,7 +45,8 @@ pub fn open(disk: Option<&Path>, source: &Source) -> Result<Opened> {
     check_source(&running, source)?;
     let sysfs = Sysfs::default();
     let found = volumes::find(&sysfs, &volumes::open_kernel);
-    let installation = choose(&found, disk)?;
+    let cut = || volumes::cut(&sysfs, &volumes::open_kernel);
+    let installation = choose(&found, disk).map_err(|refusal| refusal.because_of(&cut()))?;
     let runs_from = runs_from(&running, &found, installation);
     Opened::open(installation, runs_from, sysfs)
 }

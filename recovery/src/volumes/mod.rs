@@ -3,6 +3,7 @@
 
 mod arrays;
 pub mod command;
+mod cut;
 mod facts;
 pub mod slot;
 
@@ -17,6 +18,7 @@ use vigie_installer::layout::Purpose;
 use vigie_update::{BootState, Slot, SlotState, esp};
 
 pub use arrays::{ArrayFacts, Arrays};
+pub use cut::{Cut, cut};
 pub use facts::{Facts, SlotSays, UPDATES};
 
 /// Everything of ours on a machine.
@@ -28,6 +30,8 @@ pub struct Inventory {
     pub others: Vec<Volume>,
     /// The md arrays under all of these.
     pub arrays: Vec<ArrayFacts>,
+    /// Disks of ours whose end is missing, so that they have no volumes.
+    pub cut: Vec<Cut>,
 }
 
 /// One installation: a disk with our partitions.
@@ -127,6 +131,19 @@ pub fn find(sysfs: &Sysfs, open: Open) -> Vec<Installation> {
     machine.installations(&disks)
 }
 
+/// Opens a volume for reading: that of an array from its members, where the kernel does not run it.
+///
+/// # Errors
+/// It cannot be opened; too few members are there.
+pub fn open_volume(
+    volume: &Volume,
+    sysfs: &Sysfs,
+    open: Open,
+) -> Result<Box<dyn BlockDevice>, String> {
+    let machine = Machine::new(sysfs, &disks(sysfs), open);
+    machine.device(&volume.node, volume.array.as_deref(), volume.name)
+}
+
 /// Everything of ours on a machine, and what it says of itself. `serial` is the machine's serial
 /// number.
 pub fn inventory(sysfs: &Sysfs, open: Open, serial: Option<&str>) -> Inventory {
@@ -154,6 +171,7 @@ pub fn inventory(sysfs: &Sysfs, open: Open, serial: Option<&str>) -> Inventory {
         installations,
         others,
         arrays: machine.arrays.facts(open),
+        cut: cut(sysfs, open),
     }
 }
 

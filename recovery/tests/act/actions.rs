@@ -15,7 +15,7 @@ use vigie_recovery::reset::{self, Scope};
 use vigie_recovery::state::Mended;
 use vigie_recovery::volumes::slot::Wholeness;
 use vigie_recovery::{rollback, state};
-use vigie_settings::{Origin, Store};
+use vigie_settings::{Origin, PasswordHash, Store};
 use vigie_update::apply::ApplyError;
 use vigie_update::apply::target::{OpenSlot, Target};
 use vigie_update::fate::{FateError, SlotFacts, remember};
@@ -244,24 +244,42 @@ fn a_reset_of_all_makes_the_data_volumes_that_the_new_settings_list() {
 
 #[test]
 fn a_new_password_opens_and_the_old_one_does_not() {
+    const OLD: &str = "the old password of this account";
+    const OTHER: &str = "what the other account has";
+    const NEW: &str = "dix lamas verts sautent";
     let Some(bench) = Bench::new() else { return };
-    let (folder, store) = installed(&bench);
-    let password = Secret::new("dix lamas verts sautent".to_owned());
-    password::set(
-        folder.path(),
-        Account::Root,
-        hash(&password).unwrap(),
-        RUNNING,
-        None,
-    )
-    .unwrap();
-    let hash = store.load().settings.access.root_password_hash.unwrap();
-    let opens = |word: &str| {
-        let verified = Yescrypt::default().verify_password(word.as_bytes(), hash.as_str());
-        verified.is_ok()
-    };
-    assert!(opens("dix lamas verts sautent"));
-    assert!(!opens("the old password of root"));
+    let hashed = |word: &str| hash(&Secret::new(word.to_owned())).unwrap();
+    for account in [Account::Root, Account::Service] {
+        let (folder, store) = installed(&bench);
+        let mut settings = store.load().settings;
+        let access = &mut settings.access;
+        let (own, other) = match account {
+            Account::Root => (
+                &mut access.root_password_hash,
+                &mut access.service_password_hash,
+            ),
+            Account::Service => (
+                &mut access.service_password_hash,
+                &mut access.root_password_hash,
+            ),
+        };
+        (*own, *other) = (Some(hashed(OLD)), Some(hashed(OTHER)));
+        store.save(&settings).unwrap();
+        password::set(folder.path(), account, hashed(NEW), RUNNING, None).unwrap();
+        let access = store.load().settings.access;
+        let (root, service) = (access.root_password_hash, access.service_password_hash);
+        let (own, other) = match account {
+            Account::Root => (root, service),
+            Account::Service => (service, root),
+        };
+        let opens = |hash: &Option<PasswordHash>, word: &str| {
+            let hash = hash.as_ref().unwrap().as_str();
+            let verified = Yescrypt::default().verify_password(word.as_bytes(), hash);
+            verified.is_ok()
+        };
+        assert!(opens(&own, NEW) && !opens(&own, OLD), "{account:?}");
+        assert!(opens(&other, OTHER) && !opens(&other, NEW), "{account:?}");
+    }
 }
 
 #[test]

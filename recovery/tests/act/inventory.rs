@@ -3,10 +3,12 @@
 use std::path::Path;
 
 use vigie_disk::ext4::Health;
-use vigie_disk::md::{self, Geometry, Identity, Level, Metadata, Uuid};
+use vigie_disk::md::{self, Array, Geometry, Identity, Level, Metadata, Uuid};
 use vigie_disk::{BlockDevice, Bytes, MemoryDevice, SectorSize};
-use vigie_recovery::volumes::Content;
+use vigie_installer::layout::Purpose;
+use vigie_recovery::inside::Files;
 use vigie_recovery::volumes::slot::Wholeness;
+use vigie_recovery::volumes::{Content, Volume, open_volume};
 use vigie_update::Slot;
 
 use crate::support::{Bench, VERSION};
@@ -130,24 +132,23 @@ fn damaged_settings_are_told_and_those_before_are_used() {
     assert!(facts.warnings[0].contains("defaults are used"), "{facts:?}");
 }
 
-/// An array over partitions of this size, each member its own disk, holding an image.
-fn mirror(image: &[u8], members: usize) -> Vec<Vec<u8>> {
+/// An array over partitions of 16 MiB, each member its own disk, holding an image.
+fn array(level: Level, name: &str, image: &[u8], members: usize) -> Vec<Vec<u8>> {
     let partition = Bytes::mib(16);
-    let geometry = Geometry::new(Level::Raid1, Metadata::V1_2, members, partition).unwrap();
+    let geometry = Geometry::new(level, Metadata::V1_2, members, partition).unwrap();
     let disk = || MemoryDevice::new(partition, SectorSize::S512);
     let mut disks: Vec<_> = (0..members).map(|_| disk()).collect();
     let identity = Identity {
-        uuid: Uuid([0xAB; 16]),
-        name: "state".to_owned(),
+        uuid: Uuid([name.as_bytes()[0]; 16]),
+        name: name.to_owned(),
         member_uuids: (0..members as u8).map(|at| Uuid([at; 16])).collect(),
         time: 1,
         synced: true,
     };
     md::create(&geometry, &identity, &mut disks).unwrap();
-    let mut disks: Vec<MemoryDevice> = disks;
-    for disk in &mut disks {
-        disk.write_at(geometry.data_offset, image).unwrap();
-    }
+    let mut array = Array::over(&geometry, disks.iter_mut().collect()).unwrap();
+    array.write_at(Bytes::ZERO, image).unwrap();
+    drop(array);
     let bytes = |disk: &MemoryDevice| {
         vigie_disk::device::read_vec(disk, Bytes::ZERO, partition.get() as usize).unwrap()
     };
@@ -159,7 +160,7 @@ fn a_mirrored_state_volume_is_read_from_its_members_and_a_missing_one_is_named()
     let Some(bench) = Bench::new() else { return };
     let settings = bench.installation("sda", "hall", UUID_1);
     bench.installation("sdb", "wrong", UUID_2);
-    let members = mirror(&bench.state(&settings), 2);
+    let members = array(Level::Raid1, "state", &bench.state(&settings), 2);
     for (disk, member) in ["sda", "sdb"].iter().zip(&members) {
         bench.partition(disk, 7, "state", member);
     }
@@ -189,6 +190,36 @@ fn a_mirrored_state_volume_is_read_from_its_members_and_a_missing_one_is_named()
             .any(|line| line.contains("ARRAY state is degraded")),
         "{lines:#?}"
     );
+}
+
+#[test]
+fn the_cameras_on_an_array_that_does_not_run_are_told() {
+    let Some(bench) = Bench::new() else { return };
+    bench.installation("sda", "hall", UUID_1);
+    let root = tempfile::tempdir().unwrap();
+    for camera in ["entrance", "yard"] {
+        std::fs::create_dir(root.path().join(camera)).unwrap();
+    }
+    let image = bench.ext4("data-1", 4, Some(UUID_1), Some(root.path()));
+    let members = array(Level::Raid5, "data-1", &image, 3);
+    for (disk, member) in ["sda", "sdb", "sdc"].iter().zip(&members) {
+        bench.partition(disk, 8, "data-1", member);
+    }
+    let folders = || {
+        let found = bench.inventory();
+        let volumes = &found.installations[0].volumes;
+        let is_data = |one: &&Volume| one.name == Purpose::Data(1);
+        let volume = volumes.iter().find(is_data).unwrap();
+        assert!(volume.array.is_some(), "{volume:?}");
+        let opened = open_volume(volume, &bench.sysfs(), &|node| bench.open(node));
+        Ok::<_, String>(Files::open(opened?).unwrap().folders())
+    };
+    assert_eq!(folders().unwrap(), ["entrance", "yard"]);
+    for disk in ["sdb", "sdc"] {
+        std::fs::remove_dir_all(bench.path("sys/block").join(disk)).unwrap();
+    }
+    let error = folders().unwrap_err();
+    assert!(error.contains("data-1"), "{error}");
 }
 
 /// Wanted: at most 1 s for 8 disks with 64 volumes.

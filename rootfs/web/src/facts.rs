@@ -47,6 +47,9 @@ pub struct VolumeFacts {
 pub struct Check {
     /// It goes on.
     pub checking: bool,
+    /// How far it is, once that is known; the words say it, too.
+    #[serde(default)]
+    pub percent: Option<u8>,
     /// The volume may be used.
     pub good: bool,
     /// In words.
@@ -172,13 +175,21 @@ mod tests {
             "30 29 254:7 / /tmp rw - ext4 /dev/vda8 rw\n",
         );
         put(
+            "run/vigie/checks/a.json",
+            r#"{"checking":true,"percent":42,"good":false,"english":"42 %","french":"à 42 %"}"#,
+        );
+        put(
             "run/vigie/checks/b.json",
             r#"{"checking":false,"good":false,"english":"lost","french":"perdu"}"#,
         );
         let facts = Source::new(root.path().into()).read();
-        let words = facts.volumes.iter().map(|volume| volume.check.clone());
-        let words: Vec<_> = words.map(|check| check.map(|check| check.french)).collect();
-        assert_eq!(words, [None, None, Some("perdu".to_owned())]);
+        let checks = facts.volumes.iter().map(|volume| volume.check.clone());
+        let said = |check: Check| (check.percent, check.french);
+        let said: Vec<_> = checks.map(|check| check.map(said)).collect();
+        let expected = [(Some(42), "à 42 %"), (None, "perdu")];
+        let expected = expected.map(|(percent, french)| Some((percent, french.to_owned())));
+        assert_eq!(said[0], None);
+        assert_eq!(said[1..], expected);
         assert_eq!(facts.version.as_deref(), Some("1.2.3.4"));
         assert_eq!(
             facts.boot,

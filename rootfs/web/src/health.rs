@@ -46,6 +46,9 @@ pub struct Volume {
     /// say.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub checked: bool,
+    /// How far its check is, while it goes on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub check_percent: Option<u8>,
     /// Mounted and writable.
     pub ok: bool,
 }
@@ -117,6 +120,7 @@ fn volume(facts: &VolumeFacts) -> Volume {
         size_bytes: facts.space.map_or(0, |space| space.size),
         free_bytes: facts.space.map_or(0, |space| space.free),
         checked: facts.check.is_some(),
+        check_percent: facts.check.as_ref().and_then(|check| check.percent),
         ok: facts.space.is_some_and(|space| space.writable),
     }
 }
@@ -237,6 +241,26 @@ pub mod tests {
                 r#"{"name":"data-1","mount":"/srv/data-1","size_bytes":2000000000000,"free_bytes":150000000000,"ok":true}],"#,
                 r#""arrays":[],"failed_units":[],"problems":[],"problems_fr":[]}"#
             )
+        );
+    }
+
+    #[test]
+    fn how_far_a_check_is_is_told_with_its_volume_and_in_words() {
+        let mut facts = facts();
+        facts.volumes[1].space = None;
+        facts.volumes[1].check = Some(Check {
+            checking: true,
+            percent: Some(42),
+            good: false,
+            english: "volume data-1: 42 % checked".into(),
+            french: "volume data-1 : vérifié à 42 %".into(),
+        });
+        let health = Health::of(&facts, Ok(vec![]));
+        assert_eq!(health.problems, ["volume data-1: 42 % checked"]);
+        assert_eq!(health.problems_fr, ["volume data-1 : vérifié à 42 %"]);
+        assert_eq!(
+            serde_json::to_string(&health.volumes[1]).expect("json"),
+            r#"{"name":"data-1","mount":"/srv/data-1","size_bytes":0,"free_bytes":0,"checked":true,"check_percent":42,"ok":false}"#
         );
     }
 
