@@ -111,7 +111,7 @@ fn main() -> ExitCode {
         Command::Check { file } => commands::check::check(&file, language),
         Command::Schema => commands::schema::schema(),
         Command::SignAnswers { key, file } => commands::sign::sign_answers(&file, &key, language),
-        Command::Provision { payload } => commands::provision::provision(&payload, language),
+        Command::Provision { payload } => commands::provision::provision(&payload, cli.language),
     };
     match outcome {
         Ok(code) => code,

@@ -5,11 +5,12 @@
 //! `{name}` stands for a value. A test holds both files to the same
 //! keys and the same values.
 
-use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::sync::LazyLock;
 
-use vigie_settings::Language;
+use vigie_settings::{Language, Said};
+
+pub use vigie_settings::Catalog;
 
 static WORDS: LazyLock<Catalog> = LazyLock::new(|| {
     Catalog::new(
@@ -24,57 +25,6 @@ static WORDS: LazyLock<Catalog> = LazyLock::new(|| {
     )
 });
 
-/// The words of a program in both languages.
-#[derive(Clone, Debug)]
-pub struct Catalog {
-    english: BTreeMap<String, String>,
-    french: BTreeMap<String, String>,
-}
-
-impl Catalog {
-    /// From the texts of two files: sections of keys, "section.key" in code.
-    pub fn new(english: &str, french: &str) -> Self {
-        Self {
-            english: joined(english),
-            french: joined(french),
-        }
-    }
-
-    /// The message of a key, its values put in.
-    pub fn say(&self, key: &str, values: &[(&str, String)], language: Language) -> String {
-        let words = match language {
-            Language::En => self.english.get(key),
-            Language::Fr => self.french.get(key),
-        };
-        // A test holds the catalogs to the keys; a missing one shows itself.
-        let mut text = words.cloned().unwrap_or_else(|| key.to_owned());
-        for (name, value) in values {
-            text = text.replace(&format!("{{{name}}}"), value);
-        }
-        text
-    }
-
-    /// All keys; an error names the first that the languages disagree on.
-    pub fn keys(&self) -> Result<Vec<&str>, String> {
-        let values = |words: &str| {
-            let mut names: Vec<String> = words
-                .split('{')
-                .skip(1)
-                .filter_map(|rest| Some(rest.split('}').next()?.to_owned()))
-                .collect();
-            names.sort_unstable();
-            names
-        };
-        for key in self.english.keys().chain(self.french.keys()) {
-            let of = |words: &BTreeMap<String, String>| words.get(key).map(|text| values(text));
-            if of(&self.english) != of(&self.french) {
-                return Err(format!("{key} is not the same in both languages"));
-            }
-        }
-        Ok(self.english.keys().map(String::as_str).collect())
-    }
-}
-
 /// A message: its key and values, in no language yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Text {
@@ -82,11 +32,12 @@ pub struct Text {
     values: Vec<(&'static str, Value)>,
 }
 
-/// A value of a message: as it stands, or a message itself.
+/// A value of a message: as it stands, a message itself, or the words of another catalog.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Value {
     Plain(String),
     Text(Text),
+    Said(Said),
 }
 
 impl Text {
@@ -110,26 +61,28 @@ impl Text {
         self
     }
 
+    /// With words for `{name}` that are there in both languages.
+    pub fn with_said(mut self, name: &'static str, said: Said) -> Self {
+        self.values.push((name, Value::Said(said)));
+        self
+    }
+
     /// In a language.
     pub fn to(&self, language: Language) -> String {
         let say = |value: &Value| match value {
             Value::Plain(text) => text.clone(),
             Value::Text(text) => text.to(language),
+            Value::Said(said) => said.to(language).to_owned(),
         };
         let values = self.values.iter().map(|(name, value)| (*name, say(value)));
         WORDS.say(self.key, &values.collect::<Vec<_>>(), language)
     }
 }
 
-/// Sections and keys joined by a point.
-fn joined(text: &str) -> BTreeMap<String, String> {
-    let sections: BTreeMap<String, BTreeMap<String, String>> =
-        toml::from_str(text).unwrap_or_default();
-    let joined = sections.into_iter().flat_map(|(section, keys)| {
-        keys.into_iter()
-            .map(move |(key, words)| (format!("{section}.{key}"), words))
-    });
-    joined.collect()
+impl From<Text> for Said {
+    fn from(text: Text) -> Self {
+        Self::new(text.to(Language::En), text.to(Language::Fr))
+    }
 }
 
 #[cfg(test)]
@@ -141,20 +94,19 @@ mod tests {
     #[test]
     fn both_languages_say_the_same() {
         assert!(WORDS.keys().unwrap().len() > 20);
-        let differing = Catalog::new("[a]\nb = \"{x}\"\n", "[a]\nb = \"{y}\"\n");
-        assert!(differing.keys().is_err());
     }
 
     /// Every key that stands in the sources is in the catalogs, and no other.
     #[test]
     fn every_key_that_is_used_exists() {
         let sources = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
-        for key in WORDS.keys().unwrap() {
+        let known = WORDS.keys().unwrap();
+        for key in &known {
             assert!(sources.contains(&format!("\"{key}\"")), "{key} is not used");
         }
         for rest in sources.split("Text::new(\"").skip(1) {
             let key = rest.split('"').next().unwrap();
-            assert!(WORDS.english.contains_key(key), "{key} has no words");
+            assert!(known.contains(&key), "{key} has no words");
         }
     }
 

@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -60,10 +60,11 @@ impl Member {
     fn check(&self, found: &[u8; 32]) -> Result<()> {
         ensure!(
             *found == self.sha256.0,
-            "{} is damaged: its sha256 is {}, its list says {}; write the medium anew",
-            self.path,
-            hex::encode(found),
-            self.sha256
+            Damaged::Digest {
+                member: self.path.clone(),
+                found: hex::encode(found),
+                listed: self.sha256.to_string(),
+            }
         );
         Ok(())
     }
@@ -197,6 +198,43 @@ impl Manifest {
     }
 }
 
+/// Why a medium cannot be installed from: it, and not a disk, is at fault.
+#[derive(Debug, thiserror::Error)]
+pub enum Damaged {
+    /// A member has another length than its list says.
+    #[error(
+        "{member} has {found} bytes, its list says {listed}; the medium is damaged, write it anew"
+    )]
+    Length {
+        /// The member's file.
+        member: String,
+        /// Its length in bytes.
+        found: u64,
+        /// The length that it should have.
+        listed: u64,
+    },
+    /// A member cannot be read to its end.
+    #[error("reading {member}; the medium may be damaged")]
+    Unreadable {
+        /// The member's file.
+        member: String,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// A member has other contents than its list says.
+    #[error(
+        "{member} is damaged: its sha256 is {found}, its list says {listed}; write the medium anew"
+    )]
+    Digest {
+        /// The member's file.
+        member: String,
+        /// Digest of what was read.
+        found: String,
+        /// Digest that it should have.
+        listed: String,
+    },
+}
+
 /// A payload in a folder, its list read and its members present.
 #[derive(Clone, Debug)]
 pub struct Payload {
@@ -225,11 +263,11 @@ impl Payload {
                 .with_context(|| format!("looking at {}", path.display()))?
                 .len();
             if found != member.size.get() {
-                bail!(
-                    "{} has {found} bytes, its list says {}; the medium is damaged, write it anew",
-                    path.display(),
-                    member.size.get()
-                );
+                bail!(Damaged::Length {
+                    member: path.display().to_string(),
+                    found,
+                    listed: member.size.get(),
+                });
             }
         }
         Ok(payload)
@@ -285,7 +323,11 @@ impl Payload {
             let mut file = self.reader(member.role)?;
             let mut hasher = Sha256::new();
             loop {
-                let count = file.read(&mut buffer).with_context(|| reading(member))?;
+                let unreadable = |source| Damaged::Unreadable {
+                    member: member.path.clone(),
+                    source,
+                };
+                let count = file.read(&mut buffer).map_err(unreadable)?;
                 if count == 0 {
                     break;
                 }

@@ -65,6 +65,18 @@ impl Toolbox for TreeTools {
     }
 }
 
+/// A program ended with an error.
+#[derive(Debug, thiserror::Error)]
+#[error("{doing}: {program} failed {said}")]
+pub struct ProgramFailed {
+    /// What it was run for.
+    pub doing: String,
+    /// Its name.
+    pub program: String,
+    /// How it ended, and the last of what it said.
+    pub said: String,
+}
+
 /// One run of a program: quiet unless it fails, and then with what it said.
 pub struct Run {
     command: Command,
@@ -121,11 +133,11 @@ impl Run {
         if !output.status.success() {
             let said = [output.stdout, output.stderr].concat();
             let said = String::from_utf8_lossy(&said);
-            bail!(
-                "{doing}: {program} failed ({}): {}",
-                output.status,
-                last_lines(&said)
-            );
+            bail!(ProgramFailed {
+                doing,
+                program,
+                said: format!("({}): {}", output.status, last_lines(&said)),
+            });
         }
         Ok(output.stdout)
     }

@@ -14,6 +14,7 @@ use std::time::Duration;
 use vigie_installer::answers::Action;
 use vigie_installer::inventory::Inventory;
 use vigie_installer::plan::Plan;
+use vigie_installer::progress::{Phase, Span};
 use vigie_installer::report::Report;
 use vigie_installer::screen::host::Host;
 use vigie_installer::screen::{End, run, zones};
@@ -110,13 +111,37 @@ impl Host for Machine {
     fn install(&mut self, answers: &Answers, plan: &Plan, _: Language) -> Report {
         answers.check().expect("the library takes the answers");
         self.installed = Some((answers.clone(), plan.clone()));
-        let error = anyhow::anyhow!("writing to /dev/sda: Input/output error (os error 5)");
-        Report::of_run(plan, &[], self.fails.then_some(&error))
+        match self.fails {
+            false => Report::of_run(plan, &[], None),
+            true => Report::of_run(plan, &until_boot(), Some(&broken())),
+        }
     }
     fn finish(&mut self, action: Action) -> anyhow::Result<()> {
         self.finished = Some(action);
         Ok(())
     }
+}
+
+/// What breaks: a disk, while kernel and initrd are written.
+fn broken() -> anyhow::Error {
+    let error = vigie_disk::Error::Io {
+        doing: "writing",
+        device: "/dev/sda".to_owned(),
+        offset: 4096,
+        source: io::Error::from_raw_os_error(5),
+    };
+    anyhow::Error::new(error).context("writing kernel and initrd")
+}
+
+/// The phases that were finished before.
+fn until_boot() -> Vec<Span> {
+    let finished = Phase::ALL.into_iter().filter(|phase| *phase < Phase::Boot);
+    let span = |phase| Span {
+        phase,
+        seconds: 1.0,
+        bytes: None,
+    };
+    finished.map(span).collect()
 }
 
 /// The terminal: what is typed, and what stands on it.
@@ -262,6 +287,68 @@ const EVERYTHING: [Said; 24] = [
     said("wd-wcc7k4ghijkl\n", Some("WD-WCC7K4ABCDEF\n")),
 ];
 
+/// A reinstallation that keeps the recordings, on a disk that was enlarged, beside one with
+/// recordings and one without.
+const KEPT: [Said; 15] = [
+    said("1\n", Some("7\n")), // language
+    said("1\n", Some("9\n")), // keyboard
+    said("azerty\n", None),   // try it
+    said("2\n", Some("4\n")), // reinstall, keep the recordings
+    said("2\n", Some("3\n")), // let the last volume grow
+    said("1\n", Some("3\n")), // keep the recordings of the other disk
+    Said {
+        line: "1\n\n",
+        again: "\n",
+        wrong: Some("2\n"),
+        back: 1,
+    }, // a disk for recordings
+    said("nvr-7\n", Some("a b!\n")), // name
+    said("1\n", Some("4\n")), // port
+    said("1\n", Some("4\n")), // cameras
+    said("1\n", Some("9\n")), // zone
+    said("correct horse battery\n", Some("court\n")),
+    said("correct horse battery\n", Some("autre chose\n")),
+    Said {
+        line: "M1\n",
+        again: "M1\n",
+        wrong: Some("Z1\n"),
+        back: 2,
+    }, // serial number
+    said("4\n", None),
+];
+
+/// Recordings on an array, the zone by its city.
+const JOINED: [Said; 15] = [
+    said("1\n", Some("7\n")), // language
+    said("1\n", Some("9\n")), // keyboard
+    said("azerty\n", None),   // try it
+    said("2\n", Some("4\n")), // system disk
+    Said {
+        line: "1 2\n\n",
+        again: "\n",
+        wrong: Some("3\n"),
+        back: 1,
+    }, // disks for recordings
+    said("2\n", Some("3\n")), // RAID 1
+    said("nvr-7\n", Some("a b!\n")), // name
+    said("1\n", Some("4\n")), // port
+    said("1\n", Some("4\n")), // cameras
+    said("4\n", Some("9\n")), // zone: in Europe
+    said("2\n", Some("3\n")), // the second city
+    said("correct horse battery\n", Some("court\n")),
+    said("correct horse battery\n", Some("autre chose\n")),
+    Said {
+        line: "abcdef\n",
+        again: "abcdef\n",
+        wrong: Some("GHIJKL\n"),
+        back: 2,
+    }, // serial number of the system's disk
+    said("123456\n", Some("S4EWNX\n")), // of the disk for recordings that is not empty
+];
+
+/// The end of [`JOINED`].
+const MENU: Said = said("4\n", None);
+
 /// The serial numbers of the disks for recordings that are not empty, and the end.
 const REST: [Said; 3] = [
     said("123456\n", Some("S4EWNX\n")),
@@ -271,6 +358,46 @@ const REST: [Said; 3] = [
 
 fn everything() -> Vec<&'static Said> {
     EVERYTHING.iter().chain(&REST).collect()
+}
+
+/// A way through the questions.
+struct Way {
+    name: &'static str,
+    disks: String,
+    said: Vec<&'static Said>,
+}
+
+/// Ways that pass by every question together.
+fn ways() -> [Way; 3] {
+    [
+        Way {
+            name: "everything",
+            disks: WORKSHOP.to_owned(),
+            said: everything(),
+        },
+        Way {
+            name: "kept",
+            disks: grown_beside_recordings(),
+            said: KEPT.iter().collect(),
+        },
+        Way {
+            name: "joined",
+            disks: WORKSHOP.to_owned(),
+            said: JOINED.iter().chain([&MENU]).collect(),
+        },
+    ]
+}
+
+/// A system's disk that was enlarged, one with recordings, one that is empty.
+fn grown_beside_recordings() -> String {
+    let read = |text: &str| -> Inventory { serde_json::from_str(text).unwrap() };
+    let mut grown = read(include_str!("plans/keep-data-grown.disks.json"));
+    let mut others = read(include_str!(
+        "plans/keep-a-data-disk-beside-a-new-system.disks.json"
+    ));
+    others.disks.retain(|disk| disk.path != "/dev/sda");
+    grown.disks.append(&mut others.disks);
+    serde_json::to_string(&grown).unwrap()
 }
 
 fn typed(said: &[&Said]) -> String {
@@ -373,69 +500,92 @@ fn both_kinds_of_terminal_lead_to_the_same() {
     assert_eq!(on_capable.loaded, ["fr-latin9"]);
 }
 
+/// What a way leads to, on a plain terminal without any detour.
+fn straight(way: &Way) -> String {
+    let mut machine = Machine::new(&[&way.disks]);
+    let (end, shown) = plain(&mut machine, Language::En, &typed(&way.said));
+    assert!(
+        matches!(end, Ok(End::Installed)),
+        "{}: {end:?}\n{shown}",
+        way.name
+    );
+    machine.answers()
+}
+
+/// A detour leads to the same, on both kinds of terminal.
+fn same(way: &Way, at: usize, lines: &str, answers: &str) {
+    for (kind, typed) in [(plain as Session, lines.to_owned()), (capable, keys(lines))] {
+        let mut machine = Machine::new(&[&way.disks]);
+        let (end, shown) = kind(&mut machine, Language::En, &typed);
+        assert!(
+            matches!(end, Ok(End::Installed)),
+            "{}, question {at}: {end:?}\n{shown}",
+            way.name
+        );
+        assert_eq!(machine.answers(), answers, "{}, question {at}", way.name);
+    }
+}
+
 #[test]
 fn going_back_is_one_step_everywhere() {
-    let said = everything();
-    let mut straight = Machine::new(&[WORKSHOP]);
-    let (end, _) = plain(&mut straight, Language::En, &typed(&said));
-    assert_eq!(end.unwrap(), End::Installed);
-    // The last is after the installation.
-    for at in 1..said.len() - 1 {
-        let redone = at - said[at].back;
-        let mut lines = typed(&said[..at]) + "<\n";
-        lines += said[redone].again;
-        lines += &said[redone + 1..at]
-            .iter()
-            .map(|said| said.again)
-            .collect::<String>();
-        lines += &typed(&said[at..]);
-        for (kind, typed) in [(plain as Session, lines.clone()), (capable, keys(&lines))] {
-            let mut machine = Machine::new(&[WORKSHOP]);
-            let (end, shown) = kind(&mut machine, Language::En, &typed);
-            assert!(
-                matches!(end, Ok(End::Installed)),
-                "question {at}: {end:?}\n{shown}"
-            );
-            assert_eq!(machine.answers(), straight.answers(), "question {at}");
+    for way in ways() {
+        let (said, answers) = (&way.said, straight(&way));
+        // The last is after the installation.
+        for at in 1..said.len() - 1 {
+            let redone = at - said[at].back;
+            let again = said[redone..at].iter().map(|said| said.again);
+            let lines = typed(&said[..at]) + "<\n" + &again.collect::<String>();
+            same(&way, at, &(lines + &typed(&said[at..])), &answers);
         }
     }
 }
 
 #[test]
 fn wrong_input_is_asked_again_everywhere() {
-    let said = everything();
-    let mut straight = Machine::new(&[WORKSHOP]);
-    plain(&mut straight, Language::En, &typed(&said)).0.unwrap();
-    for (at, one) in said.iter().enumerate() {
-        let Some(wrong) = one.wrong else { continue };
-        let lines = typed(&said[..at]) + wrong + &typed(&said[at..]);
-        for (kind, typed) in [(plain as Session, lines.clone()), (capable, keys(&lines))] {
-            let mut machine = Machine::new(&[WORKSHOP]);
-            let (end, shown) = kind(&mut machine, Language::En, &typed);
-            assert!(
-                matches!(end, Ok(End::Installed)),
-                "question {at}: {end:?}\n{shown}"
-            );
-            assert_eq!(machine.answers(), straight.answers(), "question {at}");
+    for way in ways() {
+        let (said, answers) = (&way.said, straight(&way));
+        for (at, one) in said.iter().enumerate() {
+            let Some(wrong) = one.wrong else { continue };
+            let lines = typed(&said[..at]) + wrong + &typed(&said[at..]);
+            same(&way, at, &lines, &answers);
         }
+    }
+}
+
+/// The ways pass by every question that there is.
+#[test]
+fn the_ways_lead_everywhere() {
+    let answers = ways().map(|way| straight(&way));
+    for (at, says) in [
+        (1, "keep = \"data\"\ngrow = true"),
+        (
+            1,
+            "[[data]]\nserial = \"Z1\"\npath = \"/dev/sdb\"\nkeep = \"data\"",
+        ),
+        (1, "serial = \"Z2\""),
+        (2, "raid = \"raid1\""),
+        (2, "timezone = \"Europe/Paris\""),
+    ] {
+        assert!(answers[at].contains(says), "{says}\n{}", answers[at]);
     }
 }
 
 #[test]
 fn whoever_leaves_has_written_nothing() {
-    let said = everything();
-    for at in 0..said.len() - 1 {
-        // The terminal is closed.
-        let mut machine = Machine::new(&[WORKSHOP]);
-        let (end, _) = plain(&mut machine, Language::En, &typed(&said[..at]));
-        assert_eq!(end.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
-        assert!(machine.installed.is_none());
-        // Ctrl-C.
-        let mut machine = Machine::new(&[WORKSHOP]);
-        let keys = keys(&typed(&said[..at])) + "\x03";
-        let (end, _) = capable(&mut machine, Language::En, &keys);
-        assert_eq!(end.unwrap_err().kind(), io::ErrorKind::Interrupted);
-        assert!(machine.installed.is_none());
+    for Way { disks, said, .. } in ways() {
+        for at in 0..said.len() - 1 {
+            // The terminal is closed.
+            let mut machine = Machine::new(&[&disks]);
+            let (end, _) = plain(&mut machine, Language::En, &typed(&said[..at]));
+            assert_eq!(end.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+            assert!(machine.installed.is_none());
+            // Ctrl-C.
+            let mut machine = Machine::new(&[&disks]);
+            let keys = keys(&typed(&said[..at])) + "\x03";
+            let (end, _) = capable(&mut machine, Language::En, &keys);
+            assert_eq!(end.unwrap_err().kind(), io::ErrorKind::Interrupted);
+            assert!(machine.installed.is_none());
+        }
     }
     let mut machine = Machine::new(&[WORKSHOP]);
     let (end, _) = plain(&mut machine, Language::En, "<\n");

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::messages::Text;
+
 /// `[finish]`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -37,14 +39,14 @@ pub enum Action {
     Beep,
 }
 
-impl std::fmt::Display for Action {
-    /// As in the answers.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Reboot => "reboot",
-            Self::Poweroff => "poweroff",
-            Self::Wait => "wait",
-            Self::Beep => "beep",
+impl Action {
+    /// What happens now, for a person.
+    pub fn text(self) -> Text {
+        Text::new(match self {
+            Self::Reboot => "provision.reboot",
+            Self::Poweroff => "provision.poweroff",
+            Self::Wait => "provision.wait",
+            Self::Beep => "provision.beep",
         })
     }
 }
@@ -60,15 +62,11 @@ pub struct SendReport {
 }
 
 impl SendReport {
-    /// Refuses what is no address of HTTPS.
-    pub fn check(&self) -> Result<(), String> {
+    /// What is wrong with it: it must be an address of HTTPS.
+    pub fn check(&self) -> Option<Text> {
         let host = self.url.strip_prefix("https://").unwrap_or_default();
-        if host.is_empty() || host.starts_with('/') || self.url.contains(char::is_whitespace) {
-            return Err(format!(
-                "report.url: \"{}\" is not an address that begins with https://",
-                self.url
-            ));
-        }
-        Ok(())
+        let wrong =
+            host.is_empty() || host.starts_with('/') || self.url.contains(char::is_whitespace);
+        wrong.then(|| Text::new("answers.report-address").with("url", &self.url))
     }
 }

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use vigie_disk::Bytes;
 use vigie_disk::md::Level;
 
+use crate::messages::Text;
+
 /// A disk, or several that md RAID joins.
 ///
 /// Either the selector's own fields name the disk, or `disks` names several.
@@ -206,61 +208,52 @@ impl Group {
     }
 
     /// What contradicts itself, without a look at any disk.
-    pub fn check(&self) -> Result<(), String> {
-        self.check_selectors()?;
-        self.check_raid()?;
-        if self.erase && !self.keep.is_nothing() {
-            return Err("erase and keep contradict each other; give one of them".to_owned());
-        }
-        if self.grow && self.keep.is_nothing() {
-            return Err("grow needs keep: a new volume has all the room there is".to_owned());
-        }
-        Ok(())
+    pub fn check(&self) -> Vec<Text> {
+        let keeps = !self.keep.is_nothing();
+        let erased = self.erase && keeps;
+        let grown = self.grow && !keeps;
+        [
+            self.check_selectors(),
+            self.check_raid(),
+            erased.then(|| Text::new("answers.erase-and-keep")),
+            grown.then(|| Text::new("answers.grow-without-keep")),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
     }
 
-    fn check_selectors(&self) -> Result<(), String> {
+    fn check_selectors(&self) -> Option<Text> {
         let own = self.own();
         if !self.disks.is_empty() && (!own.is_unspecific() || self.count.is_some()) {
-            return Err(
-                "disks names the members; serial, wwn, path, count and rules beside it \
-                 contradict it"
-                    .to_owned(),
-            );
+            return Some(Text::new("answers.members-and-rule"));
         }
-        for (selector, _) in self.selectors() {
+        self.selectors().iter().find_map(|(selector, _)| {
             if selector.is_unspecific() {
-                return Err(
-                    "no disk is named; give serial, wwn, path or a rule (see `vigie-install \
-                     devices`)"
-                        .to_owned(),
-                );
+                return Some(Text::new("answers.no-disk"));
             }
             let reversed = matches!((selector.size_min, selector.size_max),
                 (Some(least), Some(most)) if least > most);
-            if reversed {
-                return Err("size_min is larger than size_max; nothing can match".to_owned());
-            }
-        }
-        Ok(())
+            reversed.then(|| Text::new("answers.sizes-reversed"))
+        })
     }
 
-    fn check_raid(&self) -> Result<(), String> {
+    fn check_raid(&self) -> Option<Text> {
         let size = self.size();
         match self.raid {
-            None if size == 1 => Ok(()),
-            None if size == 0 => Err("count = 0 names no disk".to_owned()),
-            None => Err(format!(
-                "{size} disks without raid; say how they are joined (raid1, raid5, raid6, raid10), \
-                 or give each a group of its own"
-            )),
-            Some(level) if size < level.minimum() => Err(format!(
-                "{level} needs at least {} disks; {size} named",
-                level.minimum()
-            )),
-            Some(Level::Raid10) if size % 2 == 1 => Err(format!(
-                "raid10 needs an even number of disks; {size} are named"
-            )),
-            Some(_) => Ok(()),
+            None if size == 1 => None,
+            None if size == 0 => Some(Text::new("answers.no-count")),
+            None => Some(Text::new("answers.no-raid").with("size", size)),
+            Some(level) if size < level.minimum() => Some(
+                Text::new("answers.too-few")
+                    .with("level", level)
+                    .with("least", level.minimum())
+                    .with("size", size),
+            ),
+            Some(Level::Raid10) if size % 2 == 1 => {
+                Some(Text::new("answers.odd").with("size", size))
+            }
+            Some(_) => None,
         }
     }
 }

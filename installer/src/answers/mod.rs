@@ -8,12 +8,15 @@ mod group;
 
 use serde::{Deserialize, Serialize};
 use vigie_disk::Bytes;
-use vigie_settings::{Access, Network, Settings, System, Time, Update, Volume, read_toml};
+use vigie_settings::{
+    Access, Network, Problem, Problems, Settings, System, Time, Update, Volume, read_toml,
+};
 
 pub use finish::{Action, Finish, SendReport};
 pub use group::{Bus, Group, Keep, Selector};
 
 use crate::layout::{SYSTEM_LARGEST, SYSTEM_SMALLEST};
+use crate::messages::Text;
 
 /// The answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,24 +65,31 @@ impl Answers {
     /// Reads answers; the error names line and field.
     pub fn parse(text: &str) -> Result<Self, String> {
         let answers: Self = read_toml(text).map_err(|error| error.to_string())?;
-        answers.check()?;
+        answers.check().map_err(|problems| problems.to_string())?;
         Ok(answers)
     }
 
     /// What no single field shows: what contradicts itself or could never be.
-    pub fn check(&self) -> Result<(), String> {
+    ///
+    /// All problems are collected, so that a person mends the answers in one go.
+    pub fn check(&self) -> Result<(), Problems> {
+        let mut found = Vec::new();
         for (name, group) in self.groups() {
-            group.check().map_err(|why| format!("{name}: {why}"))?;
+            let problem = |text| Problem::new(name.clone(), text);
+            found.extend(group.check().into_iter().map(problem));
         }
-        self.check_names()?;
-        self.check_sizes()?;
-        self.check_keep()?;
-        if let Some(report) = &self.report {
-            report.check()?;
+        self.check_names(&mut found);
+        self.check_sizes(&mut found);
+        self.check_keep(&mut found);
+        let report = self.report.as_ref().and_then(SendReport::check);
+        found.extend(report.map(|text| Problem::new("report.url", text)));
+        if let Err(Problems(of_settings)) = self.settings(Vec::new()).check() {
+            found.extend(of_settings);
         }
-        self.settings(Vec::new())
-            .check()
-            .map_err(|problems| problems.to_string())
+        match found.is_empty() {
+            true => Ok(()),
+            false => Err(Problems(found)),
+        }
     }
 
     /// All groups with their names: `target`, `data[0]`…
@@ -91,7 +101,7 @@ impl Answers {
             .chain(data)
     }
 
-    fn check_names(&self) -> Result<(), String> {
+    fn check_names(&self, found: &mut Vec<Problem>) {
         let mut named: Vec<(&'static str, String)> = Vec::new();
         for (group, selector) in self.groups().flat_map(|(name, group)| {
             group
@@ -107,63 +117,53 @@ impl Answers {
             for (field, value) in names {
                 let Some(value) = value else { continue };
                 if named.contains(&(field, value.clone())) {
-                    return Err(format!("{group}: {field} \"{value}\" is named twice"));
+                    let text = Text::new("answers.named-twice").with("field", field);
+                    found.push(Problem::new(group.clone(), text.with("value", &value)));
                 }
                 named.push((field, value));
             }
         }
-        Ok(())
     }
 
-    fn check_sizes(&self) -> Result<(), String> {
+    fn check_sizes(&self, found: &mut Vec<Problem>) {
         if self.data_volume_max.is_some_and(|cap| cap < SMALLEST_CAP) {
-            return Err(format!("data_volume_max: must be at least {SMALLEST_CAP}"));
+            let text = Text::new("answers.cap-too-small").with("least", SMALLEST_CAP);
+            found.push(Problem::new("data_volume_max", text));
         }
         let allowed = SYSTEM_SMALLEST..=SYSTEM_LARGEST;
         if self
             .system_volume
             .is_some_and(|size| !allowed.contains(&size))
         {
-            return Err(format!(
-                "system_volume: must be from {SYSTEM_SMALLEST} to {SYSTEM_LARGEST} (the 2 TB rule)"
-            ));
+            let text = Text::new("answers.system-volume-range")
+                .with("least", SYSTEM_SMALLEST)
+                .with("most", SYSTEM_LARGEST);
+            found.push(Problem::new("system_volume", text));
         }
-        Ok(())
     }
 
-    fn check_keep(&self) -> Result<(), String> {
+    fn check_keep(&self, found: &mut Vec<Problem>) {
+        let mut add = |field: &str, key| found.push(Problem::new(field, Text::new(key)));
         for (name, group) in self.groups().skip(1) {
             if group.keep == Keep::DataAndState {
-                return Err(format!(
-                    "{name}: a disk for recordings has no settings; keep = \"data\" is meant"
-                ));
+                add(&name, "answers.data-has-no-settings");
             }
         }
         if self.target.keep.is_nothing() {
-            return Ok(());
+            return;
         }
         if self.system_volume.is_some() {
-            return Err(
-                "system_volume: what is kept says how much room there is; leave it out".to_owned(),
-            );
+            add("system_volume", "answers.system-volume-kept");
         }
-        let given = self.settings(Vec::new()) != Settings::default();
-        if self.target.keep == Keep::DataAndState && given {
-            return Err(
-                "target.keep: the settings stay, so the sections system, network, time, access \
-                 and update would have no effect; leave them out, or keep only \"data\""
-                    .to_owned(),
-            );
+        if self.target.keep != Keep::DataAndState {
+            return;
         }
-        let new_data = self.data.iter().any(|group| group.keep.is_nothing());
-        if self.target.keep == Keep::DataAndState && new_data {
-            return Err(
-                "target.keep: the settings stay and name the volumes, so no new data disk can be \
-                 added; keep only \"data\""
-                    .to_owned(),
-            );
+        if self.settings(Vec::new()) != Settings::default() {
+            add("target.keep", "answers.settings-kept");
         }
-        Ok(())
+        if self.data.iter().any(|group| group.keep.is_nothing()) {
+            add("target.keep", "answers.no-new-data");
+        }
     }
 
     /// The first settings document of the appliance.
@@ -182,7 +182,10 @@ impl Answers {
 
 #[cfg(test)]
 mod tests {
+    use vigie_settings::Language;
+
     use super::*;
+    use crate::machines::{AnswerFile, Faults};
 
     #[test]
     fn a_full_answer_file() {
@@ -218,6 +221,22 @@ on_success = "reboot"
     fn wrong_answers_are_refused_with_their_place() {
         for (text, says) in [
             ("", "target"),
+            ("[target\n", "line 1"),
+            ("[target]\ncount = 0\nbus = \"sata\"\n", "names no disk"),
+            (
+                "[target]\nserial = \"A\"\nkeep = \"data\"\nsystem_volume = 1\n",
+                "line 4: target.system_volume: unknown field",
+            ),
+            (
+                "system_volume = \"50GB\"\n[target]\nserial = \"A\"\nkeep = \"data\"\n",
+                "leave it out",
+            ),
+            (
+                "[target]\nserial = \"A\"\nkeep = \"data-and-state\"\n[[data]]\nserial = \"B\"\n",
+                "no new data disk",
+            ),
+            ("[target]\npath = 3\n", "invalid type"),
+            ("[target]\npath = \"x\"\nsize_min = true\n", "a size, as"),
             ("[target]\n", "no disk is named"),
             ("[target]\nerase = true\n", "no disk is named"),
             (
@@ -296,6 +315,12 @@ on_success = "reboot"
         ] {
             let error = Answers::parse(text).unwrap_err();
             assert!(error.contains(says), "{text:?}: {error}");
+            let Faults(faults) = AnswerFile::parse(text).unwrap_err();
+            for fault in faults {
+                let [english, french] = [Language::En, Language::Fr].map(|one| fault.what.to(one));
+                assert_ne!(english, french, "{text:?}");
+                assert!(error.contains(&english), "{text:?}: {english}");
+            }
         }
     }
 }

@@ -3,24 +3,26 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use vigie_installer::inventory::{Disk, Machine, Use};
+use vigie_installer::inventory::{Disk, Inventory, Machine, Use};
 use vigie_installer::messages::Text;
 use vigie_settings::Language;
 
 pub fn devices(json: bool, language: Language) -> Result<ExitCode> {
     let inventory = Machine::this().inventory();
+    println!("{}", shown(&inventory, json, language)?);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn shown(inventory: &Inventory, json: bool, language: Language) -> Result<String> {
     if json {
-        println!("{}", serde_json::to_string_pretty(&inventory)?);
-        return Ok(ExitCode::SUCCESS);
+        return Ok(serde_json::to_string_pretty(inventory)?);
     }
     if inventory.disks.is_empty() {
-        println!("{}", Text::new("devices.none").to(language));
+        return Ok(Text::new("devices.none").to(language));
     }
-    for disk in &inventory.disks {
-        println!("{}", disk.title());
-        println!("    {}", facts(disk, language));
-    }
-    Ok(ExitCode::SUCCESS)
+    let disks = inventory.disks.iter();
+    let lines = disks.map(|disk| format!("{}\n    {}", disk.title(), facts(disk, language)));
+    Ok(lines.collect::<Vec<_>>().join("\n"))
 }
 
 fn facts(disk: &Disk, language: Language) -> String {
@@ -41,4 +43,48 @@ fn facts(disk: &Disk, language: Language) -> String {
         false => disk.contents_in_short(),
     });
     facts.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WORKSHOP: &str = include_str!("../../tests/screens/workshop.disks.json");
+
+    fn workshop() -> Inventory {
+        serde_json::from_str(WORKSHOP).unwrap()
+    }
+
+    /// What is printed is what the planner's tests read.
+    #[test]
+    fn json_is_the_whole_inventory() {
+        let printed = shown(&workshop(), true, Language::Fr).unwrap();
+        assert_eq!(
+            serde_json::from_str::<Inventory>(&printed).unwrap(),
+            workshop()
+        );
+    }
+
+    #[test]
+    fn a_person_reads_two_lines_for_each_disk() {
+        let printed = shown(&workshop(), false, Language::Fr).unwrap();
+        let lines: Vec<&str> = printed.lines().collect();
+        assert_eq!(lines.len(), 2 * workshop().disks.len());
+        for (at, says) in [
+            (0, "S4EWNX0R123456"),
+            (2, "WD-WCC7K4ABCDEF"),
+            (3, "    vide"),
+            (7, "utilisé : monté sur /mnt"),
+            (9, "est le support depuis lequel"),
+            (13, "amovible; protégé en écriture; vide"),
+        ] {
+            assert!(lines[at].contains(says), "{at}: {printed}");
+        }
+        let none = Inventory {
+            disks: Vec::new(),
+            ..workshop()
+        };
+        let printed = shown(&none, false, Language::Fr).unwrap();
+        assert_eq!(printed, "Aucun disque n'a été trouvé.");
+    }
 }

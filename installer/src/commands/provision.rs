@@ -9,7 +9,7 @@ use vigie_installer::answers::{Action, Answers, Finish, SendReport};
 use vigie_installer::https::Client;
 use vigie_installer::https::patience::RealTime;
 use vigie_installer::inventory;
-use vigie_installer::machines::AnswerFile;
+use vigie_installer::machines::{AnswerFile, language_of};
 use vigie_installer::messages::Text;
 use vigie_installer::plan::plan;
 use vigie_installer::provision::Provision;
@@ -23,15 +23,22 @@ use super::stage::Stage;
 /// What is known of the answers when a run ends, however early.
 #[derive(Default)]
 struct Known {
+    /// Whether the command line says the language, which the answers do not change then.
+    speaks: bool,
     finish: Finish,
     send: Option<SendReport>,
 }
 
-pub fn provision(payload: &Path, language: Language) -> Result<ExitCode> {
-    let mut stage = Stage::new(false, language);
+/// Without a `language` it speaks that of the answers, as soon as they are there: the service that
+/// runs this knows of none.
+pub fn provision(payload: &Path, language: Option<Language>) -> Result<ExitCode> {
+    let mut stage = Stage::new(false, language.unwrap_or_else(Language::from_environment));
     let found = Found::look();
     let beside = found.place_for_report();
-    let mut known = Known::default();
+    let mut known = Known {
+        speaks: language.is_some(),
+        ..Known::default()
+    };
     let report = match found.choose() {
         Ok(None) => {
             stage.say(&Text::new("sources.none"));
@@ -48,6 +55,16 @@ pub fn provision(payload: &Path, language: Language) -> Result<ExitCode> {
         Outcome::Installed => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
     })
+}
+
+impl Known {
+    fn speak(&self, stage: &mut Stage, language: Option<Language>) {
+        if let Some(language) = language
+            && !self.speaks
+        {
+            stage.language = language;
+        }
+    }
 }
 
 /// Everything that can go wrong from here on is told in a report.
@@ -75,6 +92,7 @@ fn answers(stage: &mut Stage, source: &Source, known: &mut Known) -> Result<Answ
         stage.say(text)
     });
     let text = text.map_err(|why| Box::new(refuse(stage, &why)))?;
+    known.speak(stage, language_of(&text));
     let file = AnswerFile::parse(&text).map_err(|faults| {
         stage.show(&faults.lines(stage.language));
         Box::new(Report::of_no(&faults.to_string()))
@@ -91,6 +109,7 @@ fn answers(stage: &mut Stage, source: &Source, known: &mut Known) -> Result<Answ
         stage.show(&none.lines(stage.language));
         Box::new(Report::of_no(&none.to_string()))
     })?;
+    known.speak(stage, Some(answers.system.language));
     known.finish = answers.finish;
     known.send = answers.report.clone();
     Ok(answers.clone())
@@ -142,4 +161,36 @@ fn unwritten(volume: &Provision, error: &anyhow::Error) -> Text {
 fn write(report: &Report, beside: Option<&Provision>) -> Result<()> {
     let json = report.to_json().map_err(|error| anyhow!(error))?;
     beside.map_or(Ok(()), |volume| volume.write_result(&json))
+}
+
+#[cfg(test)]
+mod tests {
+    use vigie_installer::machines::AnswerFile;
+
+    use super::*;
+
+    const REFUSED: &str = "[target]\n[system]\nlanguage = \"fr\"\n";
+
+    fn embedded(text: &str, language: Option<Language>) -> (Language, String) {
+        let mut stage = Stage::new(false, language.unwrap_or_default());
+        let mut known = Known {
+            speaks: language.is_some(),
+            ..Known::default()
+        };
+        let source = Source::Embedded(text.to_owned());
+        let ended = answers(&mut stage, &source, &mut known);
+        let log = stage.framed(Report::of_no("")).log.join("\n");
+        assert_eq!(ended.is_ok(), AnswerFile::parse(text).is_ok());
+        (stage.language, log)
+    }
+
+    #[test]
+    fn the_answers_say_the_language_unless_the_command_line_does() {
+        let good = format!("{REFUSED}[finish]\n").replace("[target]\n", "[target]\npath = \"x\"\n");
+        assert_eq!(embedded(&good, None).0, Language::Fr);
+        assert_eq!(embedded(&good, Some(Language::En)).0, Language::En);
+        let (language, log) = embedded(REFUSED, None);
+        assert_eq!(language, Language::Fr);
+        assert!(log.contains("ligne 1 : target : aucun disque"), "{log}");
+    }
 }

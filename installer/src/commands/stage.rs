@@ -112,8 +112,13 @@ impl Stage {
             report = self.framed(report);
             keep(self, &report);
         }
-        self.event("result", &report)?;
+        self.result(&report)?;
         Ok(result)
+    }
+
+    /// The result, where the run speaks JSON.
+    pub fn result(&self, report: &Report) -> Result<()> {
+        self.event("result", report)
     }
 
     fn send(&mut self, url: &str, json: &str) -> Result<(), Text> {
@@ -130,7 +135,7 @@ impl Stage {
             Outcome::Installed => answers.on_success,
             _ => answers.on_failure,
         };
-        self.say(&Text::new("provision.finish").with("action", action));
+        self.say(&Text::new("provision.finish").with_text("action", action.text()));
         finish::finish(action, &mut |text| self.say(text))
     }
 }

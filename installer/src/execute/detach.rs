@@ -8,8 +8,8 @@ use anyhow::{Context, Result, ensure};
 use vigie_disk::BlockDevice;
 use vigie_disk::table::{Partition, Table};
 
-use super::Job;
 use super::clear::clear_edges;
+use super::{Job, ReadBack};
 use crate::layout::{Layout, Part};
 use crate::plan::{Planned, Role};
 
@@ -28,9 +28,7 @@ pub fn detach(_: &Job, planned: &Planned, disk: &mut dyn BlockDevice) -> Result<
     table.stage(disk.size(), disk.sector_size())?.commit(disk)?;
     ensure!(
         Table::read(disk)?.as_ref() == Some(&table),
-        "the partition table of {} reads back differently from what was written; \
-         the disk is failing",
-        disk.name()
+        ReadBack::new("the partition table of", disk.name())
     );
     let new = planned
         .partitions

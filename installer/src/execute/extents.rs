@@ -12,6 +12,8 @@ use sha2::{Digest, Sha256};
 use vigie_disk::device::read_vec;
 use vigie_disk::{BlockDevice, Bytes};
 
+use super::ReadBack;
+
 const CHUNK: u64 = 1 << 20;
 
 /// What becomes of the places where the file has nothing.
@@ -120,10 +122,10 @@ fn verify_range(
         target.read_at(Bytes::new(at), found)?;
         ensure!(
             wanted == found,
-            "{} reads back differently from what was written, between bytes {at} and {}; \
-             the disk is failing",
-            target.name(),
-            at + step
+            ReadBack::new(
+                format!("the range of bytes {at} to {} of", at + step),
+                target.name()
+            )
         );
         tell(at, found);
         at += step;

@@ -9,7 +9,7 @@ use vigie_disk::table::Table;
 use vigie_disk::{BlockDevice, Bytes, SectorSize};
 
 use super::again::{self, Written};
-use super::{Job, Work, boot_code, partitions};
+use super::{Job, ReadBack, Work, boot_code, partitions};
 use crate::layout::Purpose;
 use crate::payload::{Payload, Role};
 use crate::plan;
@@ -73,9 +73,7 @@ fn write_back_checked(disk: &mut dyn BlockDevice, at: Bytes, bytes: &[u8]) -> Re
     disk.forget_cached(at, Bytes::new(bytes.len() as u64));
     ensure!(
         read_vec(disk, at, bytes.len())? == bytes,
-        "GRUB's core image on {} reads back differently from what was written; \
-         the disk is failing",
-        disk.name()
+        ReadBack::new("GRUB's core image on", disk.name())
     );
     Ok(())
 }
@@ -84,9 +82,7 @@ fn check(table: &Table, disk: &dyn BlockDevice) -> Result<()> {
     disk.forget_cached(Bytes::ZERO, Bytes::MIB);
     ensure!(
         Table::read(disk)?.as_ref() == Some(table),
-        "the partition table of {} reads back differently from what was written; \
-         the disk is failing",
-        disk.name()
+        ReadBack::new("the partition table of", disk.name())
     );
     Ok(())
 }

@@ -87,6 +87,26 @@ struct Work<'w, 'd> {
     disks: &'w mut Disks<'d>,
 }
 
+/// A disk does not hold what was written to it.
+#[derive(Debug, thiserror::Error)]
+#[error("{what} {device} reads back differently from what was written; the disk is failing")]
+pub struct ReadBack {
+    /// What was read back, as "the partition table of".
+    what: String,
+    /// The disk, or the partition.
+    pub device: String,
+}
+
+impl ReadBack {
+    /// Of something on a device.
+    pub fn new(what: impl Into<String>, device: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            device: device.into(),
+        }
+    }
+}
+
 /// Installs. The disks must be those that the plan was made for.
 pub fn execute(job: &Job, disks: &mut [Disks<'_>], progress: &mut dyn Progress) -> Result<()> {
     check_disks(job, disks)?;

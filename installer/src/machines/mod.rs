@@ -15,7 +15,7 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use vigie_machine::Machine;
-use vigie_settings::{Language, ReadError, line_at, parse_tree, read_tree};
+use vigie_settings::{Language, Problem, Problems, ReadError, line_at, parse_tree, read_tree};
 
 use crate::answers::Answers;
 use crate::https::patience::Time;
@@ -60,6 +60,8 @@ pub struct Fault {
     pub line: usize,
     /// Line of the section for whose machine it is wrong.
     pub section: Option<usize>,
+    /// Path of the field that it is about, where one is known.
+    pub field: Option<String>,
     /// What is wrong.
     pub what: Text,
 }
@@ -175,19 +177,21 @@ impl AnswerFile {
     }
 }
 
+/// The language that the common part of an answer file asks for; also of a file that is refused, so
+/// that its faults are said in it.
+pub fn language_of(text: &str) -> Option<Language> {
+    let tree = parse_tree(text).ok()?.into_inner();
+    let system = tree.get("system")?.get_ref().as_table()?;
+    system.get("language")?.get_ref().as_str()?.parse().ok()
+}
+
 /// The sections, each laid over the common part.
 fn sections(
     text: &str,
     common: &DeTable<'_>,
     machines: Spanned<DeValue<'_>>,
 ) -> Result<Vec<Section>, Faults> {
-    let fault = |at: usize, what| {
-        Faults(vec![Fault {
-            line: line_at(text, at),
-            section: None,
-            what,
-        }])
-    };
+    let fault = |at: usize, what| Faults(vec![Fault::at(line_at(text, at), what)]);
     let at = machines.span().start;
     let DeValue::Array(list) = machines.into_inner() else {
         return Err(fault(at, Text::new("machines.not-sections")));
@@ -202,7 +206,8 @@ fn sections(
     // What is wrong in the common part is wrong for every machine; once is enough.
     let mut told: Vec<Fault> = Vec::new();
     for fault in faults {
-        let is_told = |one: &Fault| one.line == fault.line && one.what == fault.what;
+        let place = |one: &Fault| (one.line, one.field.clone());
+        let is_told = |one: &Fault| place(one) == place(&fault) && one.what == fault.what;
         if !told.iter().any(is_told) {
             told.push(fault);
         }
@@ -221,13 +226,7 @@ fn section(
 ) -> Result<Section, Vec<Fault>> {
     let span = one.span();
     let line = line_at(text, span.start);
-    let fault = |line, what| {
-        vec![Fault {
-            line,
-            section: None,
-            what,
-        }]
-    };
+    let fault = |line, what| vec![Fault::at(line, what)];
     let DeValue::Table(mut own) = one.into_inner() else {
         return Err(fault(line, Text::new("machines.not-sections")));
     };
@@ -235,7 +234,7 @@ fn section(
         return Err(fault(line, Text::new("machines.no-rule")));
     };
     let rule_line = line_at(text, rule.span().start);
-    let rule = read_rule(text, rule).map_err(|error| vec![Fault::read(&error, None)])?;
+    let rule = read_rule(text, rule).map_err(|fault| vec![fault])?;
     rule.check().map_err(|what| fault(rule_line, what))?;
     let mut merged = common.clone();
     overlay::lay_over(&mut merged, own);
@@ -247,17 +246,15 @@ fn section(
     })
 }
 
-fn read_rule(text: &str, rule: Spanned<DeValue<'_>>) -> Result<Rule, ReadError> {
+fn read_rule(text: &str, rule: Spanned<DeValue<'_>>) -> Result<Rule, Fault> {
     let span = rule.span();
     match rule.into_inner() {
-        DeValue::Table(table) => read_tree(text, Spanned::new(span, table)),
-        other => Err(ReadError {
-            line: line_at(text, span.start),
+        DeValue::Table(table) => {
+            read_tree(text, Spanned::new(span, table)).map_err(|error| Fault::read(&error, None))
+        }
+        _ => Err(Fault {
             field: Some(MATCH.to_owned()),
-            text: format!(
-                "a {} stands where a table such as {{ serial = \"…\" }} is needed",
-                other.type_str()
-            ),
+            ..Fault::at(line_at(text, span.start), Text::new("machines.no-table"))
         }),
     }
 }
@@ -272,30 +269,25 @@ fn answers(
     let places = tree.get_ref().clone();
     let answers: Answers =
         read_tree(text, tree).map_err(|error| vec![Fault::read(&error, section)])?;
-    answers.check().map_err(|problems| {
-        let fault = |problem: &str| Fault {
-            line: line_of_problem(text, &places, problem).unwrap_or(top),
+    answers.check().map_err(|Problems(problems)| {
+        let fault = |Problem { field, text: what }| Fault {
             section,
-            what: Text::new("machines.wrong").with("error", problem),
+            what: Text::new("machines.wrong").with_said("what", what),
+            line: overlay::line_of(text, &places, &field).unwrap_or(top),
+            field: Some(field),
         };
-        problems.lines().map(fault).collect::<Vec<_>>()
+        problems.into_iter().map(fault).collect::<Vec<_>>()
     })?;
     Ok(answers)
-}
-
-/// Problems begin with the path of the field that they are about.
-fn line_of_problem(text: &str, places: &DeTable<'_>, problem: &str) -> Option<usize> {
-    overlay::line_of(text, places, problem.split_once(": ")?.0)
 }
 
 /// Sections that are for the same machine.
 fn alike(sections: &[Section]) -> Vec<Fault> {
     pairs(sections)
         .filter(|(one, other)| one.rule.is_like(&other.rule))
-        .map(|(one, other)| Fault {
-            line: other.line,
-            section: None,
-            what: Text::new("machines.alike").with("other", one.line),
+        .map(|(one, other)| {
+            let text = Text::new("machines.alike").with("other", one.line);
+            Fault::at(other.line, text)
         })
         .collect()
 }
@@ -307,13 +299,22 @@ fn pairs(sections: &[Section]) -> impl Iterator<Item = (&Section, &Section)> {
 }
 
 impl Fault {
+    /// A fault that is of no field.
+    fn at(line: usize, what: Text) -> Self {
+        Self {
+            line,
+            section: None,
+            field: None,
+            what,
+        }
+    }
+
     fn read(error: &ReadError, section: Option<usize>) -> Self {
-        let field = error.field.as_ref().map(|field| format!("{field}: "));
-        let said = format!("{}{}", field.unwrap_or_default(), error.text);
         Self {
             line: error.line,
             section,
-            what: Text::new("machines.wrong").with("error", said),
+            field: error.field.clone(),
+            what: Text::new("machines.wrong").with_said("what", error.text.clone()),
         }
     }
 
@@ -323,10 +324,16 @@ impl Fault {
             Some(_) => "machines.fault-of-section",
             None => "machines.fault",
         };
+        let what = match &self.field {
+            None => self.what.clone(),
+            Some(field) => Text::new("machines.of-field")
+                .with("field", field)
+                .with_text("what", self.what.clone()),
+        };
         Text::new(key)
             .with("line", self.line)
             .with("section", self.section.unwrap_or_default())
-            .with("what", self.what.to(language))
+            .with_text("what", what)
             .to(language)
     }
 }

@@ -101,6 +101,22 @@ fn exactly_one_section_is_for_a_machine() {
 }
 
 #[test]
+fn the_language_is_known_of_a_file_that_is_refused_too() {
+    let refused = "[target]\n[system]\nlanguage = \"fr\"\n";
+    assert!(AnswerFile::parse(refused).is_err());
+    for (text, language) in [
+        (TWO, Some(Language::Fr)),
+        (refused, Some(Language::Fr)),
+        ("[system]\nlanguage = \"de\"\n", None),
+        ("system = 3\n", None),
+        ("[target]\npath = \"x\"\n", None),
+        ("[system\n", None),
+    ] {
+        assert_eq!(language_of(text), language, "{text}");
+    }
+}
+
+#[test]
 fn without_sections_the_answers_are_for_every_machine() {
     let file = AnswerFile::parse("[target]\npath = \"/dev/vda\"\n").unwrap();
     let answers = file.for_machine(&machine("", "")).unwrap();
@@ -128,7 +144,7 @@ fn wrong_sections_are_refused_with_their_lines() {
         ),
         (
             "[[machine]]\nmatch = 3\n",
-            &["line 2: match: a integer stands where"],
+            &["line 2: match: needs a table such as"],
         ),
         (
             "[[machine]]\nmatch = { serial = \"Default string\" }\n",

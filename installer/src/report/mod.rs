@@ -4,6 +4,7 @@
 //! [`Report::framed`] adds what only the command knows: the machine, the time, what was shown.
 //! Nothing secret goes in: no answers, no settings.
 
+pub mod cause;
 pub mod frame;
 pub mod send;
 
@@ -33,6 +34,9 @@ pub struct Report {
     /// Why it did not succeed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// What broke, for a person; not in the file, where `error` says it.
+    #[serde(skip)]
+    pub cause: Option<Text>,
     /// Version that was to be installed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
@@ -127,6 +131,7 @@ impl Report {
                 Some(_) => Outcome::Failed,
             },
             error: error.map(|error| format!("{error:#}")),
+            cause: error.and_then(cause::of),
             phases: phases.iter().map(PhaseTime::of).collect(),
             seconds: thousandths(phases.iter().fold(0.0, |all, span| all + span.seconds)),
             ..Self::of_plan(plan)
@@ -145,7 +150,10 @@ impl Report {
 
     /// A run that broke before there was a plan.
     pub fn of_error(error: &anyhow::Error) -> Self {
-        Self::bare(Outcome::Failed, Some(format!("{error:#}")))
+        Self {
+            cause: cause::of(error),
+            ..Self::bare(Outcome::Failed, Some(format!("{error:#}")))
+        }
     }
 
     fn bare(result: Outcome, error: Option<String>) -> Self {
@@ -153,6 +161,7 @@ impl Report {
             form: FORM,
             result,
             error,
+            cause: None,
             version: None,
             installer: env!("CARGO_PKG_VERSION"),
             machine: None,
@@ -187,7 +196,6 @@ impl Report {
 
     /// For a person.
     pub fn lines(&self, language: Language) -> Vec<String> {
-        let error = self.error.as_deref().unwrap_or_default();
         let version = self.version.as_deref().unwrap_or_default();
         let disks = self.groups.iter().flat_map(|group| &group.disks);
         let disk = disks.map(Disk::title).collect::<Vec<_>>().join("; ");
@@ -202,16 +210,37 @@ impl Report {
             ],
             Outcome::Refused => vec![Text::new("report.refused").to(language)],
             Outcome::Failed => {
-                let mut lines = vec![Text::new("report.failed").with("error", error).to(language)];
-                // The medium is checked before anything is written.
-                let checked = self.phases.iter().any(|one| one.phase == Phase::Check);
-                lines.push(match checked {
-                    true => Text::new("report.not-bootable").to(language),
-                    false => Text::new("report.nothing-written").to(language),
-                });
-                lines
+                let texts = self.failure().into_iter().chain([self.state_of_disks()]);
+                texts.map(|text| text.to(language)).collect()
             }
         }
+    }
+
+    /// What broke: the cause where it is known, and the errors as they are.
+    fn failure(&self) -> Vec<Text> {
+        let error = self.error.as_deref().unwrap_or_default();
+        match &self.cause {
+            None => vec![Text::new("report.failed").with("error", error)],
+            Some(cause) => vec![
+                Text::new("report.failed-by").with_text("cause", cause.clone()),
+                Text::new("report.detail").with("error", error),
+            ],
+        }
+    }
+
+    /// What a failure has left on the disks, by the last phase that was finished: the medium is
+    /// checked before anything is written; a disk that was cleared starts no system until the
+    /// last phase begins, which makes the disks bootable one after the other.
+    fn state_of_disks(&self) -> Text {
+        let last = self.phases.iter().map(|one| one.phase).max();
+        let keeps = self.groups.iter().any(|group| !group.keep.is_nothing());
+        Text::new(match last {
+            None => "report.nothing-written",
+            Some(Phase::Check) if keeps => "report.perhaps-detached",
+            Some(Phase::Check) => "report.perhaps-cleared",
+            Some(Phase::System | Phase::Finish) => "report.perhaps-bootable",
+            Some(_) => "report.not-bootable",
+        })
     }
 }
 

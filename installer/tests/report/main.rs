@@ -8,6 +8,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use vigie_disk::Bytes;
+use vigie_installer::answers::Keep;
 use vigie_installer::inventory::Inventory;
 use vigie_installer::plan::{Plan, plan};
 use vigie_installer::progress::{Phase, Span};
@@ -15,6 +16,7 @@ use vigie_installer::report::Report;
 use vigie_installer::report::frame::Frame;
 use vigie_installer::{Answers, Manifest};
 use vigie_machine::{Dmi, Machine, Port};
+use vigie_settings::Language;
 
 const HASH: &str = "$y$j9T$F5Jx5fExrKuPp53xLKQ..1$tnSYvahCwPBHKZUspmcxMfb0.WiB9W.zEaKlOBL35rC";
 const KEY: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIJ2zKQ1mBpgkPzT0zQ7yUj1QvG0wYcWm8zZ3dQ5nqk7P";
@@ -113,6 +115,68 @@ fn a_report_says_what_was_installed_where_and_nothing_secret() {
         std::fs::write(&golden, &found).unwrap();
     }
     assert_eq!(found, std::fs::read_to_string(golden).unwrap_or_default());
+}
+
+/// What a failure has left on the disks is said as far as it is certain.
+#[test]
+fn a_failure_says_what_is_on_the_disks() {
+    let mut kept = two_disks();
+    kept.groups[0].keep = Keep::Data;
+    let error = anyhow::anyhow!("writing /dev/sda: I/O error");
+    for (plan, last, english, french) in [
+        (
+            two_disks(),
+            None,
+            "Nothing was written",
+            "Rien n'a été écrit",
+        ),
+        (
+            two_disks(),
+            Some(Phase::Check),
+            "may be as it was, or cleared",
+            "peut-être effacé en partie",
+        ),
+        (
+            kept,
+            Some(Phase::Check),
+            "what is kept was not written",
+            "rien n'a été écrit dans ce qui est conservé",
+        ),
+        (
+            two_disks(),
+            Some(Phase::Clear),
+            "does not start a system",
+            "ne démarre aucun système",
+        ),
+        (
+            two_disks(),
+            Some(Phase::Boot),
+            "does not start a system",
+            "ne démarre aucun système",
+        ),
+        // The last phase makes one disk bootable after the other.
+        (
+            two_disks(),
+            Some(Phase::System),
+            "may start from them or not",
+            "démarrera peut-être, ou non",
+        ),
+    ] {
+        let done = Phase::ALL.into_iter().filter(|phase| Some(*phase) <= last);
+        let spans = done.map(|phase| Span {
+            phase,
+            seconds: 1.0,
+            bytes: None,
+        });
+        let spans: Vec<Span> = spans.collect();
+        let report = Report::of_run(&plan, &spans, Some(&error));
+        for (language, says) in [(Language::En, english), (Language::Fr, french)] {
+            let lines = report.lines(language);
+            assert_eq!(lines.len(), 2, "{lines:?}");
+            assert!(lines[0].contains("writing /dev/sda"), "{lines:?}");
+            assert!(lines[1].contains(says), "after {last:?}: {lines:?}");
+        }
+    }
 }
 
 #[test]

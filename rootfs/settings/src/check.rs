@@ -7,6 +7,7 @@ use std::fmt;
 use crate::document::{
     Addressing, Automatic, Interface, Network, Settings, Update, VERSION, Volume,
 };
+use crate::words::{Said, said};
 
 /// One thing wrong with a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,7 +15,17 @@ pub struct Problem {
     /// The field's path, such as `network.enterprise.gateway`.
     pub field: String,
     /// What is wrong and what is allowed.
-    pub text: String,
+    pub text: Said,
+}
+
+impl Problem {
+    /// A problem of a field.
+    pub fn new(field: impl Into<String>, text: impl Into<Said>) -> Self {
+        Self {
+            field: field.into(),
+            text: text.into(),
+        }
+    }
 }
 
 /// Everything wrong with a document; never empty.
@@ -39,10 +50,11 @@ impl Settings {
     pub fn check(&self) -> Result<(), Problems> {
         let mut found = Vec::new();
         if self.version != VERSION {
-            found.push(problem(
-                "version",
-                format!("is {}; this system reads version {VERSION}", self.version),
-            ));
+            let values = [
+                ("found", Said::same(self.version)),
+                ("wanted", Said::same(VERSION)),
+            ];
+            found.push(Problem::new("version", said("check.version", &values)));
         }
         self.network.problems("network", &mut found);
         update_problems(&self.update, &mut found);
@@ -69,34 +81,25 @@ impl Network {
 }
 
 fn interface_problems(interface: &Interface, path: &str, found: &mut Vec<Problem>) {
-    let mut add =
-        |field: &str, text: &str| found.push(problem(&format!("{path}.{field}"), text.to_owned()));
+    let mut add = |field: &str, key: &str| found.push(problem(&format!("{path}.{field}"), key));
     if interface.mac.is_some() && interface.interface.is_some() {
-        add("interface", "stands beside mac; give one of the two");
+        add("interface", "check.beside-mac");
     }
     match (interface.dhcp, interface.address) {
-        (Some(true), Some(_)) => add("address", "stands beside dhcp = true; give one of the two"),
-        (Some(false), None) => add(
-            "address",
-            "is missing although dhcp = false; give one such as \"192.168.1.10/24\"",
-        ),
+        (Some(true), Some(_)) => add("address", "check.beside-dhcp"),
+        (Some(false), None) => add("address", "check.no-address"),
         _ => {}
     }
     let Some(gateway) = interface.gateway else {
         return;
     };
     match interface.addressing() {
-        Addressing::Dhcp => add(
-            "gateway",
-            "needs a fixed address; with DHCP the server names the gateway",
-        ),
-        Addressing::Static(own) if own.address() == gateway => {
-            add("gateway", "is the appliance's own address")
-        }
+        Addressing::Dhcp => add("gateway", "check.gateway-by-dhcp"),
+        Addressing::Static(own) if own.address() == gateway => add("gateway", "check.own-gateway"),
         Addressing::Static(own) if !own.contains(gateway) => {
-            let text =
-                format!("{gateway} is outside the network of {own}; allowed: an address inside it");
-            found.push(problem(&format!("{path}.gateway"), text));
+            let values = [("gateway", Said::same(gateway)), ("own", Said::same(own))];
+            let text = said("check.gateway-outside", &values);
+            found.push(Problem::new(format!("{path}.gateway"), text));
         }
         Addressing::Static(_) => {}
     }
@@ -105,22 +108,13 @@ fn interface_problems(interface: &Interface, path: &str, found: &mut Vec<Problem
 /// What would let the cameras' network reach further than the cameras.
 fn camera_problems(cameras: &Interface, path: &str, found: &mut Vec<Problem>) {
     if !cameras.names_port() {
-        found.push(problem(
-            path,
-            "does not say which port; give mac or interface".to_owned(),
-        ));
+        found.push(problem(path, "check.no-port"));
     }
     if cameras.gateway.is_some() {
-        found.push(problem(
-            &format!("{path}.gateway"),
-            "is not allowed; the cameras' network is never routed".to_owned(),
-        ));
+        found.push(problem(&format!("{path}.gateway"), "check.cameras-gateway"));
     }
     if !cameras.dns.is_empty() {
-        found.push(problem(
-            &format!("{path}.dns"),
-            "is not allowed; name servers belong to network.enterprise".to_owned(),
-        ));
+        found.push(problem(&format!("{path}.dns"), "check.cameras-dns"));
     }
 }
 
@@ -132,51 +126,33 @@ fn role_problems(
     found: &mut Vec<Problem>,
 ) {
     if enterprise.mac.is_some() && enterprise.mac == cameras.mac {
-        found.push(problem(
-            &format!("{path}.mac"),
-            "is the port of network.enterprise; give another".to_owned(),
-        ));
+        found.push(problem(&format!("{path}.mac"), "check.same-port"));
     }
     if enterprise.interface.is_some() && enterprise.interface == cameras.interface {
-        found.push(problem(
-            &format!("{path}.interface"),
-            "is the port of network.enterprise; give another".to_owned(),
-        ));
+        found.push(problem(&format!("{path}.interface"), "check.same-port"));
     }
     if let (Some(a), Some(b)) = (enterprise.address, cameras.address)
         && a.overlaps(b)
     {
-        found.push(problem(
-            &format!("{path}.address"),
-            format!("{b} overlaps network.enterprise ({a}); give a separate network"),
-        ));
+        let values = [("address", Said::same(b)), ("other", Said::same(a))];
+        let text = said("check.overlap", &values);
+        found.push(Problem::new(format!("{path}.address"), text));
     }
 }
 
 fn update_problems(update: &Update, found: &mut Vec<Problem>) {
-    let mut add = |field: &str, text: &str| {
-        found.push(problem(&format!("update.{field}"), text.to_owned()));
-    };
+    let mut add = |field: &str, key: &str| found.push(problem(&format!("update.{field}"), key));
     if update.source.is_some() && update.hawkbit.is_some() {
-        add("hawkbit", "stands beside source; give one of the two");
+        add("hawkbit", "check.beside-source");
     }
     if update.automatic == Automatic::Download && !update.pulls() {
-        add(
-            "automatic",
-            "is \"download\", but no server is named; give source or hawkbit",
-        );
+        add("automatic", "check.nothing-to-download");
     }
     if update.ca.is_some() && !update.pulls() {
-        add(
-            "ca",
-            "is for a server, but none is named; give source or hawkbit",
-        );
+        add("ca", "check.ca-without-server");
     }
     if update.window.is_some() && update.automatic != Automatic::Install {
-        add(
-            "window",
-            "is for automatic = \"install\" alone; give that too, or leave it out",
-        );
+        add("window", "check.window-without-install");
     }
 }
 
@@ -184,10 +160,8 @@ fn volume_problems(volumes: &[Volume], found: &mut Vec<Problem>) {
     for (i, volume) in volumes.iter().enumerate() {
         let earlier = &volumes[..i];
         let mut add = |field: &str, value: &str| {
-            found.push(problem(
-                &format!("volumes[{i}].{field}"),
-                format!("\"{value}\" is used twice; each volume needs its own"),
-            ));
+            let text = said("check.used-twice", &[("value", Said::same(value))]);
+            found.push(Problem::new(format!("volumes[{i}].{field}"), text));
         };
         if earlier.iter().any(|other| other.name == volume.name) {
             add("name", volume.name.as_str());
@@ -201,16 +175,14 @@ fn volume_problems(volumes: &[Volume], found: &mut Vec<Problem>) {
     }
 }
 
-fn problem(field: &str, text: String) -> Problem {
-    Problem {
-        field: field.to_owned(),
-        text,
-    }
+/// A problem whose words have no values.
+fn problem(field: &str, key: &str) -> Problem {
+    Problem::new(field, said(key, &[]))
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::read_toml;
+    use crate::{Language, read_toml};
 
     use super::*;
 
@@ -219,8 +191,19 @@ mod tests {
         settings
             .check()
             .err()
-            .map(|p| p.0.into_iter().map(|p| p.field).collect())
+            .map(|p| {
+                p.0.into_iter()
+                    .inspect(in_french)
+                    .map(|p| p.field)
+                    .collect()
+            })
             .unwrap_or_default()
+    }
+
+    fn in_french(problem: &Problem) {
+        let (english, french) = (problem.text.to(Language::En), problem.text.to(Language::Fr));
+        assert_ne!(english, french);
+        assert!(!french.contains('{'), "{french}");
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub(crate) fn migrate(text: &str, from: u32) -> Result<Settings, DocumentError> 
     // Through text: what is stored is read in the same way.
     let settings: Settings = crate::read::read_toml(&table.to_string()).map_err(|error| {
         let field = error.field.map(|field| field + ": ").unwrap_or_default();
-        refused(field + &error.text)
+        refused(field + &error.text.to_string())
     })?;
     settings.check()?;
     Ok(settings)

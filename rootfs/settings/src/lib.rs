@@ -5,6 +5,8 @@
 //! fields) → [`store`] (atomic generations on the state volume) → [`render`] (document → files,
 //! pure) → [`apply`] (files → `/etc`, writing only what differs).
 //!
+//! What is wrong with a document is said in both languages: [`words`].
+//!
 //! Invariants:
 //! 1. A value that exists is well-formed: each of [`values`] can only be made by parsing.
 //! 2. What is stored has passed [`check`].
@@ -19,7 +21,9 @@ mod origin;
 pub mod read;
 pub mod render;
 pub mod store;
+mod told;
 pub mod values;
+pub mod words;
 
 pub use check::{Problem, Problems};
 pub use document::{
@@ -33,3 +37,4 @@ pub use values::{
     Certificates, Cidr, FsUuid, Host, HostName, HttpsUrl, InterfaceName, Invalid, Keymap, Language,
     MacAddress, MountPoint, PasswordHash, PathName, SshKey, TimeZone, Token, VolumeName, Window,
 };
+pub use words::{Catalog, Said};

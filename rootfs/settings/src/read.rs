@@ -4,6 +4,9 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::DeTable;
 
+use crate::told;
+use crate::words::Said;
+
 /// Why a text could not be read as a document.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {}{text}", .field.as_ref().map(|f| format!("{f}: ")).unwrap_or_default())]
@@ -13,7 +16,7 @@ pub struct ReadError {
     /// The field's path where one is known, such as `network.enterprise.address`.
     pub field: Option<String>,
     /// What is wrong and what is allowed.
-    pub text: String,
+    pub text: Said,
 }
 
 /// Reads a TOML document of any type (settings, installation answers).
@@ -29,7 +32,7 @@ pub fn read_toml<T: DeserializeOwned>(text: &str) -> Result<T, ReadError> {
 /// # Errors
 /// Broken TOML.
 pub fn parse_tree(text: &str) -> Result<Spanned<DeTable<'_>>, ReadError> {
-    DeTable::parse(text).map_err(|e| read_error(text, None, &e))
+    DeTable::parse(text).map_err(|e| read_error(text, None, &e, told::of_toml))
 }
 
 /// Reads a tree whose values come from `text`, as several parts of it laid over one another.
@@ -43,7 +46,7 @@ pub fn read_tree<T: DeserializeOwned>(
     serde_path_to_error::deserialize(toml::Deserializer::from(tree)).map_err(|e| {
         let path = e.path().to_string();
         let field = (path != ".").then_some(path);
-        read_error(text, field, e.inner())
+        read_error(text, field, e.inner(), told::of_serde)
     })
 }
 
@@ -53,18 +56,23 @@ pub fn line_at(text: &str, offset: usize) -> usize {
     text.get(..offset).unwrap_or_default().matches('\n').count() + 1
 }
 
-fn read_error(text: &str, field: Option<String>, error: &toml::de::Error) -> ReadError {
+fn read_error(
+    text: &str,
+    field: Option<String>,
+    error: &toml::de::Error,
+    told: fn(&str) -> Said,
+) -> ReadError {
     ReadError {
         line: line_at(text, error.span().map_or(0, |span| span.start)),
         field,
-        text: error.message().replace('\n', "; "),
+        text: told(&error.message().replace('\n', "; ")),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Settings;
+    use crate::{Language, Settings};
 
     #[test]
     fn errors_name_line_and_field() {
@@ -94,7 +102,9 @@ mod tests {
             ("version = ", "line 1: "),
             ("version = \"1\"", "line 1: version: invalid type: string"),
         ] {
-            let error = read_toml::<Settings>(text).expect_err(text).to_string();
+            let error = read_toml::<Settings>(text).expect_err(text);
+            assert_ne!(error.text.to(Language::En), error.text.to(Language::Fr));
+            let error = error.to_string();
             assert!(error.starts_with(expected), "{text}\n{error}");
         }
     }

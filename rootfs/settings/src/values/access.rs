@@ -37,8 +37,8 @@ fn check_hash(text: &str) -> Result<(), Invalid> {
     // The text may be a clear password: it must not reach a message or a log.
     Err(Invalid::new(
         "(hidden)",
-        "is not a password hash",
-        "what `mkpasswd -m yescrypt` prints ($y$…), or $6$, $5$, $2b$",
+        "wrong.password-hash",
+        "allowed.password-hash",
     ))
 }
 
@@ -63,11 +63,7 @@ fn check_key(text: &str) -> Result<(), Invalid> {
     if known && body && text.len() <= 8192 && !text.contains(|c: char| c.is_control()) {
         return Ok(());
     }
-    Err(Invalid::new(
-        text,
-        "is not an SSH public key",
-        "one line of a .pub file (ssh-ed25519, ssh-rsa, ecdsa or sk- key, without options)",
-    ))
+    Err(Invalid::new(text, "wrong.ssh-key", "allowed.ssh-key"))
 }
 
 #[cfg(test)]

@@ -17,15 +17,17 @@ pub use system::{HostName, Keymap, Language, TimeZone};
 pub use update::{Certificates, HttpsUrl, PathName, Token, Window};
 pub use volume::{FsUuid, MountPoint, VolumeName};
 
+use crate::words::{Said, said};
+
 /// Why a text is not the value that it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{found:?} {wrong}; allowed: {allowed}")]
+#[error("{}", self.said())]
 pub struct Invalid {
     /// The refused text (left out of messages for secrets).
     pub found: String,
-    /// What is wrong with it, worded to follow the text: "is not …".
+    /// Key of the words for what is wrong with it, which follow the text: "is not …".
     pub wrong: &'static str,
-    /// What would be accepted.
+    /// Key of the words for what would be accepted.
     pub allowed: &'static str,
 }
 
@@ -39,6 +41,22 @@ impl Invalid {
             allowed,
         }
     }
+
+    /// In both languages.
+    #[must_use]
+    pub fn said(&self) -> Said {
+        sentence(&format!("{:?}", self.found), self.wrong, self.allowed)
+    }
+}
+
+/// The refusal of a text that stands in quotes already.
+pub(crate) fn sentence(quoted: &str, wrong: &str, allowed: &str) -> Said {
+    let values = [
+        ("found", Said::same(quoted)),
+        ("wrong", said(wrong, &[])),
+        ("allowed", said(allowed, &[])),
+    ];
+    said("value.sentence", &values)
 }
 
 /// A string that holds only after `$check` passed, with the conversions that serde and people need.

@@ -73,25 +73,22 @@ impl Cidr {
     }
 }
 
-const CIDR_ALLOWED: &str =
-    "an address of a host with its prefix length, such as \"192.168.1.10/24\" or \"fd00::10/64\"";
-
 impl std::str::FromStr for Cidr {
     type Err = Invalid;
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let refuse = |wrong| Invalid::new(text, wrong, CIDR_ALLOWED);
+        let refuse = |wrong| Invalid::new(text, wrong, "allowed.cidr");
         let (address, prefix) = text
             .split_once('/')
-            .ok_or_else(|| refuse("has no prefix length"))?;
+            .ok_or_else(|| refuse("wrong.cidr-no-prefix"))?;
         let address: IpAddr = address
             .parse()
-            .map_err(|_| refuse("is not an IP address"))?;
+            .map_err(|_| refuse("wrong.cidr-no-address"))?;
         let digits = !prefix.is_empty() && prefix.bytes().all(|b| b.is_ascii_digit());
         let prefix: u8 = prefix
             .parse()
             .ok()
             .filter(|_| digits)
-            .ok_or_else(|| refuse("has a prefix length that is not a number"))?;
+            .ok_or_else(|| refuse("wrong.cidr-no-number"))?;
         let cidr = Self { address, prefix };
         match cidr.fault() {
             Some(wrong) => Err(refuse(wrong)),
@@ -101,15 +98,16 @@ impl std::str::FromStr for Cidr {
 }
 
 impl Cidr {
+    /// The key of what is wrong with it.
     fn fault(self) -> Option<&'static str> {
         if self.prefix == 0 || self.prefix > if self.address.is_ipv4() { 32 } else { 128 } {
-            return Some("has a prefix length outside 1 to 32 (IPv4) or 1 to 128 (IPv6)");
+            return Some("wrong.cidr-prefix");
         }
         if self.address.is_unspecified()
             || self.address.is_multicast()
             || self.address.is_loopback()
         {
-            return Some("is not an address that a host can have");
+            return Some("wrong.cidr-no-host");
         }
         let IpAddr::V4(v4) = self.address else {
             return None;
@@ -117,8 +115,7 @@ impl Cidr {
         let host_bits = u32::MAX.checked_shr(u32::from(self.prefix)).unwrap_or(0);
         let host = v4.to_bits() & host_bits;
         // RFC 3021: /31 and /32 have neither a network nor a broadcast address.
-        (self.prefix < 31 && (host == 0 || host == host_bits))
-            .then_some("is its network's own or broadcast address")
+        (self.prefix < 31 && (host == 0 || host == host_bits)).then_some("wrong.cidr-network")
     }
 }
 
@@ -164,11 +161,7 @@ impl std::str::FromStr for MacAddress {
         if parts.len() == 6 && parts.iter().all(two_hex) && lower != "00:00:00:00:00:00" {
             return Ok(Self(lower));
         }
-        Err(Invalid::new(
-            text,
-            "is not a hardware address",
-            "six pairs of hexadecimal digits, such as \"52:54:00:12:34:56\"",
-        ))
+        Err(Invalid::new(text, "wrong.mac", "allowed.mac"))
     }
 }
 
@@ -203,22 +196,14 @@ fn check_interface(text: &str) -> Result<(), Invalid> {
     if ok {
         return Ok(());
     }
-    Err(Invalid::new(
-        text,
-        "is not an interface name",
-        "up to 15 letters, digits, '_', '-' and '.', such as \"enp3s0\"",
-    ))
+    Err(Invalid::new(text, "wrong.interface", "allowed.interface"))
 }
 
 fn check_host(text: &str) -> Result<(), Invalid> {
     if text.parse::<IpAddr>().is_ok() || (text.len() <= 253 && text.split('.').all(is_dns_label)) {
         return Ok(());
     }
-    Err(Invalid::new(
-        text,
-        "is not a server",
-        "a host name or an address, such as \"ntp.example.org\" or \"192.168.1.1\"",
-    ))
+    Err(Invalid::new(text, "wrong.host", "allowed.host"))
 }
 
 #[cfg(test)]

@@ -77,7 +77,7 @@ impl FromStr for Language {
     fn from_str(text: &str) -> Result<Self, Invalid> {
         let all = [Self::En, Self::Fr];
         let found = all.into_iter().find(|language| language.code() == text);
-        found.ok_or_else(|| Invalid::new(text, "is not a language", "en, fr"))
+        found.ok_or_else(|| Invalid::new(text, "wrong.language", "allowed.language"))
     }
 }
 
@@ -121,11 +121,7 @@ fn check_host_name(text: &str) -> Result<(), Invalid> {
     if text.len() <= 64 && text.split('.').all(is_dns_label) && !all_digits && text != "localhost" {
         return Ok(());
     }
-    Err(Invalid::new(
-        text,
-        "is not a host name",
-        "letters, digits and hyphens, in parts joined by dots, 64 characters at most, such as \"vigie-hall\"",
-    ))
+    Err(Invalid::new(text, "wrong.host-name", "allowed.host-name"))
 }
 
 fn check_time_zone(text: &str) -> Result<(), Invalid> {
@@ -139,11 +135,7 @@ fn check_time_zone(text: &str) -> Result<(), Invalid> {
     if text.len() <= 64 && text.split('/').all(part_ok) {
         return Ok(());
     }
-    Err(Invalid::new(
-        text,
-        "is not a time zone",
-        "an IANA name such as \"Europe/Paris\" or \"Etc/UTC\"",
-    ))
+    Err(Invalid::new(text, "wrong.time-zone", "allowed.time-zone"))
 }
 
 fn check_keymap(text: &str) -> Result<(), Invalid> {
@@ -155,11 +147,7 @@ fn check_keymap(text: &str) -> Result<(), Invalid> {
     if ok {
         return Ok(());
     }
-    Err(Invalid::new(
-        text,
-        "is not a keymap",
-        "a keymap's name such as \"us\", \"fr\" or \"fr-latin9\"",
-    ))
+    Err(Invalid::new(text, "wrong.keymap", "allowed.keymap"))
 }
 
 #[cfg(test)]

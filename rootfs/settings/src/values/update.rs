@@ -53,11 +53,7 @@ fn check_url(text: &str) -> Result<(), Invalid> {
     }
     // A password may stand in it.
     let found = if text.contains('@') { "(hidden)" } else { text };
-    Err(Invalid::new(
-        found,
-        "is not the address of a folder on an HTTPS server",
-        "https://HOST/PATH/ with a slash at the end; no user, no query; plain http is not spoken",
-    ))
+    Err(Invalid::new(found, "wrong.url", "allowed.url"))
 }
 
 /// `host`, `host:port` or `[address]:port`.
@@ -103,8 +99,8 @@ fn check_certificates(text: &str) -> Result<(), Invalid> {
     }
     Err(Invalid::new(
         "(the text)",
-        "is not a certificate in PEM",
-        "-----BEGIN CERTIFICATE----- … -----END CERTIFICATE-----, 16 KiB at most, no secret key",
+        "wrong.certificates",
+        "allowed.certificates",
     ))
 }
 
@@ -133,11 +129,7 @@ fn check_window(text: &str) -> Result<(), Invalid> {
     if ends(text).is_some_and(long) {
         return Ok(());
     }
-    Err(Invalid::new(
-        text,
-        "is not a time of day of 30 minutes or more",
-        "local times such as 02:00-04:00 or 23:30-01:00",
-    ))
+    Err(Invalid::new(text, "wrong.window", "allowed.window"))
 }
 
 impl Window {
@@ -154,11 +146,7 @@ fn check_path_name(text: &str) -> Result<(), Invalid> {
     if (1..=128).contains(&text.len()) && text.bytes().all(plain) && !text.starts_with('.') {
         return Ok(());
     }
-    Err(Invalid::new(
-        text,
-        "is not a name that may stand in a URL",
-        "letters, digits and - . _ :, 128 at most, no dot in front",
-    ))
+    Err(Invalid::new(text, "wrong.path-name", "allowed.path-name"))
 }
 
 fn check_token(text: &str) -> Result<(), Invalid> {
@@ -166,11 +154,7 @@ fn check_token(text: &str) -> Result<(), Invalid> {
     if (8..=256).contains(&text.len()) && text.bytes().all(plain) {
         return Ok(());
     }
-    Err(Invalid::new(
-        "(hidden)",
-        "is not a token",
-        "8 to 256 characters without spaces, as the server shows it",
-    ))
+    Err(Invalid::new("(hidden)", "wrong.token", "allowed.token"))
 }
 
 #[cfg(test)]

@@ -33,8 +33,8 @@ fn check_name(text: &str) -> Result<(), Invalid> {
     }
     Err(Invalid::new(
         text,
-        "is not a volume name",
-        "up to 32 lower-case letters, digits, '_' and '-', such as \"data-1\"",
+        "wrong.volume-name",
+        "allowed.volume-name",
     ))
 }
 
@@ -51,11 +51,7 @@ fn check_uuid(text: &str) -> Result<(), Invalid> {
     if ok {
         return Ok(());
     }
-    Err(Invalid::new(
-        text,
-        "is not a file system UUID",
-        "lower case, such as \"0f3b7a52-9c1d-4e8f-a6b0-1234567890ab\"",
-    ))
+    Err(Invalid::new(text, "wrong.uuid", "allowed.uuid"))
 }
 
 fn check_mount(text: &str) -> Result<(), Invalid> {
@@ -63,11 +59,7 @@ fn check_mount(text: &str) -> Result<(), Invalid> {
     if text.strip_prefix("/srv/").is_some_and(is_name) {
         return Ok(());
     }
-    Err(Invalid::new(
-        text,
-        "is not a mount point for data",
-        "one folder below /srv, such as \"/srv/data-1\"",
-    ))
+    Err(Invalid::new(text, "wrong.mount", "allowed.mount"))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Strangers who take every place at a port.
 
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ fn come(from: IpAddr, to: SocketAddr) -> TcpStream {
 
 fn is_open(stream: &TcpStream) -> bool {
     stream.set_nonblocking(true).unwrap();
-    match (&*stream).read(&mut [0; 16]) {
+    match stream.peek(&mut [0; 16]) {
         Ok(_) => false,
         Err(error) => error.kind() == ErrorKind::WouldBlock,
     }
