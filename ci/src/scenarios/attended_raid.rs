@@ -145,14 +145,10 @@ fn confirm(person: &mut Dialog) -> Result<()> {
     let question = "Numéro de série de";
     answer_below(person, question, &BESIDE[BESIDE.len() - 6..])?;
     person.expect("Ce n'est pas le disque")?;
-    for _ in SERIALS {
-        let asked = person.expect(question)?;
-        let serial = if asked.text.contains("vda") {
-            SERIALS[0]
-        } else {
-            SERIALS[1]
-        };
-        person.press(&format!("{}\r", &serial[serial.len() - 6..]))?;
+    for (name, serial) in ["vda", "vdb"].iter().zip(SERIALS) {
+        // The shell echoes nothing, so that two questions stand on one line.
+        person.expect(Pattern::regex(&format!("Numéro de série de {name} : ?$"))?)?;
+        person.press(&format!("{}{}", &serial[serial.len() - 6..], keys::ENTER))?;
     }
     person.expect(page("écriture"))?;
     person.patience(WRITING).expect(page("terminé"))?;
