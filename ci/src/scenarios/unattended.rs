@@ -11,7 +11,6 @@ use serde_json::Value;
 use super::{READY_LIVE, ssh};
 use crate::context::Context;
 use crate::vm::command::{Disk, Firmware, Machine};
-use crate::vm::record::Mark;
 use crate::vm::{Vm, images};
 
 /// Size of the volume with the answers, in KiB.
@@ -138,18 +137,6 @@ impl Running {
         self.ended(ctx, after)
     }
 
-    /// Waits until the machine restarts by itself after that moment, and ends it there; gives the result.
-    pub fn wait_restart(self, ctx: &Context, after: Mark) -> Result<Ended> {
-        let reset = self.vm.wait_event(after, "RESET", LIMIT)?;
-        self.vm.kill()?;
-        ensure!(
-            reset.reason() == "guest-reset",
-            "{}",
-            self.vm.failure(format!("reset by {}", reset.reason()))
-        );
-        self.ended(ctx, After::Restarts)
-    }
-
     fn ended(self, ctx: &Context, after: After) -> Result<Ended> {
         let text = images::read_from_fat(ctx.programs()?, &self.provision, RESULT)
             .map_err(|error| self.vm.failure(format!("no result was left: {error:#}")))?;
@@ -170,8 +157,6 @@ pub(super) enum After {
     Off,
     /// It shows its menu.
     Waits,
-    /// It starts anew.
-    Restarts,
 }
 
 /// An installation that has ended.
