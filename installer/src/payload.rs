@@ -235,6 +235,13 @@ pub enum Damaged {
     },
 }
 
+impl Damaged {
+    fn unreadable(member: &Member, source: io::Error) -> Self {
+        let member = member.path.clone();
+        Self::Unreadable { member, source }
+    }
+}
+
 /// A payload in a folder, its list read and its members present.
 #[derive(Clone, Debug)]
 pub struct Payload {
@@ -260,7 +267,7 @@ impl Payload {
         for member in &payload.manifest.members {
             let path = folder.join(&member.path);
             let found = std::fs::metadata(&path)
-                .with_context(|| format!("looking at {}", path.display()))?
+                .map_err(|source| Damaged::unreadable(member, source))?
                 .len();
             if found != member.size.get() {
                 bail!(Damaged::Length {
@@ -292,8 +299,9 @@ impl Payload {
 
     /// A member opened for reading.
     pub fn reader(&self, role: Role) -> Result<File> {
-        let path = self.path(role)?;
-        File::open(&path).with_context(|| format!("opening {}", path.display()))
+        let member = self.member(role)?;
+        File::open(self.folder.join(&member.path))
+            .map_err(|source| Damaged::unreadable(member, source).into())
     }
 
     /// The contents of a small member, held to its digest again: the medium may
@@ -305,7 +313,7 @@ impl Payload {
         self.reader(role)?
             .take(member.size.get() + 1)
             .read_to_end(&mut bytes)
-            .with_context(|| reading(member))?;
+            .map_err(|source| Damaged::unreadable(member, source))?;
         member.check(&Sha256::digest(&bytes).into())?;
         Ok(bytes)
     }
@@ -323,11 +331,9 @@ impl Payload {
             let mut file = self.reader(member.role)?;
             let mut hasher = Sha256::new();
             loop {
-                let unreadable = |source| Damaged::Unreadable {
-                    member: member.path.clone(),
-                    source,
-                };
-                let count = file.read(&mut buffer).map_err(unreadable)?;
+                let count = file
+                    .read(&mut buffer)
+                    .map_err(|source| Damaged::unreadable(member, source))?;
                 if count == 0 {
                     break;
                 }
@@ -339,10 +345,6 @@ impl Payload {
         }
         Ok(())
     }
-}
-
-fn reading(member: &Member) -> String {
-    format!("reading {}; the medium may be damaged", member.path)
 }
 
 #[cfg(test)]
@@ -376,6 +378,28 @@ mod tests {
     }
 
     #[test]
+    fn a_member_that_cannot_be_read_any_more_is_the_mediums_fault() {
+        let dir = tempfile::tempdir().unwrap();
+        for role in Role::ALL {
+            std::fs::write(dir.path().join(role.file_name()), [7; 8192]).unwrap();
+        }
+        std::fs::write(dir.path().join(MANIFEST), manifest().to_string()).unwrap();
+        let payload = Payload::open(dir.path()).unwrap();
+        let of = dir.path().join(Role::BiosCore.file_name());
+        std::fs::remove_file(&of).unwrap();
+        let gone = payload.bytes(Role::BiosCore).unwrap_err();
+        // It opens, and cannot be read.
+        std::fs::create_dir(&of).unwrap();
+        let unreadable = payload.bytes(Role::BiosCore).unwrap_err();
+        for error in [gone, unreadable] {
+            assert!(
+                matches!(error.downcast_ref(), Some(Damaged::Unreadable { .. })),
+                "{error:#}"
+            );
+        }
+    }
+
+    #[test]
     fn wrong_payloads_are_refused() {
         open(&manifest(), false).unwrap();
         let damaged = open(&manifest(), true).unwrap_err().to_string();
@@ -393,7 +417,7 @@ mod tests {
                 "boot".into(),
                 "0 members of the role System",
             ),
-            ("/members/1/path", "absent".into(), "looking at"),
+            ("/members/1/path", "absent".into(), "reading absent"),
         ] {
             let mut list = manifest();
             *list.pointer_mut(pointer).unwrap() = value;

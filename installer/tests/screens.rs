@@ -128,7 +128,7 @@ fn broken() -> anyhow::Error {
         doing: "writing",
         device: "/dev/sda".to_owned(),
         offset: 4096,
-        source: io::Error::from_raw_os_error(5),
+        error: io::Error::from_raw_os_error(5),
     };
     anyhow::Error::new(error).context("writing kernel and initrd")
 }

@@ -36,12 +36,12 @@ pub enum WriteError {
         room: Bytes,
     },
     /// The image could not be read.
-    #[error("reading the image at byte {at}: {source}; the medium may be damaged")]
+    #[error("reading the image at byte {at}: {error}; the medium may be damaged")]
     Source {
         /// How far it was read.
         at: u64,
         /// What happened.
-        source: std::io::Error,
+        error: std::io::Error,
     },
     /// The image is not the one that was announced.
     #[error(
@@ -107,9 +107,9 @@ pub fn copy_image(
         let piece = &mut piece[..step];
         image
             .read_exact(piece)
-            .map_err(|source| WriteError::Source {
+            .map_err(|error| WriteError::Source {
                 at: at.get(),
-                source,
+                error,
             })?;
         crc.update(piece);
         target.write_at(at, piece)?;

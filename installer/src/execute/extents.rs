@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use vigie_disk::device::read_vec;
 use vigie_disk::{BlockDevice, Bytes};
 
-use super::ReadBack;
+use super::{Overwritten, ReadBack};
 
 const CHUNK: u64 = 1 << 20;
 
@@ -63,11 +63,7 @@ impl Pieces {
             let at = piece.at.get();
             ensure!(
                 found == piece.sha256,
-                "{} does not hold any more what was written to it, between bytes {at} and {}: what \
-                 was written elsewhere has landed there. The disk is failing, or holds less than \
-                 it says: replace it",
-                target.name(),
-                at + piece.length as u64
+                Overwritten::between(&(at..at + piece.length as u64), target.name())
             );
         }
         Ok(())

@@ -27,6 +27,7 @@ mod finish;
 mod partitions;
 mod target;
 
+use std::ops::Range;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
@@ -103,6 +104,31 @@ impl ReadBack {
         Self {
             what: what.into(),
             device: device.into(),
+        }
+    }
+}
+
+/// A disk does not hold any more what it was found to hold when it was written.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{device} does not hold any more what was written to it, between bytes {start} and {end}: what \
+     was written elsewhere has landed there. The disk is failing, or holds less than it says: \
+     replace it"
+)]
+pub struct Overwritten {
+    /// The disk, or the partition.
+    pub device: String,
+    start: u64,
+    end: u64,
+}
+
+impl Overwritten {
+    /// In a range of bytes of a device.
+    pub fn between(bytes: &Range<u64>, device: impl Into<String>) -> Self {
+        Self {
+            device: device.into(),
+            start: bytes.start,
+            end: bytes.end,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use vigie_disk::Bytes;
 use vigie_disk::sysfs::{Sysfs, node};
 
-use super::{Disk, Firmware, Inventory, Use, arrays, contents};
+use super::{Disk, Firmware, Inventory, Use, arrays, contents, serial};
 use crate::answers::Bus;
 
 /// Where an inventory is taken from; tests point it elsewhere.
@@ -65,9 +65,7 @@ impl Machine {
             links: links_to(&path),
             path: path.display().to_string(),
             model: of("device/model"),
-            serial: of("device/serial")
-                .or_else(|| of("serial"))
-                .or_else(|| page_80(&self.sysfs, name)),
+            serial: serial::of(&self.sysfs, name),
             wwn: of("device/wwid").or_else(|| of("wwid")),
             bus: bus(&self.sysfs, name),
             size: self.sysfs.size(name),
@@ -163,13 +161,6 @@ fn bus_of_place(place: &str) -> Option<Bus> {
     ]
     .into_iter()
     .find_map(|(start, bus)| has(start).then_some(bus))
-}
-
-/// SCSI and SATA disks tell their serial number in VPD page 0x80, in binary.
-fn page_80(sysfs: &Sysfs, name: &str) -> Option<String> {
-    let page = fs::read(sysfs.disk_folder(name).join("device/vpd_pg80")).ok()?;
-    let serial = String::from_utf8_lossy(page.get(4..)?).trim().to_owned();
-    (!serial.is_empty()).then_some(serial)
 }
 
 /// The links of /dev/disk that lead to a node, sorted.

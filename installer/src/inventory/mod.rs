@@ -7,6 +7,7 @@
 pub mod arrays;
 pub mod contents;
 pub mod machine;
+mod serial;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;

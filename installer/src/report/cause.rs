@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 
 use vigie_update::writer::WriteError;
 
-use crate::execute::ReadBack;
+use crate::execute::{Overwritten, ReadBack};
 use crate::messages::Text;
 use crate::payload::Damaged;
 use crate::toolbox::ProgramFailed;
@@ -29,6 +29,9 @@ fn written(error: Link) -> Option<Text> {
     if let Some(back) = error.downcast_ref::<ReadBack>() {
         return Some(failing(&back.device));
     }
+    if let Some(lost) = error.downcast_ref::<Overwritten>() {
+        return Some(Text::new("cause.counterfeit").with("device", &lost.device));
+    }
     match error.downcast_ref::<WriteError>()? {
         WriteError::Source { .. } | WriteError::WrongImage { .. } => {
             Some(Text::new("cause.medium"))
@@ -42,10 +45,8 @@ fn written(error: Link) -> Option<Text> {
 fn disk(error: Link) -> Option<Text> {
     use vigie_disk::Error::{Format, Io, Open};
     let (key, device) = match error.downcast_ref::<vigie_disk::Error>()? {
-        Open { device, source } if source.kind() == ErrorKind::ResourceBusy => {
-            ("cause.busy", device)
-        }
-        Open { device, source } | Io { device, source, .. } if is_gone(source) => {
+        Open { device, error } if error.kind() == ErrorKind::ResourceBusy => ("cause.busy", device),
+        Open { device, error } | Io { device, error, .. } if is_gone(error) => {
             ("cause.gone", device)
         }
         Io { device, .. } => ("cause.failing", device),
@@ -83,14 +84,14 @@ mod tests {
             doing: "writing",
             device: "/dev/sda".to_owned(),
             offset: 4096,
-            source: io::Error::from_raw_os_error(number),
+            error: io::Error::from_raw_os_error(number),
         }
     }
 
     fn open_error(number: i32) -> vigie_disk::Error {
         vigie_disk::Error::Open {
             device: "/dev/sda".to_owned(),
-            source: io::Error::from_raw_os_error(number),
+            error: io::Error::from_raw_os_error(number),
         }
     }
 
@@ -107,7 +108,7 @@ mod tests {
         };
         let source = WriteError::Source {
             at: 0,
-            source: io::Error::from_raw_os_error(5),
+            error: io::Error::from_raw_os_error(5),
         };
         let back = WriteError::ReadBack {
             target: "/dev/sda".to_owned(),
@@ -131,6 +132,11 @@ mod tests {
                 ReadBack::new("the partition table", "/dev/sda").into(),
                 "/dev/sda is failing",
                 "/dev/sda est défaillant",
+            ),
+            (
+                Overwritten::between(&(0..4096), "/dev/sda").into(),
+                "counterfeit",
+                "contrefait",
             ),
             (
                 WriteError::Disk(io_error(5)).into(),

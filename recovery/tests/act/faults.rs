@@ -39,7 +39,7 @@ impl BlockDevice for Bad {
                 doing: "reading",
                 device: self.name().to_owned(),
                 offset: offset.get(),
-                source: std::io::Error::from_raw_os_error(5),
+                error: std::io::Error::from_raw_os_error(5),
             });
         }
         self.device.read_at(offset, buffer)

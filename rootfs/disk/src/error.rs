@@ -5,11 +5,12 @@ use crate::units::Bytes;
 /// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a disk operation failed.
+/// Why a disk operation failed. What the kernel said is part of the sentence, and therefore no
+/// `source`: a chain of errors would say it twice.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The kernel refused or failed an operation.
-    #[error("{doing} {device} at byte {offset}: {source}")]
+    #[error("{doing} {device} at byte {offset}: {error}")]
     Io {
         /// What was being done, as "reading" or "writing".
         doing: &'static str,
@@ -18,15 +19,15 @@ pub enum Error {
         /// Where, in bytes from the start of the device.
         offset: u64,
         /// What the kernel said.
-        source: std::io::Error,
+        error: std::io::Error,
     },
     /// A device or file could not be opened.
-    #[error("opening {device}: {source}{}", advice(source))]
+    #[error("opening {device}: {error}{}", advice(error))]
     Open {
         /// The path.
         device: String,
         /// What the kernel said.
-        source: std::io::Error,
+        error: std::io::Error,
     },
     /// An access beyond the end of the device.
     #[error("{device} has {size} bytes; bytes {offset} to {end} lie outside", size = size.get())]
@@ -67,12 +68,39 @@ impl Error {
 }
 
 /// What to do about the two refusals that people meet.
-fn advice(source: &std::io::Error) -> &'static str {
-    match source.kind() {
+fn advice(error: &std::io::Error) -> &'static str {
+    match error.kind() {
         std::io::ErrorKind::ResourceBusy => {
             " (something on it is mounted or assembled: unmount it or stop the array, then try again)"
         }
         std::io::ErrorKind::PermissionDenied => " (this needs root, or a file of your own)",
         _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_of_errors_says_once_what_the_kernel_said() {
+        let kernel = || std::io::Error::from_raw_os_error(5);
+        let said = kernel().to_string();
+        let device = || "/dev/sda".to_owned();
+        for error in [
+            Error::Io {
+                doing: "writing",
+                device: device(),
+                offset: 4096,
+                error: kernel(),
+            },
+            Error::Open {
+                device: device(),
+                error: kernel(),
+            },
+        ] {
+            assert!(error.to_string().contains(&said), "{error}");
+            assert!(std::error::Error::source(&error).is_none(), "{error}");
+        }
     }
 }

@@ -209,7 +209,7 @@ fn copy(
     note: &mut dyn FnMut(Bytes),
 ) -> Result<u32, PackageError> {
     let written = writer::copy_image(image, size, target, note).map_err(|error| match error {
-        WriteError::Source { source, .. } => PackageError::from_io(source, "an image in it"),
+        WriteError::Source { error, .. } => PackageError::from_io(error, "an image in it"),
         other => PackageError::Write(other),
     })?;
     match image.read(&mut [0]) {

@@ -61,7 +61,7 @@ impl BlockDevice for Failing {
                 doing: "reading",
                 device: self.0.name().to_owned(),
                 offset: offset.get(),
-                source: std::io::Error::from_raw_os_error(EIO),
+                error: std::io::Error::from_raw_os_error(EIO),
             });
         }
         self.0.read_at(offset, buffer)?;

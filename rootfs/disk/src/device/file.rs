@@ -29,7 +29,7 @@ impl FileDevice {
             .create_new(true)
             .open(path)
             .and_then(|file| file.set_len(size.get()).map(|()| file))
-            .map_err(|source| open_error(path, source))?;
+            .map_err(|error| open_error(path, error))?;
         Ok(Self::new(file, path, size, sector_size))
     }
 
@@ -45,10 +45,10 @@ impl FileDevice {
     }
 
     fn from_opened(file: io::Result<File>, path: &Path, sector_size: SectorSize) -> Result<Self> {
-        let file = file.map_err(|source| open_error(path, source))?;
+        let file = file.map_err(|error| open_error(path, error))?;
         let size = file
             .metadata()
-            .map_err(|source| open_error(path, source))?
+            .map_err(|error| open_error(path, error))?
             .len();
         Ok(Self::new(file, path, Bytes::new(size), sector_size))
     }
@@ -80,10 +80,10 @@ impl FileDevice {
 }
 
 /// An [`Error::Open`] about a path.
-pub(super) fn open_error(path: &Path, source: io::Error) -> Error {
+pub(super) fn open_error(path: &Path, error: io::Error) -> Error {
     Error::Open {
         device: path.display().to_string(),
-        source,
+        error,
     }
 }
 
@@ -94,11 +94,11 @@ pub(super) fn io_error(
     offset: Bytes,
 ) -> impl FnOnce(io::Error) -> Error {
     let device = device.to_owned();
-    move |source| Error::Io {
+    move |error| Error::Io {
         doing,
         device,
         offset: offset.get(),
-        source,
+        error,
     }
 }
 
