@@ -1,7 +1,7 @@
 //! What follows an installation: reboot, switch off, wait, or beep until somebody comes.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -81,6 +81,17 @@ impl Console {
     }
 }
 
+impl Console {
+    /// Whether it is still there. On a line that is busy with what was printed before, the bell is
+    /// left out: somebody may press a key there all the same.
+    fn beep(&mut self) -> bool {
+        match self.file.write_all(BELL) {
+            Ok(()) => true,
+            Err(error) => error.kind() == ErrorKind::WouldBlock,
+        }
+    }
+}
+
 impl Drop for Console {
     fn drop(&mut self) {
         // A terminal that is gone needs nothing put back.
@@ -91,8 +102,7 @@ impl Drop for Console {
 /// Beeps on every console until a key is pressed on one of them.
 fn beep_until_a_key(consoles: &mut Vec<Console>, interval: Duration) -> Result<()> {
     loop {
-        // A console that cannot be written any more is gone.
-        consoles.retain_mut(|console| console.file.write_all(BELL).is_ok());
+        consoles.retain_mut(Console::beep);
         if consoles.is_empty() {
             bail!("all consoles are gone");
         }
@@ -152,6 +162,21 @@ mod tests {
         // Not Enter: any key will do.
         serial.write_all(b"x").unwrap();
         beeping.join().unwrap().unwrap();
+    }
+
+    #[test]
+    fn a_line_that_is_busy_is_listened_to() {
+        let (mut far, path) = terminal();
+        let mut console = Console::open(path).unwrap();
+        let full = loop {
+            match console.file.write(&[b'.'; 512]) {
+                Ok(_) => {}
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(full.kind(), ErrorKind::WouldBlock);
+        far.write_all(b"x").unwrap();
+        beep_until_a_key(&mut vec![console], Duration::from_millis(5)).unwrap();
     }
 
     #[test]
