@@ -354,7 +354,7 @@ mod tests {
                 reached: Reached::default(),
                 confirmed: true,
                 waiting: Some(waits),
-                licensed_major: Some(1),
+                licensed_major: 1,
                 reinstall: false,
             };
             let seen = through(door, standing);
