@@ -5,28 +5,24 @@
 Prints a line for each file: its path, "good" or the step that refuses it, and why.
 """
 import re
-from signed import NUMBER, SHA, VERSION, WORD, demand, main, taken_apart, trusted
+from package_verify import NUMBER, SHA, VERSION, WORD, authentic, demand, fit, main
 
-INDEX = b"vigie-index 1\n"
+HEAD = f"product {WORD}\narch {WORD}\nmade {NUMBER}\nserial {NUMBER}\n"
 ENTRY = (f"package {VERSION} {VERSION} {NUMBER} (?:-|{VERSION}) {WORD}(?:,{WORD})* ([1-9][0-9]*) {SHA} "
-         r"([A-Za-z0-9_-][A-Za-z0-9._-]{0,95}\.tgz)")
+         r"([A-Za-z0-9_-][A-Za-z0-9._-]{0,95}\.tgz)\n")
 
 def index(keys, file):
     text = file.read(60_001)
     demand(len(text) <= 60_000, "foreign", "too long")
-    signatures, signed = taken_apart(INDEX, text)
-    trusted(keys, INDEX, signatures, signed)
-    demand(signed.endswith(b"\n"), "header", "no end of the last line")
-    lines = [line for line in signed.decode().split("\n")[:-1] if not line.startswith("x-")]
-    head = f"product {WORD}\narch {WORD}\nmade {NUMBER}\nserial {NUMBER}"
-    start = re.fullmatch(head, "\n".join(lines[:4]))
-    found = [re.fullmatch(ENTRY, line) for line in lines[4:]]
-    demand(start and all(found) and len(found) <= 256, "header", "a line that is none")
-    names, numbers = [entry[7] for entry in found], [*start.groups(), *(entry[5] for entry in found)]
-    small = [n for entry in found for n in f"{entry[1]}.{entry[2]}.{entry[3]}.{entry[4] or 0}".split(".")]
-    fits = all(int(n) < 2**64 for n in numbers) and all(int(n) < 2**32 for n in small)
+    lines = authentic(keys, b"vigie-index 1\n", text)
+    match = re.fullmatch(f"{HEAD}((?:package .*\n)*)", lines)
+    found = [re.fullmatch(ENTRY, line) for line in re.findall(".*\n", match[3])] if match else [None]
+    demand(all(found) and len(found) <= 256, "header", "a line that is none")
+    entries = [entry.groups() for entry in found]
+    fits = fit(match.groups()[:2]) and all(fit(entry[:5]) and int(entry[2]) < 2**32 for entry in entries)
+    names = [entry[6] for entry in entries]
     demand(fits and names == sorted(set(names)), "header", "a number that is too large, or the order")
-    return f"{len(found)} packages"
+    return f"{len(entries)} packages"
 
 if __name__ == "__main__":
     main(index)

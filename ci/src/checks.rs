@@ -5,7 +5,7 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use vigie_disk::crash::STATES;
 
 use crate::context::Context;
@@ -15,6 +15,9 @@ use crate::{process, programs};
 const SHORT: Duration = Duration::from_secs(5 * 60);
 /// Compiling everything on two slow cores.
 const LONG: Duration = Duration::from_secs(40 * 60);
+
+/// How a line of a fuzz target begins (`update/tests/fuzz/engine.rs`).
+const FUZZED: &str = "fuzzed ";
 
 /// The checks, quickest first.
 pub fn steps() -> Vec<Step> {
@@ -102,7 +105,8 @@ fn states(output: &str) -> Vec<&str> {
     told.collect()
 }
 
-/// The fuzz targets of `update`, from their corpus; a finding is kept there.
+/// The fuzz targets of `update`, from their corpus; a finding is kept there. `VIGIE_FUZZ_SEED` in the
+/// environment goes through a run again.
 fn fuzz(ctx: &Context) -> Result<()> {
     let mut command = cargo_command(ctx);
     command.args([
@@ -114,12 +118,20 @@ fn fuzz(ctx: &Context) -> Result<()> {
         "fuzz",
     ]);
     command.env("VIGIE_FUZZ_SECONDS", "60");
-    process::run(
-        "fuzzing",
-        &mut command,
-        &ctx.folder().join("output.log"),
-        LONG,
-    )
+    let log = ctx.folder().join("output.log");
+    process::run("fuzzing", &mut command, &log, LONG)?;
+    let output = fs::read(&log).with_context(|| format!("reading {}", log.display()))?;
+    let output = String::from_utf8_lossy(&output);
+    let told = fuzzed(&output);
+    ensure!(!told.is_empty(), "no target said what it has tried");
+    told.into_iter().for_each(|line| ctx.note(line));
+    Ok(())
+}
+
+/// What each fuzz target says of its inputs, and of the seed that gives them again.
+fn fuzzed(output: &str) -> Vec<&str> {
+    let told = output.lines().filter_map(|line| line.strip_prefix(FUZZED));
+    told.collect()
 }
 
 /// Volumes damaged on purpose; how many ended how is told.
@@ -170,5 +182,13 @@ mod tests {
         // The other half prints past the harness; this is what then stands in the log.
         let output = format!("running 2 tests\ntest one ... \n{STATES}12 of one\nok\n");
         assert_eq!(states(&output), [format!("{STATES}12 of one")]);
+    }
+
+    #[test]
+    fn what_was_fuzzed_is_found_among_what_the_targets_print() {
+        let output = "test fuzz_index ... \nfuzzed index: 9 inputs, seed 7\nok\n";
+        assert_eq!(fuzzed(output), ["index: 9 inputs, seed 7"]);
+        let engine = include_str!("../../update/tests/fuzz/engine.rs");
+        assert!(engine.contains(&format!("\\n{FUZZED}{{line}}")));
     }
 }

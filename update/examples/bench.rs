@@ -229,7 +229,7 @@ fn context() -> Context {
             reached: Reached::default(),
             confirmed: true,
             waiting: None,
-            licensed_major: None,
+            licensed_major: u32::MAX,
             reinstall: false,
         },
         running: Slot::A,

@@ -31,7 +31,7 @@ pub struct This {
     /// Where the updater keeps its files.
     pub folder: PathBuf,
     /// The highest major version that the licence allows.
-    pub licensed_major: Option<u32>,
+    pub licensed_major: u32,
 }
 
 impl This {
@@ -81,15 +81,24 @@ impl This {
     }
 }
 
-/// The highest major version that the licence allows, by the settings. Where they cannot be read,
-/// or are `lost` with the state volume, it is that which runs: damage buys no licence.
+/// The highest major version that the licence allows, by the settings. Where they name none, cannot
+/// be read, or are `lost` with the state volume, it is that which runs: it was installed with what it
+/// may run, and neither silence nor damage buys a licence.
 #[must_use]
-pub fn licensed_major(settings: &Loaded, lost: bool, running: Version) -> Option<u32> {
+pub fn licensed_major(settings: &Loaded, lost: bool, running: Version) -> u32 {
+    let named = named_licence(settings, running).filter(|_| !lost);
+    named.unwrap_or_else(|| running.major())
+}
+
+/// What settings must say of a licence that are written in place of these: the same, and so nothing
+/// where these say nothing. Where these cannot be read, that which runs.
+#[must_use]
+pub fn named_licence(settings: &Loaded, running: Version) -> Option<u32> {
     let unreadable = matches!(
         settings.origin,
         Origin::Defaults { .. } | Origin::Unmigrated { .. }
     );
-    if unreadable || lost {
+    if unreadable {
         return Some(running.major());
     }
     settings.settings.update.licence_major
@@ -121,20 +130,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_licence_is_that_of_the_settings() {
+    fn the_licence_is_that_of_the_settings_or_else_what_runs() {
         let root = tempfile::tempdir().unwrap();
         let store = Store::of_system(root.path());
         let running = Version([2, 5, 0, 0]);
         let licensed = |lost| licensed_major(&store.load(), lost, running);
-        assert_eq!((licensed(false), licensed(true)), (None, Some(2)));
+        // Nobody has said anything of a licence: major version 3 needs one.
+        assert_eq!((licensed(false), licensed(true)), (2, 2));
+        assert_eq!(named_licence(&store.load(), running), None);
         let text = "version = 1\n[update]\nlicence_major = 3\n";
         let document = vigie_settings::Settings::from_text(text).unwrap();
         store.save(&document).unwrap();
-        assert_eq!((licensed(false), licensed(true)), (Some(3), Some(2)));
+        assert_eq!((licensed(false), licensed(true)), (3, 2));
+        assert_eq!(named_licence(&store.load(), running), Some(3));
         // Damage is no licence for all versions.
         spoil(root.path());
         assert!(matches!(store.load().origin, Origin::Defaults { .. }));
-        assert_eq!(licensed(false), Some(2));
+        assert_eq!(licensed(false), 2);
+        assert_eq!(named_licence(&store.load(), running), Some(2));
     }
 
     /// Spoils every document below a folder.
@@ -160,6 +173,6 @@ mod tests {
             unused: None,
         };
         let running = Version([2, 5, 0, 0]);
-        assert_eq!(licensed_major(&settings, false, running), Some(2));
+        assert_eq!(licensed_major(&settings, false, running), 2);
     }
 }

@@ -35,8 +35,8 @@ pub struct Standing {
     pub confirmed: bool,
     /// What is installed in the other slot and waits for a restart.
     pub waiting: Option<Waiting>,
-    /// The highest major version that the licence allows; none means that none is asked for.
-    pub licensed_major: Option<u32>,
+    /// The highest major version that the licence allows.
+    pub licensed_major: u32,
     /// The same version again was asked for, from the console.
     pub reinstall: bool,
 }
@@ -216,10 +216,11 @@ fn on_this_version(header: &Claims<'_>, machine: &Machine) -> Result<(), Refusal
 /// The one place that asks for a licence.
 fn licensed(header: &Claims<'_>, standing: &Standing) -> Result<(), Refusal> {
     let package = header.version;
-    match standing.licensed_major {
-        Some(licensed) if package.major() > licensed => Err(Refusal::Licence { package, licensed }),
-        _ => Ok(()),
+    let licensed = standing.licensed_major;
+    if package.major() > licensed {
+        return Err(Refusal::Licence { package, licensed });
     }
+    Ok(())
 }
 
 impl Refusal {
@@ -376,7 +377,7 @@ mod tests {
             },
             confirmed: true,
             waiting: None,
-            licensed_major: None,
+            licensed_major: u32::MAX,
             reinstall: false,
         }
     }
@@ -471,8 +472,8 @@ mod tests {
                     boot: p.boot,
                 });
             }),
-            ("licence", &|_, _, s| s.licensed_major = Some(1)),
-            ("ok", &|_, _, s| s.licensed_major = Some(2)),
+            ("licence", &|_, _, s| s.licensed_major = 1),
+            ("ok", &|_, _, s| s.licensed_major = 2),
             ("unconfirmed", &|_, _, s| s.confirmed = false),
             ("waiting", &|_, _, s| {
                 let version = "1.9.0.0".parse().ok();

@@ -37,7 +37,7 @@ pub struct Situation {
     /// What is installed and waits for a restart.
     pub waiting: Option<Waiting>,
     /// The highest major version that the licence allows.
-    pub licensed_major: Option<u32>,
+    pub licensed_major: u32,
     /// Keys that were ever revoked here, beside those of the image's list.
     pub revoked: BTreeSet<KeyId>,
     /// Versions that came back from here.
@@ -218,7 +218,7 @@ mod tests {
             reached: "1.3.0.0".parse().unwrap(),
             reached_epoch: 2,
             waiting: None,
-            licensed_major: Some(4),
+            licensed_major: 4,
             revoked: BTreeSet::new(),
             not_again: BTreeSet::new(),
             fates: Vec::new(),

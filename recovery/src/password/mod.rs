@@ -10,7 +10,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use vigie_settings::{Origin, PasswordHash, Settings, Store};
 use vigie_update::Version;
-use vigie_update::appliance::licensed_major;
+use vigie_update::appliance::named_licence;
 
 use crate::audit::{self, Entry};
 use crate::full::{self, Freed};
@@ -123,7 +123,7 @@ fn usable(state: &Path, store: &Store, running: Version) -> Result<Usable> {
     let mut settle = || store.settle(&loaded).context("saving the settings");
     let (_, freed) = full::saving(state, &mut settle)?;
     // Damage buys no licence, and neither does what is saved in its place.
-    loaded.settings.update.licence_major = licensed_major(&loaded, false, running);
+    loaded.settings.update.licence_major = named_licence(&loaded, running);
     let damage = match loaded.origin {
         Origin::Previous { why }
         | Origin::Migrated {

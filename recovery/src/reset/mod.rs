@@ -19,7 +19,7 @@ use vigie_installer::layout::Purpose;
 use vigie_installer::toolbox::Toolbox;
 use vigie_settings::{Settings, Store};
 use vigie_update::Version;
-use vigie_update::appliance::licensed_major;
+use vigie_update::appliance::named_licence;
 
 use crate::refusal::Refusal;
 use crate::volumes::{Content, Facts, Installation, Volume};
@@ -126,7 +126,7 @@ pub fn settings(state: &Path, plan: &Plan, ids: &Ids, running: Version) -> Resul
     let store = Store::on_state_volume(state);
     let loaded = store.load();
     // Beginning anew buys no licence.
-    let licence_major = licensed_major(&loaded, false, running);
+    let licence_major = named_licence(&loaded, running);
     let old = loaded.settings.volumes;
     let volumes = match plan.scope {
         // Damaged settings list nothing; what is there is mounted again.

@@ -213,7 +213,7 @@ fn place(located: &Located, at: usize) -> Bytes {
 mod tests {
     use super::*;
     use vigie_disk::device::faulty::{Fault, Faulty, Kind};
-    use vigie_disk::device::{Cursor, record::Recorder};
+    use vigie_disk::device::{Cursor, record::Recorder, record::Sequence};
     use vigie_disk::{MemoryDevice, SectorSize, crash, fat};
 
     /// An ESP with a boot state; one sector a cluster, so that the file has two.
@@ -353,6 +353,40 @@ mod tests {
         for intact in [0, 2] {
             assert_eq!(load(&disks[intact]).unwrap(), good);
         }
+    }
+
+    /// Two disks: the flip to the slot that was just written. Each disk has the old state or the new
+    /// one, and while the started one, which is written last, has the new, so has the other.
+    #[test]
+    fn c65_c66_every_cut_of_writing_two_disks_leaves_a_state_on_each() {
+        let mut old = BootState::default();
+        old.mark_good(Slot::A);
+        let mut new = old.clone();
+        new.first = Slot::B;
+        new.slot_mut(Slot::B).tries = 3;
+        let sequence = Sequence::default();
+        let before = [(); 2].map(|()| with_copy(&old.encode(), &old.encode()));
+        let mut disks = before
+            .clone()
+            .map(|disk| Recorder::sharing(disk, &sequence));
+        let esps = disks.iter_mut().map(|disk| Ok((disk, new.clone())));
+        assert!(save_on_all(esps).is_empty());
+        let logs = disks.map(|disk| disk.finish_numbered().1);
+        let recorded: Vec<_> = before.into_iter().zip(logs).collect();
+        let mut seen = std::collections::BTreeSet::new();
+        let states = crash::enumerate_all::<EspError>(&recorded, |_, cut, disks| {
+            let found = [load(&disks[0])?, load(&disks[1])?];
+            let is_new = found.map(|state| {
+                assert!(state == old || state == new, "{cut:?}");
+                state == new
+            });
+            seen.insert(is_new);
+            Ok(())
+        })
+        .unwrap();
+        crash::tell(states, "of writing the boot state of two disks");
+        let allowed = [[false, false], [true, false], [true, true]];
+        assert_eq!(seen, allowed.into());
     }
 
     #[test]

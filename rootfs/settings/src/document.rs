@@ -183,7 +183,7 @@ pub struct Update {
     /// When an automatic update may be installed and the appliance restarted; default at any time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub window: Option<Window>,
-    /// The highest major version that the licence allows; absent means that none is asked for.
+    /// The highest major version that the licence allows; absent means that which runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub licence_major: Option<u32>,
     /// A fleet server that speaks hawkBit's device API; not together with `source`.

@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
 };
 
@@ -109,12 +109,13 @@ pub fn send(
 /// Receives a frame; none where the other side has gone.
 ///
 /// # Errors
-/// What comes is no frame, or breaks off within one.
+/// What comes is no frame, breaks off within one, or carries more descriptors than one may. What
+/// came with such a frame is closed.
 pub fn receive(socket: &mut UnixStream) -> io::Result<Option<Frame>> {
     let mut head = [0; 5];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
-    let got = rustix::io::retry_on_intr(|| {
+    let came = rustix::io::retry_on_intr(|| {
         let mut parts = [IoSliceMut::new(&mut head)];
         recvmsg(
             socket.as_fd(),
@@ -122,18 +123,23 @@ pub fn receive(socket: &mut UnixStream) -> io::Result<Option<Frame>> {
             &mut control,
             RecvFlags::CMSG_CLOEXEC,
         )
-    })?
-    .bytes;
-    if got == 0 {
-        return Ok(None);
-    }
+    })?;
     let mut descriptors = Vec::new();
     for message in control.drain() {
         if let RecvAncillaryMessage::ScmRights(rights) = message {
             descriptors.extend(rights);
         }
     }
-    socket.read_exact(&mut head[got..])?;
+    // recvmsg(2): the kernel has dropped what there was no room for. What is left of it is not what
+    // was sent, and would be taken for it.
+    let cut = ReturnFlags::TRUNC | ReturnFlags::CTRUNC;
+    if came.flags.intersects(cut) || descriptors.len() > DESCRIPTORS {
+        return Err(io::Error::other("a frame with more than fits into one"));
+    }
+    if came.bytes == 0 {
+        return Ok(None);
+    }
+    socket.read_exact(&mut head[came.bytes..])?;
     let [kind, length @ ..] = head;
     let length = u32::from_le_bytes(length) as usize;
     if length > LARGEST {
@@ -178,6 +184,38 @@ mod tests {
         assert!(second.kind == Kind::Done && second.descriptors.is_empty());
         drop(near);
         assert!(receive(&mut far).unwrap().is_none());
+    }
+
+    #[test]
+    fn what_the_kernel_cut_off_is_refused() {
+        use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+
+        let file = tempfile::tempfile().unwrap();
+        for count in [1, DESCRIPTORS, DESCRIPTORS + 1, 3 * DESCRIPTORS] {
+            let (near, mut far) = UnixStream::pair().unwrap();
+            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(16))];
+            let mut control = SendAncillaryBuffer::new(&mut space);
+            let many = vec![file.as_fd(); count];
+            assert!(control.push(SendAncillaryMessage::ScmRights(&many)));
+            let frame = [IoSlice::new(&[Kind::Go as u8, 0, 0, 0, 0])];
+            sendmsg(near.as_fd(), &frame, &mut control, SendFlags::empty()).unwrap();
+            match receive(&mut far) {
+                Ok(frame) => assert_eq!(frame.unwrap().descriptors.len(), count),
+                Err(error) => {
+                    assert!(count > DESCRIPTORS, "{count}: {error}");
+                    assert!(error.to_string().contains("more than fits"), "{error}");
+                }
+            }
+        }
+        // A message that is longer than the head, on a socket that keeps messages apart.
+        let kind = SocketType::SEQPACKET;
+        let (near, far) =
+            socketpair(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None).unwrap();
+        let [mut near, mut far] = [near, far].map(UnixStream::from);
+        near.write_all(&[Kind::Done as u8, 1, 0, 0, 0, 7]).unwrap();
+        drop(near);
+        let error = receive(&mut far).unwrap_err();
+        assert!(error.to_string().contains("more than fits"), "{error}");
     }
 
     #[test]

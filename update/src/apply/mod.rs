@@ -168,6 +168,13 @@ impl ApplyError {
         matches!(self.fault(), Fault::Package) && !matches!(self, Self::Unfinished { .. })
     }
 
+    /// Whether another installation is under way, or waits for its restart: nothing was looked at but
+    /// that.
+    #[must_use]
+    pub const fn is_busy(&self) -> bool {
+        matches!(self, Self::Busy(_) | Self::Refused(Refusal::Waiting { .. }))
+    }
+
     /// Where the fault lies, whatever was begun: where it is the machine's, nothing is known against
     /// the package.
     #[must_use]

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use rustix::process::{
-    DumpableBehavior, Resource, Rlimit, Signal, set_dumpable_behavior,
+    DumpableBehavior, Pid, Resource, Rlimit, Signal, getpid, set_dumpable_behavior,
     set_parent_process_death_signal, setrlimit,
 };
 use seccompiler::{
@@ -20,7 +20,7 @@ use seccompiler::{
 const ADDRESS_SPACE: u64 = 1 << 30;
 
 /// The system calls that are left. Memory, time, and reading and writing what is open; threads by
-/// [`threads`], and of clone3 only that [`without_clone3`] sees it first.
+/// [`threads`], signals by [`signals_to`], and of clone3 only that [`without_clone3`] sees it first.
 const ALLOWED: &[i64] = &[
     libc::SYS_read,
     libc::SYS_readv,
@@ -61,7 +61,6 @@ const ALLOWED: &[i64] = &[
     libc::SYS_getrandom,
     libc::SYS_gettid,
     libc::SYS_getpid,
-    libc::SYS_tgkill,
     libc::SYS_clock_gettime,
     libc::SYS_clock_nanosleep,
     libc::SYS_nanosleep,
@@ -69,6 +68,18 @@ const ALLOWED: &[i64] = &[
     libc::SYS_exit,
     libc::SYS_exit_group,
 ];
+
+/// What a C library asks clone(2) for beside [`libc::CLONE_THREAD`] when it starts a thread
+/// (pthread_create of glibc and of musl; the last is `CLONE_DETACHED`, which the kernel ignores).
+const OF_THREADS: i32 = libc::CLONE_VM
+    | libc::CLONE_FS
+    | libc::CLONE_FILES
+    | libc::CLONE_SIGHAND
+    | libc::CLONE_SYSVSEM
+    | libc::CLONE_SETTLS
+    | libc::CLONE_PARENT_SETTID
+    | libc::CLONE_CHILD_CLEARTID
+    | libc::CLONE_DETACHED;
 
 /// Gives everything up. Cannot be undone.
 ///
@@ -82,7 +93,7 @@ pub fn enter() -> io::Result<()> {
     limit(Resource::As, ADDRESS_SPACE)?;
     // It opens nothing itself, but what it is given comes after this.
     limit(Resource::Nofile, 32)?;
-    forbid().map_err(io::Error::other)
+    forbid(getpid()).map_err(io::Error::other)
 }
 
 fn limit(resource: Resource, most: u64) -> io::Result<()> {
@@ -95,22 +106,36 @@ fn limit(resource: Resource, most: u64) -> io::Result<()> {
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
-fn forbid() -> Outcome<()> {
+/// Leaves the process `own` nothing but what is needed.
+fn forbid(own: Pid) -> Outcome<()> {
     // In this order: the second leaves no system call that sets up another.
     seccompiler::apply_filter_all_threads(&without_clone3()?)?;
     let free = ALLOWED.iter().map(|call| (*call, Vec::new()));
-    let rules = free.chain([(libc::SYS_clone, vec![threads()?])]).collect();
+    let some = [
+        (libc::SYS_clone, vec![threads()?]),
+        (libc::SYS_tgkill, vec![signals_to(own)?]),
+    ];
+    let rules = free.chain(some).collect();
     let program = filter(rules, SeccompAction::KillProcess, SeccompAction::Allow)?;
     seccompiler::apply_filter_all_threads(&program)?;
     Ok(())
 }
 
-/// clone(2) for a thread of this process. Another process would outlive it, with its devices.
+/// clone(2) for a thread of this process, and with no other flag than one needs: no namespace, and
+/// no other process, which would outlive it with its devices.
 fn threads() -> Outcome<SeccompRule> {
-    let thread = libc::CLONE_THREAD as u64;
-    let is_thread = SeccompCmpOp::MaskedEq(thread);
+    let others = !u64::from(OF_THREADS.cast_unsigned());
+    let is_thread = SeccompCmpOp::MaskedEq(others);
+    let thread = u64::from(libc::CLONE_THREAD.cast_unsigned());
     let flags = SeccompCondition::new(0, SeccompCmpArgLen::Qword, is_thread, thread)?;
     Ok(SeccompRule::new(vec![flags])?)
+}
+
+/// tgkill(2) to threads of the process `own`: how the C library ends it, abort(3).
+fn signals_to(own: Pid) -> Outcome<SeccompRule> {
+    let own = u64::from(own.as_raw_nonzero().get().cast_unsigned());
+    let process = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, own)?;
+    Ok(SeccompRule::new(vec![process])?)
 }
 
 /// What clone3(2) is asked for lies in memory, where no filter sees it: so it does not exist here,
@@ -143,6 +168,11 @@ mod tests {
         let attempt = std::env::var("ATTEMPT").unwrap_or_default();
         let mut buffer = [0; 16];
         let open = std::fs::File::open("/proc/self/exe").unwrap();
+        if attempt == "signal another" {
+            // The process that is signalled is always this one: so the filter is that of another.
+            forbid(rustix::process::getppid().unwrap()).unwrap();
+            std::process::abort();
+        }
         enter().unwrap();
         match attempt.as_str() {
             "read" => std::os::unix::fs::FileExt::read_exact_at(&open, &mut buffer, 0).unwrap(),
@@ -153,6 +183,10 @@ mod tests {
             "start" => drop(Command::new("/bin/true").status()),
             "fork" => drop(fork::fork()),
             "unlink" => drop(std::fs::remove_file("/nowhere")),
+            "signal itself" => std::process::abort(),
+            "kill another" => drop(rustix::process::test_kill_process(
+                rustix::process::getppid().unwrap(),
+            )),
             "ioctl" => drop(rustix::fs::ioctl_blksszget(&open)),
             other => panic!("{other}"),
         }
@@ -163,16 +197,21 @@ mod tests {
     #[test]
     fn what_was_given_up_ends_the_process() {
         let me = std::env::current_exe().unwrap();
-        for (attempt, allowed) in [
-            ("read", true),
-            ("thread", true),
-            ("open", false),
-            ("connect", false),
-            ("socket", false),
-            ("start", false),
-            ("fork", false),
-            ("unlink", false),
-            ("ioctl", false),
+        const DONE: Option<i32> = None;
+        const STOPPED: Option<i32> = Some(libc::SIGSYS);
+        for (attempt, signal) in [
+            ("read", DONE),
+            ("thread", DONE),
+            ("open", STOPPED),
+            ("connect", STOPPED),
+            ("socket", STOPPED),
+            ("start", STOPPED),
+            ("fork", STOPPED),
+            ("signal itself", Some(libc::SIGABRT)),
+            ("signal another", STOPPED),
+            ("kill another", STOPPED),
+            ("unlink", STOPPED),
+            ("ioctl", STOPPED),
         ] {
             let mut command = Command::new(&me);
             command.args([
@@ -182,9 +221,9 @@ mod tests {
                 "--nocapture",
             ]);
             let output = command.env("ATTEMPT", attempt).output().unwrap();
-            let killed = output.status.signal() == Some(libc::SIGSYS);
-            assert_eq!(killed, !allowed, "{attempt}: {output:?}");
-            assert_eq!(output.status.success(), allowed, "{attempt}: {output:?}");
+            assert_eq!(output.status.signal(), signal, "{attempt}: {output:?}");
+            let done = output.status.success();
+            assert_eq!(done, signal.is_none(), "{attempt}: {output:?}");
         }
     }
 }

@@ -15,7 +15,7 @@ use vigie_disk::Bytes;
 
 use super::Unpacker;
 use super::child::{DeviceFacts, Go, Wrong};
-use super::frame::{self, Kind};
+use super::frame::{self, Frame, Kind};
 use super::target::OpenSlot;
 use crate::history::LONGEST_REASON;
 use crate::package::envelope::Envelope;
@@ -128,11 +128,10 @@ impl Sandboxed {
         self.child.id()
     }
 
-    fn receive(&mut self) -> Result<frame::Frame, PackageError> {
+    fn receive(&mut self) -> Result<Frame, PackageError> {
         let frame = frame::receive(&mut self.socket);
         match frame {
-            Ok(Some(frame)) if frame.kind == Kind::Wrong => Err(told(&frame.bytes)),
-            Ok(Some(frame)) => Ok(frame),
+            Ok(Some(frame)) => unless_wrong(frame),
             Ok(None) => Err(self.died()),
             // It ended with what it was sent unread.
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Err(self.died()),
@@ -166,10 +165,7 @@ impl Unpacker for Sandboxed {
         limit(&self.socket, self.patience)?;
         let frame = self.receive()?;
         limit(&self.socket, None)?;
-        if frame.kind != Kind::Head {
-            return Err(not_understood("no head came"));
-        }
-        let envelope = Envelope::read(&mut &frame.bytes[..])?;
+        let envelope = head(&frame)?;
         self.body = envelope.length;
         Ok(envelope)
     }
@@ -207,24 +203,7 @@ impl Unpacker for Sandboxed {
         if frame::send(&mut self.socket, Kind::Go, &text, &descriptors).is_err() {
             return Err(self.died());
         }
-        let mut written = None;
-        loop {
-            let frame = self.receive()?;
-            match (frame.kind, <[u8; 8]>::try_from(&frame.bytes[..])) {
-                (Kind::Done, Ok(done)) => note(Bytes::new(u64::from_le_bytes(done))),
-                (Kind::Written, Ok([s0, s1, s2, s3, boot @ ..])) => {
-                    written = Some(Slots {
-                        system: u32::from_le_bytes([s0, s1, s2, s3]),
-                        boot: u32::from_le_bytes(boot),
-                    });
-                }
-                (Kind::Manifest, _) => {
-                    let manifest = Manifest::parse(&frame.bytes)?;
-                    return Ok(Unpacked { manifest, written });
-                }
-                _ => return Err(not_understood("neither progress nor a manifest came")),
-            }
-        }
+        listen(&mut || self.receive(), note)
     }
 
     fn end(&mut self) {
@@ -241,6 +220,56 @@ impl Drop for Sandboxed {
     fn drop(&mut self) {
         // It may be waiting for a package that never comes.
         self.end();
+    }
+}
+
+/// The frame, unless it says what went wrong.
+///
+/// # Errors
+/// What it says.
+pub fn unless_wrong(frame: Frame) -> Result<Frame, PackageError> {
+    match frame.kind {
+        Kind::Wrong => Err(told(&frame.bytes)),
+        _ => Ok(frame),
+    }
+}
+
+/// What the process says first: the head of the package. It is not authenticated yet.
+///
+/// # Errors
+/// It is none.
+pub fn head(frame: &Frame) -> Result<Envelope, PackageError> {
+    if frame.kind != Kind::Head {
+        return Err(not_understood("no head came"));
+    }
+    Envelope::read(&mut &frame.bytes[..])
+}
+
+/// What the process says once it unpacks: how far it is, and at last what it has unpacked.
+///
+/// # Errors
+/// What `receive` says, or something else came.
+pub fn listen(
+    receive: &mut dyn FnMut() -> Result<Frame, PackageError>,
+    note: &mut dyn FnMut(Bytes),
+) -> Result<Unpacked, PackageError> {
+    let mut written = None;
+    loop {
+        let frame = receive()?;
+        match (frame.kind, <[u8; 8]>::try_from(&frame.bytes[..])) {
+            (Kind::Done, Ok(done)) => note(Bytes::new(u64::from_le_bytes(done))),
+            (Kind::Written, Ok([s0, s1, s2, s3, boot @ ..])) => {
+                written = Some(Slots {
+                    system: u32::from_le_bytes([s0, s1, s2, s3]),
+                    boot: u32::from_le_bytes(boot),
+                });
+            }
+            (Kind::Manifest, _) => {
+                let manifest = Manifest::parse(&frame.bytes)?;
+                return Ok(Unpacked { manifest, written });
+            }
+            _ => return Err(not_understood("neither progress nor a manifest came")),
+        }
     }
 }
 

@@ -103,16 +103,25 @@ pub fn from<U: Unpacker>(
     });
     progress.finish();
     record.seconds = Some(begun.elapsed().as_secs());
-    if let Err(error) = &result {
-        record.outcome = if error.is_refusal() {
-            Outcome::Refused
-        } else {
-            Outcome::Failed
-        };
-        record = record.because(error);
+    if let Some(record) = ended(record, result.as_ref().err()) {
+        history::tell(&this.folder, &record);
     }
-    history::tell(&this.folder, &record);
     result
+}
+
+/// What the history is told of an installation that ended with this error. Nothing where one is under
+/// way or waits for its restart: that it was asked for once more settles nothing, neither of that one
+/// nor, where it is the same package, of what became of it.
+fn ended(record: Record, error: Option<&ApplyError>) -> Option<Record> {
+    let Some(error) = error else {
+        return Some(record);
+    };
+    let outcome = match error {
+        _ if error.is_busy() => return None,
+        _ if error.is_refusal() => Outcome::Refused,
+        _ => Outcome::Failed,
+    };
+    Some(Record { outcome, ..record }.because(error))
 }
 
 /// A terminal that goes away ends nothing that was begun: what was asked for is done, and told in
@@ -272,7 +281,7 @@ pub struct ApplyArguments {
 
 #[cfg(test)]
 mod tests {
-    use crate::policy::{Reached, Waiting};
+    use crate::policy::{Reached, Refusal, Waiting};
 
     use super::*;
 
@@ -340,6 +349,25 @@ mod tests {
     }
 
     #[test]
+    fn c59_an_installation_that_is_asked_for_twice_is_told_once() {
+        let record = || Record::now(Outcome::Installed, Version([1, 0, 0, 0]));
+        let told = |error: &ApplyError| ended(record(), Some(error)).map(|record| record.outcome);
+        let version = Some(Version([2, 0, 0, 0]));
+        let waits = ApplyError::Refused(Refusal::Waiting { version });
+        assert_eq!(told(&waits), None);
+        assert_eq!(told(&ApplyError::Busy("web".into())), None);
+        let older = ApplyError::Refused(Refusal::NotNewer {
+            package: Version([1, 0, 0, 0]),
+            reached: Version([1, 0, 0, 0]),
+        });
+        assert_eq!(told(&older), Some(Outcome::Refused));
+        let failed = ApplyError::BootState("no room".into());
+        assert_eq!(told(&failed), Some(Outcome::Failed));
+        let done = ended(record(), None).map(|record| record.outcome);
+        assert_eq!(done, Some(Outcome::Installed));
+    }
+
+    #[test]
     fn c77_a_version_that_hangs_is_replaced_from_the_medium_and_only_from_there() {
         let waits = Waiting {
             version: Some(Version([2, 0, 0, 0])),
@@ -354,7 +382,7 @@ mod tests {
                 reached: Reached::default(),
                 confirmed: true,
                 waiting: Some(waits),
-                licensed_major: Some(1),
+                licensed_major: 1,
                 reinstall: false,
             };
             let seen = through(door, standing);

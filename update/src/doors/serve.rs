@@ -33,6 +33,9 @@ const UNREAD: Duration = Duration::from_secs(10);
 /// Records of the history that are told, from the newest.
 const RECORDS: usize = 50;
 
+/// The code of a refusal because another installation is under way, or waits for its restart.
+const BUSY: &str = "busy";
+
 /// What is asked.
 #[derive(Deserialize)]
 #[serde(tag = "verb", rename_all = "kebab-case", deny_unknown_fields)]
@@ -128,7 +131,7 @@ impl From<ApplyError> for Failure {
         Self {
             refused: error.is_refusal(),
             fault: error.fault(),
-            code: None,
+            code: error.is_busy().then_some(BUSY),
             english: error.to_string(),
             french: error.french(),
         }
@@ -432,6 +435,9 @@ mod tests {
             progress: &mut Progress,
         ) -> Result<Value, Failure> {
             self.asked.push(format!("apply {id} {who:?}"));
+            if id == "twice" {
+                return Err(ApplyError::Busy("web, root".into()).into());
+            }
             progress.tell(Phase::Write, Bytes::new(5), Bytes::new(10));
             progress.tell(Phase::Write, Bytes::new(10), Bytes::new(10));
             Ok(json!({"version": "2.0.0.0", "slot": "b"}))
@@ -477,6 +483,16 @@ mod tests {
         let lines = BufReader::new(near).lines().map(Result::unwrap);
         let events = lines.map(|line| serde_json::from_str(&line).unwrap());
         (events.collect(), script.asked)
+    }
+
+    #[test]
+    fn c59_who_installs_twice_is_told_that_it_is_busy() {
+        let (events, _) = ask(Peer::Web, b"{\"verb\":\"apply\",\"id\":\"twice\"}\n");
+        let told = (&events[0]["event"], &events[0]["code"]);
+        assert_eq!(told, (&json!("refused"), &json!(BUSY)));
+        let waits = ApplyError::Refused(crate::policy::Refusal::Waiting { version: None });
+        assert_eq!(Failure::from(waits).code, Some(BUSY));
+        assert_eq!(Failure::from(ApplyError::Live).code, None);
     }
 
     fn member() -> Peer {

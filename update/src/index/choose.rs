@@ -102,7 +102,7 @@ mod tests {
     }
 
     /// A word that ends in `!` is of a package that failed.
-    fn chosen(words: &[&str], licensed: Option<u32>, again: &[&str]) -> String {
+    fn chosen(words: &[&str], licensed: u32, again: &[&str]) -> String {
         let plain = |word: &str| word.trim_end_matches('!').to_owned();
         let index = Index {
             product: "vigie".into(),
@@ -184,9 +184,9 @@ mod tests {
             (&["1.5!", "1.4!"], "1.5 failed"),
             (&["1.4<1.2!", "1.4<1.1"], "1.4<1.2 failed"),
         ] {
-            assert_eq!(chosen(words, Some(2), &["1.7"]), expected, "{words:?}");
+            assert_eq!(chosen(words, 2, &["1.7"]), expected, "{words:?}");
         }
-        assert_eq!(chosen(&["4294967295.0"], None, &[]), "4294967295.0");
+        assert_eq!(chosen(&["4294967295.0"], u32::MAX, &[]), "4294967295.0");
     }
 
     #[test]
@@ -209,7 +209,7 @@ mod tests {
             reached: Reached::default(),
             confirmed: true,
             waiting: None,
-            licensed_major: None,
+            licensed_major: u32::MAX,
             reinstall: false,
         };
         let none = Before::default();

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use vigie_disk::Bytes;
 
 use super::error::PackageError;
+use crate::history::LONGEST_REASON;
+use crate::printable::printable;
 
 /// Its name in the tar.
 pub const MANIFEST: &str = "MANIFEST";
@@ -88,7 +90,11 @@ impl Manifest {
     /// # Errors
     /// What is no manifest.
     pub fn parse(text: &[u8]) -> Result<Self, PackageError> {
-        let wrong = |why: String| PackageError::content(format!("its manifest: {why}"));
+        // serde_json quotes what it has found there: as long as it is, and with whatever is in it.
+        let wrong = |why: String| {
+            let why = printable(&why, LONGEST_REASON);
+            PackageError::content(format!("its manifest: {why}"))
+        };
         let manifest: Self =
             serde_json::from_slice(text).map_err(|error| wrong(error.to_string()))?;
         if manifest.format != FORMAT {

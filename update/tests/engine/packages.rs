@@ -83,7 +83,7 @@ pub fn context() -> Context {
             reached: Reached::default(),
             confirmed: true,
             waiting: None,
-            licensed_major: None,
+            licensed_major: u32::MAX,
             reinstall: false,
         },
         running: Slot::A,

@@ -1,10 +1,16 @@
 //! Power cuts at every write of an update (DESIGN section 7).
 
-use vigie_disk::{BlockDevice, MemoryDevice, crash};
-use vigie_update::choice::choose;
-use vigie_update::{BootState, Slot, esp};
+use std::path::Path;
 
-use crate::support::{Direct, Disks, holds, package, recorders, update};
+use vigie_disk::{BlockDevice, MemoryDevice, crash};
+use vigie_update::apply::target::Target;
+use vigie_update::choice::choose;
+use vigie_update::fate::{self, GivenUp};
+use vigie_update::history::Door;
+use vigie_update::machine::Machine;
+use vigie_update::{BootState, Slot, Version, esp};
+
+use crate::support::{Direct, Disks, Mirrored, context, holds, keys, package, recorders, update};
 
 /// Starts the machine a dozen times without it ever being marked good: each start must find a
 /// whole version.
@@ -68,42 +74,107 @@ fn c65_c66_no_cut_of_an_update_leaves_a_half_written_slot_to_be_started() {
     }
 }
 
+/// A disk of a mirrored pair beside the one that was started: its ESP, with the slots of both.
 #[test]
-fn c67_no_cut_of_marking_good_or_giving_up_loses_a_slot() {
-    let mut before = Disks::new(None);
-    before.b = before.a.clone();
-    let mut state = esp::load(&before.esp).unwrap();
-    state.first = Slot::B;
-    state.slot_mut(Slot::B).tries = 2;
-    esp::save(&mut before.esp, &state).unwrap();
-    let good = |state: &mut BootState| state.mark_good(Slot::B);
-    let given_up = |state: &mut BootState| {
-        state.first = Slot::A;
-        *state.slot_mut(Slot::B) = Default::default();
-    };
-    for (name, change) in [
-        ("marking good", &good as &dyn Fn(&mut BootState)),
-        ("giving up", &given_up),
-    ] {
-        let mut disks = before.clone().map(recorders());
-        let mut after = state.clone();
-        change(&mut after);
-        esp::save(&mut disks.esp, &after).unwrap();
-        let logs: Vec<_> = before
-            .clone()
-            .all()
-            .into_iter()
-            .zip(disks.finish())
-            .collect();
+fn c65_c66_no_cut_of_an_update_leaves_a_half_written_slot_on_either_disk_of_two() {
+    for (name, other) in [("empty slot", None), ("over an older version", Some(1))] {
+        let package = package(2, None);
+        let before = Mirrored::new(Disks::new(other));
+        let mut recorded = before.clone().map(recorders());
+        update(&mut Direct::new(&package), &mut recorded).unwrap();
+        let logs = recorded.finish();
+        let logs: Vec<_> = before.all().into_iter().zip(logs).collect();
+        let (mut old, mut new) = (0, 0);
         let states = crash::enumerate_all::<vigie_disk::Error>(&logs, |_, cut, disks| {
-            let found = esp::load(&disks[0]).unwrap();
-            assert!(found == state || found == after, "{cut:?}");
-            starts(disks);
+            let [beside, own @ ..] = disks else {
+                panic!("six devices");
+            };
+            let begun = [own[0].clone(), beside.clone()].map(|esp| {
+                let disks: Vec<_> = [esp].into_iter().chain(own[1..].iter().cloned()).collect();
+                let started = starts(&disks);
+                assert_eq!(started[11], (Slot::A, 1), "{name}: {cut:?}");
+                started[0]
+            });
+            match begun {
+                [(Slot::B, 2), (Slot::B, 2)] => new += 1,
+                // The firmware may start either: the other disk is written first.
+                [(Slot::A, 1), (Slot::A, 1) | (Slot::B, 2)] => old += 1,
+                others => panic!("{name}: {cut:?} starts {others:?}"),
+            }
             Ok(())
         })
         .unwrap();
-        crash::tell(states, &format!("of {name}"));
-        assert!(states >= 3);
+        crash::tell(
+            states,
+            &format!(
+                "of an update on two disks ({name}): {old} start the old version, {new} the new"
+            ),
+        );
+        assert!(old > 15 && new >= 1, "{name}");
+    }
+}
+
+fn machine(version: u32, security_epoch: u32) -> Machine {
+    Machine {
+        version: Version([version, 0, 0, 0]),
+        security_epoch,
+        ..context().machine
+    }
+}
+
+/// What a person or a start does to the boot state, with the updater's folder.
+type Act<'a> = &'a dyn Fn(&mut dyn Target, &Path);
+
+/// Version 2 of slot B was started; both slots are whole. What becomes of it is what the updater
+/// does, cut at each of its writes.
+#[test]
+fn c67_no_cut_of_marking_good_giving_up_or_going_back_loses_a_slot() {
+    let good = |epoch| {
+        move |target: &mut dyn Target, folder: &Path| {
+            let machine = machine(2, epoch);
+            fate::mark_good(target, Slot::B, &machine, &keys(), folder).unwrap();
+        }
+    };
+    let given_up = |target: &mut dyn Target, folder: &Path| {
+        let gone = fate::give_up(target, Slot::B, &machine(2, 0), folder, "no answer").unwrap();
+        assert_eq!(gone, GivenUp::Gone);
+    };
+    let back = |target: &mut dyn Target, folder: &Path| {
+        let by = (Door::Console, None);
+        fate::rollback(target, Slot::B, &machine(2, 0), folder, by).unwrap();
+    };
+    let (good_0, good_1) = (good(0), good(1));
+    for (name, act, next) in [
+        ("marking good", &good_0 as Act<'_>, Slot::B),
+        ("marking good in a new security epoch", &good_1, Slot::B),
+        ("giving up", &given_up, Slot::A),
+        ("going back", &back, Slot::A),
+    ] {
+        let mut disks = Disks::new(None);
+        disks.b = Disks::new(Some(2)).b;
+        let mut state = esp::load(&disks.esp).unwrap();
+        state.first = Slot::B;
+        state.slot_mut(Slot::B).tries = 2;
+        esp::save(&mut disks.esp, &state).unwrap();
+        let before = Mirrored::new(disks);
+        let folder = tempfile::tempdir().unwrap();
+        let mut recorded = before.clone().map(recorders());
+        act(&mut recorded, folder.path());
+        let after = recorded.load().unwrap();
+        assert_eq!(choose(&after, &Slot::BOTH).slot, next, "{name}");
+        let logs: Vec<_> = before.all().into_iter().zip(recorded.finish()).collect();
+        let states = crash::enumerate_all::<vigie_disk::Error>(&logs, |_, cut, disks| {
+            for esp in &disks[..2] {
+                let found = esp::load(esp).unwrap();
+                assert!(found == state || found == after, "{name}: {cut:?}");
+                let disks: Vec<_> = [esp].into_iter().chain(&disks[2..]).cloned().collect();
+                starts(&disks);
+            }
+            Ok(())
+        })
+        .unwrap();
+        crash::tell(states, &format!("of {name} on two disks"));
+        assert!(states >= 5, "{name}: {states}");
     }
 }
 

@@ -171,12 +171,54 @@ impl Disks<Shared<Recorder<MemoryDevice>>> {
             self.b.system,
             self.b.boot,
         ];
-        let take = |shared: Shared<Recorder<MemoryDevice>>| {
-            let recorder = Arc::into_inner(shared.0).unwrap().into_inner().unwrap();
-            recorder.finish_numbered().1
-        };
-        all.map(take).into()
+        all.map(taken).into()
     }
+}
+
+/// A system on two disks: the slots are arrays over both, and each disk has an ESP of its own.
+#[derive(Clone)]
+pub struct Mirrored<D> {
+    /// The ESP of the disk that was not started.
+    pub beside: D,
+    /// What the started disk has.
+    pub own: Disks<D>,
+}
+
+impl Mirrored<MemoryDevice> {
+    pub fn new(own: Disks<MemoryDevice>) -> Self {
+        let beside = own.esp.clone();
+        Self { beside, own }
+    }
+
+    /// Each wrapped in something that can be shared.
+    pub fn map<D: BlockDevice>(
+        self,
+        mut wrap: impl FnMut(MemoryDevice) -> D,
+    ) -> Mirrored<Shared<D>> {
+        Mirrored {
+            beside: Shared::new(wrap(self.beside)),
+            own: self.own.map(wrap),
+        }
+    }
+
+    /// The other disk's ESP, then as [`Disks::all`].
+    pub fn all(self) -> Vec<MemoryDevice> {
+        [self.beside].into_iter().chain(self.own.all()).collect()
+    }
+}
+
+impl Mirrored<Shared<Recorder<MemoryDevice>>> {
+    /// What was done to each, in the order of [`Mirrored::all`].
+    pub fn finish(self) -> Vec<Vec<(u64, Operation)>> {
+        let beside = [taken(self.beside)];
+        beside.into_iter().chain(self.own.finish()).collect()
+    }
+}
+
+/// What was done to a device.
+fn taken(shared: Shared<Recorder<MemoryDevice>>) -> Vec<(u64, Operation)> {
+    let recorder = Arc::into_inner(shared.0).unwrap().into_inner().unwrap();
+    recorder.finish_numbered().1
 }
 
 fn filled(version: Option<u32>) -> Slots2<MemoryDevice> {
@@ -239,6 +281,26 @@ impl<D: BlockDevice + 'static> Target for Disks<Shared<D>> {
             },
             files: None,
         })
+    }
+}
+
+impl<D: BlockDevice + 'static> Target for Mirrored<Shared<D>> {
+    fn load(&self) -> Result<BootState, ApplyError> {
+        self.own.load()
+    }
+
+    /// As the appliance does: the started disk last.
+    fn save(&mut self, state: &BootState) -> Result<(), ApplyError> {
+        let esps = [&mut self.beside, &mut self.own.esp];
+        let failures = esp::save_on_all(esps.map(|esp| Ok((esp, state.clone()))));
+        match failures.first() {
+            Some(error) => Err(ApplyError::BootState(error.to_string())),
+            None => Ok(()),
+        }
+    }
+
+    fn open(&mut self, slot: Slot, write: bool) -> Result<OpenSlot, ApplyError> {
+        self.own.open(slot, write)
     }
 }
 

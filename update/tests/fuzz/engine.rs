@@ -1,7 +1,8 @@
 //! Runs a target over its corpus and over mutations of it.
 
 use std::collections::BTreeSet;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
+use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -40,9 +41,25 @@ fn budget() -> Duration {
     Duration::from_secs(seconds.unwrap_or(1))
 }
 
+/// Another one in each run, unless one is asked for.
+fn seed() -> u64 {
+    let seed = std::env::var("VIGIE_FUZZ_SEED").map(|text| text.parse().unwrap());
+    seed.unwrap_or_else(|_| RandomState::new().build_hasher().finish())
+}
+
+/// A line of its own, past what the test harness holds back: a run that passes shall show what it
+/// has tried. `cargo ci fuzz` notes it.
+fn tell(line: &str) {
+    // Nobody may be there to read it.
+    let _ = writeln!(std::io::stdout(), "\nfuzzed {line}");
+}
+
 /// Runs `fuzz` over the corpus of this name and over mutations with these words. An input whose
 /// answer is new is changed further.
 pub fn run(name: &str, words: &[&[u8]], fuzz: fn(&[u8]) -> Answer) {
+    let seed = seed();
+    // The harness shows it where the test fails.
+    println!("{name}: VIGIE_FUZZ_SEED={seed}");
     let corpus = corpus(name);
     let mut pool = corpus.clone();
     let mut answers = BTreeSet::new();
@@ -53,7 +70,7 @@ pub fn run(name: &str, words: &[&[u8]], fuzz: fn(&[u8]) -> Answer) {
         answers.insert(outline(&answer));
     }
     assert!(accepted > 0, "the corpus of {name} has no good input");
-    let (mut random, started, mut inputs) = (Random(1), Instant::now(), pool.len() as u64);
+    let (mut random, started, mut inputs) = (Random(seed), Instant::now(), pool.len() as u64);
     while started.elapsed() < budget() {
         // Good inputs must not drown in those that were refused in some new way.
         let from = if inputs % 2 == 0 { &corpus } else { &pool };
@@ -65,10 +82,10 @@ pub fn run(name: &str, words: &[&[u8]], fuzz: fn(&[u8]) -> Answer) {
             pool.push(input);
         }
     }
-    println!(
-        "{name}: {inputs} inputs, {accepted} accepted, {} answers",
+    tell(&format!(
+        "{name}: {inputs} inputs, {accepted} accepted, {} answers, seed {seed}",
         answers.len()
-    );
+    ));
     assert!(inputs > 100, "{name}: only {inputs} inputs");
 }
 

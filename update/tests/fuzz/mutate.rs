@@ -1,4 +1,4 @@
-//! Changes to bytes, by a generator that always gives the same ones.
+//! Changes to bytes, by a generator that always gives the same ones for a seed.
 
 /// SplitMix64 (Steele, Lea, Flood 2014).
 pub struct Random(pub u64);

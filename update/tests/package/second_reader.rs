@@ -1,6 +1,8 @@
 //! `ci/second-reader`, written from FORMAT.md alone, must say what our reader says.
 //!
-//! Its Python is one of the locked tools: VIGIE_TOOLS_DIR names their tree (ci sets it).
+//! Its Python is one of the locked tools: VIGIE_TOOLS_DIR names their tree (`cargo ci` sets it, and
+//! brings it). Without that variable it is the machine's `python3`. Where there is neither, these
+//! tests fail: only VIGIE_NO_SECOND_READER leaves them out.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,13 +15,42 @@ use crate::judge::{judge, verify};
 use crate::memory::{made, noise};
 use crate::vectors::{Verdict, folder};
 
-/// One of its scripts; nothing, with a printed line, where there is no Python for it.
+/// Leaves these tests out, with a printed line, on a machine without Python.
+const LEFT_OUT: &str = "VIGIE_NO_SECOND_READER";
+
+/// One of its scripts; nothing where somebody has said that there is no Python for it.
 fn second_reader(script: &str) -> Option<Command> {
-    let tree = PathBuf::from(std::env::var_os("VIGIE_TOOLS_DIR").unwrap_or_default());
+    if std::env::var_os(LEFT_OUT).is_some() {
+        println!("left out: {LEFT_OUT} is set");
+        return None;
+    }
+    let tools = std::env::var_os("VIGIE_TOOLS_DIR").map(PathBuf::from);
+    let mut command = python(tools.as_deref()).unwrap_or_else(|why| panic!("{why}"));
+    command
+        // No site packages, nothing compiled left behind.
+        .args(["-S", "-s", "-B"])
+        .arg(
+            Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("../ci/second-reader")
+                .join(script),
+        );
+    Some(command)
+}
+
+/// The Python of the locked tools, or else of this machine.
+fn python(tools: Option<&Path>) -> Result<Command, String> {
+    let Some(tree) = tools else {
+        let found = Command::new("python3").arg("--version").output();
+        return found.map(|_| Command::new("python3")).map_err(|error| {
+            format!(
+                "the second reader needs Python, and `python3` does not start ({error}): run \
+                 `cargo ci unit`, which brings one, or install one; {LEFT_OUT}=1 leaves it out"
+            )
+        });
+    };
     let python = tree.join("usr/bin/python3.13");
     if !python.exists() {
-        println!("skipped: no {} (VIGIE_TOOLS_DIR)", python.display());
-        return None;
+        return Err(format!("no {} in VIGIE_TOOLS_DIR", python.display()));
     }
     let mut command = Command::new(tree.join("usr/lib64/ld-linux-x86-64.so.2"));
     command
@@ -28,16 +59,9 @@ fn second_reader(script: &str) -> Option<Command> {
         // It finds its own library by the name that it was started by.
         .arg("--argv0")
         .args([&python, &python])
-        // No site packages, nothing compiled left behind.
-        .args(["-S", "-s", "-B"])
-        .arg(
-            Path::new(env!("CARGO_MANIFEST_DIR"))
-                .join("../ci/second-reader")
-                .join(script),
-        )
         .env_clear()
         .env("LC_ALL", "C.UTF-8");
-    Some(command)
+    Ok(command)
 }
 
 /// What it says of each of these files: a word, in their order.
@@ -183,4 +207,11 @@ fn c31_a_second_reader_says_the_same_of_changed_packages_and_of_ours() {
     let good = words.iter().filter(|word| *word == "good").count();
     assert!((10..190).contains(&good), "{good} of {}", words.len());
     assert_eq!(words[words.len() - 2..], ["good", "good"]);
+}
+
+#[test]
+fn without_its_python_the_second_reader_is_not_passed_over() {
+    let empty = tempfile::tempdir().unwrap();
+    let error = python(Some(empty.path())).unwrap_err();
+    assert!(error.contains("python3.13"), "{error}");
 }

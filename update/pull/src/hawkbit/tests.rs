@@ -93,7 +93,7 @@ fn c77_c78_c84_success_is_told_only_of_what_was_marked_good() {
             reached: "1.2.0.0".parse().unwrap(),
             reached_epoch: 1,
             waiting: None,
-            licensed_major: None,
+            licensed_major: u32::MAX,
             revoked: BTreeSet::new(),
             not_again: BTreeSet::new(),
             fates: outcomes

@@ -179,7 +179,7 @@ impl Box {
                 reached: "1.2.0.0".parse().unwrap(),
                 reached_epoch: 1,
                 waiting: None,
-                licensed_major: Some(2),
+                licensed_major: 2,
                 revoked: BTreeSet::new(),
                 not_again: BTreeSet::new(),
                 fates: Vec::new(),
