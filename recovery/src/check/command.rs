@@ -34,8 +34,9 @@ use super::words::say;
 use crate::disks::Disk;
 use crate::held;
 use crate::message::Message;
+use crate::refusal::Refusal;
 use crate::tell::Tell;
-use crate::volumes::Inventory;
+use crate::volumes::{Cut, Inventory};
 
 const WRONG_USE: u8 = 2;
 const NOT_CHECKED: u8 = 8;
@@ -132,8 +133,9 @@ impl<'a> Scene<'a> {
             true => (targets::inventory(&sysfs), targets::parts(&sysfs)),
             false => Default::default(),
         };
-        tell_cut(&found, arguments.json, language);
-        let choice = targets::choose(&asked, &found, &parts)?;
+        let choice = targets::choose(&asked, &found, &parts);
+        tell_cut(&found, &choice, arguments.json, language);
+        let choice = choice?;
         Ok(Self {
             arguments,
             language,
@@ -284,10 +286,12 @@ fn tell_whose(choice: &Choice, json: bool, language: Language, show: &mut Output
     }
 }
 
-/// Says which disks have no volumes because their end is missing.
-fn tell_cut(found: &Inventory, json: bool, language: Language) {
+/// Says which disks have no volumes because their end is missing; of one that was named that is said where
+/// nothing is checked for it.
+fn tell_cut(found: &Inventory, choice: &Result<Choice, Wrong>, json: bool, language: Language) {
     let mut tell = Tell::new(json, language);
-    for disk in &found.cut {
+    let is_why = |disk: &Cut| matches!(choice, Err(Wrong::CutShort(why, _)) if why == disk);
+    for disk in found.cut.iter().filter(|disk| !is_why(disk)) {
         tell.warn(&disk.message());
     }
 }
@@ -411,8 +415,12 @@ fn told(wrong: &Wrong, json: bool, language: Language) -> u8 {
         Wrong::None => say("check.none", &[], language),
         Wrong::Several(disks) => say("check.several", &[("disks", list(disks))], language),
         Wrong::NoDisk(disk, disks) => {
-            let values = [("disk", text(disk)), ("disks", list(disks))];
-            say("check.no-disk", &values, language)
+            let refusal = Refusal::NoDisk(disk.clone(), disks.clone());
+            refusal.message().to(language)
+        }
+        Wrong::CutShort(cut, disks) => {
+            let refusal = Refusal::DiskCutShort(cut.clone(), disks.clone());
+            refusal.message().to(language)
         }
         Wrong::NotOfSystem(name, disk) => {
             let values = [("name", text(name)), ("disk", text(disk))];
@@ -431,7 +439,7 @@ fn told(wrong: &Wrong, json: bool, language: Language) -> u8 {
         eprintln!("vigie-recovery: {}", words(language));
     }
     match wrong {
-        Wrong::None => NOT_CHECKED,
+        Wrong::None | Wrong::CutShort(..) => NOT_CHECKED,
         Wrong::Several(_)
         | Wrong::NoDisk(..)
         | Wrong::UnknownVolume(..)
