@@ -135,6 +135,7 @@ fn checked(device: &Path, tools: &dyn Toolbox, mode: Mode) -> Report {
         uses: Uses::now(),
         mode,
         wait: true,
+        seen: None,
         // As at each start of the appliance: what it is asked for cannot be had without this volume.
         even_full: true,
     };

@@ -58,6 +58,15 @@ pub enum Target {
 }
 
 impl Target {
+    /// Its device node or image file.
+    #[must_use]
+    pub fn node(&self) -> &Path {
+        match self {
+            Self::Ours(part) => &part.node,
+            Self::Named(path) => path,
+        }
+    }
+
     /// The partition of ours.
     #[must_use]
     pub const fn part(&self) -> Option<&Part> {

@@ -13,6 +13,7 @@ use super::look::{self, Looked, look};
 use super::lost_found;
 use super::report::{Report, VolumeReport};
 use super::run::{Going, Ran, Watch as WatchRun, run};
+use super::seen::Seen;
 use super::verdict::{Reason, Refusal, Verdict};
 use crate::disks::Disk;
 
@@ -78,6 +79,8 @@ pub struct Check<'a> {
     pub mode: Mode,
     /// An array that is being synchronised is waited for.
     pub wait: bool,
+    /// The disks when the volumes were chosen; none where that was just now.
+    pub seen: Option<Seen>,
     /// A volume without room is repaired, too, although what finds none is thrown away.
     pub even_full: bool,
 }
@@ -145,6 +148,9 @@ impl Check<'_> {
         }
         self.uses.free(&path).map_err(refused)?;
         let held = hold(&path, PATIENCE).map_err(refused)?;
+        let seen = self.seen.as_ref();
+        let still = seen.map_or(Ok(()), |seen| seen.still(&self.uses.sysfs, &path));
+        still.map_err(refused)?;
         let looked = look(&path, self.mode).map_err(refused)?;
         Ok((path, looked, held))
     }
