@@ -97,6 +97,7 @@ fn check(tools: &dyn Toolbox, path: &Path) -> Result<Duration> {
         uses: Uses::now(),
         mode: Mode::Inspect,
         wait: false,
+        seen: None,
         even_full: false,
     };
     let volume = Volume {

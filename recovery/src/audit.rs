@@ -10,8 +10,12 @@ use std::time::SystemTime;
 use anyhow::{Context, Result};
 use serde::Serialize;
 use vigie_installer::clock;
+use vigie_settings::Language;
 
 use crate::check::keep::ON_STATE;
+use crate::full::{self, Room};
+use crate::message::{Message, words_of};
+use crate::tell::Tell;
 
 /// The file, in the folder of what recovery leaves on a state volume.
 pub const FILE: &str = "actions.jsonl";
@@ -45,13 +49,35 @@ impl Entry {
     }
 }
 
+/// Appends an entry for something that is done: that it cannot be told there is a warning. On a full volume
+/// old logs go for it.
+pub fn tell(state: &Path, entry: &Entry, tell: &mut Tell) {
+    match full::with_room(state, |room| append(room, entry)) {
+        Ok(((), freed)) => tell.freed(freed.as_ref()),
+        Err(error) => tell.warn(&not_logged(&error)),
+    }
+}
+
+/// That something is done, and the log does not tell of it.
+#[must_use]
+pub fn not_logged(error: &anyhow::Error) -> Message {
+    let [english, french] = [Language::En, Language::Fr].map(|language| words_of(error, language));
+    Message::new("act.not-logged").both("error", english, french)
+}
+
 /// Appends an entry. What has the name is whole at every moment.
 ///
 /// # Errors
 /// The state volume cannot be written to.
-pub fn append(state: &Path, entry: &Entry) -> Result<()> {
+pub fn append(room: &mut Room<'_>, entry: &Entry) -> Result<()> {
+    let state = room.state;
+    room.saving(&mut || put(state, entry))
+}
+
+fn put(state: &Path, entry: &Entry) -> Result<()> {
     let folder = state.join(ON_STATE);
     let path = folder.join(FILE);
+    let beside = path.with_extension("new");
     let write = || -> std::io::Result<()> {
         fs::create_dir_all(&folder)?;
         let old = match fs::read(&path) {
@@ -59,7 +85,6 @@ pub fn append(state: &Path, entry: &Entry) -> Result<()> {
             old => old?,
         };
         let line = serde_json::to_string(entry)? + "\n";
-        let beside = path.with_extension("new");
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true).mode(0o600);
         let mut file = options.open(&beside)?;
@@ -69,7 +94,12 @@ pub fn append(state: &Path, entry: &Entry) -> Result<()> {
         fs::rename(&beside, &path)?;
         File::open(&folder)?.sync_all()
     };
-    write().with_context(|| format!("writing {}", path.display()))
+    let written = write();
+    if written.is_err() {
+        // On a full volume the half of it would take the room.
+        let _ = fs::remove_file(&beside);
+    }
+    written.with_context(|| format!("writing {}", path.display()))
 }
 
 /// The newest whole lines that leave room for `more` bytes.
@@ -86,7 +116,9 @@ fn later(old: &[u8], more: usize) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
+    use crate::full::tests::OLD;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::path::PathBuf;
 
     #[test]
     fn entries_are_appended_and_the_oldest_go() {
@@ -94,7 +126,7 @@ mod tests {
         let what = "x".repeat(1000);
         for number in 0..400 {
             let medium = Some(number.to_string());
-            append(dir.path(), &Entry::now("reset", what.clone(), medium)).unwrap();
+            put(dir.path(), &Entry::now("reset", what.clone(), medium)).unwrap();
         }
         let path = dir.path().join(ON_STATE).join(FILE);
         let text = fs::read_to_string(&path).unwrap();
@@ -107,5 +139,19 @@ mod tests {
         assert_eq!(lines[0]["action"], "reset");
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    /// What is written first goes to a device without room, by a link, which goes with what was not written.
+    #[test]
+    fn on_a_full_volume_old_logs_go_for_an_entry() {
+        let dir = crate::full::tests::volume();
+        let log = dir.path().join(ON_STATE).join(FILE);
+        symlink("/dev/full", log.with_extension("new")).unwrap();
+        let entry = Entry::now("rollback", "slot b", None);
+        let ((), freed) = full::with_room(dir.path(), |room| append(room, &entry)).unwrap();
+        assert_eq!(freed.unwrap().files, OLD.map(PathBuf::from));
+        assert!(fs::read_to_string(&log).unwrap().contains("slot b"));
+        let message = not_logged(&anyhow::anyhow!("no room"));
+        assert!(message.to(Language::Fr).contains("no room"));
     }
 }

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Context, Result};
+use vigie_settings::Language;
 use vigie_settings::store::SaveError;
 
 use crate::check::keep::ON_STATE;
-use crate::message::Message;
+use crate::message::{Failed, Message, words_of};
 
 /// The journals of the machines that a state volume was in, a folder each.
 const JOURNALS: &str = "log/journal";
@@ -29,27 +30,65 @@ impl Freed {
     /// In words.
     #[must_use]
     pub fn message(&self) -> Message {
+        Message::new("state.freed").with("files", self.names())
+    }
+
+    fn names(&self) -> String {
         let files = self.files.iter().map(|file| file.display().to_string());
-        let files = files.collect::<Vec<_>>().join(", ");
-        Message::new("state.freed").with("files", files)
+        files.collect::<Vec<_>>().join(", ")
     }
 }
 
-/// Saves something on a state volume whose root is the folder `state`; where that has no room, once
-/// more after [`free`]. Says what went for it.
+/// The room on a state volume, made while something is saved on it.
+pub struct Room<'a> {
+    /// The root of the volume.
+    pub state: &'a Path,
+    freed: Freed,
+}
+
+/// Does what saves something on a state volume whose root is the folder `state`, by
+/// [`Room::saving`]. What went for it is said in any case: with what was done, or in the error.
 ///
 /// # Errors
-/// It cannot be saved; nothing can be freed, and that it is full.
-pub fn saving<T>(state: &Path, save: &mut dyn FnMut() -> Result<T>) -> Result<(T, Option<Freed>)> {
-    let error = match save() {
-        Err(error) if is_full(&error) => error,
-        saved => return Ok((saved?, None)),
-    };
-    let freed = free(state).context("making room on the system volume")?;
-    if freed.files.is_empty() {
-        return Err(error);
+/// Those of what is done.
+pub fn with_room<T>(
+    state: &Path,
+    act: impl FnOnce(&mut Room<'_>) -> Result<T>,
+) -> Result<(T, Option<Freed>)> {
+    let freed = Freed::default();
+    let mut room = Room { state, freed };
+    let done = act(&mut room);
+    let freed = Some(room.freed).filter(|freed| !freed.files.is_empty());
+    match (done, &freed) {
+        (Ok(done), _) => Ok((done, freed)),
+        (Err(error), None) => Err(error),
+        (Err(error), Some(freed)) => {
+            let [english, french] =
+                [Language::En, Language::Fr].map(|language| words_of(&error, language));
+            let message = Message::new("state.freed-in-vain").with("files", freed.names());
+            Err(Failed(message.both("error", english, french)).into())
+        }
     }
-    Ok((save()?, Some(freed)))
+}
+
+impl Room<'_> {
+    /// Saves something; where that has no room, once more after the oldest of what an appliance
+    /// writes about itself went.
+    ///
+    /// # Errors
+    /// It cannot be saved; nothing can be freed, and that it is full.
+    pub fn saving<T>(&mut self, save: &mut dyn FnMut() -> Result<T>) -> Result<T> {
+        let error = match save() {
+            Err(error) if is_full(&error) => error,
+            saved => return saved,
+        };
+        let before = self.freed.files.len();
+        free(self.state, &mut self.freed).context("making room on the system volume")?;
+        match self.freed.files.len() > before {
+            true => save(),
+            false => Err(error),
+        }
+    }
 }
 
 /// Whether it failed for want of room.
@@ -63,20 +102,20 @@ fn is_full(error: &anyhow::Error) -> bool {
     settings || causes.any(of)
 }
 
-/// Removes the oldest archived file of the journal, and of the check reports the older half. What was
-/// written last stays: the journal's files that are written to, the newest report.
+/// Removes the oldest archived file of the journal, and of the check reports the older half; notes each. What
+/// was written last stays: the journal's files that are written to, the newest report.
 ///
 /// # Errors
 /// Something cannot be read or removed.
-pub fn free(state: &Path) -> io::Result<Freed> {
+fn free(state: &Path, freed: &mut Freed) -> io::Result<()> {
     let mut files = Vec::from_iter(oldest_journal(state)?);
     files.extend(older_reports(state)?);
-    for file in &files {
-        fs::remove_file(state.join(file))?;
+    for file in files {
+        fs::remove_file(state.join(&file))?;
+        freed.files.push(file);
     }
     // ext4 gives the room to others when that is on the disk.
-    File::open(state)?.sync_all()?;
-    Ok(Freed { files })
+    File::open(state)?.sync_all()
 }
 
 fn oldest_journal(state: &Path) -> io::Result<Option<PathBuf>> {
@@ -140,112 +179,4 @@ fn names(state: &Path, folder: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use anyhow::anyhow;
-    use vigie_settings::Language;
-
-    use super::*;
-
-    const JOURNAL: &str = "log/journal/0f3b";
-    const KEPT: [&str; 6] = [
-        "lib/vigie/settings/current.2.toml",
-        "lib/vigie/update/history.jsonl",
-        "lib/vigie/recovery/actions.jsonl",
-        "lib/vigie/recovery/check-20261103T000000Z-data-1.json",
-        "log/journal/0f3b/system.journal",
-        "log/journal/0f3b/user-1000.journal",
-    ];
-    const OLD: [&str; 3] = [
-        "log/journal/0f3b/system@a-2.journal",
-        "lib/vigie/recovery/check-20261101T000000Z.en.txt",
-        "lib/vigie/recovery/check-20261101T000000Z.json",
-    ];
-    const NEWER: [&str; 2] = [
-        "log/journal/0f3b/system@a-1.journal",
-        "log/journal/0f3b/system@b.journal~",
-    ];
-
-    fn volume() -> tempfile::TempDir {
-        let dir = tempfile::tempdir().unwrap();
-        for (seconds, file) in (1..).zip(KEPT.iter().chain(&OLD).chain(&NEWER)) {
-            let path = dir.path().join(file);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            let made = File::create(&path).unwrap();
-            let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-            made.set_modified(time).unwrap();
-        }
-        dir
-    }
-
-    fn is_there(state: &Path, file: &str) -> bool {
-        state.join(file).exists()
-    }
-
-    #[test]
-    fn the_oldest_of_what_an_appliance_writes_about_itself_goes() {
-        let dir = volume();
-        let freed = free(dir.path()).unwrap();
-        assert_eq!(freed.files, OLD.map(PathBuf::from));
-        for (files, there) in [(&KEPT[..], true), (&OLD, false), (&NEWER, true)] {
-            for file in files {
-                assert_eq!(is_there(dir.path(), file), there, "{file}");
-            }
-        }
-        // Then the next ones, until nothing is left that may go.
-        for file in NEWER {
-            let freed = free(dir.path()).unwrap();
-            assert_eq!(freed.files, [PathBuf::from(file)]);
-        }
-        assert_eq!(free(dir.path()).unwrap(), Freed::default());
-        assert!(KEPT.iter().all(|file| is_there(dir.path(), file)));
-    }
-
-    #[test]
-    fn links_are_not_followed_and_an_empty_volume_has_nothing() {
-        let (dir, other) = (tempfile::tempdir().unwrap(), volume());
-        assert_eq!(free(dir.path()).unwrap(), Freed::default());
-        fs::create_dir_all(dir.path().join("log/journal")).unwrap();
-        let theirs = other.path().join(JOURNAL);
-        std::os::unix::fs::symlink(theirs, dir.path().join(JOURNAL)).unwrap();
-        std::os::unix::fs::symlink(other.path().join("lib"), dir.path().join("lib")).unwrap();
-        assert_eq!(free(dir.path()).unwrap(), Freed::default());
-    }
-
-    fn full() -> anyhow::Error {
-        let error = io::Error::from(io::ErrorKind::StorageFull);
-        let path = PathBuf::from("current.2.toml");
-        anyhow::Error::from(SaveError::Io { path, error }).context("saving the settings")
-    }
-
-    #[test]
-    fn what_has_no_room_is_saved_once_more_and_no_more_often() {
-        let run = |state: &Path, fails: usize, why: &dyn Fn() -> anyhow::Error| {
-            let mut tries = 0;
-            let saved = saving(state, &mut || {
-                tries += 1;
-                if tries > fails { Ok(tries) } else { Err(why()) }
-            });
-            (saved, tries)
-        };
-        let dir = volume();
-        let (saved, _) = run(dir.path(), 0, &full);
-        assert_eq!(saved.unwrap(), (1, None));
-        // It fails for another reason: nothing goes.
-        let (saved, tries) = run(dir.path(), 1, &|| anyhow!("read-only"));
-        assert!(saved.is_err() && tries == 1 && is_there(dir.path(), OLD[0]));
-        let (saved, _) = run(dir.path(), 1, &full);
-        let (tries, freed) = saved.unwrap();
-        let said = freed.unwrap().message().to(Language::Fr);
-        assert!(tries == 2 && said.contains(OLD[0]), "{said}");
-        // Still no room: that is the error.
-        let (saved, tries) = run(dir.path(), 2, &full);
-        assert!(tries == 2 && is_full(&saved.unwrap_err()));
-        // Nothing can go, as seen by a report that cannot be written.
-        let empty = tempfile::tempdir().unwrap();
-        let report = || anyhow::Error::from(io::Error::from(io::ErrorKind::StorageFull));
-        let (saved, tries) = run(empty.path(), 1, &|| report().context("writing a report"));
-        assert!(tries == 1 && is_full(&saved.unwrap_err()));
-    }
-}
+pub(crate) mod tests;

@@ -39,6 +39,13 @@ enum Value {
 #[error("{}", .0.to(Language::En))]
 pub struct Failed(pub Message);
 
+/// What an error says in a language, where it has words of ours; else as it is.
+#[must_use]
+pub fn words_of(error: &anyhow::Error, language: Language) -> String {
+    let told = error.downcast_ref::<Failed>();
+    told.map_or_else(|| format!("{error:#}"), |told| told.0.to(language))
+}
+
 impl Message {
     /// The message of a key.
     #[must_use]

@@ -18,8 +18,10 @@ pub enum Refusal {
     Installed,
     /// No installation was found.
     NoInstallation,
-    /// The same, and the end of this disk is missing.
-    CutShort(Cut),
+    /// The same, and the ends of these disks are missing.
+    CutShort(Vec<Cut>),
+    /// The end of the disk that was named is missing; these disks have an installation.
+    DiskCutShort(Cut, Vec<PathBuf>),
     /// Which installation is meant is open; these disks have one.
     Several(Vec<PathBuf>),
     /// There is no installation on this disk; these have one.
@@ -75,12 +77,16 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// With why there is no installation, where one lay on a disk whose end is missing.
+    /// With why there is no installation, where one lay on disks whose ends are missing.
     #[must_use]
     pub fn because_of(self, cut: &[Cut]) -> Self {
-        match (self, cut) {
-            (Self::NoInstallation, [first, ..]) => Self::CutShort(first.clone()),
-            (other, _) => other,
+        match self {
+            Self::NoInstallation if !cut.is_empty() => Self::CutShort(cut.to_vec()),
+            Self::NoDisk(disk, disks) => match cut.iter().find(|one| one.disk == disk) {
+                Some(cut) => Self::DiskCutShort(cut.clone(), disks),
+                None => Self::NoDisk(disk, disks),
+            },
+            other => other,
         }
     }
 
@@ -90,7 +96,17 @@ impl Refusal {
         match self {
             Self::Installed => Message::new("refused.installed"),
             Self::NoInstallation => Message::new("refused.no-installation"),
-            Self::CutShort(cut) => Message::new("refused.cut-short").and("why", cut.message()),
+            Self::CutShort(cut) => {
+                let [english, french] = [Language::En, Language::Fr].map(|language| {
+                    let each = cut.iter().map(|one| one.message().to(language));
+                    each.collect::<Vec<_>>().join(" ")
+                });
+                Message::new("refused.cut-short").both("why", english, french)
+            }
+            Self::DiskCutShort(cut, disks) => Message::new("refused.disk-cut-short")
+                .with("disk", cut.disk.display())
+                .and("why", cut.message())
+                .with("disks", list(disks)),
             Self::Several(disks) => Message::new("refused.several").with("disks", list(disks)),
             Self::NoDisk(disk, disks) => Message::new("refused.no-disk")
                 .with("disk", disk.display())
@@ -155,23 +171,44 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_disk_cut_short_is_why_there_is_no_installation() {
-        let cut = [Cut {
-            disk: "/dev/vda".into(),
+    fn disks_cut_short_are_why_there_is_no_installation() {
+        let cut = ["/dev/vda", "/dev/vdb"].map(|disk| Cut {
+            disk: disk.into(),
             table: Bytes::gb(8),
             size: Bytes::gb(7),
-        }];
+        });
         let refused = Refusal::NoInstallation.because_of(&cut);
-        let said = refused.to_string();
-        for words in [
-            "No installation was found",
-            "/dev/vda is of a disk of 8 GB",
-            "has 7 GB",
-        ] {
-            assert!(said.contains(words), "{said}");
+        for language in [Language::En, Language::Fr] {
+            let said = refused.message().to(language);
+            for words in ["/dev/vda", "/dev/vdb", "8 G", "7 G"] {
+                assert!(said.contains(words), "{said}");
+            }
         }
+        let said = refused.to_string();
+        let begins =
+            "No installation was found on the disks of this machine. The table on /dev/vda";
+        assert!(said.starts_with(begins), "{said}");
         let none = Refusal::NoInstallation;
         assert_eq!(none.clone().because_of(&[]), none);
         assert_eq!(Refusal::Weak.because_of(&cut), Refusal::Weak);
+    }
+
+    #[test]
+    fn a_disk_that_was_named_and_is_cut_short_is_told_beside_others() {
+        let cut = [Cut {
+            disk: "/dev/vdb".into(),
+            table: Bytes::gb(8),
+            size: Bytes::gb(7),
+        }];
+        let named = |disk: &str| {
+            let refusal = Refusal::NoDisk(disk.into(), vec!["/dev/vda".into()]);
+            refusal.because_of(&cut).to_string()
+        };
+        let said = named("/dev/vdb");
+        for words in ["/dev/vdb was cut short", "of a disk of 8 GB", "on /dev/vda"] {
+            assert!(said.contains(words), "{said}");
+        }
+        let other = named("/dev/vdc");
+        assert!(other.contains("no installation on /dev/vdc"), "{other}");
     }
 }

@@ -62,7 +62,7 @@ impl State {
         let mut freed = None;
         if let Some(report) = report.filter(|_| mended == Mended::Repaired) {
             let mut write = || keep::write(&report, &mounted.folder.join(ON_STATE));
-            (_, freed) = full::saving(&mounted.folder, &mut write)?;
+            (_, freed) = full::with_room(&mounted.folder, |room| room.saving(&mut write))?;
         }
         Ok(Self {
             mounted,
@@ -76,9 +76,7 @@ impl State {
         if let Some(mended) = self.mended.message() {
             tell.say("mended", &mended);
         }
-        if let Some(freed) = &self.freed {
-            tell.warn(&freed.message());
-        }
+        tell.freed(self.freed.as_ref());
     }
 
     /// Its root, which is /var of the installation.
@@ -137,6 +135,7 @@ fn checked(device: &Path, tools: &dyn Toolbox, mode: Mode) -> Report {
         uses: Uses::now(),
         mode,
         wait: true,
+        seen: None,
         // As at each start of the appliance: what it is asked for cannot be had without this volume.
         even_full: true,
     };

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use vigie_disk::Bytes;
 use vigie_settings::Language;
 
-use crate::message::{Failed, Message};
+use crate::full::Freed;
+use crate::message::{Message, words_of};
 use crate::refusal::Refusal;
 
 /// Events of progress come no more often.
@@ -74,6 +75,13 @@ impl Tell {
         eprintln!("vigie-recovery: {}", message.to(self.language));
     }
 
+    /// Warns of what went to make room, if anything did.
+    pub fn freed(&mut self, freed: Option<&Freed>) {
+        if let Some(freed) = freed {
+            self.warn(&freed.message());
+        }
+    }
+
     /// How far something is.
     pub fn progress(&mut self, what: &Message, done: Bytes, total: Bytes) {
         let soon = self.last.is_some_and(|last| last.elapsed() < EVERY);
@@ -134,8 +142,7 @@ impl Tell {
             return self.refused(&message.to(Language::En), &message.to(Language::Fr));
         }
         self.clear();
-        let told = error.downcast_ref::<Failed>().map(|failed| &failed.0);
-        let text = |language| told.map_or_else(|| format!("{error:#}"), |told| told.to(language));
+        let text = |language| words_of(error, language);
         if self.json {
             let (english, french) = (text(Language::En), text(Language::Fr));
             let event = json!({"event": "failed", "text": english, "text_fr": french});

@@ -25,6 +25,7 @@ use super::kept::{self, Kept, ON_THIS_SYSTEM};
 use super::ladder::Mode;
 use super::look::look;
 use super::report::Report;
+use super::seen::Seen;
 use super::show::Show;
 use super::targets::{self, Asked, Choice, Part, Target, Wrong};
 use super::told;
@@ -34,8 +35,9 @@ use super::words::say;
 use crate::disks::Disk;
 use crate::held;
 use crate::message::Message;
+use crate::refusal::Refusal;
 use crate::tell::Tell;
-use crate::volumes::Inventory;
+use crate::volumes::{Cut, Inventory};
 
 const WRONG_USE: u8 = 2;
 const NOT_CHECKED: u8 = 8;
@@ -67,7 +69,7 @@ pub struct Arguments {
     #[arg(long)]
     pub tell: bool,
     /// For experts: repair also where this medium is of another major version than the installation.
-    #[arg(long, requires = "repair")]
+    #[arg(long)]
     pub other_version: bool,
     /// Repair also where there is no room and what finds none is thrown away; without it a person is
     /// asked, and for a script the volume is left as it is.
@@ -88,11 +90,21 @@ pub struct Arguments {
     pub report: Option<PathBuf>,
 }
 
+impl Arguments {
+    /// Whether the version guard holds: where anything is written. An appliance at its start is its own system.
+    const fn is_guarded(&self) -> bool {
+        let own = self.preen && self.tell;
+        (self.repair || self.preen) && !own && !self.other_version
+    }
+}
+
 /// What a command is about.
 struct Scene<'a> {
     arguments: &'a Arguments,
     language: Language,
     sysfs: Sysfs,
+    /// The disks before anything was looked for on them.
+    seen: Seen,
     found: Inventory,
     parts: Vec<Part>,
     choice: Choice,
@@ -107,8 +119,8 @@ pub fn run(arguments: &Arguments, language: Language) -> Result<u8> {
         Ok(scene) => scene,
         Err(wrong) => return Ok(told(&wrong, arguments.json, language)),
     };
-    if arguments.repair && !arguments.other_version {
-        let may = guarded::may_repair(&scene.sysfs, &scene.choice.targets);
+    if arguments.is_guarded() {
+        let may = guarded::may_repair(&scene.sysfs, &scene.written());
         if let Err(refusal) = may {
             return Ok(refused(&refusal.message(), arguments.json, language));
         }
@@ -128,20 +140,38 @@ impl<'a> Scene<'a> {
             volumes: arguments.volumes.clone(),
         };
         let sysfs = Sysfs::default();
+        let seen = Seen::now(&sysfs);
         let (found, parts) = match asked.needs_a_search() {
             true => (targets::inventory(&sysfs), targets::parts(&sysfs)),
             false => Default::default(),
         };
-        tell_cut(&found, arguments.json, language);
-        let choice = targets::choose(&asked, &found, &parts)?;
+        let choice = targets::choose(&asked, &found, &parts);
+        tell_cut(&found, &choice, arguments.json, language);
+        let choice = choice?;
         Ok(Self {
             arguments,
             language,
             sysfs,
+            seen,
             found,
             parts,
             choice,
         })
+    }
+
+    /// The state volume that a report of a repair goes to, where it is not checked itself.
+    fn state(&self) -> Option<Target> {
+        let targets = &self.choice.targets;
+        let wanted = self.arguments.repair && !kept::has_state(targets);
+        let state = || targets::state_of(targets, &self.found.installations, &self.parts);
+        wanted.then(state)?.map(Target::Ours)
+    }
+
+    /// All that may be written to: a volume of which nobody knows whose it is has the version of the system
+    /// that it is taken for.
+    fn written(&self) -> Vec<Target> {
+        let targets = self.choice.targets.iter().cloned();
+        targets.chain(self.state()).collect()
     }
 
     const fn mode(&self) -> Mode {
@@ -189,6 +219,7 @@ impl<'a> Scene<'a> {
             uses: Uses::now(),
             mode: self.mode(),
             wait: arguments.wait,
+            seen: Some(self.seen.clone()),
             even_full: arguments.full_volume,
         };
         if arguments.tell {
@@ -221,14 +252,13 @@ impl<'a> Scene<'a> {
         let targets = &self.choice.targets;
         let mut kept = Vec::new();
         if arguments.repair && kept::has_state(targets) {
-            kept = kept::on_checked(report, targets, volumes, language);
+            let seen = (&self.seen, &self.sysfs);
+            kept = kept::on_checked(report, targets, volumes, seen, language);
         } else if arguments.repair {
-            let state = targets::state_of(targets, &self.found.installations, &self.parts);
-            let state = state.map(|part| {
-                let target = Target::Ours(part);
-                volume(&target, &self.sysfs, self.mode(), arrays)
-            });
-            kept.extend(state.map(|state| kept::on_state(report, &state, language)));
+            let state = self.state();
+            let state = state.map(|target| volume(&target, &self.sysfs, self.mode(), arrays));
+            let seen = (&self.seen, &self.sysfs);
+            kept.extend(state.map(|state| kept::on_state(report, &state, seen, language)));
         }
         let mut write = |folder: &Path| kept.push((folder.into(), keep::write(report, folder)));
         if let Some(folder) = &arguments.report {
@@ -284,10 +314,12 @@ fn tell_whose(choice: &Choice, json: bool, language: Language, show: &mut Output
     }
 }
 
-/// Says which disks have no volumes because their end is missing.
-fn tell_cut(found: &Inventory, json: bool, language: Language) {
+/// Says which disks have no volumes because their end is missing; of one that was named that is said where
+/// nothing is checked for it.
+fn tell_cut(found: &Inventory, choice: &Result<Choice, Wrong>, json: bool, language: Language) {
     let mut tell = Tell::new(json, language);
-    for disk in &found.cut {
+    let is_why = |disk: &Cut| matches!(choice, Err(Wrong::CutShort(why, _)) if why == disk);
+    for disk in found.cut.iter().filter(|disk| !is_why(disk)) {
         tell.warn(&disk.message());
     }
 }
@@ -411,8 +443,12 @@ fn told(wrong: &Wrong, json: bool, language: Language) -> u8 {
         Wrong::None => say("check.none", &[], language),
         Wrong::Several(disks) => say("check.several", &[("disks", list(disks))], language),
         Wrong::NoDisk(disk, disks) => {
-            let values = [("disk", text(disk)), ("disks", list(disks))];
-            say("check.no-disk", &values, language)
+            let refusal = Refusal::NoDisk(disk.clone(), disks.clone());
+            refusal.message().to(language)
+        }
+        Wrong::CutShort(cut, disks) => {
+            let refusal = Refusal::DiskCutShort(cut.clone(), disks.clone());
+            refusal.message().to(language)
         }
         Wrong::NotOfSystem(name, disk) => {
             let values = [("name", text(name)), ("disk", text(disk))];
@@ -431,10 +467,83 @@ fn told(wrong: &Wrong, json: bool, language: Language) -> u8 {
         eprintln!("vigie-recovery: {}", words(language));
     }
     match wrong {
-        Wrong::None => NOT_CHECKED,
+        Wrong::None | Wrong::CutShort(..) => NOT_CHECKED,
         Wrong::Several(_)
         | Wrong::NoDisk(..)
         | Wrong::UnknownVolume(..)
         | Wrong::NotOfSystem(..) => WRONG_USE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Command, FromArgMatches};
+    use vigie_installer::layout::Purpose;
+
+    use super::*;
+    use crate::volumes::Installation;
+
+    fn arguments(words: &str) -> Arguments {
+        let command = <Arguments as clap::Args>::augment_args(Command::new("check"));
+        let words = ["check"].into_iter().chain(words.split_whitespace());
+        let matches = command.try_get_matches_from(words).unwrap();
+        Arguments::from_arg_matches(&matches).unwrap()
+    }
+
+    #[test]
+    fn whatever_writes_is_guarded_but_for_an_appliance_at_its_start() {
+        for (words, guarded) in [
+            ("", false),
+            ("state", false),
+            ("--repair", true),
+            ("--preen /dev/sda7", true),
+            ("--repair --tell /dev/sda7", true),
+            ("--preen --tell /dev/sda7", false),
+            ("--repair --other-version", false),
+            ("--preen --other-version", false),
+        ] {
+            assert_eq!(arguments(words).is_guarded(), guarded, "{words}");
+        }
+    }
+
+    #[test]
+    fn a_report_of_a_volume_that_nobody_lists_is_guarded_with_the_system_that_it_goes_to() {
+        let part = |disk: &str, purpose| Part {
+            disk: disk.into(),
+            purpose,
+            node: format!("{disk}1").into(),
+            array: None,
+        };
+        let state = part("/dev/sda", Purpose::State);
+        let data = part("/dev/sdb", Purpose::Data(2));
+        let written = |words: &str, chosen: &[&Part]| {
+            let arguments = arguments(words);
+            let targets = chosen.iter().map(|part| Target::Ours((*part).clone()));
+            let system = Installation {
+                disk: "/dev/sda".into(),
+                ..Installation::default()
+            };
+            let scene = Scene {
+                arguments: &arguments,
+                language: Language::En,
+                sysfs: Sysfs::new("/no/such/folder"),
+                seen: Seen::default(),
+                found: Inventory {
+                    installations: vec![system],
+                    ..Inventory::default()
+                },
+                parts: vec![state.clone(), data.clone()],
+                choice: Choice {
+                    targets: targets.collect(),
+                    ..Choice::default()
+                },
+            };
+            let nodes = scene.written().into_iter();
+            let nodes = nodes.map(|target| target.node().display().to_string());
+            nodes.collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(written("--repair data-2", &[&data]), "/dev/sdb1 /dev/sda1");
+        assert_eq!(written("--preen data-2", &[&data]), "/dev/sdb1");
+        assert_eq!(written("--repair", &[&state, &data]), "/dev/sda1 /dev/sdb1");
     }
 }

@@ -1,10 +1,9 @@
 //! The version guard of a repair: which disks it touches, and whether this medium may.
 
-use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
+use std::path::PathBuf;
 
 use vigie_disk::sysfs::Sysfs;
+use vigie_update::Version;
 
 use super::targets::Target;
 use crate::disks::under;
@@ -19,50 +18,49 @@ use crate::volumes::{Installation, inventory, open_kernel};
 /// # Errors
 /// It is of another major version.
 pub fn may_repair(sysfs: &Sysfs, targets: &[Target]) -> Result<(), Refusal> {
-    let disks = disks_of(targets, sysfs);
     // A system that does not know its own version is none of ours: a developer's.
-    let (false, Ok(medium)) = (disks.is_empty(), medium_version()) else {
+    let (false, Ok(medium)) = (disks_of(targets, sysfs).is_empty(), medium_version()) else {
         return Ok(());
     };
     let found = inventory(sysfs, &open_kernel, None).installations;
+    may_write(medium, sysfs, targets, &found)
+}
+
+/// The same of these installations.
+fn may_write(
+    medium: Version,
+    sysfs: &Sysfs,
+    targets: &[Target],
+    found: &[Installation],
+) -> Result<(), Refusal> {
+    let disks = disks_of(targets, sysfs);
     let mut concerned = found.iter().filter(|one| lies_on(one, &disks, sysfs));
     concerned.try_for_each(|one| guard(medium, one.version(), false))
 }
 
-/// The disks that targets lie on, as the kernel names them: a partition's disk, those of an array's members.
-/// An image file lies on none that it would be repaired as, whatever its name.
-#[must_use]
-pub fn disks_of(targets: &[Target], sysfs: &Sysfs) -> BTreeSet<String> {
-    let device = |target: &Target| match target {
-        Target::Ours(part) => Sysfs::kernel_name(&part.node),
-        Target::Named(path) if is_file(path) => None,
-        Target::Named(path) => Sysfs::kernel_name(path),
-    };
-    let devices: Vec<String> = targets.iter().filter_map(device).collect();
-    under::of(sysfs, &devices).into_iter().collect()
-}
-
-fn is_file(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|facts| facts.is_file())
+/// The disks that targets lie on, as the kernel names them.
+fn disks_of(targets: &[Target], sysfs: &Sysfs) -> Vec<String> {
+    under::nodes(sysfs, targets.iter().map(Target::node))
 }
 
 /// Whether one of an installation's volumes lies on one of the disks.
-fn lies_on(one: &Installation, disks: &BTreeSet<String>, sysfs: &Sysfs) -> bool {
+fn lies_on(one: &Installation, disks: &[String], sysfs: &Sysfs) -> bool {
     let nodes = one.volumes.iter().map(|volume| &volume.node);
-    let nodes = nodes
-        .chain([&one.disk])
-        .filter_map(|node| Sysfs::kernel_name(node));
-    let own = under::of(sysfs, &nodes.collect::<Vec<_>>());
+    let own = under::nodes(sysfs, nodes.chain([&one.disk]).map(PathBuf::as_path));
     own.iter().any(|disk| disks.contains(disk))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
+    use std::path::Path;
+
     use crate::check::targets::Part;
-    use crate::volumes::{Content, Volume};
+    use crate::volumes::{Content, SlotSays, Volume};
     use vigie_disk::Bytes;
     use vigie_installer::layout::Purpose;
+    use vigie_update::Slot;
 
     /// An installation on vigiea, an array over vigiea8 and vigieb1, a disk beside.
     fn machine() -> (tempfile::TempDir, Sysfs) {
@@ -115,6 +113,38 @@ mod tests {
             disks(&[ours, named(Path::new("/dev/md99"))]),
             "vigiea vigieb vigiec"
         );
+    }
+
+    #[test]
+    fn a_medium_of_another_major_version_writes_nowhere_on_its_disks() {
+        let (_dir, sysfs) = machine();
+        let mut one = Installation {
+            disk: "/dev/vigiea".into(),
+            ..Installation::default()
+        };
+        let version = Some(Version([4, 9, 0, 0]));
+        let says = SlotSays {
+            version,
+            wholeness: None,
+        };
+        one.facts.slots.insert(Slot::A, says);
+        let may = |nodes: &[&str]| {
+            let targets: Vec<Target> = nodes
+                .iter()
+                .map(|node| Target::Named(node.into()))
+                .collect();
+            may_write(
+                Version([5, 0, 0, 0]),
+                &sysfs,
+                &targets,
+                std::slice::from_ref(&one),
+            )
+            .is_ok()
+        };
+        assert!(may(&["/dev/vigiec1"]));
+        assert!(!may(&["/dev/md99"]));
+        // A disk that nobody lists, with the state volume that the report of it goes to.
+        assert!(!may(&["/dev/vigiec1", "/dev/vigiea7"]));
     }
 
     #[test]

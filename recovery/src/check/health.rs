@@ -2,9 +2,7 @@
 //! repair on one begins only where somebody has said so: reading and writing all of it may be the last
 //! thing that it does, and a copy saves more.
 
-use std::fs;
 use std::io::{self, BufRead, IsTerminal, Read, Write};
-use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -24,19 +22,9 @@ pub fn of(tools: &dyn Toolbox, sysfs: &Sysfs, volumes: &[Volume]) -> Vec<Disk> {
     if !Path::new(tools.command("smartctl").get_program()).is_file() {
         return Vec::new();
     }
-    let devices = volumes
-        .iter()
-        .map(Volume::node)
-        .filter(|path| is_block(path));
-    let devices: Vec<String> = devices.filter_map(Sysfs::kernel_name).collect();
-    let disks = under::of(sysfs, &devices);
+    let disks = under::nodes(sysfs, volumes.iter().map(Volume::node));
     let nodes: Vec<PathBuf> = disks.iter().map(|disk| node(disk)).collect();
     ask(tools, &nodes, LIMIT)
-}
-
-/// An image file may have any name, that of a disk, too.
-fn is_block(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|data| data.file_type().is_block_device())
 }
 
 /// Says how they are, and what to do.

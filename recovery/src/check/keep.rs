@@ -79,7 +79,12 @@ fn put(path: &Path, text: &str) -> Result<()> {
         file.sync_all()?;
         fs::rename(&beside, path)
     };
-    write().with_context(|| format!("writing {}", path.display()))
+    let written = write();
+    if written.is_err() {
+        // On a full volume the half of it would take the room.
+        let _ = fs::remove_file(&beside);
+    }
+    written.with_context(|| format!("writing {}", path.display()))
 }
 
 fn forget_old(folder: &Path) -> Result<()> {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Error, Result};
 use serde_json::json;
 use vigie_disk::ext4::Health;
+use vigie_disk::sysfs::Sysfs;
 use vigie_installer::layout::Purpose;
 use vigie_settings::Language;
 
@@ -16,6 +17,7 @@ use super::keep;
 use super::ladder::Mode;
 use super::look::look;
 use super::report::Report;
+use super::seen::Seen;
 use super::show::Show;
 use super::targets::Target;
 use super::verdict::{Reason, Refusal};
@@ -47,15 +49,17 @@ pub fn on_checked(
     report: &Report,
     targets: &[Target],
     volumes: &[Volume],
+    seen: (&Seen, &Sysfs),
     language: Language,
 ) -> Vec<Kept> {
     let all = targets.iter().zip(volumes).zip(&report.volumes);
     let states = all.filter(|((target, _), _)| is_state(target));
     let kept = states.map(|((_, volume), one)| {
         let device = volume.node().to_owned();
-        let written = match one.verdict.is_good() {
-            true => keep::write_on_state(report, &device),
-            false => Err(Error::msg(one.verdict.words(language))),
+        let written = match (one.verdict.is_good(), still(seen, &device, language)) {
+            (true, Ok(())) => keep::write_on_state(report, &device),
+            (true, Err(why)) => Err(Error::msg(why)),
+            (false, _) => Err(Error::msg(one.verdict.words(language))),
         };
         (device, written)
     });
@@ -64,13 +68,25 @@ pub fn on_checked(
 
 /// Writes a report onto a state volume that was not checked itself: where it was unmounted in good order, and
 /// where it is that of this running system.
-pub fn on_state(report: &Report, state: &Volume, language: Language) -> Kept {
-    let written = match place(state, &Uses::now(), language) {
+pub fn on_state(
+    report: &Report,
+    state: &Volume,
+    seen: (&Seen, &Sysfs),
+    language: Language,
+) -> Kept {
+    let place = place(state, &Uses::now(), language);
+    let written = match still(seen, state.node(), language).and(place) {
         Ok(Place::Volume(device)) => keep::write_on_state(report, device),
         Ok(Place::Here) => keep::write(report, Path::new(ON_THIS_SYSTEM)),
         Err(why) => Err(Error::msg(why)),
     };
     (state.node().to_owned(), written)
+}
+
+/// Hours may have gone by since it was chosen.
+fn still((seen, sysfs): (&Seen, &Sysfs), device: &Path, language: Language) -> Result<(), String> {
+    let still = seen.still(sysfs, device);
+    still.map_err(|refusal| Reason::Refused { refusal }.words(language))
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -114,10 +130,13 @@ pub fn tell<W: Write>(kept: &Kept, json: bool, language: Language, show: &mut Sh
                 ("place", place.display().to_string()),
                 ("error", format!("{error:#}")),
             ];
-            eprintln!(
-                "vigie-recovery: {}",
-                say("check.report-not-written", &values, language)
-            );
+            let words = |language| say("check.report-not-written", &values, language);
+            if json {
+                let event = json!({"event": "warning", "text": words(Language::En),
+                    "text_fr": words(Language::Fr)});
+                return show.line(&event.to_string());
+            }
+            eprintln!("vigie-recovery: {}", words(language));
         }
     }
 }
@@ -126,7 +145,7 @@ pub fn tell<W: Write>(kept: &Kept, json: bool, language: Language, show: &mut Sh
 mod tests {
     use super::*;
     use std::fs;
-    use vigie_disk::sysfs::Sysfs;
+    use std::sync::Arc;
 
     #[test]
     fn only_a_clean_state_volume_takes_a_report() {
@@ -156,5 +175,22 @@ mod tests {
         state.path = Err((path, Refusal::NoArray { error }));
         let why = place(&state, &uses, Language::Fr).unwrap_err();
         assert!(why.contains("no devices found"), "{why}");
+    }
+
+    #[test]
+    fn a_script_is_told_too_that_a_report_is_nowhere() {
+        let mut out = Vec::new();
+        let mut show = Show::fitting(&mut out, true, Language::En, Arc::default());
+        let kept = ("/dev/sda7".into(), Err(Error::msg("no room")));
+        tell(&kept, true, Language::En, &mut show);
+        let event: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(event["event"], "warning");
+        for text in [&event["text"], &event["text_fr"]] {
+            let text = text.as_str().unwrap();
+            assert!(
+                text.contains("/dev/sda7") && text.contains("no room"),
+                "{text}"
+            );
+        }
     }
 }

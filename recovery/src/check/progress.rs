@@ -54,11 +54,17 @@ fn number(word: &str) -> Option<u64> {
 pub struct Meter {
     /// The pass, 1 to 5; 0 before the first.
     pub pass: u8,
-    /// The share that is done, in thousandths.
+    /// The share of all passes that is done, in thousandths.
     pub permille: u16,
 }
 
 impl Meter {
+    /// The same in percent.
+    #[must_use]
+    pub fn percent(self) -> u8 {
+        u8::try_from(self.permille / 10).unwrap_or(100).min(100)
+    }
+
     /// Takes a line in; false where it is none of progress.
     pub fn take(&mut self, line: &[u8]) -> bool {
         let Some(position) = Position::parse(line) else {

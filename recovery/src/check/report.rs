@@ -12,6 +12,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use super::findings::{Finding, Findings, Kind};
 use super::ladder::{Mode, Step};
 use super::lost_found::{LostFile, LostFound};
+use super::progress::Meter;
 use super::run::Ran;
 use super::verdict::{Reason, Verdict};
 use super::volume::Volume;
@@ -200,6 +201,17 @@ pub fn step_words(step: Step, language: Language) -> String {
         }
     };
     say(key, &[], language)
+}
+
+/// How far a step is: all of its five phases are the whole, and the next step begins at nothing again.
+#[must_use]
+pub fn progress_words(step: Step, meter: Meter, language: Language) -> String {
+    let values = [
+        ("step", step_words(step, language)),
+        ("percent", meter.percent().to_string()),
+        ("pass", meter.pass.max(1).to_string()),
+    ];
+    say("step.progress", &values, language)
 }
 
 fn kind_words(kind: Kind, language: Language) -> String {

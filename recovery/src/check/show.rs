@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use vigie_settings::Language;
 
 use super::ladder::Step;
-use super::report::{VolumeReport, step_words};
+use super::report::{VolumeReport, progress_words, step_words};
 use super::run::{Going, Watch as WatchRun};
 use super::told;
 use super::verdict::Verdict;
@@ -55,24 +55,29 @@ struct Telling {
     volumes: Vec<PathBuf>,
     /// The volume that is being checked, where it is one of them.
     now: Option<PathBuf>,
-    /// What was told of it last.
-    percent: Option<u8>,
+    /// What was told of it last: step, pass, percent.
+    last: Option<(Step, u8, u8)>,
 }
 
 impl Telling {
     fn turns_to(&mut self, volume: &Path) {
         self.now = self.volumes.iter().find(|one| *one == volume).cloned();
-        self.percent = None;
+        self.last = None;
     }
 
-    fn goes(&mut self, name: &str, permille: u16) -> io::Result<()> {
-        let percent = u8::try_from(permille / 10).unwrap_or(100).min(100);
+    fn goes(&mut self, name: &str, going: &Going) -> io::Result<()> {
+        let (step, meter) = (going.step, going.meter);
         let Some(volume) = &self.now else {
             return Ok(());
         };
-        match self.percent.replace(percent) == Some(percent) {
+        // Before the first pass of the first step nothing is known.
+        if meter.pass == 0 && self.last.is_none() {
+            return Ok(());
+        }
+        let at = (step, meter.pass, meter.percent());
+        match self.last.replace(at) == Some(at) {
             true => Ok(()),
-            false => told::goes(&self.folder, volume, name, percent),
+            false => told::goes(&self.folder, volume, name, step, meter),
         }
     }
 }
@@ -112,16 +117,16 @@ impl<W: Write> Show<W> {
             folder: folder.to_owned(),
             volumes,
             now: None,
-            percent: None,
+            last: None,
         });
     }
 
     /// Where that cannot be written, it is said once: the check is none the worse.
-    fn tell_going(&mut self, permille: u16) {
+    fn tell_going(&mut self, going: &Going) {
         let Some(telling) = &mut self.telling else {
             return;
         };
-        if let Err(error) = telling.goes(&self.name, permille) {
+        if let Err(error) = telling.goes(&self.name, going) {
             eprintln!("vigie-recovery: {}: {error}", telling.folder.display());
             self.telling = None;
         }
@@ -207,9 +212,10 @@ impl<W: Write> Show<W> {
         *last = Some((going.step, pass, Instant::now()));
         let values = [
             ("name", self.name.clone()),
-            ("step", step_words(going.step, self.language)),
-            ("pass", pass.max(1).to_string()),
-            ("percent", (going.meter.permille / 10).to_string()),
+            (
+                "progress",
+                progress_words(going.step, going.meter, self.language),
+            ),
             ("seconds", going.seconds.to_string()),
         ];
         let mut line = say("show.line", &values, self.language);
@@ -250,7 +256,7 @@ impl<W: Write> WatchRun for Show<W> {
 
     fn goes(&mut self, going: &Going) {
         self.tell_stop();
-        self.tell_going(going.meter.permille);
+        self.tell_going(going);
         match self.shown {
             Shown::Json => {
                 let mut event = json!({"event": "progress", "name": self.name});
@@ -398,10 +404,10 @@ mod tests {
             data-1 : attente de la grappe, 40 %, 0 s\n\
             data-1 : attente de la grappe, 40 %, 10 s\n\
             data-1 : attente de la grappe, 40 %, 20 s\n\
-            data-1 : réparation, phase 1 sur 5, 0 %, 3 s\n\
+            data-1 : réparation : 0 %, phase 1 sur 5, 3 s\n\
             Arrêt après ce volume : une réparation ne doit pas être interrompue.\n\
-            data-1 : réparation, phase 2 sur 5, 70 %, 60 s\n\
-            data-1 : réparation, phase 4 sur 5, 92 %, 90 s, e2fsck muet depuis 12 s, toujours au travail\n\
+            data-1 : réparation : 70 %, phase 2 sur 5, 60 s\n\
+            data-1 : réparation : 92 %, phase 4 sur 5, 90 s, e2fsck muet depuis 12 s, toujours au travail\n\
             Volume data-1 (/dev/sda8, ?) : NON VÉRIFIÉ : arrêt demandé avant son tour\n";
         assert_eq!(told(Shown::Lines { last: None }, Language::Fr), expected);
     }
@@ -490,14 +496,19 @@ mod tests {
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
         for _ in 0..2 {
             turn(&mut show, "/dev/disk/by-uuid/0f3b");
-            for (permille, expected) in [
-                (9, Some(0)),
-                (421, Some(42)),
-                (429, None),
-                (1000, Some(100)),
+            for (step, pass, permille, expected) in [
+                (Step::Journal, 0, 0, None),
+                (Step::Preen, 0, 0, None),
+                (Step::Preen, 1, 9, Some(0)),
+                (Step::Preen, 1, 421, Some(42)),
+                (Step::Preen, 1, 429, None),
+                (Step::Preen, 5, 1000, Some(100)),
+                // Begun anew by e2fsck, and the next step.
+                (Step::Preen, 1, 1000, Some(100)),
+                (Step::Repair, 0, 0, Some(0)),
             ] {
-                show.goes(&going(Step::Preen, 1, permille, 1, 0));
-                assert_eq!(told(), expected, "{permille}");
+                show.goes(&going(step, pass, permille, 1, 0));
+                assert_eq!(told(), expected, "{step:?} {pass} {permille}");
             }
         }
         // A folder that cannot be written ends nothing.

@@ -10,7 +10,7 @@ use vigie_disk::md::{Superblock, Uuid};
 use vigie_disk::sysfs::{Sysfs, node};
 use vigie_installer::layout::Purpose;
 
-use crate::volumes::{self, Content, Installation, Inventory};
+use crate::volumes::{self, Content, Cut, Installation, Inventory};
 
 /// What was asked for.
 #[derive(Clone, Debug, Default)]
@@ -58,6 +58,15 @@ pub enum Target {
 }
 
 impl Target {
+    /// Its device node or image file.
+    #[must_use]
+    pub fn node(&self) -> &Path {
+        match self {
+            Self::Ours(part) => &part.node,
+            Self::Named(path) => path,
+        }
+    }
+
     /// The partition of ours.
     #[must_use]
     pub const fn part(&self) -> Option<&Part> {
@@ -88,6 +97,8 @@ pub enum Wrong {
     Several(Vec<PathBuf>),
     /// There is no installation on that disk; these have one.
     NoDisk(PathBuf, Vec<PathBuf>),
+    /// The end of that disk is missing; these have an installation.
+    CutShort(Cut, Vec<PathBuf>),
     /// There is no such volume; these there are.
     UnknownVolume(PathBuf, Vec<String>),
     /// The only volume of that name is on this disk, and not of the system.
@@ -149,7 +160,7 @@ fn meant(asked: &Asked, found: &Inventory, parts: &[Part]) -> Result<Meant, Wron
         meant.parts = some(ordered(parts.to_vec()))?;
         return Ok(meant);
     }
-    let system = system(asked, &found.installations)?;
+    let system = system(asked, found)?;
     for part in parts {
         let list = match whose(part, system, found) {
             Whose::Ours => &mut meant.parts,
@@ -168,13 +179,20 @@ fn meant(asked: &Asked, found: &Inventory, parts: &[Part]) -> Result<Meant, Wron
 }
 
 /// The installation that is meant.
-fn system<'a>(asked: &Asked, found: &'a [Installation]) -> Result<&'a Installation, Wrong> {
+fn system<'a>(asked: &Asked, inventory: &'a Inventory) -> Result<&'a Installation, Wrong> {
+    let (found, cut) = (&inventory.installations[..], &inventory.cut);
     let disks = || found.iter().map(|one| one.disk.clone()).collect::<Vec<_>>();
     match (&asked.disk, found) {
         (_, []) => Err(Wrong::None),
         (Some(disk), _) => {
             let system = found.iter().find(|one| one.disk == *disk);
-            system.ok_or_else(|| Wrong::NoDisk(disk.clone(), disks()))
+            system.ok_or_else(|| {
+                let cut = cut.iter().find(|one| one.disk == *disk).cloned();
+                match cut {
+                    Some(cut) => Wrong::CutShort(cut, disks()),
+                    None => Wrong::NoDisk(disk.clone(), disks()),
+                }
+            })
         }
         (None, [first, others @ ..]) => {
             let alone = others.iter().all(|one| is_same_system(first, one));
@@ -503,6 +521,18 @@ mod tests {
         assert_eq!(all, "/dev/sda7 /dev/sdb7 /dev/sdc1");
         let none = Wrong::NoDisk("/dev/sdc".into(), disks);
         assert_eq!(choose(asked(false, Some("/dev/sdc"), &[])), Err(none));
+        let cut = Cut {
+            disk: "/dev/sdc".into(),
+            table: Bytes::gb(8),
+            size: Bytes::gb(7),
+        };
+        let mut beside = found.clone();
+        beside.cut = vec![cut.clone()];
+        let named = |disk: &str| chosen(&asked(false, Some(disk), &[]), &beside, &parts);
+        let disks = found.installations.iter().map(|one| one.disk.clone());
+        let is_cut = Wrong::CutShort(cut, disks.collect());
+        assert_eq!(named("/dev/sdc"), Err(is_cut));
+        assert_eq!(named("/dev/sdb").unwrap(), "/dev/sdb7");
         // A path needs no installation.
         assert_eq!(choose(asked(false, None, &["/x/y"])).unwrap(), "/x/y");
         let nothing = |asked: Asked| chosen(&asked, &Inventory::default(), &[]);

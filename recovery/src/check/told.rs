@@ -1,6 +1,7 @@
 //! What the programs of a running appliance know of its checks: a file for each volume that is
 //! being checked, or that was not clean, below `/run/vigie/checks`, named after the last part of
-//! the device's path (its UUID, where the volume is in fstab). It is written anew with each percent.
+//! the device's path (its UUID, where the volume is in fstab). It is written anew with each percent
+//! of a step.
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -10,7 +11,9 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use vigie_settings::Language;
 
-use super::report::VolumeReport;
+use super::ladder::Step;
+use super::progress::Meter;
+use super::report::{VolumeReport, progress_words};
 use super::verdict::Verdict;
 use super::words::say;
 
@@ -22,9 +25,12 @@ pub const FOLDER: &str = "/run/vigie/checks";
 pub struct Told {
     /// Whether the check still goes on.
     pub checking: bool,
-    /// How far its step is, once e2fsck has said.
+    /// How much of its step is done, once e2fsck has said; the next step begins at nothing again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub percent: Option<u8>,
+    /// The phase of the step, 1 to 5.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pass: Option<u8>,
     /// The volume may be used.
     pub good: bool,
     /// In words.
@@ -45,24 +51,25 @@ pub fn begins(folder: &Path, volume: &Path, name: &str) -> io::Result<()> {
 ///
 /// # Errors
 /// The file cannot be written.
-pub fn goes(folder: &Path, volume: &Path, name: &str, percent: u8) -> io::Result<()> {
-    put(folder, volume, &checking(name, Some(percent)))
+pub fn goes(folder: &Path, volume: &Path, name: &str, step: Step, meter: Meter) -> io::Result<()> {
+    put(folder, volume, &checking(name, Some((step, meter))))
 }
 
-fn checking(name: &str, percent: Option<u8>) -> Told {
+fn checking(name: &str, at: Option<(Step, Meter)>) -> Told {
     let words = |language| {
         let name = ("name", name.to_owned());
-        match percent {
+        match at {
             None => say("told.checking", &[name], language),
-            Some(percent) => {
-                let values = [name, ("percent", percent.to_string())];
-                say("told.checking-percent", &values, language)
+            Some((step, meter)) => {
+                let values = [name, ("progress", progress_words(step, meter, language))];
+                say("told.checking-at", &values, language)
             }
         }
     };
     Told {
         checking: true,
-        percent,
+        percent: at.map(|(_, meter)| meter.percent()),
+        pass: at.map(|(_, meter)| meter.pass.max(1)),
         good: false,
         english: words(Language::En),
         french: words(Language::Fr),
@@ -80,6 +87,7 @@ pub fn ends(folder: &Path, volume: &Path, report: &VolumeReport) -> io::Result<(
     let told = Told {
         checking: false,
         percent: None,
+        pass: None,
         good: report.verdict.is_good(),
         english: words(report, Language::En),
         french: words(report, Language::Fr),
@@ -139,10 +147,13 @@ mod tests {
         begins(&folder, node, "data-1").unwrap();
         assert!(read().contains(r#""checking":true"#), "{}", read());
         assert!(!read().contains("percent"), "{}", read());
-        goes(&folder, node, "data-1", 42).unwrap();
+        let (pass, permille) = (2, 729);
+        let meter = Meter { pass, permille };
+        goes(&folder, node, "data-1", Step::Preen, meter).unwrap();
         for words in [
-            r#""checking":true,"percent":42,"good":false"#,
-            "data-1: 42 %",
+            r#""checking":true,"percent":72,"pass":2,"good":false"#,
+            "data-1: checking, safe repairs: 72 %, phase 2 of 5; ",
+            "data-1 : vérification, réparations sûres : 72 %, phase 2 sur 5 ; ",
         ] {
             assert!(read().contains(words), "{words}: {}", read());
         }

@@ -99,6 +99,11 @@ pub enum Refusal {
     },
     /// Another program has it open for itself.
     Busy,
+    /// It lies on another disk than when it was chosen.
+    Replaced {
+        /// The disk of this name.
+        disk: PathBuf,
+    },
     /// Its array is being synchronised: the copies may differ.
     Synchronising {
         /// The array.
@@ -227,6 +232,7 @@ impl Refusal {
             Self::Swap => ("reason.swap", vec![]),
             Self::PartOf { device } => ("reason.part-of", vec![("device", path(device))]),
             Self::Busy => ("reason.busy", vec![]),
+            Self::Replaced { disk } => ("reason.replaced", vec![("disk", path(disk))]),
             Self::Synchronising {
                 device,
                 action,

@@ -8,11 +8,12 @@ use vigie_installer::toolbox::Toolbox;
 
 use super::array;
 use super::in_use::{Held, Uses, hold};
-use super::ladder::{Groups, Ladder, Mode, Next, Primary, Said, Step};
+use super::ladder::{Ladder, Mode, Next, Said, Step};
 use super::look::{self, Looked, look};
 use super::lost_found;
 use super::report::{Report, VolumeReport};
 use super::run::{Going, Ran, Watch as WatchRun, run};
+use super::seen::Seen;
 use super::verdict::{Reason, Refusal, Verdict};
 use crate::disks::Disk;
 
@@ -78,6 +79,8 @@ pub struct Check<'a> {
     pub mode: Mode,
     /// An array that is being synchronised is waited for.
     pub wait: bool,
+    /// The disks when the volumes were chosen; none where that was just now.
+    pub seen: Option<Seen>,
     /// A volume without room is repaired, too, although what finds none is thrown away.
     pub even_full: bool,
 }
@@ -145,6 +148,9 @@ impl Check<'_> {
         }
         self.uses.free(&path).map_err(refused)?;
         let held = hold(&path, PATIENCE).map_err(refused)?;
+        let seen = self.seen.as_ref();
+        let still = seen.map_or(Ok(()), |seen| seen.still(&self.uses.sysfs, &path));
+        still.map_err(refused)?;
         let looked = look(&path, self.mode).map_err(refused)?;
         Ok((path, looked, held))
     }
@@ -180,7 +186,7 @@ impl Check<'_> {
     ) -> Verdict {
         let name = called(path, looked);
         let mut ladder = Ladder::new(self.mode, &looked.found);
-        let had_room = self.had_room(path, looked);
+        let mut room = self.room(path);
         let verdict = loop {
             let step = match ladder.next().clone() {
                 Next::Run(step) => step,
@@ -188,7 +194,10 @@ impl Check<'_> {
             };
             match run(self.tools, step, path, &name, watch) {
                 Ok(ran) => {
-                    ladder.ended(ran.outcome, self.said(path, &ran, had_room));
+                    if has_counted(&ran) {
+                        room = self.room(path);
+                    }
+                    ladder.ended(ran.outcome, said(&ran, room));
                     report.steps.push(ran);
                 }
                 Err(error) => {
@@ -211,30 +220,30 @@ impl Check<'_> {
             verdict => verdict,
         }
     }
+
+    /// Whether there is room for what a repair finds, or it does not matter.
+    fn room(&self, path: &Path) -> bool {
+        self.mode != Mode::Repair || self.even_full || look::lacking(path).is_none()
+    }
 }
 
-impl Check<'_> {
-    /// What a run said. Whether there is room is asked where a repair may follow, as it is then: the
-    /// journal was replayed meanwhile.
-    fn said(&self, path: &Path, ran: &Ran, had_room: bool) -> Said {
-        let matters = !self.even_full && ran.step.is_before_repair();
-        Said {
-            blame: ran.findings.blame(),
-            wants_room: ran.findings.wants_room(),
-            room: !matters || had_room || look::lacking(path).is_none(),
-            threw_away: ran.findings.no_room.count > 0,
-        }
+fn said(ran: &Ran, room: bool) -> Said {
+    Said {
+        blame: ran.findings.blame(),
+        wants_room: ran.findings.wants_room(),
+        room: room || !ran.step.is_before_repair(),
+        threw_away: ran.findings.no_room.count > 0,
     }
+}
 
-    /// Whether there was room before a repair of damaged group descriptors: e2fsck sets what they say of it
-    /// to nothing before it counts, and signs that.
-    fn had_room(&self, path: &Path, looked: &Looked) -> bool {
-        let is_damaged = matches!(
-            looked.found.primary,
-            Primary::There { groups, .. } if groups != Groups::Sound
-        );
-        is_damaged && self.mode == Mode::Repair && look::lacking(path).is_none()
-    }
+/// Whether the volume says after a run what is free: the journal was replayed, or all was counted. e2fsck sets
+/// what damaged group descriptors say to nothing before it counts, and signs that: where it stopped in
+/// between, what they said before is the truth.
+fn has_counted(ran: &Ran) -> bool {
+    let (outcome, step) = (ran.outcome, ran.step);
+    let is_repair = matches!(step, Step::Repair | Step::RepairFrom(_));
+    let is_through = is_repair || !outcome.leaves_faults();
+    step.writes() && is_through && !outcome.has_failed()
 }
 
 fn has_changed(ran: &Ran) -> bool {

@@ -1,6 +1,8 @@
 //! The disks that a volume lies on: a partition's disk, those of an array's members.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 
 use vigie_disk::sysfs::Sysfs;
 use vigie_installer::inventory::machine::is_disk;
@@ -16,10 +18,32 @@ pub fn all(sysfs: &Sysfs) -> Vec<String> {
     disks
 }
 
+/// The same under device nodes and links to such. An image file lies on none that it would be repaired as,
+/// whatever its name.
+#[must_use]
+pub fn nodes<'a>(sysfs: &Sysfs, nodes: impl IntoIterator<Item = &'a Path>) -> Vec<String> {
+    let names: Vec<String> = nodes.into_iter().filter_map(device).collect();
+    of(sysfs, &names)
+}
+
+/// The disk, array or mapped device that a device node is, or is a partition of.
+#[must_use]
+pub fn disk_of(sysfs: &Sysfs, node: &Path) -> Option<String> {
+    whole(sysfs, &device(node)?)
+}
+
+fn device(node: &Path) -> Option<String> {
+    let is_file = fs::metadata(node).is_ok_and(|facts| facts.is_file());
+    if is_file {
+        return None;
+    }
+    Sysfs::kernel_name(node)
+}
+
 /// The disks under devices, given and named as the kernel does ("sda7", "md127"); each once, in
 /// order. What is no disk of this machine is left out.
 #[must_use]
-pub fn of(sysfs: &Sysfs, devices: &[String]) -> Vec<String> {
+fn of(sysfs: &Sysfs, devices: &[String]) -> Vec<String> {
     let all = all(sysfs);
     let mut found = BTreeSet::new();
     for device in devices {
@@ -91,5 +115,11 @@ mod tests {
         assert_eq!(under(&["md127p1"]), "nvme0n1 sdb");
         assert_eq!(under(&["dm-0"]), "nvme0n1 sdb");
         assert_eq!(under(&["loop0", "nothing", "sdc1"]), "");
+        let file = dir.path().join("sda7");
+        fs::write(&file, "an image").unwrap();
+        let link = dir.path().join("by-uuid");
+        std::os::unix::fs::symlink("/dev/null", &link).unwrap();
+        let paths = [file.as_path(), &link, Path::new("/dev/md127")];
+        assert_eq!(nodes(&sysfs, paths).join(" "), "nvme0n1 sdb");
     }
 }

@@ -96,11 +96,9 @@ fn say(account: Account, host: &str, done: &Done, tell: &mut Tell) {
     if let Some(damage) = &done.damage {
         tell.warn(&damage.message());
     }
-    for freed in &done.freed {
-        tell.warn(&freed.message());
-    }
-    if let Some(error) = &done.not_logged {
-        tell.warn(&Message::new("act.not-logged").with("error", error));
+    tell.freed(done.freed.as_ref());
+    if let Some(not_logged) = &done.not_logged {
+        tell.warn(not_logged);
     }
     let message = Message::new("password.done");
     let message = message.with("account", account.name()).with("host", host);

@@ -8,12 +8,12 @@ pub mod command;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use vigie_settings::{Origin, PasswordHash, Settings, Store};
+use vigie_settings::{Files, Origin, PasswordHash, Settings, Store};
 use vigie_update::Version;
 use vigie_update::appliance::named_licence;
 
 use crate::audit::{self, Entry};
-use crate::full::{self, Freed};
+use crate::full::{self, Freed, Room};
 use crate::message::Message;
 use crate::refusal::Refusal;
 
@@ -76,9 +76,9 @@ pub struct Done {
     /// What the settings were like before.
     pub damage: Option<Damage>,
     /// What went because the volume was full.
-    pub freed: Vec<Freed>,
-    /// Why the log does not tell of it.
-    pub not_logged: Option<String>,
+    pub freed: Option<Freed>,
+    /// Why the log does not tell of it, in words.
+    pub not_logged: Option<Message>,
 }
 
 /// Sets a password in the settings on a state volume whose root is the folder `state`. The old
@@ -95,33 +95,50 @@ pub fn set(
     medium: Option<String>,
 ) -> Result<Done> {
     let store = Store::on_state_volume(state);
-    let (mut settings, damage, settled) = usable(state, &store, running)?;
+    let ((damage, not_logged), freed) = full::with_room(state, |room| {
+        let damage = change(room, &store, account, hash, running)?;
+        let logged = audit::append(room, &Entry::now("password", account.name(), medium));
+        Ok((damage, logged.err()))
+    })?;
+    Ok(Done {
+        damage,
+        freed,
+        not_logged: not_logged.as_ref().map(audit::not_logged),
+    })
+}
+
+fn change<F: Files>(
+    room: &mut Room<'_>,
+    store: &Store<F>,
+    account: Account,
+    hash: PasswordHash,
+    running: Version,
+) -> Result<Option<Damage>> {
+    let (mut settings, damage) = usable(room, store, running)?;
     *account.hash(&mut settings) = Some(hash);
-    let mut save = || store.save(&settings).context("saving the settings");
-    let ((), saved) = full::saving(state, &mut save)?;
+    room.saving(&mut || store.save(&settings).context("saving the settings"))?;
     ensure!(
         store.load().settings == settings,
         "the settings read back are not those that were saved; check and repair the state volume"
     );
-    let logged = audit::append(state, &Entry::now("password", account.name(), medium));
-    Ok(Done {
-        damage,
-        freed: settled.into_iter().chain(saved).collect(),
-        not_logged: logged.err().map(|error| format!("{error:#}")),
-    })
+    Ok(damage)
 }
 
-/// The settings that the installed system uses, made its own form's so that they can be changed.
+/// The settings that the installed system uses, made its own form's so that they can be changed; and what
+/// they were like.
 ///
 /// # Errors
 /// They are of a newer form; the volume cannot be written to.
-fn usable(state: &Path, store: &Store, running: Version) -> Result<Usable> {
+fn usable<F: Files>(
+    room: &mut Room<'_>,
+    store: &Store<F>,
+    running: Version,
+) -> Result<(Settings, Option<Damage>)> {
     let mut loaded = store.load();
     if let Some(form) = loaded.unused {
         return Err(Refusal::NewerSettings { form }.into());
     }
-    let mut settle = || store.settle(&loaded).context("saving the settings");
-    let (_, freed) = full::saving(state, &mut settle)?;
+    room.saving(&mut || store.settle(&loaded).context("saving the settings"))?;
     // Damage buys no licence, and neither does what is saved in its place.
     loaded.settings.update.licence_major = named_licence(&loaded, running);
     let damage = match loaded.origin {
@@ -132,11 +149,8 @@ fn usable(state: &Path, store: &Store, running: Version) -> Result<Usable> {
         Origin::Defaults { why } | Origin::Unmigrated { why, .. } => Some(Damage::Lost { why }),
         Origin::Current | Origin::Absent | Origin::Since { .. } | Origin::Migrated { .. } => None,
     };
-    Ok((loaded.settings, damage, freed))
+    Ok((loaded.settings, damage))
 }
-
-/// The settings, what they were like, and what went because the volume was full.
-type Usable = (Settings, Option<Damage>, Option<Freed>);
 
 #[cfg(test)]
 mod tests {
@@ -270,5 +284,18 @@ mod tests {
         assert!(done.not_logged.is_some());
         let hash = store.load().settings.access.root_password_hash;
         assert_eq!(hash, Some(TWO.parse().unwrap()));
+    }
+
+    #[test]
+    fn on_a_full_volume_old_logs_go_for_a_password() {
+        let dir = crate::full::tests::volume();
+        let store = crate::full::tests::Scarce::store(dir.path());
+        let hash: PasswordHash = TWO.parse().unwrap();
+        let ((), freed) = full::with_room(dir.path(), |room| {
+            change(room, &store, Account::Root, hash.clone(), RUNNING).map(drop)
+        })
+        .unwrap();
+        assert_eq!(freed.unwrap().files.len(), crate::full::tests::OLD.len());
+        assert_eq!(store.load().settings.access.root_password_hash, Some(hash));
     }
 }

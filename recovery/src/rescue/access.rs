@@ -105,12 +105,15 @@ impl<'a> Access<'a> {
         self.system.addresses()
     }
 
-    /// Closes it: the password opens nothing any more, sessions are ended, sshd is as before.
+    /// Closes it: the password opens nothing any more, sessions are ended, sshd is as before. Who had come in.
     ///
     /// # Errors
     /// What could not be undone; the rest is.
-    pub fn close(mut self) -> Result<()> {
-        self.undo()
+    pub fn close(mut self) -> Result<Option<Guest>> {
+        // Nobody comes in any more without it. Where it does not go, that is told below.
+        let _ = fs::remove_file(self.places.folder.join(KEY));
+        let guest = self.guest();
+        self.undo().and(Ok(guest))
     }
 
     /// Everything is tried, whatever fails.
@@ -267,7 +270,8 @@ mod tests {
         admit().unwrap();
         assert_eq!(access.guest().unwrap().from, "192.0.2.7");
         assert!(admit().is_err());
-        access.close().unwrap();
+        let guest = access.close().unwrap();
+        assert_eq!(guest.unwrap().from, "192.0.2.7");
         assert_eq!(system.done, ["read anew", "end sessions"]);
         assert_eq!(files(&places), ["lock"]);
         assert!(!places.drop_in.exists());

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use anyhow::Result;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use serde_json::json;
+use serde_json::{Value, json};
 use vigie_installer::screen::live::hash;
 use vigie_prompt::Secret;
 use vigie_settings::Language;
 use vigie_update::running::{BOOT_JSON, Mode, Running};
 
 use super::access::{Access, Places, System};
+use super::door::Guest;
 use super::live::Live;
 use super::{now, password};
 use crate::message::Message;
@@ -28,6 +29,8 @@ const TICK: Timespec = Timespec {
 };
 /// Addresses, each so many ticks.
 const LOOK: u32 = 10;
+/// Where sshd's socket hears: its own default.
+const PORT: u16 = 22;
 
 /// Lets somebody in as root over SSH, once, by a password that is made for this and shown. Enter, or
 /// the end of standard input, closes it and ends the session.
@@ -59,16 +62,34 @@ fn act(arguments: &Arguments, system: &mut dyn System, tell: &mut Tell) -> Resul
     let hash = hash(&password::plain(password.expose()))?;
     let until = now() + Duration::from_secs(60 * arguments.minutes).as_secs();
     let mut access = Access::open(Places::default(), &hash, until, system)?;
-    let addresses = access.addresses();
+    let mut addresses = access.addresses();
     say_open(arguments.minutes, &password, &addresses, &key, tell);
     drop(password);
-    let ended = wait(&mut access, until, addresses, tell);
-    access.close()?;
+    let ended = wait(&mut access, until, &mut addresses, tell);
+    let guest = access.close()?;
     if ended? == Ended::TimeUp {
         tell.say("time-up", &Message::new("rescue.time-up"));
     }
-    tell.say("closed", &Message::new("rescue.closed"));
+    let (message, values) = closed(guest.as_ref(), &addresses);
+    tell.with("closed", &message, values);
     Ok(exit::DONE)
+}
+
+/// What is told at the end: where it was open, and whose session was ended.
+fn closed(guest: Option<&Guest>, addresses: &[String]) -> (Message, Value) {
+    let who = match guest {
+        Some(guest) => Message::new("rescue.ended").with("from", &guest.from),
+        None => Message::new("rescue.nobody"),
+    };
+    let message = Message::new("rescue.closed");
+    let message = match addresses {
+        [] => message.and("place", Message::new("rescue.nowhere")),
+        all => message.with("place", all.join(", ")),
+    };
+    let message = message.with("port", PORT).and("who", who);
+    let values = json!({"addresses": addresses, "port": PORT, "open": false,
+        "from": guest.map(|guest| &guest.from), "session_ended": guest.is_some()});
+    (message, values)
 }
 
 fn say_open(minutes: u64, password: &Secret, addresses: &[String], key: &str, tell: &mut Tell) {
@@ -94,7 +115,7 @@ fn say_addresses(addresses: &[String], tell: &mut Tell) {
     }
     for address in addresses {
         let line = Message::new("rescue.line").with("address", address);
-        tell.with("address", &line, json!({"address": address}));
+        tell.with("address", &line, json!({"address": address, "port": PORT}));
     }
 }
 
@@ -109,7 +130,7 @@ enum Ended {
 fn wait(
     access: &mut Access,
     until: u64,
-    mut addresses: Vec<String>,
+    addresses: &mut Vec<String>,
     tell: &mut Tell,
 ) -> io::Result<Ended> {
     let mut told = false;
@@ -132,9 +153,9 @@ fn wait(
         }
         ticks += 1;
         if addresses.is_empty() && ticks % LOOK == 0 {
-            addresses = access.addresses();
+            *addresses = access.addresses();
             if !addresses.is_empty() {
-                say_addresses(&addresses, tell);
+                say_addresses(addresses, tell);
             }
         }
     }
@@ -168,5 +189,28 @@ mod tests {
         assert!(entered(&from).unwrap());
         drop(to);
         assert!(entered(&from).unwrap());
+    }
+
+    #[test]
+    fn its_end_says_where_it_was_open_and_whose_session_was_ended() {
+        let guest = Guest {
+            from: "192.0.2.7".to_owned(),
+            time: 1,
+        };
+        let addresses = ["192.0.2.10", "fec0::1"].map(str::to_owned);
+        let (message, values) = closed(Some(&guest), &addresses);
+        for language in [Language::En, Language::Fr] {
+            let said = message.to(language);
+            for word in ["192.0.2.10, fec0::1", "port 22", "192.0.2.7"] {
+                assert!(said.contains(word), "{said}");
+            }
+        }
+        let expected = json!({"addresses": addresses, "port": 22, "open": false,
+            "from": "192.0.2.7", "session_ended": true});
+        assert_eq!(values, expected);
+        let (message, values) = closed(None, &[]);
+        let said = "Rescue access is closed: no network address, port 22. Nobody had logged in.";
+        assert_eq!(message.to(Language::En), said);
+        assert_eq!(values["session_ended"], false);
     }
 }

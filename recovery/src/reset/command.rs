@@ -69,11 +69,10 @@ fn act(arguments: &Arguments, tell: &mut Tell) -> Result<u8> {
     let _held = held::hold_off(tell);
     let state = site.state()?;
     state.tell(tell);
-    settings(state.folder(), &plan, &ids, site.running())?;
+    let freed = settings(state.folder(), &plan, &ids, site.running())?;
+    tell.freed(freed.as_ref());
     let entry = Entry::now("reset", plan.scope.name(), Some(site.medium.to_string()));
-    if let Err(error) = audit::append(state.folder(), &entry) {
-        tell.warn(&Message::new("act.not-logged").with("error", format!("{error:#}")));
-    }
+    audit::tell(state.folder(), &entry, tell);
     drop(state);
     for (data, opened) in plan.data.iter().zip(&mut opened) {
         let name = data.purpose.name();

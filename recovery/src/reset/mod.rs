@@ -17,10 +17,11 @@ use vigie_installer::execute::ext4::{self, Making};
 use vigie_installer::execute::striped;
 use vigie_installer::layout::Purpose;
 use vigie_installer::toolbox::Toolbox;
-use vigie_settings::{Settings, Store};
+use vigie_settings::{Files, Settings, Store};
 use vigie_update::Version;
 use vigie_update::appliance::named_licence;
 
+use crate::full::{self, Freed, Room};
 use crate::refusal::Refusal;
 use crate::volumes::{Content, Facts, Installation, Volume};
 
@@ -118,12 +119,24 @@ pub fn confirm(typed: &str, facts: &Facts, disk: Option<&Path>) -> Result<(), Re
 
 /// The settings begin anew, on a state volume whose root is the folder `state`: those of a new
 /// appliance, with its data volumes and as many major versions as its licence allows. `ids` is where
-/// new file systems have their ids from, `running` the version of the installation.
+/// new file systems have their ids from, `running` the version of the installation. On a full volume old logs
+/// go for it, which are returned.
 ///
 /// # Errors
 /// The volume cannot be written to.
-pub fn settings(state: &Path, plan: &Plan, ids: &Ids, running: Version) -> Result<()> {
+pub fn settings(state: &Path, plan: &Plan, ids: &Ids, running: Version) -> Result<Option<Freed>> {
     let store = Store::on_state_volume(state);
+    let done = full::with_room(state, |room| begin_anew(room, &store, plan, ids, running));
+    done.map(|((), freed)| freed)
+}
+
+fn begin_anew<F: Files>(
+    room: &mut Room<'_>,
+    store: &Store<F>,
+    plan: &Plan,
+    ids: &Ids,
+    running: Version,
+) -> Result<()> {
     let loaded = store.load();
     // Beginning anew buys no licence.
     let licence_major = named_licence(&loaded, running);
@@ -138,9 +151,8 @@ pub fn settings(state: &Path, plan: &Plan, ids: &Ids, running: Version) -> Resul
         ..Settings::default()
     };
     settings.update.licence_major = licence_major;
-    store
-        .start_over(&settings)
-        .context("resetting the settings")
+    let start_over = || store.start_over(&settings);
+    room.saving(&mut || start_over().context("resetting the settings"))
 }
 
 /// The data volumes as settings list them; a volume keeps the name that a person gave it.
@@ -241,5 +253,19 @@ mod tests {
         ] {
             assert_eq!(confirm(typed, facts, disk), expected, "{typed:?}");
         }
+    }
+
+    #[test]
+    fn on_a_full_volume_old_logs_go_for_the_new_settings() {
+        let dir = crate::full::tests::volume();
+        let store = crate::full::tests::Scarce::store(dir.path());
+        let plan = plan(Scope::Settings, &Installation::default());
+        let (ids, running) = (Ids::seeded("x", 1), Version([5, 2, 0, 1]));
+        let ((), freed) = full::with_room(dir.path(), |room| {
+            begin_anew(room, &store, &plan, &ids, running)
+        })
+        .unwrap();
+        assert_eq!(freed.unwrap().files.len(), crate::full::tests::OLD.len());
+        assert_eq!(store.load().origin, vigie_settings::Origin::Current);
     }
 }

@@ -59,9 +59,7 @@ fn act(arguments: &Arguments, tell: &mut Tell) -> Result<Done> {
     let done = go_back(&mut target, &folder, arguments.who.clone(), &mut note)?;
     let to = format!("slot {}", done.plan.to);
     let entry = Entry::now("rollback", to, Some(site.medium.to_string()));
-    if let Err(error) = audit::append(state.folder(), &entry) {
-        tell.warn(&Message::new("act.not-logged").with("error", format!("{error:#}")));
-    }
+    audit::tell(state.folder(), &entry, tell);
     Ok(done)
 }
 

@@ -15,6 +15,9 @@ const UUID: &str = "0f3b7a52-9c1d-4e8f-a6b0-1234567890ab";
 /// The length of a group descriptor with the feature 64bit.
 const DESCRIPTOR: u64 = 64;
 
+/// Each byte of the file that fills a volume.
+pub const FILLER: u8 = 7;
+
 /// A file on the volume.
 pub struct File {
     /// Its path.
@@ -253,18 +256,39 @@ pub fn digest(file: &Path) -> [u8; 32] {
     Sha256::digest(fs::read(file).unwrap()).into()
 }
 
-/// Leaves a transaction in the journal, as a power cut does, with the checksums of the kernel's:
-/// a block of a folder as it is.
+/// Leaves a transaction in the journal: a block of a folder as it is.
 fn leave_unclean(tools: &TreeTools, folder: &Path, image: &Image, block: u64) {
     let at = image.directories[0].start;
     let bytes = fs::read(&image.path).unwrap();
-    let content = folder.join("block");
-    fs::write(&content, &bytes[at as usize..(at + block) as usize]).unwrap();
+    let content = &bytes[at as usize..(at + block) as usize];
+    journal(tools, folder, &image.path, &[at / block], content);
+}
+
+/// Leaves a transaction of some blocks in the journal, as a power cut does, with the checksums of the
+/// kernel's.
+pub fn journal(tools: &TreeTools, folder: &Path, image: &Path, blocks: &[u64], content: &[u8]) {
+    let file = folder.join("blocks");
+    fs::write(&file, content).unwrap();
+    let numbers: Vec<String> = blocks.iter().map(u64::to_string).collect();
+    let numbers = numbers.join(",");
     let script = folder.join("journal");
-    let words = format!("jo -c\njw -b {} {}\njc\n", at / block, content.display());
+    let words = format!("jo -c\njw -b {numbers} {}\njc\n", file.display());
     fs::write(&script, words).unwrap();
     let words = ["-w", "-f", script.to_str().unwrap()];
-    ask(tools, "debugfs", &words, &image.path);
-    let state = ask(tools, "dumpe2fs", &["-h"], &image.path);
+    ask(tools, "debugfs", &words, image);
+    let state = ask(tools, "dumpe2fs", &["-h"], image);
     assert!(state.contains("needs_recovery"), "{state}");
+}
+
+/// Fills a volume with a file.
+pub fn fill_up(tools: &TreeTools, folder: &Path, image: &Path) {
+    let filler = folder.join("filler");
+    let length = fs::metadata(image).unwrap().len();
+    fs::write(&filler, vec![FILLER; length as usize]).unwrap();
+    // debugfs writes what there is room for, and says that there was no more.
+    let write = format!("write {} filler", filler.display());
+    ask(tools, "debugfs", &["-w", "-R", &write], image);
+    let facts = ask(tools, "dumpe2fs", &["-h"], image);
+    let full = "Free blocks:              0";
+    assert!(facts.lines().any(|line| line == full), "{facts}");
 }

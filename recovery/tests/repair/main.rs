@@ -13,5 +13,6 @@ mod damage;
 mod faults;
 mod image;
 mod killed;
+mod room;
 mod seeds;
 mod support;

@@ -15,7 +15,7 @@ use vigie_recovery::check::verdict::Reason;
 use vigie_recovery::check::{Mode, Silent, Verdict, VolumeReport};
 
 use crate::damage::{Kind, damage};
-use crate::image::{File, Image, Shape, digest};
+use crate::image::{File, Image, Shape, digest, fill_up};
 use crate::support::{ask, check, is_clean, repair_even_full, seeds, tools};
 
 /// With copies of the superblock, with a journal to replay, and with one group of blocks alone,
@@ -102,14 +102,7 @@ fn a_full_volume_is_repaired_or_declared_lost() {
     let Some(tools) = tools() else { return };
     let folder = tempfile::tempdir().unwrap();
     let image = Image::make(&tools, folder.path(), SHAPES[0]);
-    let filler = folder.path().join("filler");
-    fs::write(&filler, vec![7; (SHAPES[0].mebibytes as usize) << 20]).unwrap();
-    // debugfs writes what there is room for, and says that there was no more.
-    let write = format!("write {} filler", filler.display());
-    ask(&tools, "debugfs", &["-w", "-R", &write], &image.path);
-    let facts = ask(&tools, "dumpe2fs", &["-h"], &image.path);
-    let full = "Free blocks:              0";
-    assert!(facts.lines().any(|line| line == full), "{facts}");
+    fill_up(&tools, folder.path(), &image.path);
     let path = folder.path().join("damaged");
     let (mut good, mut part, mut left, mut lost) = (0, 0, 0, 0);
     for kind in Kind::ALL {

@@ -79,6 +79,7 @@ fn checked(
         },
         mode,
         wait: false,
+        seen: None,
         even_full,
     };
     let volume = Volume {

@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn progress_is_told_from_results() {
         for (line, want) in [
-            ("state: repairing, phase 1 of 5, 0 %, 3 s", true),
+            ("state: repairing: 0 %, phase 1 of 5, 3 s", true),
             ("state: waiting for the array, 40 %, 3 s", true),
             ("Volume state (/dev/vda7, 1.3 GB): clean", false),
             ("  Found: nothing", false),

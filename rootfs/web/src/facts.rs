@@ -47,9 +47,12 @@ pub struct VolumeFacts {
 pub struct Check {
     /// It goes on.
     pub checking: bool,
-    /// How far it is, once that is known; the words say it, too.
+    /// How much of its step is done, once that is known; the words say it, too.
     #[serde(default)]
     pub percent: Option<u8>,
+    /// The phase of the step, 1 to 5.
+    #[serde(default)]
+    pub pass: Option<u8>,
     /// The volume may be used.
     pub good: bool,
     /// In words.
@@ -176,7 +179,7 @@ mod tests {
         );
         put(
             "run/vigie/checks/a.json",
-            r#"{"checking":true,"percent":42,"good":false,"english":"42 %","french":"à 42 %"}"#,
+            r#"{"checking":true,"percent":42,"pass":1,"good":false,"english":"42 %","french":"à 42 %"}"#,
         );
         put(
             "run/vigie/checks/b.json",
@@ -184,10 +187,10 @@ mod tests {
         );
         let facts = Source::new(root.path().into()).read();
         let checks = facts.volumes.iter().map(|volume| volume.check.clone());
-        let said = |check: Check| (check.percent, check.french);
+        let said = |check: Check| (check.percent.zip(check.pass), check.french);
         let said: Vec<_> = checks.map(|check| check.map(said)).collect();
-        let expected = [(Some(42), "à 42 %"), (None, "perdu")];
-        let expected = expected.map(|(percent, french)| Some((percent, french.to_owned())));
+        let expected = [(Some((42, 1)), "à 42 %"), (None, "perdu")];
+        let expected = expected.map(|(at, french)| Some((at, french.to_owned())));
         assert_eq!(said[0], None);
         assert_eq!(said[1..], expected);
         assert_eq!(facts.version.as_deref(), Some("1.2.3.4"));

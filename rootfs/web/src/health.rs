@@ -46,9 +46,12 @@ pub struct Volume {
     /// say.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub checked: bool,
-    /// How far its check is, while it goes on.
+    /// How much is done of the step of its check, while it goes on; the next step begins at 0 again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub check_percent: Option<u8>,
+    /// The phase of the step, 1 to 5.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub check_pass: Option<u8>,
     /// Mounted and writable.
     pub ok: bool,
 }
@@ -121,6 +124,7 @@ fn volume(facts: &VolumeFacts) -> Volume {
         free_bytes: facts.space.map_or(0, |space| space.free),
         checked: facts.check.is_some(),
         check_percent: facts.check.as_ref().and_then(|check| check.percent),
+        check_pass: facts.check.as_ref().and_then(|check| check.pass),
         ok: facts.space.is_some_and(|space| space.writable),
     }
 }
@@ -251,16 +255,23 @@ pub mod tests {
         facts.volumes[1].check = Some(Check {
             checking: true,
             percent: Some(42),
+            pass: Some(1),
             good: false,
-            english: "volume data-1: 42 % checked".into(),
-            french: "volume data-1 : vérifié à 42 %".into(),
+            english: "volume data-1: checking: 42 %, phase 1 of 5".into(),
+            french: "volume data-1 : vérification : 42 %, phase 1 sur 5".into(),
         });
         let health = Health::of(&facts, Ok(vec![]));
-        assert_eq!(health.problems, ["volume data-1: 42 % checked"]);
-        assert_eq!(health.problems_fr, ["volume data-1 : vérifié à 42 %"]);
+        assert_eq!(
+            health.problems,
+            ["volume data-1: checking: 42 %, phase 1 of 5"]
+        );
+        assert_eq!(
+            health.problems_fr,
+            ["volume data-1 : vérification : 42 %, phase 1 sur 5"]
+        );
         assert_eq!(
             serde_json::to_string(&health.volumes[1]).expect("json"),
-            r#"{"name":"data-1","mount":"/srv/data-1","size_bytes":0,"free_bytes":0,"checked":true,"check_percent":42,"ok":false}"#
+            r#"{"name":"data-1","mount":"/srv/data-1","size_bytes":0,"free_bytes":0,"checked":true,"check_percent":42,"check_pass":1,"ok":false}"#
         );
     }
 
