@@ -1,21 +1,23 @@
 //! The crash enumerator: every state that a power cut may leave disks in.
 //!
 //! Between two flushes a disk may keep any subset of the writes, in any order,
-//! and a write may stop half way. All subsets are too many; these are tried,
-//! for each point in the log (DESIGN section 7):
+//! and a write may stop half way. All subsets of many are too many; these are
+//! tried, for each point in the log (DESIGN section 7):
 //!
 //! 1. everything up to here arrived (the prefix);
 //! 2. one write since the last flush did not, all others up to here did;
 //! 3. the newest write arrived only in its first half, cut at a sector;
-//! 4. of the writes since the last flush, only the newest arrived.
+//! 4. of the writes since the last flush, only the newest arrived;
+//! 5. of the writes since the last flush, any others did not: each subset, where
+//!    there are at most eight; of more, some that a seeded generator draws.
 //!
 //! Of several disks ([`enumerate_all`]) one may be behind while others are not;
-//! for each point in the order of what was done to all of them, on top of 1 to 4
+//! for each point in the order of what was done to all of them, on top of 1 to 5
 //! for the disk of the newest operation:
 //!
-//! 5. another disk kept nothing since its own last flush;
-//! 6. where the newest operation is a flush, so that what follows builds on it:
-//!    2 and 4 for each other disk.
+//! 6. another disk kept nothing since its own last flush;
+//! 7. where the newest operation is a flush, so that what follows builds on it:
+//!    2, 4 and 5 for each other disk.
 //!
 //! The caller looks at each state and says what is wrong with it. States share
 //! with each other what they have in common, so that hundreds of MB of writes
@@ -31,6 +33,12 @@ use crate::units::{Bytes, SectorSize};
 /// Long epochs of bulk data would cost the square of their length: of the writes
 /// since the last flush, so many of the newest are dropped one by one.
 const DROPPED: usize = 8;
+/// Of at most so many writes since the last flush, every subset is tried.
+const SUBSETS: usize = 8;
+/// Of more, so many subsets at each point, that lack some of the newest.
+const SAMPLES: usize = 4;
+/// Of so many of the newest.
+const SAMPLED: usize = 16;
 
 /// What a state is made of, for the message when it is found wrong. Of several
 /// disks, operations are counted in the order of all.
@@ -40,6 +48,8 @@ pub enum Cut {
     Prefix(usize),
     /// The first `n` did, except this one.
     Dropped(usize, usize),
+    /// The first `n` did, except these, of which there are at least two.
+    Missing(usize, Vec<usize>),
     /// The first `n` did, the last of them half.
     Torn(usize),
     /// The flushed ones and, of the rest, only the newest of the first `n`.
@@ -109,6 +119,32 @@ struct Side<'l> {
     pending: Vec<(usize, &'l Operation)>,
 }
 
+impl Side<'_> {
+    /// How many of the pending operations may be the one that lacks: not the newest of all.
+    fn droppable(&self, count: usize) -> usize {
+        let newest = self.pending.last();
+        let newest = newest.is_some_and(|(index, _)| index + 1 == count);
+        self.pending.len() - usize::from(newest)
+    }
+
+    /// The disk, on which all pending operations are, without those at these places.
+    fn without(&self, whole: &MemoryDevice, places: &[usize]) -> Result<MemoryDevice> {
+        let mut state = whole.clone();
+        for missing in places {
+            let Some((offset, length)) = self.pending[*missing].1.range() else {
+                continue;
+            };
+            state.take_from(&self.flushed, offset, length)?;
+            for (at, (_, operation)) in self.pending.iter().enumerate() {
+                if !places.contains(&at) {
+                    within(operation, offset, length, &mut state)?;
+                }
+            }
+        }
+        Ok(state)
+    }
+}
+
 fn walk<E: From<crate::Error>>(
     before: Vec<MemoryDevice>,
     order: &[(usize, &Operation)],
@@ -123,6 +159,7 @@ fn walk<E: From<crate::Error>>(
         disks: before,
         look,
         count: 0,
+        drawn: 0,
     };
     states.look(0, &Cut::Prefix(0))?;
     for (index, (disk, operation)) in order.iter().copied().enumerate() {
@@ -139,6 +176,7 @@ fn walk<E: From<crate::Error>>(
             side.pending.push((index, operation));
             states.dropped(disk, count, side)?;
             states.alone(disk, count, side)?;
+            states.missing(disk, count, side)?;
             if let Some(half) = torn(operation, older.sector_size()) {
                 let mut state = older;
                 half.apply(&mut state)?;
@@ -153,6 +191,7 @@ fn walk<E: From<crate::Error>>(
             if flushes {
                 states.dropped(other, count, side)?;
                 states.alone(other, count, side)?;
+                states.missing(other, count, side)?;
             }
         }
     }
@@ -164,6 +203,8 @@ struct States<'f, E> {
     disks: Vec<MemoryDevice>,
     look: Look<'f, E>,
     count: usize,
+    /// State of the generator of [`States::draw`].
+    drawn: u64,
 }
 
 impl<E: From<crate::Error>> States<'_, E> {
@@ -183,25 +224,62 @@ impl<E: From<crate::Error>> States<'_, E> {
     /// One of the newest pending operations did not arrive. A drop of the newest
     /// of all is the prefix before it.
     fn dropped(&mut self, disk: usize, count: usize, side: &Side<'_>) -> Result<(), E> {
-        let newest = side
-            .pending
-            .last()
-            .is_some_and(|(index, _)| index + 1 == count);
-        let last = side.pending.len() - usize::from(newest);
+        let last = side.droppable(count);
         for missing in last.saturating_sub(DROPPED)..last {
-            let (index, operation) = side.pending[missing];
-            let mut state = self.disks[disk].clone();
-            if let Some((offset, length)) = operation.range() {
-                state.take_from(&side.flushed, offset, length)?;
-                for (other, (_, operation)) in side.pending.iter().enumerate() {
-                    if other != missing {
-                        within(operation, offset, length, &mut state)?;
-                    }
-                }
-            }
+            let state = side.without(&self.disks[disk], &[missing])?;
+            let (index, _) = side.pending[missing];
             self.with(disk, state, &Cut::Dropped(count, index))?;
         }
         Ok(())
+    }
+
+    /// Several of the pending operations did not arrive, and others did. What lacks the newest of all
+    /// is a state of the point before.
+    fn missing(&mut self, disk: usize, count: usize, side: &Side<'_>) -> Result<(), E> {
+        let last = side.droppable(count);
+        if side.pending.len() <= SUBSETS {
+            for lacks in 0..1_u64 << last {
+                self.lacking(disk, count, side, 0, lacks)?;
+            }
+            return Ok(());
+        }
+        let first = last.saturating_sub(SAMPLED);
+        for _ in 0..SAMPLES {
+            let lacks = self.draw() & ((1 << (last - first)) - 1);
+            self.lacking(disk, count, side, first, lacks)?;
+        }
+        Ok(())
+    }
+
+    /// The pending operations from `first` on did not arrive whose bit is set: unless it is one of
+    /// the states that are looked at anyway.
+    fn lacking(
+        &mut self,
+        disk: usize,
+        count: usize,
+        side: &Side<'_>,
+        first: usize,
+        lacks: u64,
+    ) -> Result<(), E> {
+        let places = (first..side.pending.len()).filter(|at| lacks >> (at - first) & 1 == 1);
+        let places: Vec<usize> = places.collect();
+        let arrived = side.pending.len() - places.len();
+        let newest_alone = arrived == 1 && places.last() != Some(&(side.pending.len() - 1));
+        if places.len() < 2 || arrived == 0 || newest_alone {
+            return Ok(());
+        }
+        let state = side.without(&self.disks[disk], &places)?;
+        let numbers = places.iter().map(|at| side.pending[*at].0).collect();
+        self.with(disk, state, &Cut::Missing(count, numbers))
+    }
+
+    /// A number of the generator (SplitMix64; Steele, Lea, Flood 2014): the same ones in each run.
+    fn draw(&mut self) -> u64 {
+        self.drawn = self.drawn.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.drawn;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
     }
 
     /// Of several pending operations only the newest arrived.
@@ -293,6 +371,32 @@ mod tests {
         );
     }
 
+    /// Of so few writes every subset is there, once.
+    #[test]
+    fn every_subset_of_a_few_writes_is_looked_at() {
+        for writes in 1..=SUBSETS {
+            let before = MemoryDevice::new(Bytes::kib(8), SectorSize::S512);
+            let mut disk = Recorder::new(before.clone());
+            for at in 0..writes {
+                disk.write_at(Bytes::new(512 * at as u64), &[1; 512])
+                    .unwrap();
+            }
+            let mut seen = Vec::new();
+            let count = enumerate::<crate::Error>(&before, disk.log(), |_, state| {
+                let arrived = (0..writes).map(|at| read_vec(state, Bytes::new(512 * at as u64), 1));
+                let bits = arrived.map(|byte| usize::from(byte.unwrap()[0]));
+                seen.push(bits.enumerate().fold(0, |all, (at, bit)| all | bit << at));
+                Ok(())
+            })
+            .unwrap();
+            let subsets: std::collections::BTreeSet<usize> = seen.into_iter().collect();
+            assert_eq!(subsets.len(), 1 << writes);
+            // With two, the one that lacks the older is the newest alone.
+            let twice = usize::from(writes > 1);
+            assert_eq!(count, (1 << writes) + twice, "{writes}");
+        }
+    }
+
     /// What a cut means, replayed from the start: the slow and plain way.
     fn replay(before: &MemoryDevice, log: &[Operation], cut: &Cut) -> MemoryDevice {
         let mut disk = before.clone();
@@ -300,21 +404,22 @@ mod tests {
             let last = log[..n].iter().rposition(|one| *one == Operation::Flush);
             last.map_or(0, |at| at + 1)
         };
-        let mut apply = |range: std::ops::Range<usize>, without: Option<usize>| {
-            for at in range.filter(|at| Some(*at) != without) {
+        let mut apply = |range: std::ops::Range<usize>, without: &[usize]| {
+            for at in range.filter(|at| !without.contains(at)) {
                 log[at].apply(&mut disk).unwrap();
             }
         };
         match *cut {
-            Cut::Prefix(n) => apply(0..n, None),
-            Cut::Dropped(n, missing) => apply(0..n, Some(missing)),
-            Cut::Behind(n) => apply(0..flushed(n), None),
+            Cut::Prefix(n) => apply(0..n, &[]),
+            Cut::Dropped(n, missing) => apply(0..n, &[missing]),
+            Cut::Missing(n, ref missing) => apply(0..n, missing),
+            Cut::Behind(n) => apply(0..flushed(n), &[]),
             Cut::Alone(n) => {
-                apply(0..flushed(n), None);
-                apply(n - 1..n, None);
+                apply(0..flushed(n), &[]);
+                apply(n - 1..n, &[]);
             }
             Cut::Torn(n) => {
-                apply(0..n - 1, None);
+                apply(0..n - 1, &[]);
                 let half = torn(&log[n - 1], SectorSize::S512).unwrap();
                 half.apply(&mut disk).unwrap();
             }
@@ -395,7 +500,7 @@ mod tests {
                 .collect();
             // How many of the first n operations of all were done to this disk.
             let own = |disk: usize, n: usize| order[..n].iter().filter(|one| **one == disk).count();
-            let mut kinds = [0; 5];
+            let mut kinds = [0; 6];
             enumerate_all::<crate::Error>(&recorded, |about, cut, states| {
                 let (kind, n) = match *cut {
                     Cut::Prefix(n) => (0, n),
@@ -403,6 +508,7 @@ mod tests {
                     Cut::Torn(n) => (2, n),
                     Cut::Alone(n) => (3, n),
                     Cut::Behind(n) => (4, n),
+                    Cut::Missing(n, _) => (5, n),
                 };
                 kinds[kind] += 1;
                 for (disk, state) in states.iter().enumerate() {
@@ -411,6 +517,10 @@ mod tests {
                         _ if disk != about => Cut::Prefix(count),
                         Cut::Prefix(_) => Cut::Prefix(count),
                         Cut::Dropped(_, missing) => Cut::Dropped(count, own(disk, missing)),
+                        Cut::Missing(_, ref missing) => {
+                            let missing = missing.iter().map(|at| own(disk, *at));
+                            Cut::Missing(count, missing.collect())
+                        }
                         Cut::Torn(_) => Cut::Torn(count),
                         Cut::Alone(_) => Cut::Alone(count),
                         Cut::Behind(_) => Cut::Behind(count),

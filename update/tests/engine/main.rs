@@ -6,6 +6,7 @@
 mod bystanders;
 mod faults;
 mod found;
+mod kept;
 mod packages;
 mod power_cut;
 mod sandbox;

@@ -4,9 +4,11 @@
 #![allow(clippy::unwrap_used)]
 
 mod download;
+mod failed;
 mod fleet;
 mod index;
 mod memory;
 mod recorded;
+mod scripted;
 mod support;
 mod units;
