@@ -80,7 +80,8 @@ impl Common {
 enum Command {
     /// Resolve the package lists against the archive and write rootfs/packages.lock
     Lock {
-        /// Take the newest version of everything, even if the lock fits the lists
+        /// Take the newest version of everything, even if the lock fits the lists, or all but
+        /// a new set of them
         #[arg(long)]
         update: bool,
     },

@@ -18,7 +18,9 @@ pub use update::{Update, UpdateKey};
 mod update;
 
 /// The package sets that a definition has to list, in the order in which they are resolved.
-pub const SETS: [&str; 6] = ["system", "initrd", "tools", "emulator", "sysroot", "peers"];
+pub const SETS: [&str; 7] = [
+    "system", "initrd", "tools", "emulator", "sysroot", "peers", "browser",
+];
 
 /// The definition as it stands in the file.
 #[derive(Debug, Deserialize)]

@@ -23,7 +23,8 @@ pub enum Outcome {
 
 /// Resolves the definition's lists against the archive and writes the lock.
 ///
-/// Without `update` a lock that fits the lists is left as it is.
+/// Without `update` a lock that fits the lists is left as it is, and sets that are new are added
+/// to one that fits all others: whatever it names stays at its version.
 ///
 /// # Errors
 /// A mirror that is down, an index that is not signed or was tampered with, an unknown
@@ -48,7 +49,14 @@ pub fn lock(
         return Ok(Outcome::Unchanged);
     }
     let (universe, sources) = read_archive(definition, mirrors, fetcher)?;
-    let new = assemble(definition, &universe, &sources)?;
+    let added = old
+        .as_ref()
+        .map(|old| (old, old.new_sets(definition)))
+        .filter(|(_, sets)| !update && !sets.is_empty());
+    let new = match added {
+        Some((old, sets)) => add(definition, &universe, old, &sets)?,
+        None => assemble(definition, &universe, &sources)?,
+    };
     new.save(path)?;
     Ok(Outcome::Written(differences(old.as_ref(), &new)))
 }
@@ -162,6 +170,30 @@ fn assemble(definition: &Definition, universe: &Universe, sources: &[Source]) ->
     })
 }
 
+/// The lock with more sets. What is not in it yet comes as the archive has it now, and says when
+/// that was. Nothing of it is shipped, so that no sources are owed.
+fn add(definition: &Definition, universe: &Universe, old: &Lock, sets: &[&str]) -> Result<Lock> {
+    let mut new = old.clone();
+    new.lists = lists_digest(definition);
+    for set in sets {
+        for name in resolve_set(definition, universe, set)? {
+            let index = match new.package.binary_search_by(|p| p.name.cmp(&name)) {
+                Ok(index) => index,
+                Err(index) => {
+                    let Some(mut package) = locked(universe, &name, Vec::new()) else {
+                        continue;
+                    };
+                    package.snapshot = Some(now());
+                    new.package.insert(index, package);
+                    index
+                }
+            };
+            new.package[index].sets.push((*set).to_owned());
+        }
+    }
+    Ok(new)
+}
+
 fn resolve_set(
     definition: &Definition,
     universe: &Universe,
@@ -215,6 +247,7 @@ fn locked(universe: &Universe, name: &str, sets: Vec<String>) -> Option<LockedPa
         sha256: p.sha256.clone(),
         source: p.source.0.clone(),
         source_version: p.source.1.clone(),
+        snapshot: None,
         sets,
     })
 }
@@ -294,4 +327,75 @@ fn differences(old: Option<&Lock>, new: &Lock) -> Vec<String> {
             _ => None,
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn definition() -> Definition {
+        let text = include_str!("../../rootfs/appliance.toml");
+        Definition::parse(text, Path::new("a.toml")).unwrap()
+    }
+
+    fn universe() -> Universe {
+        let package = |name: &str, depends: &str| {
+            format!(
+                "Package: {name}\nVersion: 2\nDepends: {depends}\nFilename: f\nSize: 1\nSHA256: 0\n\n"
+            )
+        };
+        let text = [
+            package("chromium", "libc6, libb"),
+            package("chromium-driver", "libc6"),
+            package("fonts-dejavu-core", "libc6"),
+            package("libb", "libc6"),
+            package("libc6", "libc6"),
+        ];
+        let mut universe = Universe::default();
+        universe.add(index::packages(&text.concat(), "debian").unwrap());
+        universe
+    }
+
+    #[test]
+    fn a_new_set_is_added_and_what_is_locked_stays() {
+        let definition = definition();
+        let others = SETS.into_iter().filter(|set| *set != "browser");
+        let mut libc = locked(&universe(), "libc6", others.map(str::to_owned).collect()).unwrap();
+        libc.version = "1".to_owned();
+        let full = lists_digest(&definition);
+        let mut old = Lock {
+            format: 1,
+            snapshot: "20200101T000000Z".to_owned(),
+            lists: full,
+            package: vec![libc.clone()],
+            source: Vec::new(),
+        };
+        // The digest of all lists is not that of the lists before.
+        assert!(old.new_sets(&definition).is_empty());
+        old.lists = crate::archive::lock::digest_of(
+            &definition,
+            &SETS
+                .into_iter()
+                .filter(|set| *set != "browser")
+                .collect::<Vec<_>>(),
+        );
+        assert_eq!(old.new_sets(&definition), ["browser"]);
+        let new = add(&definition, &universe(), &old, &["browser"]).unwrap();
+        new.fits(&definition).unwrap();
+        assert_eq!(new.snapshot, old.snapshot);
+        let (names, libc): (Vec<_>, Vec<_>) = new.package.iter().partition(|p| p.name != "libc6");
+        assert_eq!(libc[0].version, "1");
+        assert_eq!(libc[0].snapshot, None);
+        assert_eq!(libc[0].sets.last().unwrap(), "browser");
+        let named: Vec<_> = names.iter().map(|p| p.name.as_str()).collect();
+        assert_eq!(
+            named,
+            ["chromium", "chromium-driver", "fonts-dejavu-core", "libb"]
+        );
+        assert!(
+            names
+                .iter()
+                .all(|p| p.version == "2" && p.snapshot.is_some())
+        );
+    }
 }

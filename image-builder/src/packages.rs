@@ -32,11 +32,15 @@ pub struct Packages<'a> {
 }
 
 impl<'a> Packages<'a> {
-    /// Addresses of a file of an archive, over all its suites.
+    /// Addresses of a file of an archive, over all its suites, as it was when the lock was made.
     ///
     /// # Errors
     /// The definition has no suite in that archive.
     pub fn urls(&self, archive: &str, path: &str) -> Result<Vec<String>> {
+        self.urls_at(archive, path, &self.lock.snapshot)
+    }
+
+    fn urls_at(&self, archive: &str, path: &str, snapshot: &str) -> Result<Vec<String>> {
         let suite = self
             .definition
             .archive
@@ -44,7 +48,7 @@ impl<'a> Packages<'a> {
             .iter()
             .find(|s| s.directory == archive)
             .ok_or_else(|| anyhow!("the lock names the archive {archive:?}, the definition does not: run `cargo image lock`"))?;
-        Ok(urls(suite, self.mirrors, path, &self.lock.snapshot))
+        Ok(urls(suite, self.mirrors, path, snapshot))
     }
 
     /// Fetches the packages of a set and decompresses them; both are kept.
@@ -90,9 +94,10 @@ impl<'a> Packages<'a> {
     }
 
     fn wanted(&self, p: &LockedPackage) -> Result<Wanted> {
+        let snapshot = p.snapshot.as_ref().unwrap_or(&self.lock.snapshot);
         Ok(Wanted {
             name: format!("{} {}", p.name, p.version),
-            urls: self.urls(&p.archive, &p.path)?,
+            urls: self.urls_at(&p.archive, &p.path, snapshot)?,
             size: p.size,
             sha256: p.sha256.clone(),
         })

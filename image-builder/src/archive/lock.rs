@@ -48,6 +48,9 @@ pub struct LockedPackage {
     pub source: String,
     /// Version of the source package.
     pub source_version: String,
+    /// When the indexes were read, where the package was added after the lock's own moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<String>,
     /// The package sets that need it.
     pub sets: Vec<String>,
 }
@@ -137,6 +140,16 @@ impl Lock {
         Ok(())
     }
 
+    /// The sets that are new in the definition, where the lock fits the lists of all others.
+    #[must_use]
+    pub fn new_sets(&self, definition: &Definition) -> Vec<&'static str> {
+        let (old, new): (Vec<_>, Vec<_>) = SETS
+            .into_iter()
+            .partition(|name| !self.set(name).is_empty());
+        let fits = self.lists == digest_of(definition, &old);
+        if fits { new } else { Vec::new() }
+    }
+
     /// The packages of one set, by name.
     #[must_use]
     pub fn set(&self, set: &str) -> Vec<&LockedPackage> {
@@ -150,6 +163,11 @@ impl Lock {
 /// Digest over everything in the definition that the lock depends on.
 #[must_use]
 pub fn lists_digest(definition: &Definition) -> String {
+    digest_of(definition, &SETS)
+}
+
+/// The same with the lists of some sets alone.
+pub(crate) fn digest_of(definition: &Definition, sets: &[&str]) -> String {
     let mut hash = Sha256::new();
     for suite in &definition.archive.suite {
         hash.update(format!(
@@ -159,7 +177,7 @@ pub fn lists_digest(definition: &Definition) -> String {
             suite.components.join(" ")
         ));
     }
-    for set in SETS {
+    for set in sets {
         let Some(list) = definition.list(set) else {
             continue;
         };
