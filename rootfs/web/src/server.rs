@@ -90,11 +90,11 @@ pub fn run(options: &Options) -> Result<()> {
         let acceptor = tls::acceptor(&options.state, &hostname)?;
         let doors = [(80, Door::closed()), (443, Door::closed())];
         let [at_plain, at_secure] = doors.clone().map(|(_, door)| door);
-        let open = secured(public::router(Arc::clone(&public)), &policy(None));
+        let open = secured(public::router(Arc::clone(&public)), &policy(&[]));
         let admin = Arc::new(Admin::new(options, hostname)?);
         tokio::spawn(clean(Arc::clone(&admin)));
         let closed = public::pages(public).merge(admin::router(admin));
-        let closed = secured(closed, &policy(Some(update_page::SCRIPT)));
+        let closed = secured(closed, &policy(&update_page::SCRIPTS));
         let gate = gate_of(options, gate::behind(open.clone(), doors))?;
         crate::notify::ready().context("telling systemd that the service is ready")?;
         tokio::try_join!(
@@ -219,18 +219,18 @@ pub async fn serve(
     }
 }
 
-/// The security policy of pages with our style, and with this script alone.
-fn policy(script: Option<&str>) -> String {
-    let digest = |text: &str| STANDARD.encode(Sha256::digest(text));
-    let script = script.map_or_else(
-        || "form-action 'none'".to_owned(),
-        |script| {
-            let digest = digest(script);
-            format!("form-action 'self'; connect-src 'self'; script-src 'sha256-{digest}'")
-        },
-    );
+/// The security policy of pages with our style, and with these scripts alone.
+fn policy(scripts: &[&str]) -> String {
+    let digest = |text: &str| format!(" 'sha256-{}'", STANDARD.encode(Sha256::digest(text)));
+    let scripts = match scripts {
+        [] => "form-action 'none'".to_owned(),
+        scripts => {
+            let digests: String = scripts.iter().map(|script| digest(script)).collect();
+            format!("form-action 'self'; connect-src 'self'; script-src{digests}")
+        }
+    };
     format!(
-        "default-src 'none'; style-src 'sha256-{}'; base-uri 'none'; frame-ancestors 'none'; {script}",
+        "default-src 'none'; style-src{}; base-uri 'none'; frame-ancestors 'none'; {scripts}",
         digest(page::STYLE)
     )
 }

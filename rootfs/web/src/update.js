@@ -2,22 +2,24 @@
 "use strict";
 const csrf = document.querySelector("input[name=csrf]").value;
 const wait = (ms) => new Promise((done) => setTimeout(done, ms));
+// An answer, or nothing where the line is broken or dead.
+const ask = (url, more) =>
+  fetch(url, { ...more, signal: AbortSignal.timeout(40000) }).catch(() => null);
 
 // The installation that goes on.
 const job = document.getElementById("job");
 async function follow() {
   let after = "";
   for (;;) {
-    try {
-      // Answered when there is something new.
-      const answer = await fetch("/update/job" + after);
-      if (!answer.ok) break;
-      const now = await answer.json();
-      if (!now.running) break;
-      document.getElementById("job-text").textContent = now.text + ": " + now.percent + " %";
-      document.getElementById("job-bar").value = now.percent;
-      after = "?after=" + now.revision;
-    } catch { await wait(1000); /* the connection may come back */ }
+    // Answered when there is something new.
+    const answer = await ask("/update/job" + after);
+    if (answer && !answer.ok) break;
+    const now = answer && await answer.json().catch(() => null);
+    if (!now) { await wait(1000); continue; /* the connection may come back */ }
+    if (!now.running) break;
+    document.getElementById("job-text").textContent = now.text + ": " + now.percent + " %";
+    document.getElementById("job-bar").value = now.percent;
+    after = "?after=" + now.revision;
   }
   location.replace("/update");
 }
@@ -26,9 +28,12 @@ if (job) follow();
 // Sending a package: its head first, so that a wrong one is refused at once, then the rest;
 // after a broken connection from where it broke.
 const HEAD = 65536, TRIES = 20;
+// A line that is dead without having broken is let go after so many milliseconds without a byte.
+const QUIET = 60000;
 const form = document.getElementById("upload");
 form.hidden = false;
-const say = (text) => { document.getElementById("upload-text").textContent = text; };
+const said = document.getElementById("upload-text");
+const say = (text, kind = "") => { said.textContent = text; said.className = kind; };
 const bar = document.getElementById("upload-bar");
 
 function put(url, file, first, end, etag) {
@@ -40,12 +45,17 @@ function put(url, file, first, end, etag) {
     const range = first < end ? `${first}-${end - 1}` : "*";
     request.setRequestHeader("Content-Range", `bytes ${range}/${file.size}`);
     if (etag) request.setRequestHeader("If-Match", etag);
+    const watch = () => setTimeout(() => request.abort(), QUIET);
+    // Once all is sent, it is checked for as long as that takes.
+    let quiet = first < end ? watch() : 0;
     request.upload.onprogress = (event) => {
+      clearTimeout(quiet);
+      if (event.loaded < event.total) quiet = watch();
       const percent = Math.floor((first + event.loaded) * 100 / file.size);
       bar.value = percent;
       say((percent < 100 ? form.dataset.sending : form.dataset.checking) + ": " + percent + " %");
     };
-    request.onloadend = () => done(request);
+    request.onloadend = () => { clearTimeout(quiet); done(request); };
     request.send(file.slice(first, end));
   });
 }
@@ -62,9 +72,11 @@ async function package_of(file) {
 }
 
 async function create(file) {
-  const answer = await fetch("/update/upload", {
+  const answer = await ask("/update/upload", {
     method: "POST", headers: { "X-CSRF-Token": csrf, "Upload-Length": String(file.size) },
   });
+  if (!answer) return null;
+  if (answer.status === 401) location.replace("/login");
   return answer.ok ? answer.headers.get("Location") : refusal(await answer.text());
 }
 
@@ -84,19 +96,20 @@ async function send(file) {
   const etag = await package_of(file);
   let url = etag && kept(etag);
   let offset = 0;
+  const resume = () => { say(form.dataset.resuming); return wait(3000); };
   for (let tried = 0; tried < TRIES;) {
     if (url) {
-      try {
-        const at = await fetch(url, { method: "HEAD" });
-        if (at.status === 404) url = null;
-        else if (at.ok) {
-          if (at.headers.get("Upload-Complete") === "?1") return;
-          offset = Number(at.headers.get("Upload-Offset"));
-        }
-      } catch { say(form.dataset.resuming); await wait(3000); tried += 1; continue; }
+      const at = await ask(url, { method: "HEAD" });
+      if (!at) { await resume(); tried += 1; continue; }
+      if (at.status === 404) url = null;
+      else if (at.ok) {
+        if (at.headers.get("Upload-Complete") === "?1") return;
+        offset = Number(at.headers.get("Upload-Offset"));
+      }
     }
     if (!url) {
       url = await create(file);
+      if (!url) { await resume(); tried += 1; continue; }
       offset = 0;
       if (etag) keep(etag, url);
     }
@@ -110,9 +123,8 @@ async function send(file) {
     // The check that a broken connection left behind goes on, for as long as it takes.
     if (complete && answer.status === 409) { await wait(3000); continue; }
     if (answer.status >= 400 && ![408, 409, 416].includes(answer.status)) refusal(answer.responseText);
-    say(form.dataset.resuming);
+    await resume();
     tried += 1;
-    await wait(3000);
   }
   throw new Error(form.dataset.lost);
 }
@@ -128,7 +140,7 @@ form.addEventListener("submit", async (event) => {
     say(form.dataset.done);
     location.replace("/update");
   } catch (error) {
-    say(error.message);
+    say(error.message, "bad");
     bar.hidden = true;
   }
   button.disabled = false;
