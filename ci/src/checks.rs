@@ -42,6 +42,14 @@ pub fn steps() -> Vec<Step> {
             repair,
         )
     };
+    let browser = Step {
+        smoke: false,
+        ..check(
+            "browser",
+            "the web pages work in Chromium: log-in, upload, broken lines, installation, by keys alone",
+            browser,
+        )
+    };
     vec![
         check("fmt", "the sources are formatted by rustfmt", |ctx| {
             cargo(ctx, "formatting", &["fmt", "--all", "--check"], SHORT)
@@ -69,6 +77,7 @@ pub fn steps() -> Vec<Step> {
         ),
         fuzz,
         repair,
+        browser,
         check(
             "deny",
             "licences, banned crates and sources are as deny.toml says",
@@ -140,6 +149,19 @@ fn repair(ctx: &Context) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The web pages in a real browser; what it shows is kept as pictures.
+fn browser(ctx: &Context) -> Result<()> {
+    let mut command = cargo_command(ctx);
+    // Of the whole workspace as the unit tests are: what they have compiled is used again.
+    let words = ["test", "--workspace", "--locked"];
+    command.args(words).args(["--test", "web", "--"]);
+    command.args(["--ignored", "--test-threads=1", "browser::"]);
+    command.env("VIGIE_BROWSER_DIR", programs::browser()?);
+    command.env("VIGIE_PICTURES", ctx.folder());
+    let log = ctx.folder().join("output.log");
+    process::run("the pages in a browser", &mut command, &log, LONG)
 }
 
 /// The cargo that runs us, in the workspace.

@@ -1,8 +1,11 @@
 //! Where the Debian programs (QEMU, mtools ...) come from: the builder's locked packages.
 
+use std::path::PathBuf;
+
 use anyhow::{Context, Result};
 use image_builder::progress::Reporter;
 use image_builder::session::{Options, Session};
+use image_builder::tools::Tools;
 
 use crate::vm::command::Programs;
 
@@ -29,4 +32,14 @@ pub fn test_environment() -> Result<Vec<(&'static str, String)>> {
         ("VIGIE_TOOLS_DIR", tools.root().display().to_string()),
         ("VIGIE_VERITYSETUP", line("veritysetup")),
     ])
+}
+
+/// Fetches and unpacks the locked browser, once; where it lies.
+pub fn browser() -> Result<PathBuf> {
+    let session =
+        Session::new(Options::default(), Reporter::quiet()).context("opening the builder")?;
+    let _guard = session.workspace.lock()?;
+    let tools = Tools::prepare(&session.packages(&session.lock()?), "browser")
+        .context("preparing the locked browser")?;
+    Ok(tools.root().to_owned())
 }

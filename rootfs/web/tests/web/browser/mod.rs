@@ -1,0 +1,295 @@
+//! The pages in Chromium, as a person uses them: `cargo ci browser` unpacks one and says where.
+
+mod line;
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use test_browser::{Browser, ENTER, Person, SPACE};
+use vigie_update::Slot;
+use vigie_update::Version;
+use vigie_update::history::{Door, Outcome, Record};
+
+use crate::support::{PASSWORD, Web, package};
+use line::Line;
+
+/// Something that the page shows after at most a few requests, on a slow host.
+const SOON: Duration = Duration::from_secs(60);
+/// Bytes of a package whose sending can be watched.
+const LONG: usize = 48 << 20;
+
+/// Somebody at a browser.
+struct Desk {
+    web: Web,
+    line: Line,
+    browser: Browser,
+    pictures: Option<PathBuf>,
+    name: &'static str,
+}
+
+impl Desk {
+    fn new(name: &'static str, person: Person<'_>) -> Desk {
+        let set = std::env::var_os("VIGIE_BROWSER_DIR").expect("cargo ci browser sets it");
+        let pictures = std::env::var_os("VIGIE_PICTURES").map(PathBuf::from);
+        let web = Web::start(true);
+        let log = match &pictures {
+            Some(folder) => folder.join(format!("{name}.log")),
+            None => web.dir.path().join("browser.log"),
+        };
+        let browser = Browser::start(Path::new(&set), person, &log).unwrap();
+        browser.resize(1280, 800).unwrap();
+        let line = Line::to(web.secure);
+        Desk {
+            web,
+            line,
+            browser,
+            pictures,
+            name,
+        }
+    }
+
+    fn open(&self, path: &str) {
+        let url = format!("https://{}{path}", self.line.address);
+        self.browser.open(&url).unwrap();
+    }
+
+    fn sees(&self, css: &str, words: &str) -> String {
+        self.browser.wait_for(css, words, SOON).unwrap()
+    }
+
+    /// Pictures of the page as a screen and as a telephone shows it, which nothing on it exceeds.
+    fn picture(&self, what: &str) {
+        for (kind, width, height) in [("wide", 1280, 800), ("narrow", 390, 844)] {
+            self.browser.resize(width, height).unwrap();
+            let wide = "return document.documentElement.scrollWidth";
+            let wide = self.browser.script(wide).unwrap();
+            assert!(wide.as_u64().unwrap() <= u64::from(width), "{what}: {wide}");
+            if let Some(folder) = &self.pictures {
+                let file = format!("{}-{what}-{kind}.png", self.name);
+                self.browser.picture(&folder.join(file)).unwrap();
+            }
+        }
+        self.browser.resize(1280, 800).unwrap();
+    }
+
+    /// A package on the person's own disk.
+    fn file(&self, name: &str, bytes: &[u8]) -> String {
+        let path = self.web.dir.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    fn log_in(&self) {
+        self.open("/login");
+        self.browser.type_into("#password", PASSWORD).unwrap();
+        self.browser.click("main button").unwrap();
+        self.sees("main", "1.0.0.0");
+    }
+
+    /// The console has got nothing but what is expected here.
+    fn console_is_silent(&self, expected: &[&str]) {
+        let lines = self.browser.console().unwrap();
+        let is_expected = |line: &String| expected.iter().any(|words| line.contains(words));
+        let others: Vec<_> = lines.iter().filter(|line| !is_expected(line)).collect();
+        assert!(others.is_empty(), "{others:#?}");
+    }
+}
+
+fn has_come_up() -> Record {
+    Record {
+        door: Some(Door::Web),
+        to: Some(Version([2, 0, 0, 0])),
+        slot: Some(Slot::B),
+        ..Record::now(Outcome::Good, Version([1, 0, 0, 0]))
+    }
+}
+
+const ENGLISH: Person<'_> = Person {
+    languages: "en",
+    scripts: true,
+};
+
+#[ignore = "needs Chromium: cargo ci browser"]
+#[test]
+fn c63_a_package_is_sent_over_a_line_that_breaks_and_installed() {
+    let desk = Desk::new("mouse", ENGLISH);
+    // Who is not logged in comes to the log-in page.
+    desk.open("/update");
+    desk.picture("login");
+    desk.browser.type_into("#password", "dix lames").unwrap();
+    desk.browser.click("main button").unwrap();
+    desk.sees("[role=alert]", "wrong");
+    desk.picture("wrong");
+    desk.console_is_silent(&["status of 401"]);
+    desk.web.seconds_pass(60);
+    desk.log_in();
+    desk.sees("main", "None. Send one below");
+    desk.picture("nothing");
+    send_over_a_broken_line(&desk);
+    install(&desk);
+    desk.console_is_silent(&["net::ERR_", "status of 401"]);
+}
+
+fn send_over_a_broken_line(desk: &Desk) {
+    let bytes = package(2, LONG);
+    let file = desk.file("vigie-2.0.0.0-upd.tgz", &bytes);
+    desk.browser.type_into("#file", &file).unwrap();
+    desk.line.hold_after(LONG / 4);
+    desk.browser.click("#upload button").unwrap();
+    let percent = "Number((/Sending: (\\d+) %/.exec(document.getElementById('upload-text').textContent) || [0, 0])[1])";
+    let moved = format!("({percent} > 1 && {percent} < 100) && {percent}");
+    desk.browser.wait(&moved, SOON).unwrap();
+    desk.picture("sending");
+    desk.line.cut();
+    desk.sees("#upload-text", "The connection broke; going on");
+    desk.picture("broken");
+    desk.line.mend();
+    desk.sees(".actions button", "Install 2.0.0.0");
+    // Not from the beginning again.
+    assert!(desk.line.sent() < LONG, "{}", desk.line.sent());
+    desk.picture("sent");
+}
+
+fn install(desk: &Desk) {
+    let (go_on, waits) = mpsc::channel();
+    desk.web.world.lock().unwrap().go_on = Some(waits);
+    desk.browser.click(".actions button").unwrap();
+    desk.sees("#job-text", "Writing the other slot: ");
+    desk.browser
+        .wait("document.getElementById('job-bar').value > 0", SOON)
+        .unwrap();
+    desk.picture("installing");
+    go_on.send(()).unwrap();
+    desk.sees(".verdict.ok", "Version 2.0.0.0 is installed");
+    desk.picture("installed");
+    desk.browser
+        .click("[action='/update/restart'] button")
+        .unwrap();
+    desk.sees(".verdict.ok", "The appliance restarts");
+    desk.picture("restarting");
+    assert_eq!(desk.web.done().last().unwrap(), "restart");
+    // The line is gone, and then another server is there, which knows nobody.
+    desk.line.cut();
+    let up = Web::start(true);
+    desk.line.lead_to(up.secure);
+    desk.line.mend();
+    // Sooner than a page without scripts asks again.
+    desk.browser.wait_for("h2", "Log in", SOON / 2).unwrap();
+    up.world.lock().unwrap().history.push(has_come_up());
+    desk.browser.type_into("#password", PASSWORD).unwrap();
+    desk.browser.click("main button").unwrap();
+    desk.sees(
+        ".verdict.ok",
+        "Version 2.0.0.0 was installed and has come up well",
+    );
+    desk.picture("good");
+}
+
+#[ignore = "needs Chromium: cargo ci browser"]
+#[test]
+fn all_is_done_by_keys_alone_in_french() {
+    let desk = Desk::new(
+        "keys",
+        Person {
+            languages: "fr-FR,fr",
+            scripts: true,
+        },
+    );
+    desk.open("/login");
+    desk.sees("h2", "Se connecter");
+    // The field of the password has the focus.
+    desk.browser.press(PASSWORD.chars().chain([ENTER])).unwrap();
+    desk.sees("h2", "Mise à jour");
+    desk.picture("nothing");
+    // Choosing a file opens a window of the system's, which is not the page's.
+    desk.browser.tab_to("#file").unwrap();
+    let file = desk.file("vigie-2.0.0.0-upd.tgz", &package(2, 3_000_000));
+    desk.browser.type_into("#file", &file).unwrap();
+    desk.browser.tab_to("#upload button").unwrap();
+    desk.browser.press([ENTER]).unwrap();
+    desk.sees(".actions button", "Installer 2.0.0.0");
+    desk.browser
+        .tab_to(".actions [action='/update/install'] button")
+        .unwrap();
+    desk.picture("focus");
+    desk.browser.press([SPACE]).unwrap();
+    desk.sees(".verdict.ok", "La version 2.0.0.0 est installée.");
+    desk.picture("installed");
+    desk.browser
+        .tab_to("[action='/update/restart'] button")
+        .unwrap();
+    desk.browser.press([ENTER]).unwrap();
+    desk.sees(".verdict.ok", "L’appareil redémarre");
+    desk.console_is_silent(&[]);
+}
+
+#[ignore = "needs Chromium: cargo ci browser"]
+#[test]
+fn a_wrong_file_is_refused_at_once_and_another_one_can_be_sent() {
+    let desk = Desk::new("refused", ENGLISH);
+    desk.log_in();
+    let wrong = desk.file("holiday.tgz", &vec![b'x'; LONG]);
+    desk.browser.type_into("#file", &wrong).unwrap();
+    desk.browser.click("#upload button").unwrap();
+    desk.sees("#upload-text.bad", "This is no update package");
+    desk.picture("wrong");
+    assert!(desk.line.sent() < LONG / 2, "{}", desk.line.sent());
+    let file = desk.file("vigie-2.0.0.0-upd.tgz", &package(2, 3_000_000));
+    desk.browser.type_into("#file", &file).unwrap();
+    desk.browser.click("#upload button").unwrap();
+    desk.sees(".actions button", "Install 2.0.0.0");
+    desk.console_is_silent(&["status of 422"]);
+}
+
+#[ignore = "needs Chromium: cargo ci browser"]
+#[test]
+fn without_scripts_all_but_sending_works() {
+    let desk = Desk::new(
+        "plain",
+        Person {
+            languages: "en",
+            scripts: false,
+        },
+    );
+    std::fs::create_dir_all(desk.web.uploads()).unwrap();
+    let file = desk.web.uploads().join("vigie-2.0.0.0-upd.tgz");
+    std::fs::write(file, package(2, 3_000_000)).unwrap();
+    desk.log_in();
+    desk.sees("main", "Sending from this page needs JavaScript");
+    desk.picture("ready");
+    let (go_on, waits) = mpsc::channel();
+    desk.web.world.lock().unwrap().go_on = Some(waits);
+    desk.browser
+        .click(".actions [action='/update/install'] button")
+        .unwrap();
+    desk.sees("#job-text", "Writing the other slot");
+    desk.picture("installing");
+    go_on.send(()).unwrap();
+    desk.sees(".verdict.ok", "Version 2.0.0.0 is installed");
+    desk.console_is_silent(&[]);
+}
+
+#[ignore = "needs Chromium: cargo ci browser"]
+#[test]
+fn c63_a_line_that_is_down_or_dead_is_gone_on_with() {
+    let desk = Desk::new("dead", ENGLISH);
+    desk.log_in();
+    let file = desk.file("vigie-2.0.0.0-upd.tgz", &package(2, LONG));
+    desk.browser.type_into("#file", &file).unwrap();
+    desk.line.cut();
+    desk.browser.click("#upload button").unwrap();
+    desk.sees("#upload-text", "The connection broke; going on");
+    desk.line.mend();
+    desk.line.hold_after(LONG / 4);
+    desk.sees("#upload-text", "Sending: ");
+    // Nothing breaks, and nothing arrives any more.
+    let patience = 3 * SOON;
+    let words = "The connection broke; going on";
+    desk.browser
+        .wait_for("#upload-text", words, patience)
+        .unwrap();
+    desk.line.mend();
+    desk.sees(".actions button", "Install 2.0.0.0");
+    assert!(desk.line.sent() < LONG, "{}", desk.line.sent());
+}
