@@ -1,4 +1,5 @@
-//! What a browser sends to the administrators' pages, over TLS.
+//! What a browser sends to the administrators' pages, over TLS, and what none would send; for a
+//! browser itself see `update_browser.rs`.
 
 use std::io::Read;
 use std::time::Duration;

@@ -33,6 +33,7 @@ mod table;
 mod take_out;
 pub mod unattended;
 mod update;
+mod update_browser;
 mod update_cut;
 mod update_doors;
 mod update_medium;
@@ -105,6 +106,7 @@ pub fn steps() -> Vec<Step> {
     steps.push(attended_raid::step());
     steps.extend(update::steps());
     steps.push(update_cut::step());
+    steps.push(update_browser::step());
     steps.push(update_doors::step());
     steps.push(update_medium::step());
     steps.push(update_pull::step());
