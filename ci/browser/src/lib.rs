@@ -21,7 +21,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
 
 use stage::Stage;
@@ -62,7 +61,7 @@ impl Browser {
         let mut driver = stage
             .driver(home.path())
             .arg("--port=0")
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(said)
             .process_group(0)
@@ -255,14 +254,12 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // So that it closes in order where it still answers; what is left is killed.
+        // So that it closes in order where it still answers.
         if let Some(session) = self.session.take() {
             let _ = session.end();
         }
-        let group = i32::try_from(self.driver.id()).ok().and_then(Pid::from_raw);
-        if let Some(group) = group {
-            let _ = kill_process_group(group, Signal::KILL);
-        }
+        // Whatever is left is killed.
+        drop(self.driver.stdin.take());
         let _ = self.driver.wait();
     }
 }

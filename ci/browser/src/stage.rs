@@ -66,12 +66,13 @@ impl Stage {
         self.folder.join("start-chromium")
     }
 
-    /// The driver, ready for its arguments; it and what it starts have `home` to write in.
+    /// The driver, ready for its arguments; it and what it starts have `home` to write in, and live
+    /// in the command's group until its standard input, a pipe, is closed.
     pub fn driver(&self, home: &Path) -> Command {
         let mut command = Command::new("/bin/sh");
         let line = self.line("usr/bin/chromedriver");
         command
-            .args(["-c", &format!("exec {line} \"$@\""), "chromedriver"])
+            .args(["-c", &leashed(&line), "chromedriver"])
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
             .env("LC_ALL", "C.UTF-8")
@@ -104,6 +105,12 @@ impl Stage {
     }
 }
 
+/// A script that runs a line with its arguments, and kills its own group when nobody holds the other
+/// end of its standard input any more: whoever did may have been killed.
+fn leashed(line: &str) -> String {
+    format!("{line} \"$@\" & exec >&-; read -r never; kill -s KILL 0")
+}
+
 /// A word that the shell takes as it is.
 fn quote(word: &str) -> String {
     format!("'{}'", word.replace('\'', "'\\''"))
@@ -111,7 +118,33 @@ fn quote(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+    use std::os::unix::process::{CommandExt, ExitStatusExt};
+    use std::process::Stdio;
+
     use super::*;
+
+    #[test]
+    fn what_is_started_ends_with_the_pipe() {
+        let mut child = Command::new("/bin/sh")
+            .args(["-c", &leashed("sleep"), "sleep", "1000"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        drop(child.stdin.take());
+        assert_eq!(child.wait().unwrap().signal(), Some(9));
+        // Nobody is left who could write.
+        let mut said = String::new();
+        child
+            .stdout
+            .take()
+            .unwrap()
+            .read_to_string(&mut said)
+            .unwrap();
+        assert_eq!(said, "");
+    }
 
     #[test]
     fn words_stay_whole() {
