@@ -30,4 +30,5 @@ mod stop;
 pub mod tell;
 pub mod update;
 pub mod volumes;
+pub mod waiting;
 pub mod words;

@@ -12,6 +12,7 @@ use clap::{Parser, Subcommand};
 use vigie_recovery::check::command;
 use vigie_recovery::tell::Tell;
 use vigie_recovery::update::{self, Source};
+use vigie_recovery::waiting::Waiting;
 use vigie_recovery::{
     disks, export, held, password, rescue, reset, rollback, screen, volumes, words,
 };
@@ -115,7 +116,8 @@ fn put(arguments: Update, language: Language) -> Result<ExitCode> {
         who,
     } = arguments;
     let source = package.map_or(Source::Medium, Source::Package);
-    let mut opened = match update::open(disk.as_deref(), &source) {
+    let mut waiting = Waiting::new(json, language);
+    let mut opened = match update::open(disk.as_deref(), &source, &mut waiting) {
         Ok(opened) => opened,
         Err(error) => return Ok(refused(error, json, language)),
     };

@@ -15,7 +15,9 @@ use crate::guard::guard;
 use crate::refusal::Refusal;
 use crate::state::State;
 use crate::stop;
+use crate::tell::Tell;
 use crate::volumes::{self, Installation, Inventory};
+use crate::waiting::Waiting;
 
 /// Which installation, and whether this medium may work on it.
 #[derive(clap::Args, Clone, Debug)]
@@ -92,10 +94,11 @@ impl Site {
     ///
     /// # Errors
     /// It needs a repair.
-    pub fn state(&self) -> Result<State> {
+    pub fn state(&self, tell: &Tell) -> Result<State> {
         let device = self.state_device()?;
         stop::hold_off();
-        State::open(&device, &HostTools)
+        let mut waiting = Waiting::new(tell.json, tell.language);
+        State::open(&device, &HostTools, &mut waiting)
     }
 
     /// Its version; that of the medium where nobody knows it.

@@ -13,7 +13,7 @@ use vigie_settings::Language;
 
 use crate::check::in_use::Uses;
 use crate::check::keep::{self, ON_STATE};
-use crate::check::{Check, Mode, Report, Silent, Volume};
+use crate::check::{Check, Mode, Report, Volume, Watch};
 use crate::full::{self, Freed};
 use crate::message::{Failed, Message};
 use crate::mounted::Mounted;
@@ -55,9 +55,9 @@ impl State {
     ///
     /// # Errors
     /// It holds no file system, or one that cannot be repaired; the kernel refuses.
-    pub fn open(device: &Path, tools: &dyn Toolbox) -> Result<Self> {
+    pub fn open(device: &Path, tools: &dyn Toolbox, watch: &mut dyn Watch) -> Result<Self> {
         let clean = is_clean(&KernelDevice::open_read_only(device)?)?;
-        let (mended, report) = ready(device, tools, clean)?;
+        let (mended, report) = ready(device, tools, clean, watch)?;
         let mounted = Mounted::new(device, "state", "ext4", MountFlags::empty())?;
         let mut freed = None;
         if let Some(report) = report.filter(|_| mended == Mended::Repaired) {
@@ -106,15 +106,20 @@ fn is_clean(device: &dyn vigie_disk::BlockDevice) -> Result<bool> {
 ///
 /// # Errors
 /// It cannot be repaired, or holds something else.
-pub fn ready(device: &Path, tools: &dyn Toolbox, clean: bool) -> Result<(Mended, Option<Report>)> {
+pub fn ready(
+    device: &Path,
+    tools: &dyn Toolbox,
+    clean: bool,
+    watch: &mut dyn Watch,
+) -> Result<(Mended, Option<Report>)> {
     if clean {
         return Ok((Mended::Nothing, None));
     }
-    let preened = checked(device, tools, Mode::Preen);
+    let preened = checked(device, tools, Mode::Preen, watch);
     if is_good(&preened) {
         return Ok((Mended::Preened, Some(preened)));
     }
-    let repaired = checked(device, tools, Mode::Repair);
+    let repaired = checked(device, tools, Mode::Repair, watch);
     match repaired.volumes.first().map(|one| &one.verdict) {
         Some(verdict) if !verdict.is_good() => {
             let message = Message::new("state.damaged").with("device", device.display());
@@ -129,7 +134,7 @@ fn is_good(report: &Report) -> bool {
     report.volumes.iter().all(|one| one.verdict.is_good())
 }
 
-fn checked(device: &Path, tools: &dyn Toolbox, mode: Mode) -> Report {
+fn checked(device: &Path, tools: &dyn Toolbox, mode: Mode, watch: &mut dyn Watch) -> Report {
     let check = Check {
         tools,
         uses: Uses::now(),
@@ -143,5 +148,5 @@ fn checked(device: &Path, tools: &dyn Toolbox, mode: Mode) -> Report {
         name: "state".to_owned(),
         path: Ok(device.to_owned()),
     };
-    check.report(Vec::new(), &[volume], &mut Silent)
+    check.report(Vec::new(), &[volume], watch)
 }

@@ -54,7 +54,7 @@ fn act(arguments: &Arguments, tell: &mut Tell) -> Result<u8> {
     let hash = hash(&password)?;
     drop(password);
     let _held = held::hold_off(tell);
-    let state = site.state()?;
+    let state = site.state(tell)?;
     state.tell(tell);
     let medium = Some(site.medium.to_string());
     let done = set(

@@ -67,7 +67,7 @@ fn act(arguments: &Arguments, tell: &mut Tell) -> Result<u8> {
         }
     }
     let _held = held::hold_off(tell);
-    let state = site.state()?;
+    let state = site.state(tell)?;
     state.tell(tell);
     let freed = settings(state.folder(), &plan, &ids, site.running())?;
     tell.freed(freed.as_ref());

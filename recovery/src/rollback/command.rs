@@ -50,7 +50,7 @@ fn act(arguments: &Arguments, tell: &mut Tell) -> Result<Done> {
     let _lock = lock::take(Path::new(LOCK), "rollback")?;
     let _held = held::hold_off(tell);
     let device = site.state_device()?;
-    let state = site.state()?;
+    let state = site.state(tell)?;
     state.tell(tell);
     let mut target = site.appliance(Some(device));
     let what = Message::new("rollback.verifying");

@@ -17,6 +17,7 @@ use vigie_update::reached::Floor;
 use vigie_update::running::{Mode, Running};
 use vigie_update::{Slot, Version};
 
+use crate::check::Watch;
 use crate::mounted::Mounted;
 use crate::state::State;
 use crate::volumes::Installation;
@@ -42,6 +43,7 @@ impl Opened {
         installation: &Installation,
         runs_from: Option<Slot>,
         sysfs: Sysfs,
+        watch: &mut dyn Watch,
     ) -> Result<Self> {
         let disk = installation.disk.clone();
         let running = |slot, state_device| Running {
@@ -53,7 +55,7 @@ impl Opened {
         };
         let target = Appliance::new(running(None, None), sysfs.clone());
         let device = target.device("state")?;
-        let state = State::open(&device, &HostTools)?;
+        let state = State::open(&device, &HostTools, watch)?;
         let target = Appliance::new(running(None, Some(device)), sysfs);
         let slot = kept(&target.load()?, runs_from);
         let machine = match runs_from {

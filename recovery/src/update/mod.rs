@@ -17,6 +17,7 @@ use vigie_update::history::Door;
 use vigie_update::progress::Progress;
 use vigie_update::running::{BOOT_JSON, Mode, Running};
 
+use crate::check::Watch;
 use crate::choose::{choose, runs_from};
 use crate::refusal::Refusal;
 use crate::volumes;
@@ -40,7 +41,7 @@ pub enum Source {
 /// # Errors
 /// This is an installed appliance, or there is no medium where it is wanted; there is none, or more
 /// than one; its state volume is damaged.
-pub fn open(disk: Option<&Path>, source: &Source) -> Result<Opened> {
+pub fn open(disk: Option<&Path>, source: &Source, watch: &mut dyn Watch) -> Result<Opened> {
     let running = Running::load(Path::new(BOOT_JSON))?;
     check_source(&running, source)?;
     let sysfs = Sysfs::default();
@@ -48,7 +49,7 @@ pub fn open(disk: Option<&Path>, source: &Source) -> Result<Opened> {
     let cut = || volumes::cut(&sysfs, &volumes::open_kernel);
     let installation = choose(&found, disk).map_err(|refusal| refusal.because_of(&cut()))?;
     let runs_from = runs_from(&running, &found, installation);
-    Opened::open(installation, runs_from, sysfs)
+    Opened::open(installation, runs_from, sysfs, watch)
 }
 
 /// Whether this system may update an installation, and has what to.

@@ -9,6 +9,7 @@ use vigie_installer::Ids;
 use vigie_installer::screen::live::hash;
 use vigie_installer::toolbox::Run;
 use vigie_prompt::Secret;
+use vigie_recovery::check::Silent;
 use vigie_recovery::password::{self, Account};
 use vigie_recovery::refusal::Refusal;
 use vigie_recovery::reset::{self, Scope};
@@ -291,7 +292,8 @@ fn a_state_volume_that_was_not_unmounted_is_preened_and_a_damaged_one_repaired()
     let debugfs = Run::new(&bench.tools, "debugfs", "leaving it as after a power cut");
     let script = ["-w", "-R", "feature needs_recovery"];
     debugfs.args(script).arg(&path).output().unwrap();
-    let ready = |clean| Ok::<_, anyhow::Error>(state::ready(&path, &bench.tools, clean)?.0);
+    let ready =
+        |clean| Ok::<_, anyhow::Error>(state::ready(&path, &bench.tools, clean, &mut Silent)?.0);
     assert_eq!(ready(true).unwrap(), Mended::Nothing);
     assert_eq!(ready(false).unwrap(), Mended::Preened);
     let device = FileDevice::open_read_only(&path, SectorSize::S512).unwrap();

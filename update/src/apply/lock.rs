@@ -15,7 +15,7 @@ use super::ApplyError;
 pub const LOCK: &str = "/run/vigie/update.lock";
 
 /// How long the lock is tried for: [`holder`] has it for a moment each time that it is asked.
-const PATIENCE: Duration = Duration::from_millis(200);
+const PATIENCE: Duration = Duration::from_secs(1);
 /// Between two tries.
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -104,7 +104,7 @@ mod tests {
             }
         });
         for _ in 0..1000 {
-            take(&path, "scp").unwrap();
+            take_within(&path, "scp", Duration::from_secs(60)).unwrap();
         }
         drop(stop);
         asks.join().unwrap();
