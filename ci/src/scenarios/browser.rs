@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use reqwest::blocking::{Body, Client, RequestBuilder, Response};
-use reqwest::header::{CONTENT_TYPE, COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
+use reqwest::header::{ACCEPT_LANGUAGE, CONTENT_TYPE, COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
 use serde_json::Value;
 
 /// One answer; unpacking a package to check it is part of it.
@@ -64,6 +64,13 @@ impl Browser {
     /// The text of a page.
     pub fn page(&self, path: &str) -> Result<String> {
         Ok(self.get(path)?.text()?)
+    }
+
+    /// The text of a page in a language.
+    pub fn page_in(&self, language: &str, path: &str) -> Result<String> {
+        let request = self.client.get(self.url(path));
+        let answer = request.header(ACCEPT_LANGUAGE, language).send();
+        Ok(answer.with_context(|| format!("GET {path}"))?.text()?)
     }
 
     /// Sends the form of a button.

@@ -25,6 +25,10 @@ pub(super) mod entry {
     pub const CHECK_ONE: &str = "2";
     /// Root's password.
     pub const ROOT_PASSWORD: &str = "3";
+    /// The version before.
+    pub const ROLLBACK: &str = "5";
+    /// Another version.
+    pub const UPDATE: &str = "6";
     /// The installer.
     pub const REINSTALL: &str = "7";
     /// Volumes, slots, disks.

@@ -2,18 +2,22 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
+use super::bad_packages::{self, EXIT_REFUSED};
 use super::boot::{self, Expect, Up};
-use super::{WEB, disk, scenario, ssh, variant};
+use super::browser::Browser;
+use super::unattended::PASSWORD;
+use super::{HTTPS, WEB, disk, scenario, ssh, variant};
 use crate::context::Context;
 use crate::step::Step;
 use crate::vm::Response;
 use crate::vm::command::{Bus, Disk, Firmware};
+use crate::vm::dialog::{Dialog, keys};
 
 /// The version after that of the image.
 pub(super) const NEXT: &str = "0.1.0.1";
@@ -21,6 +25,9 @@ pub(super) const NEXT: &str = "0.1.0.1";
 const SICK: &str = "0.1.0.2";
 /// A restart into the other slot and, where that is sick, back again.
 pub(super) const RESTART: Duration = Duration::from_secs(8 * 60);
+
+/// A question on the console.
+const QUESTION: Duration = Duration::from_secs(120);
 
 pub(super) fn steps() -> Vec<Step> {
     vec![
@@ -33,7 +40,7 @@ pub(super) fn steps() -> Vec<Step> {
         .in_smoke(),
         scenario(
             "update-returns",
-            "a version that does not become healthy goes back to the one before by itself",
+            "a version that does not become healthy goes back to the one before by itself; settings are as they were, and console and web say why",
             &["install"],
             returns,
         ),
@@ -90,41 +97,31 @@ fn let_go_of_the_state_volume(appliance: &Appliance<'_>) -> Result<()> {
 /// What is not to be taken is refused with its reason, and changes nothing.
 fn refusals(appliance: &Appliance<'_>, package: &Package) -> Result<()> {
     let before = appliance.says("vigie-update status")?;
-    let bytes = fs::read(&package.path)?;
-    let mut changed = bytes.clone();
-    changed[bytes.len() / 2] ^= 1;
-    let mut unsigned = bytes.clone();
-    // A digit of the signature's key id.
-    unsigned[40] = if unsigned[40] == b'0' { b'1' } else { b'0' };
-    let same = fs::read(image_package(appliance.ctx)?)?;
-    for (name, bytes, words) in [
-        ("same", &same[..], "a newer version is needed"),
-        ("unknown-key", &unsigned, "is not known here"),
-        (
-            "short",
-            &bytes[..bytes.len() - 1000],
-            "the package ends at byte",
-        ),
-        ("changed", &changed, "is damaged in chunk"),
-        (
-            "foreign",
-            b"PK\x03\x04 not a package",
-            "this is no update package",
-        ),
-    ] {
-        let path = appliance.ctx.folder().join(format!("{name}.tgz"));
-        fs::write(&path, bytes)?;
-        // What is wrong behind the head comes through a pipe after the other slot was given up.
-        let said = match name {
-            "short" | "changed" => appliance.failed(&path)?,
-            _ => appliance.refused(&path)?,
-        };
-        ensure!(said.contains(words), "{name}: {said}");
-        fs::remove_file(&path)?;
+    let same = appliance.refused(&image_package(appliance.ctx)?)?;
+    ensure!(same.contains("a newer version is needed"), "same: {same}");
+    // What is wrong behind the head comes through a pipe after the other slot was given up.
+    let halfway = appliance.failed(&changed(appliance.ctx, package)?)?;
+    ensure!(
+        halfway.contains("is damaged in chunk"),
+        "changed: {halfway}"
+    );
+    for bad in bad_packages::make(appliance.ctx, &package.path)? {
+        let said = appliance.not_applied(&bad.path, bad.row.pipe)?;
+        ensure!(said.contains(bad.row.reason), "{}: {said}", bad.name());
     }
     let after = appliance.says("vigie-update status")?;
     ensure!(before == after, "refusals changed\n{before}\ninto\n{after}");
     Ok(())
+}
+
+/// The real package with a bit changed in its middle.
+fn changed(ctx: &Context, package: &Package) -> Result<PathBuf> {
+    let mut bytes = fs::read(&package.path)?;
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    let path = ctx.folder().join("changed.tgz");
+    fs::write(&path, bytes)?;
+    Ok(path)
 }
 
 fn returns(ctx: &Context) -> Result<()> {
@@ -137,6 +134,7 @@ fn returns(ctx: &Context) -> Result<()> {
     let appliance = Appliance::boot(ctx)?;
     appliance.pipe(&package.path, "vigie-update apply --json -")?;
     let before = boot_id(&appliance)?;
+    let settings = digests_of_settings(&appliance)?;
     let _ = appliance.says("systemctl reboot");
     // Two boots later it is again what it was.
     let line = "slot b is given up";
@@ -146,11 +144,54 @@ fn returns(ctx: &Context) -> Result<()> {
     ensure!(before != after, "it was never restarted");
     appliance.expect_history(&["installed", "returned"])?;
     let history = appliance.says("vigie-update history")?;
-    ensure!(
-        history.contains("vigie-health.service failed"),
-        "history: {history}"
-    );
+    ensure!(history.contains(WHY[0]), "history: {history}");
+    let after = digests_of_settings(&appliance)?;
+    ensure!(settings == after, "settings:\n{settings}\nnow\n{after}");
+    appliance.up.blame(told_by_the_web(&appliance))?;
+    appliance.up.blame(told_by_the_console(&appliance))?;
     appliance.up.vm.kill()
+}
+
+/// Why the sick version was left, in English and in French.
+const WHY: [&str; 2] = [
+    "vigie-health.service failed",
+    "vigie-health.service a échoué",
+];
+
+/// File for file; the version that was tried may have migrated a copy, and nothing else.
+fn digests_of_settings(appliance: &Appliance<'_>) -> Result<String> {
+    let said = appliance.says("sha256sum /var/lib/vigie/settings/*")?;
+    ensure!(said.contains("/current."), "no settings: {said}");
+    Ok(said)
+}
+
+/// The page says what became of the last update, and why.
+fn told_by_the_web(appliance: &Appliance<'_>) -> Result<()> {
+    let browser = Browser::logged_in(appliance.up.vm.host_port(HTTPS)?, PASSWORD)?;
+    let came_back = ["has not come up well", "n’a pas bien démarré"];
+    for (language, (words, why)) in ["en", "fr"].into_iter().zip(came_back.into_iter().zip(WHY)) {
+        let page = browser.page_in(language, "/update")?;
+        let told = page.lines().any(|line| {
+            line.contains("class=\"verdict") && line.contains(words) && line.contains(why)
+        });
+        ensure!(told, "the page in {language}: {page}");
+    }
+    Ok(())
+}
+
+/// So does the console's entry for updates; the entry above it changes the language.
+fn told_by_the_console(appliance: &Appliance<'_>) -> Result<()> {
+    let mut person = Dialog::from_the_beginning(&appliance.up.vm, QUESTION);
+    person.press(keys::ENTER)?;
+    person.answer("Number, or Enter to refresh:", "3")?;
+    person
+        .expect(format!("has not come up; this is the version before it ({}", WHY[0]).as_str())?;
+    person.answer("Enter to go back:", "")?;
+    person.answer("Number, or Enter to refresh:", "2")?;
+    person.answer("Numéro, ou Entrée pour actualiser", "3")?;
+    let french = format!("n'a pas démarré ; voici la version d'avant ({}", WHY[1]);
+    person.expect(french.as_str())?;
+    person.answer("Entrée pour revenir", "")
 }
 
 fn boot_id(appliance: &Appliance<'_>) -> Result<String> {
@@ -227,12 +268,21 @@ impl<'a> Appliance<'a> {
 
     /// What is said to a package that is refused, with the exit code of a refusal.
     pub fn refused(&self, file: &Path) -> Result<String> {
-        self.not_applied(file, 3)
+        self.not_applied(file, EXIT_REFUSED)
     }
 
     /// What is said to a package that fails, with the exit code of a failure.
     pub fn failed(&self, file: &Path) -> Result<String> {
         self.not_applied(file, 1)
+    }
+
+    /// What a command says, and its exit code.
+    pub fn exits(&self, command: &str) -> Result<(i32, String)> {
+        let output = self.client(command)?.stdin(Stdio::null()).output();
+        let output = output.context("starting ssh")?;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let code = output.status.code();
+        Ok((code.context("ssh was ended by a signal")?, said))
     }
 
     fn not_applied(&self, file: &Path, code: i32) -> Result<String> {

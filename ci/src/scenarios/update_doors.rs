@@ -4,7 +4,9 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use reqwest::blocking::Response;
 
+use super::bad_packages::{self, Bad, GOES_ON, REFUSED};
 use super::browser::Browser;
 use super::unattended::PASSWORD;
 use super::update::{Appliance, NEXT, Package, RESTART, image_package};
@@ -15,6 +17,8 @@ use crate::vm::dialog::{Dialog, keys};
 
 /// A question on the console.
 const QUESTION: Duration = Duration::from_secs(120);
+/// Bytes in which a package's head is complete.
+const HEAD: usize = 65536;
 /// A server notices that a connection is gone: it gives a slow one half a minute.
 const NOTICED: Duration = Duration::from_secs(60);
 /// Applying a package.
@@ -23,7 +27,7 @@ const APPLYING: Duration = Duration::from_secs(600);
 pub(super) fn step() -> Step {
     scenario(
         "update-doors",
-        "a package is uploaded in pieces, installed and taken back by the web, and installed by the console's menu",
+        "a package is uploaded in pieces, installed and taken back by the web, and installed by the console's menu; both refuse wrong ones",
         &["install"],
         run,
     )
@@ -32,11 +36,18 @@ pub(super) fn step() -> Step {
 fn run(ctx: &Context) -> Result<()> {
     let package = Package::build(ctx, NEXT, |_| Ok(()))?;
     let bytes = fs::read(&package.path)?;
+    let bad = bad_packages::make(ctx, &package.path)?;
     let appliance = Appliance::boot(ctx)?;
     let port = appliance.up.vm.host_port(HTTPS)?;
     appliance.up.blame(strangers(port))?;
     let browser = Browser::logged_in(port, PASSWORD)?;
-    appliance.up.blame(refusals(ctx, &browser, &bytes))?;
+    let before = appliance.says("vigie-update status")?;
+    appliance.up.blame(refusals(&appliance, &browser, &bad))?;
+    appliance
+        .up
+        .blame(refused_by_the_console(&appliance, &bad))?;
+    let after = appliance.says("vigie-update status")?;
+    ensure!(before == after, "refusals changed\n{before}\ninto\n{after}");
     appliance.up.blame(upload(&browser, &bytes))?;
     appliance.up.blame(install(ctx, &browser))?;
     take_back(&appliance, &browser)?;
@@ -62,27 +73,78 @@ fn strangers(port: u16) -> Result<()> {
     Ok(())
 }
 
-/// What is not to be taken is refused after its head.
-fn refusals(ctx: &Context, browser: &Browser, good: &[u8]) -> Result<()> {
-    let same = fs::read(image_package(ctx)?)?;
-    let mut unsigned = good.to_vec();
-    // A digit of the signature's key id.
-    unsigned[40] = if unsigned[40] == b'0' { b'1' } else { b'0' };
-    let foreign = vec![b'x'; 1 << 20];
-    for (bytes, words) in [
-        (&same, "a newer version is needed"),
-        (&unsigned, "is not known here"),
-        (&foreign, "this is no update package"),
-    ] {
-        let path = browser.begin(bytes.len())?;
-        let head = (0, 65536.min(bytes.len()));
-        let answer = browser.send(&path, bytes, head, (None, head.1))?;
-        let status = answer.status();
-        let told = answer.text()?;
-        ensure!(
-            status == 422 && told.contains(words),
-            "{words}: {status} {told}"
-        );
+/// What is not to be taken is refused, most of it after its head, and nothing of it is kept.
+fn refusals(appliance: &Appliance<'_>, browser: &Browser, bad: &[Bad]) -> Result<()> {
+    let same = fs::read(image_package(appliance.ctx)?)?;
+    refused(browser, &same, (REFUSED, "a newer version is needed")).context("the same version")?;
+    for bad in bad {
+        refused(browser, &fs::read(&bad.path)?, bad.row.web).with_context(|| bad.name())?;
+    }
+    let list = appliance.says("vigie-update list --json")?;
+    ensure!(list.is_empty(), "refused, and still there: {list}");
+    Ok(())
+}
+
+/// `status` answers the head; where that is taken, the rest is refused.
+fn refused(browser: &Browser, bytes: &[u8], (status, words): (u16, &str)) -> Result<()> {
+    let total = bytes.len();
+    let path = browser.begin(total)?;
+    let head = HEAD.min(total);
+    let mut answer = browser.send(&path, bytes, (0, head), (None, head))?;
+    ensure!(answer.status() == status, "its head: {}", answer.status());
+    if status == GOES_ON {
+        let tag = tag(&answer)?;
+        answer = browser.send(&path, bytes, (head, total), (Some(&tag), total))?;
+    }
+    let (status, told) = (answer.status(), answer.text()?);
+    ensure!(
+        status == REFUSED && told.contains(words),
+        "expected {words}: {status} {told}"
+    );
+    Ok(())
+}
+
+fn tag(answer: &Response) -> Result<String> {
+    let tag = answer.headers().get("ETag").context("no ETag")?;
+    Ok(tag.to_str()?.to_owned())
+}
+
+/// The menu numbers only what is ready by its head. That one is refused when it is chosen, and the
+/// others cannot be.
+fn refused_by_the_console(appliance: &Appliance<'_>, bad: &[Bad]) -> Result<()> {
+    const FOLDER: &str = "/var/lib/vigie/service/update";
+    for bad in bad {
+        let put = format!("cat > {FOLDER}/{}", bad.name());
+        appliance.pipe(&bad.path, &put)?;
+    }
+    // What was written to just now may still be coming.
+    appliance.says(&format!("touch -d '1 hour ago' {FOLDER}/*"))?;
+    let mut person = Dialog::from_the_beginning(&appliance.up.vm, QUESTION);
+    person.press(keys::ENTER)?;
+    person.answer("Number, or Enter to refresh:", "3")?;
+    let asked = person.mark();
+    person.answer("Number of the package to install", "1")?;
+    numbered_as_listed(&person.lines_since(asked), bad)?;
+    person.answer("Password of root:", PASSWORD)?;
+    person.expect("refused: the package is damaged in chunk")?;
+    person.answer("Enter to go back:", "")?;
+    appliance.says(&format!("find {FOLDER} -type f -delete"))?;
+    Ok(())
+}
+
+/// A number stands before what is ready, and a dash before all else.
+fn numbered_as_listed(menu: &str, bad: &[Bad]) -> Result<()> {
+    let lines: Vec<&str> = menu.lines().collect();
+    for bad in bad {
+        let name = bad.name();
+        let at = lines.iter().position(|line| line.contains(&*name));
+        let above = at.and_then(|at| lines.get(at.checked_sub(1)?));
+        let above = above.with_context(|| format!("{name} is not in {menu}"))?;
+        let mark = match bad.row.listed {
+            "ready" => "  1 ",
+            _ => "  - ",
+        };
+        ensure!(above.starts_with(mark), "{name}: {menu}");
     }
     Ok(())
 }
@@ -90,16 +152,11 @@ fn refusals(ctx: &Context, browser: &Browser, good: &[u8]) -> Result<()> {
 /// Its head, half of it over a connection that breaks, and the rest.
 fn upload(browser: &Browser, bytes: &[u8]) -> Result<()> {
     let path = browser.begin(bytes.len())?;
-    let head = browser.send(&path, bytes, (0, 65536), (None, 65536))?;
-    ensure!(head.status() == 202, "its head: {}", head.status());
-    let tag = head
-        .headers()
-        .get("ETag")
-        .context("no ETag")?
-        .to_str()?
-        .to_owned();
+    let head = browser.send(&path, bytes, (0, HEAD), (None, HEAD))?;
+    ensure!(head.status() == GOES_ON, "its head: {}", head.status());
+    let tag = tag(&head)?;
     let half = bytes.len() / 2;
-    let broken = browser.send(&path, bytes, (65536, bytes.len()), (Some(&tag), half));
+    let broken = browser.send(&path, bytes, (HEAD, bytes.len()), (Some(&tag), half));
     ensure!(broken.is_err(), "half of it was taken as the whole");
     // Until the server has noticed, nobody else may write. A byte of no named package, which is
     // never taken, asks for that.
@@ -111,7 +168,10 @@ fn upload(browser: &Browser, bytes: &[u8]) -> Result<()> {
         );
     }
     let offset = browser.offset(&path)?;
-    ensure!((65537..=half).contains(&offset), "{offset} bytes have come");
+    ensure!(
+        (HEAD + 1..=half).contains(&offset),
+        "{offset} bytes have come"
+    );
     let total = bytes.len();
     let rest = browser.send(&path, bytes, (offset, total), (Some(&tag), total))?;
     ensure!(

@@ -1,17 +1,20 @@
-//! "Update this appliance": the medium of a newer version, booted on a machine that has one.
+//! "Update this appliance": the medium of a newer version, booted on a machine that has one; and
+//! packages that its command does not take.
 
+use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
+use super::bad_packages::{self, Bad, LABEL};
 use super::update::{NEXT, Package};
-use super::{BOOT, READY_LIVE, WEB, disk, scenario, ssh};
+use super::{BOOT, READY_LIVE, WEB, disk, scenario, shell, ssh};
 use crate::context::Context;
 use crate::step::Step;
-use crate::vm::Response;
 use crate::vm::command::{Bus, Disk, Firmware};
 use crate::vm::dialog::Dialog;
+use crate::vm::{Response, Vm};
 
 const QUESTION: Duration = Duration::from_secs(120);
 const WRITING: Duration = Duration::from_secs(600);
@@ -19,7 +22,7 @@ const WRITING: Duration = Duration::from_secs(600);
 pub(super) fn step() -> Step {
     scenario(
         "update-medium",
-        "the booted medium of a newer version updates the appliance; settings and recordings stay",
+        "the booted medium of a newer version updates the appliance; settings and recordings stay; wrong packages are refused",
         &["install"],
         run,
     )
@@ -31,20 +34,27 @@ fn run(ctx: &Context) -> Result<()> {
     ensure!(iso.exists(), "there is no {}", iso.display());
     let disk = Disk::new(disk::overlay(ctx, ctx.installed_disk()?)?, Bus::Virtio).qcow2();
     prepare(ctx, &disk)?;
-    let medium = |iso| Disk::new(iso, Bus::Usb).throwaway();
+    let medium = |iso: &Path| Disk::new(iso, Bus::Usb).throwaway();
+    let bad = bad_packages::make(ctx, &newer.path)?;
+    let wrong = Disk::new(bad_packages::stick(ctx, &bad)?, Bus::Usb).throwaway();
     // The medium of the same version has nothing to give.
-    let refused = update(ctx, "same", &disk, medium(ctx.image()?.iso.as_path()))?;
+    let vm = start(ctx, "same", medium(&ctx.image()?.iso), &[&disk, &wrong])?;
+    let refused = update(&vm)?;
     ensure!(refused.contains("a newer version is needed"), "{refused}");
-    let done = update(ctx, "newer", &disk, medium(iso.as_path()))?;
+    refusals(&vm, &bad).map_err(|error| vm.failure(format!("{error:#}")))?;
+    vm.kill()?;
+    let vm = start(ctx, "newer", medium(&iso), &[&disk])?;
+    let done = update(&vm)?;
     ensure!(
         done.contains(&format!("Version {NEXT} is in slot b")),
         "{done}"
     );
+    vm.kill()?;
     check(ctx, &disk)
 }
 
 /// A recording and its digest; and the slot becomes good, as before any update.
-fn prepare(ctx: &Context, disk: &Disk) -> Result<()> {
+pub(super) fn prepare(ctx: &Context, disk: &Disk) -> Result<()> {
     let up = super::boot::boot(
         ctx,
         "before",
@@ -59,11 +69,17 @@ fn prepare(ctx: &Context, disk: &Disk) -> Result<()> {
     up.power_off()
 }
 
-/// Boots the medium beside the disk and chooses the entry; gives what was said after the answer.
-fn update(ctx: &Context, name: &str, disk: &Disk, medium: Disk) -> Result<String> {
-    let machine = ctx.machine(Firmware::Bios)?.disk(medium);
-    let vm = ctx.start(name, &machine.disk(disk.clone().data_only()))?;
-    let person = Dialog::from_the_beginning(&vm, BOOT);
+/// Boots the medium beside disks.
+fn start(ctx: &Context, name: &str, medium: Disk, others: &[&Disk]) -> Result<Vm> {
+    let mut machine = ctx.machine(Firmware::Bios)?.disk(medium);
+    let others = others.iter().map(|disk| (*disk).clone().data_only());
+    machine.disks.extend(others);
+    ctx.start(name, &machine)
+}
+
+/// Chooses the menu's entry; gives what was said after the answer, and is back at the menu.
+fn update(vm: &Vm) -> Result<String> {
+    let person = Dialog::from_the_beginning(vm, BOOT);
     person.expect(READY_LIVE)?;
     let mut person = person.patience(QUESTION);
     person.answer("Number, or Enter to refresh:", "2")?;
@@ -74,8 +90,34 @@ fn update(ctx: &Context, name: &str, disk: &Disk, medium: Disk) -> Result<String
     person.expect("Enter to go back:")?;
     let said = person.lines_since(mark);
     person.press("\r")?;
-    vm.kill()?;
     Ok(said)
+}
+
+/// The command refuses each, and writes neither to the boot state nor to the other slot.
+fn refusals(vm: &Vm, bad: &[Bad]) -> Result<()> {
+    // Boot state, boot image and system of the other slot.
+    const DIGESTS: &str = "sha256sum /dev/vda2 /dev/vda4 /dev/vda6";
+    let mut person = Dialog::from_the_beginning(vm, QUESTION);
+    person.press("\r")?;
+    shell::open(&mut person, "4")?;
+    let mount = format!(
+        "mkdir /run/wrong && mount -o ro /dev/disk/by-label/{LABEL} /run/wrong && echo mounted"
+    );
+    let mounted = shell::says(&mut person, &mount)?;
+    ensure!(mounted.contains("mounted"), "the stick: {mounted}");
+    let before = shell::says(&mut person, DIGESTS)?;
+    for bad in bad {
+        let name = bad.on_stick();
+        let command = format!("vigie-recovery update --yes --json /run/wrong/{name}; echo exit $?");
+        let said = shell::says(&mut person, &command)?;
+        let code = said.lines().find_map(|line| line.strip_prefix("exit "));
+        let code = code.and_then(|code| code.trim().parse().ok());
+        let code = code.with_context(|| format!("no exit code: {said}"))?;
+        bad_packages::is_refusal(bad.row, code, &said).context(name)?;
+    }
+    let after = shell::says(&mut person, DIGESTS)?;
+    ensure!(before == after, "refusals changed\n{before}\ninto\n{after}");
+    Ok(())
 }
 
 /// The disk alone runs the newer version, with the name and the recording that it had.

@@ -1,14 +1,18 @@
 //! An update that nobody asks for: named in the settings, fetched over HTTPS from a server whose
-//! first answer breaks in the middle, installed, restarted into.
+//! first answer breaks in the middle, installed, restarted into. Before that the server has what is
+//! not to be taken.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, ensure};
 use https_test_server::{Answer, Certificate, Request, Server, answer};
 
+use serde_json::Value;
+
+use super::bad_packages::{self, Bad};
 use super::scenario;
 use super::update::{Appliance, NEXT, Package, RESTART};
 use crate::builds::builder;
@@ -16,12 +20,14 @@ use crate::context::Context;
 use crate::process;
 use crate::step::Step;
 
+/// Serials of an index made by hand are seconds since 1970; these are older, and rise.
+const FIRST_SERIAL: u64 = 100;
 const SETTINGS: &str = "/var/lib/vigie/settings/current.2.toml";
 
 pub(super) fn step() -> Step {
     scenario(
         "update-pull",
-        "an appliance fetches an update from the server in its settings, goes on where the connection broke, and installs it by itself",
+        "an appliance fetches an update from the server in its settings, goes on where the connection broke, and installs it by itself; wrong packages and indexes are refused",
         &["install"],
         run,
     )
@@ -29,18 +35,11 @@ pub(super) fn step() -> Step {
 
 fn run(ctx: &Context) -> Result<()> {
     let package = Package::build(ctx, NEXT, |_| Ok(()))?;
-    let folder = ctx.folder().join("served");
-    fs::create_dir_all(&folder)?;
-    let name = package.path.file_name().context("no name")?;
-    fs::copy(&package.path, folder.join(name))?;
-    let mut index = Command::new(builder(ctx)?);
-    index.current_dir(ctx.root()).arg("index").arg(&folder);
-    process::output("making the index", &mut index)?;
-    let served = folder.clone();
-    let broken = AtomicBool::new(false);
-    let server = Server::start(Certificate::Good, move |request| {
-        serve(&served, request, &broken)
-    });
+    let bad = bad_packages::make(ctx, &package.path)?;
+    let good = published(ctx, &package.path)?;
+    let served = Served::default();
+    let answering = served.clone();
+    let server = Server::start(Certificate::Good, move |request| answering.answer(request));
     let appliance = Appliance::boot(ctx)?;
     appliance.up.blame(configure(ctx, &appliance, &server))?;
     // The slot stays the same, so `/health` alone could be that of before; GRUB is not.
@@ -50,13 +49,16 @@ fn run(ctx: &Context) -> Result<()> {
     vm.wait_line_after(before, "Vigie: slot a", RESTART)?;
     appliance.wait_for("a", ctx.image()?.version.as_str())?;
     appliance.says("systemctl start vigie-mark-good.service")?;
+    appliance.up.blame(refusals(&appliance, &served, &bad))?;
+    served.offer(&good, true);
+    let asked = server.requests().len();
     // What comes after is done by itself; the unit may be ended by the restart that it leads to.
     let _ = appliance.says("systemctl start --no-block vigie-pull@timer.service");
     appliance.wait_for("b", NEXT)?;
     appliance.expect_history(&["installed", "good"])?;
     let history = appliance.says("vigie-update history --json")?;
     ensure!(history.contains("\"https\""), "history: {history}");
-    let requests = server.requests();
+    let requests = server.requests().split_off(asked);
     let resumed = requests.iter().find_map(|request| request.header("range"));
     let resumed = resumed.context("the download began anew after it had broken")?;
     ctx.note(format!(
@@ -64,6 +66,67 @@ fn run(ctx: &Context) -> Result<()> {
         requests.len()
     ));
     appliance.up.vm.kill()
+}
+
+/// A folder as whoever keeps the server makes it: the package, and the index of it.
+fn published(ctx: &Context, package: &Path) -> Result<PathBuf> {
+    let folder = ctx.folder().join("served");
+    fs::create_dir_all(&folder)?;
+    let name = package.file_name().context("no name")?;
+    fs::copy(package, folder.join(name))?;
+    let mut index = Command::new(builder(ctx)?);
+    index.current_dir(ctx.root()).arg("index").arg(&folder);
+    process::output("making the index", &mut index)?;
+    Ok(folder)
+}
+
+/// The server has one wrong package after the other, and then indexes that are not to be believed.
+fn refusals(appliance: &Appliance<'_>, served: &Served, bad: &[Bad]) -> Result<()> {
+    let (ctx, key) = (
+        appliance.ctx,
+        appliance.ctx.root().join("keys/development.pem"),
+    );
+    let folder = ctx.folder().join("wrong");
+    fs::create_dir_all(&folder)?;
+    served.offer(&folder, false);
+    let before = appliance.says("vigie-update status")?;
+    for (serial, bad) in (FIRST_SERIAL..).zip(bad) {
+        fs::copy(&bad.path, folder.join(bad.name()))?;
+        fs::write(folder.join("index"), bad.index(serial, &key)?)?;
+        expect(appliance, bad.row.pull).with_context(|| bad.name())?;
+    }
+    let any = bad.first().context("no wrong packages")?;
+    for (what, serial, key, reason) in [
+        (
+            "of an unknown key",
+            u64::MAX,
+            &bad_packages::stranger(ctx)?,
+            "is not known here",
+        ),
+        ("an older index", FIRST_SERIAL - 1, &key, "is an old one"),
+    ] {
+        fs::write(folder.join("index"), any.index(serial, key)?)?;
+        expect(appliance, ("failed", reason)).context(what)?;
+    }
+    let list = appliance.says("vigie-update list --json")?;
+    ensure!(list.is_empty(), "refused, and still there: {list}");
+    let after = appliance.says("vigie-update status")?;
+    ensure!(before == after, "refusals changed\n{before}\ninto\n{after}");
+    Ok(())
+}
+
+/// What comes of asking the server, and fetching what it has.
+fn expect(appliance: &Appliance<'_>, (answer, words): (&str, &str)) -> Result<()> {
+    // Nobody asks so often, but systemd counts.
+    appliance.says("systemctl reset-failed")?;
+    let (_, said) = appliance.exits("vigie-update check --fetch --json")?;
+    let report: Value = serde_json::from_str(&said).with_context(|| format!("check: {said}"))?;
+    let reason = report["reason"].as_str().unwrap_or_default();
+    ensure!(
+        report["answer"] == answer && reason.contains(words),
+        "expected {answer} ({words}): {report}"
+    );
+    Ok(())
 }
 
 /// The server in the settings, for the next start.
@@ -79,8 +142,24 @@ fn configure(ctx: &Context, appliance: &Appliance<'_>, server: &Server) -> Resul
     appliance.pipe(&path, &add).map(drop)
 }
 
-/// A plain web server, whose first answer with a package ends in its middle.
-fn serve(folder: &Path, request: &Request, broken: &AtomicBool) -> Answer {
+/// What a plain web server has: a folder. The first answer with a package may end in its middle.
+#[derive(Clone, Default)]
+struct Served(Arc<Mutex<(PathBuf, bool)>>);
+
+impl Served {
+    fn offer(&self, folder: &Path, breaks: bool) {
+        let mut served = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *served = (folder.to_owned(), breaks);
+    }
+
+    fn answer(&self, request: &Request) -> Answer {
+        let mut served = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (folder, breaks) = &mut *served;
+        serve(folder, request, breaks)
+    }
+}
+
+fn serve(folder: &Path, request: &Request, breaks: &mut bool) -> Answer {
     let Ok(bytes) = fs::read(folder.join(request.path().trim_start_matches('/'))) else {
         return answer(404, "there is no such file\n");
     };
@@ -97,7 +176,7 @@ fn serve(folder: &Path, request: &Request, broken: &AtomicBool) -> Answer {
     };
     let mut part = bytes[from..to].to_vec();
     let length = part.len() as u64;
-    if is_package && part.len() > total / 2 && !broken.swap(true, Ordering::SeqCst) {
+    if is_package && part.len() > total / 2 && std::mem::take(breaks) {
         part.truncate(total / 2);
     }
     let mut answer = answer(status, "")

@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
+use super::bad_packages::{self, Bad};
 use super::update::{Appliance, NEXT, Package};
 use super::{scenario, ssh};
 use crate::context::Context;
@@ -18,7 +19,7 @@ const NAME: &str = "any-name-upd.tgz";
 pub(super) fn step() -> Step {
     scenario(
         "update-scp",
-        "the service account drops a package by sftp and scp and can do nothing else; the package is applied from there",
+        "the service account drops a package by sftp and scp and can do nothing else; it is applied from there, and wrong ones are refused",
         &["install"],
         run,
     )
@@ -26,9 +27,11 @@ pub(super) fn step() -> Step {
 
 fn run(ctx: &Context) -> Result<()> {
     let package = Package::build(ctx, NEXT, |_| Ok(()))?;
+    let bad = bad_packages::make(ctx, &package.path)?;
     let appliance = Appliance::boot(ctx)?;
     appliance.up.blame(nothing_else(&appliance))?;
     appliance.up.blame(too_many(&appliance))?;
+    appliance.up.blame(refusals(&appliance, &bad))?;
     appliance
         .up
         .blame(half_and_whole(&appliance, &package.path))?;
@@ -107,6 +110,20 @@ fn too_many(appliance: &Appliance<'_>) -> Result<()> {
         .parse()
         .context("how many files could be made")?;
     ensure!((1000..10_000).contains(&made), "{made} files could be made");
+    Ok(())
+}
+
+/// Wrong ones are copied as any, and are neither listed as what they are not nor applied.
+fn refusals(appliance: &Appliance<'_>, bad: &[Bad]) -> Result<()> {
+    for bad in bad {
+        scp(appliance, &bad.path, &bad.name())?;
+    }
+    // What was written to just now may still be coming.
+    appliance.says("touch -d '1 hour ago' /var/lib/vigie/service/update/*")?;
+    bad_packages::refused_from_a_folder(appliance, bad, "scp")?;
+    for bad in bad {
+        sftp(appliance, &format!("rm {}\n", bad.name()))?;
+    }
     Ok(())
 }
 

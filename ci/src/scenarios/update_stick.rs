@@ -1,18 +1,22 @@
-//! An update from a stick that is plugged into the running appliance, and pulled out again.
+//! An update from a stick that is plugged into the running appliance, and pulled out again; and
+//! packages on a disc in a drive that is plugged in.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
-use super::scenario;
+use super::bad_packages::{self, Bad};
 use super::update::{Appliance, NEXT, Package};
+use super::{disc, scenario};
 use crate::context::Context;
 use crate::step::Step;
 use crate::vm::images;
 
 /// The system disk is on virtio, so the stick is the first SCSI disk.
 const PLACE: &str = "/run/vigie/media/sda";
+/// How every medium is mounted.
+const OPTIONS: [&str; 5] = ["ro", "nosuid", "nodev", "noexec", "nosymfollow"];
 /// In the folder that is looked into beside the root.
 const NAME: &str = "update/vigie-upd.tgz";
 /// Size of the stick in KiB.
@@ -21,7 +25,7 @@ const STICK_KIB: u32 = 1 << 20;
 pub(super) fn step() -> Step {
     scenario(
         "update-stick",
-        "a stick is mounted read-only and its package applied; pulled out it is gone, and nothing has failed",
+        "stick and disc are mounted read-only, wrong packages on them refused and a good one applied; pulled out they are gone, and nothing has failed",
         &["install"],
         run,
     )
@@ -29,9 +33,16 @@ pub(super) fn step() -> Step {
 
 fn run(ctx: &Context) -> Result<()> {
     let package = Package::build(ctx, NEXT, |_| Ok(()))?;
+    let bad = bad_packages::make(ctx, &package.path)?;
+    let wrong = bad_packages::stick(ctx, &bad)?;
     let stick = stick(ctx, &package.path)?;
     let appliance = Appliance::boot(ctx)?;
-    appliance.up.blame(plug_in_and_out(&appliance, &stick))?;
+    appliance
+        .up
+        .blame(refusals(&appliance, &wrong, &bad))
+        .context("a stick of wrong packages")?;
+    let on_disc = disc::comes_and_goes(&appliance, &package.path);
+    appliance.up.blame(on_disc).context("a disc")?;
     plug_in(&appliance, &stick)?;
     let said = appliance.up.blame(apply(&appliance))?;
     ensure!(said.contains("\"installed\""), "apply: {said}");
@@ -49,17 +60,31 @@ fn stick(ctx: &Context, package: &Path) -> Result<PathBuf> {
     Ok(path)
 }
 
-fn plug_in_and_out(appliance: &Appliance<'_>, stick: &Path) -> Result<()> {
+/// Plugged in, looked at, and pulled out again.
+fn refusals(appliance: &Appliance<'_>, stick: &Path, bad: &[Bad]) -> Result<()> {
     plug_in(appliance, stick)?;
-    let options = appliance.says(&format!("findmnt -no OPTIONS {PLACE}"))?;
-    for option in ["ro", "nosuid", "nodev", "noexec", "nosymfollow"] {
-        let has = options.trim().split(',').any(|one| one == option);
-        ensure!(has, "the stick is mounted without {option}: {options}");
-    }
+    mounted_to_be_read(appliance, PLACE)?;
+    bad_packages::refused_from_a_folder(appliance, bad, "usb")?;
     let vm = &appliance.up.vm;
     vm.command("device_del", json!({"id": "stick"}))?;
-    wait(appliance, &format!("! test -e {PLACE}"))?;
+    gone(appliance, PLACE)?;
     vm.command("blockdev-del", json!({"node-name": "stick"}))?;
+    Ok(())
+}
+
+/// What is mounted there is only read, and nothing on it is more than a file.
+pub(super) fn mounted_to_be_read(appliance: &Appliance<'_>, place: &str) -> Result<()> {
+    let options = appliance.says(&format!("findmnt -no OPTIONS {place}"))?;
+    for option in OPTIONS {
+        let has = options.trim().split(',').any(|one| one == option);
+        ensure!(has, "{place} is mounted without {option}: {options}");
+    }
+    Ok(())
+}
+
+/// A medium that was taken out leaves nothing.
+pub(super) fn gone(appliance: &Appliance<'_>, place: &str) -> Result<()> {
+    wait(appliance, &format!("! test -e {place}"))?;
     let list = appliance.says("vigie-update list --json")?;
     ensure!(list.trim().is_empty(), "there is still {list}");
     let failed = appliance.says("systemctl --failed --no-legend --plain")?;
@@ -79,7 +104,7 @@ fn plug_in(appliance: &Appliance<'_>, stick: &Path) -> Result<()> {
 }
 
 /// Waits on the appliance until a condition of its shell holds.
-fn wait(appliance: &Appliance<'_>, condition: &str) -> Result<()> {
+pub(super) fn wait(appliance: &Appliance<'_>, condition: &str) -> Result<()> {
     let line = format!("timeout 60 sh -c 'until {condition}; do sleep 0.2; done'");
     let waited = appliance.says(&line);
     let words = || format!("waiting for `{condition}`");

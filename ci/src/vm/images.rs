@@ -182,6 +182,21 @@ pub fn fat_volume(
     Ok(())
 }
 
+/// Makes a disc (ISO 9660 with long names) with this label and these files.
+pub fn disc(
+    programs: &dyn Programs,
+    path: &Path,
+    label: &str,
+    files: &[(&str, &Path)],
+) -> Result<()> {
+    let mut command = programs.command("xorriso");
+    command.arg("-outdev").arg(path).args(["-volid", label]);
+    for (name, source) in files {
+        command.arg("-map").arg(source).arg(format!("/{name}"));
+    }
+    process::output("making a disc", &mut command).map(drop)
+}
+
 /// All folders above the files, outer ones first.
 fn folders<'a>(files: &[(&'a str, &Path)]) -> BTreeSet<&'a str> {
     let above = |name: &'a str| name.match_indices('/').map(|(end, _)| &name[..end]);

@@ -1,0 +1,65 @@
+//! A disc in a drive that is plugged into the running appliance: put in, listed, taken out.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
+
+use super::update::{Appliance, NEXT};
+use super::update_stick::{gone, mounted_to_be_read, wait};
+use crate::vm::images;
+
+/// The machine has no other drive.
+const PLACE: &str = "/run/vigie/media/sr0";
+/// In the root, by a name that says nothing.
+const NAME: &str = "newest.tgz";
+
+/// A disc with a package: it is offered while it is in the drive, and nothing is left of it after.
+pub(super) fn comes_and_goes(appliance: &Appliance<'_>, package: &Path) -> Result<()> {
+    let disc = disc(appliance, package)?;
+    plug_in_a_drive(appliance)?;
+    let vm = &appliance.up.vm;
+    let put_in =
+        json!({"id": "cd", "filename": disc, "format": "raw", "read-only-mode": "read-only"});
+    vm.command("blockdev-change-medium", put_in)?;
+    wait(appliance, &format!("mountpoint -q {PLACE}"))?;
+    mounted_to_be_read(appliance, PLACE)?;
+    let kind = appliance.says(&format!("findmnt -no FSTYPE {PLACE}"))?;
+    ensure!(kind.trim() == "iso9660", "the disc is mounted as {kind}");
+    offered(appliance)?;
+    vm.command("blockdev-open-tray", json!({"id": "cd", "force": true}))?;
+    gone(appliance, PLACE)
+}
+
+fn disc(appliance: &Appliance<'_>, package: &Path) -> Result<PathBuf> {
+    let path = appliance.ctx.folder().join("disc.iso");
+    let programs = appliance.ctx.programs()?;
+    images::disc(programs, &path, "DISC", &[(NAME, package)])?;
+    Ok(path)
+}
+
+/// An empty drive on USB.
+fn plug_in_a_drive(appliance: &Appliance<'_>) -> Result<()> {
+    let vm = &appliance.up.vm;
+    let bridge = json!({"driver": "usb-bot", "bus": "usb.0", "id": "bridge"});
+    vm.command("device_add", bridge)?;
+    let drive = json!({"driver": "scsi-cd", "bus": "bridge.0", "id": "cd"});
+    vm.command("device_add", drive)?;
+    // The guest sees a bridge when what hangs on it is complete.
+    let attached =
+        json!({"path": "/machine/peripheral/bridge", "property": "attached", "value": true});
+    vm.command("qom-set", attached)?;
+    wait(appliance, "test -e /dev/sr0")
+}
+
+fn offered(appliance: &Appliance<'_>) -> Result<()> {
+    let list = appliance.says("vigie-update list --json")?;
+    let found: Value =
+        serde_json::from_str(&list).with_context(|| format!("the list is {list}"))?;
+    let as_expected = found["door"] == "usb"
+        && found["name"] == NAME
+        && found["state"] == "ready"
+        && found["version"] == NEXT;
+    ensure!(as_expected, "expected {NAME} to be ready: {found}");
+    Ok(())
+}
