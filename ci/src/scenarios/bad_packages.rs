@@ -319,10 +319,10 @@ pub(super) fn refused_from_a_folder(
 
 /// Exit code and JSON lines are those of a refusal for this reason.
 pub(super) fn is_refusal(row: &Row, code: i32, said: &str) -> Result<()> {
-    let events = said
+    let mut events = said
         .lines()
         .filter_map(|line| serde_json::from_str(line).ok());
-    let told = events.last().unwrap_or(Value::Null);
+    let told = events.next_back().unwrap_or(Value::Null);
     let reason = told["reason"].as_str().unwrap_or_default();
     ensure!(
         code == EXIT_REFUSED && told["event"] == "refused" && reason.contains(row.reason),
