@@ -169,9 +169,8 @@ mod tests {
         let (mut far, path) = terminal();
         let mut console = Console::open(path).unwrap();
         let full = loop {
-            match console.file.write(&[b'.'; 512]) {
-                Ok(_) => {}
-                Err(error) => break error,
+            if let Err(error) = console.file.write_all(&[b'.'; 512]) {
+                break error;
             }
         };
         assert_eq!(full.kind(), ErrorKind::WouldBlock);
