@@ -100,10 +100,9 @@ impl Unpacker for Medium {
         ] {
             let size = header.image(role).size;
             let reader = self.payload.reader(member);
-            let mut reader = reader.map_err(|error| PackageError::Told {
-                fault: Fault::Machine,
-                english: format!("{error:#}"),
-                french: format!("lecture du support : {error:#}"),
+            let mut reader = reader.map_err(|error| {
+                let french = format!("lecture du support : {error:#}");
+                PackageError::told(Fault::Machine, &format!("{error:#}"), &french)
             })?;
             let note = &mut |done| note(before + done);
             *written.of_mut(role) =

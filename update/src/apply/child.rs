@@ -145,9 +145,9 @@ fn devices(
 }
 
 fn lost(source: io::Error) -> PackageError {
-    PackageError::Told {
-        fault: Fault::Machine,
-        english: format!("the updater cannot be reached from its unpacking process: {source}"),
-        french: format!("le programme de mise à jour ne répond plus : {source}"),
-    }
+    PackageError::told(
+        Fault::Machine,
+        &format!("the updater cannot be reached from its unpacking process: {source}"),
+        &format!("le programme de mise à jour ne répond plus : {source}"),
+    )
 }

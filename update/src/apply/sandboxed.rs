@@ -17,13 +17,11 @@ use super::Unpacker;
 use super::child::{DeviceFacts, Go, Wrong};
 use super::frame::{self, Frame, Kind};
 use super::target::OpenSlot;
-use crate::history::LONGEST_REASON;
 use crate::package::envelope::Envelope;
 use crate::package::error::Fault;
 use crate::package::manifest::Role;
 use crate::package::member::{Slots, Unpacked};
 use crate::package::{Header, Manifest, PackageError, chunks};
-use crate::printable::printable;
 
 /// The account of the unpacking process; it owns nothing.
 pub const ACCOUNT: &str = "vigie-unwrap";
@@ -80,10 +78,12 @@ impl Sandboxed {
         package: &File,
         account: Option<&str>,
     ) -> Result<Self, PackageError> {
-        Self::try_start(program, package, account).map_err(|source| PackageError::Told {
-            fault: Fault::Machine,
-            english: format!("starting the unpacking process: {source}"),
-            french: format!("démarrage du processus de décompression : {source}"),
+        Self::try_start(program, package, account).map_err(|source| {
+            PackageError::told(
+                Fault::Machine,
+                &format!("starting the unpacking process: {source}"),
+                &format!("démarrage du processus de décompression : {source}"),
+            )
         })
     }
 
@@ -148,11 +148,11 @@ impl Sandboxed {
             Ok(status) => status.to_string(),
             Err(error) => error.to_string(),
         };
-        PackageError::Told {
-            fault: Fault::Machine,
-            english: format!("the unpacking process ended before its time ({how})"),
-            french: format!("le processus de décompression s'est arrêté ({how})"),
-        }
+        PackageError::told(
+            Fault::Machine,
+            &format!("the unpacking process ended before its time ({how})"),
+            &format!("le processus de décompression s'est arrêté ({how})"),
+        )
     }
 }
 
@@ -292,21 +292,17 @@ fn told(bytes: &[u8]) -> PackageError {
             fault,
             english,
             french,
-        }) => PackageError::Told {
-            fault,
-            english: printable(&english, LONGEST_REASON),
-            french: printable(&french, LONGEST_REASON),
-        },
+        }) => PackageError::told(fault, &english, &french),
         Err(error) => not_understood(error),
     }
 }
 
 fn not_understood(why: impl Display) -> PackageError {
-    PackageError::Told {
-        fault: Fault::Machine,
-        english: format!("the unpacking process cannot be understood: {why}"),
-        french: format!("le processus de décompression est incompréhensible : {why}"),
-    }
+    PackageError::told(
+        Fault::Machine,
+        &format!("the unpacking process cannot be understood: {why}"),
+        &format!("le processus de décompression est incompréhensible : {why}"),
+    )
 }
 
 /// User and group number of an account in passwd(5).
@@ -324,6 +320,7 @@ fn account(passwd: &str, name: &str) -> Option<(u32, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::history::LONGEST_REASON;
 
     #[test]
     fn what_the_process_says_is_bounded_and_does_nothing_to_a_screen() {
@@ -337,9 +334,16 @@ mod tests {
             assert_eq!(words.chars().count(), LONGEST_REASON);
             assert!(!words.chars().any(char::is_control));
         }
-        let error = told(b"{");
-        assert!(error.to_string().contains("cannot be understood"));
-        assert_eq!(error.fault(), Fault::Machine);
+        let unknown = format!(r#"{{"fault":"pac\u001b[2J{}"}}"#, "k".repeat(100_000));
+        for bytes in [b"{", unknown.as_bytes()] {
+            let error = told(bytes);
+            assert!(error.to_string().contains("cannot be understood"));
+            assert_eq!(error.fault(), Fault::Machine);
+            for words in [error.to_string(), error.french()] {
+                assert!(words.chars().count() <= LONGEST_REASON);
+                assert!(!words.chars().any(char::is_control), "{words:?}");
+            }
+        }
     }
 
     #[test]

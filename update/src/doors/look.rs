@@ -145,9 +145,9 @@ fn candidate(frame: Frame) -> io::Result<Candidate> {
 }
 
 fn not_done(why: impl std::fmt::Display) -> PackageError {
-    PackageError::Told {
-        fault: Fault::Machine,
-        english: format!("looking into it: {why}"),
-        french: format!("lecture de son contenu : {why}"),
-    }
+    PackageError::told(
+        Fault::Machine,
+        &format!("looking into it: {why}"),
+        &format!("lecture de son contenu : {why}"),
+    )
 }

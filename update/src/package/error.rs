@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::history::LONGEST_REASON;
+use crate::printable::printable;
 use crate::version::Version;
 use crate::writer::WriteError;
 
@@ -104,7 +106,7 @@ pub enum PackageError {
     /// Its head cannot be read, for so long that it is not waited for any more.
     #[error("the medium does not answer; take it out and put it in again")]
     Silent,
-    /// What the unpacking process said.
+    /// What another process said, or said of it; made by [`PackageError::told`].
     #[error("{english}")]
     Told {
         /// Where the fault lies.
@@ -183,6 +185,17 @@ impl PackageError {
             | Self::Base { .. } => Fault::Package,
             Self::Told { fault, .. } => *fault,
             Self::Read { .. } | Self::Silent | Self::Write(_) | Self::Disk(_) => Fault::Machine,
+        }
+    }
+
+    /// What another process said, or what is said of it. It may have been taken over by a package,
+    /// and even an error of our own may quote it: its words are bounded and do nothing to a screen.
+    #[must_use]
+    pub fn told(fault: Fault, english: &str, french: &str) -> Self {
+        Self::Told {
+            fault,
+            english: printable(english, LONGEST_REASON),
+            french: printable(french, LONGEST_REASON),
         }
     }
 

@@ -99,11 +99,7 @@ fn fuzz(bytes: &[u8]) -> Answer {
     compare(bytes, descriptors);
     let mut far = socket(bytes, descriptors);
     let mut next = || -> Result<Frame, PackageError> {
-        let lost = |why: String| PackageError::Told {
-            fault: Fault::Machine,
-            english: why.clone(),
-            french: why,
-        };
+        let lost = |why: String| PackageError::told(Fault::Machine, &why, &why);
         let frame = receive(&mut far).map_err(|error| lost(error.to_string()))?;
         unless_wrong(frame.ok_or_else(|| lost("it has gone".into()))?)
     };
