@@ -224,6 +224,12 @@ fn licensed(header: &Claims<'_>, standing: &Standing) -> Result<(), Refusal> {
 }
 
 impl Refusal {
+    /// Whether nothing is wrong with the package: what this machine is doing must end first.
+    #[must_use]
+    pub const fn is_for_now(&self) -> bool {
+        matches!(self, Self::Unconfirmed { .. } | Self::Waiting { .. })
+    }
+
     /// The reason in French.
     #[must_use]
     pub fn french(&self) -> String {

@@ -58,6 +58,7 @@ pub fn lines(m: &Messages, all: &[Found]) -> Vec<String> {
                 (number.to_string(), m.ready)
             }
             "arriving" => ("-".to_owned(), m.arriving),
+            "later" => ("-".to_owned(), m.later),
             _ => ("-".to_owned(), m.refused),
         };
         let version = found.version.as_deref().unwrap_or("?");
@@ -104,9 +105,10 @@ mod tests {
         let json = r#"{"id":"ab","door":"usb","name":"x-upd.tgz","state":"ready","size":150000000,"version":"1.2.0.0"}
 garbage
 {"id":"cd","door":"scp","name":"y.tgz","state":"refused","size":1,"version":"1.0.0.0","reason":"older","reason_fr":"plus ancien"}
+{"id":"gh","door":"usb","name":"v.tgz","state":"later","size":1,"version":"1.1.0.0","reason":"another waits","reason_fr":"une autre attend"}
 {"id":"ef","door":"web","name":"z.tgz","state":"unreadable","size":1,"reason":"damaged","reason_fr":"abîmé"}"#;
         let found = found(json);
-        assert_eq!(found.len(), 3);
+        assert_eq!(found.len(), 4);
         let shown = lines(Language::Fr.messages(), &found);
         assert_eq!(
             shown,
@@ -116,6 +118,9 @@ garbage
                 "  - 1.0.0.0 pas accepté",
                 "    scp, y.tgz, 0 MB",
                 "    plus ancien",
+                "  - 1.1.0.0 plus tard",
+                "    usb, v.tgz, 0 MB",
+                "    une autre attend",
                 "  - ? pas accepté",
                 "    web, z.tgz, 0 MB",
                 "    abîmé",

@@ -298,6 +298,7 @@ fn package(body: &mut String, view: &View<'_>, m: &UpdateMessages, found: &Value
     let (class, word) = match state {
         "ready" => ("good", m.ready),
         "arriving" => ("", m.arriving),
+        "later" => ("", m.later),
         "refused" => ("bad", m.refused),
         _ => ("bad", m.unreadable),
     };
@@ -448,6 +449,7 @@ mod tests {
             found: Ok(vec![
                 found("ready", "usb", ""),
                 found("arriving", "scp", "1 of 2 <b>"),
+                found("later", "usb", "another waits"),
                 found("refused", "web", "older"),
                 found("unreadable", "unheard-of", "damaged"),
             ]),

@@ -126,6 +126,7 @@ struct Texts {
     nothing: &'static str,
     ready: &'static str,
     arriving: &'static str,
+    later: &'static str,
     refused: &'static str,
     unreadable: &'static str,
     since: &'static str,
@@ -140,6 +141,7 @@ const fn texts(language: Language) -> &'static Texts {
                       par la page web ou par scp",
             ready: "prêt à installer",
             arriving: "en cours de copie",
+            later: "plus tard",
             refused: "refusé",
             unreadable: "inutilisable",
             since: "changements depuis",
@@ -149,6 +151,7 @@ const fn texts(language: Language) -> &'static Texts {
             nothing: "there is no update package; plug in a stick, or send one by the web page or scp",
             ready: "ready to install",
             arriving: "arriving",
+            later: "later",
             refused: "refused",
             unreadable: "not usable",
             since: "changes since",
@@ -164,6 +167,7 @@ pub fn lines(found: &Found, language: Language) -> Vec<String> {
     let state = match found.state {
         State::Ready => texts.ready,
         State::Arriving => texts.arriving,
+        State::Later => texts.later,
         State::Refused => texts.refused,
         State::Unreadable => texts.unreadable,
     };

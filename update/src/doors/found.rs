@@ -36,6 +36,8 @@ pub enum State {
     Ready,
     /// It is not complete yet.
     Arriving,
+    /// This machine will take it, but not before what it is doing has ended; the reason says what.
+    Later,
     /// It is a package that this machine does not take; the reason says why.
     Refused,
     /// It is no package, damaged, or not signed by whom this machine trusts.
@@ -179,8 +181,15 @@ fn describe(
             found.version = Some(header.version);
             found.base = header.base.as_ref().map(|base| base.version);
             found.spent = header.version <= context.standing.reached.version;
-            let verdict = judge(header, &context.machine, &context.standing);
-            found.told(verdict.map_err(ApplyError::from).err(), State::Refused);
+            if let Err(refusal) = judge(header, &context.machine, &context.standing) {
+                let for_now = refusal.is_for_now();
+                let state = if for_now {
+                    State::Later
+                } else {
+                    State::Refused
+                };
+                found.told(Some(refusal.into()), state);
+            }
             found.completeness(head.length);
         }
         Err(_) if is_fresh(candidate) => {
@@ -233,7 +242,7 @@ impl Found {
         if self.size > length {
             let error = PackageError::Trailing { length };
             self.told(Some(error.into()), State::Unreadable);
-        } else if self.size < length && self.state == State::Ready {
+        } else if self.size < length && matches!(self.state, State::Ready | State::Later) {
             let (size, length) = (Bytes::new(self.size), Bytes::new(length));
             self.state = State::Arriving;
             self.reason = Some(format!("not complete: {size} of {length} are here"));

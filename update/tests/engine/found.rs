@@ -8,12 +8,14 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use vigie_update::apply::sandboxed::Sandboxed;
-use vigie_update::apply::{self, ApplyError, Unpacker};
+use vigie_update::apply::{self, ApplyError, Context, Unpacker};
 use vigie_update::doors::found::{self, Found, Head, State};
 use vigie_update::doors::look::look;
 use vigie_update::doors::places::{Candidate, FILES, Place, candidates};
 use vigie_update::history::Door;
 use vigie_update::package::PackageError;
+use vigie_update::policy::{Standing, Waiting};
+use vigie_update::version::Version;
 
 use crate::support::{context, file, keys, package};
 
@@ -201,6 +203,50 @@ fn a_medium_that_cannot_be_opened_hinders_no_other() {
     // One that ends without an answer is no empty medium either.
     let error = look(Path::new("/usr/bin/true"), &good, PATIENT).unwrap_err();
     assert!(error.to_string().contains("before its time"), "{error}");
+}
+
+/// Nothing is wrong with a package that came while another one waits for a restart, nor with that
+/// one itself; one that this machine will not take then either is told so at once.
+#[test]
+fn what_has_to_wait_is_not_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, bytes) in [
+        ("older-upd.tgz", package(1, None)),
+        ("installed-upd.tgz", package(2, None)),
+        ("newest-upd.tgz", package(3, None)),
+    ] {
+        put(dir.path(), name, &bytes);
+    }
+    let place = Place {
+        folder: dir.path().to_owned(),
+        door: Door::Usb,
+    };
+    let version = Some(Version([2, 0, 0, 0]));
+    let waits = Standing {
+        waiting: Some(Waiting { version }),
+        ..context().standing
+    };
+    let just_started = Standing {
+        confirmed: false,
+        ..context().standing
+    };
+    for (standing, why) in [
+        (waits, "waits for a restart"),
+        (just_started, "not confirmed"),
+    ] {
+        let context = Context {
+            standing,
+            ..context()
+        };
+        let all = found::scan(std::slice::from_ref(&place), &context, &mut read);
+        let states: Vec<_> = all.iter().map(|(found, _)| found.state).collect();
+        assert_eq!(states, [State::Later, State::Later, State::Refused]);
+        for (found, _) in &all[..2] {
+            let reason = found.reason.as_deref().unwrap();
+            assert!(reason.contains(why), "{reason}");
+            assert!(found.reason_fr.is_some());
+        }
+    }
 }
 
 #[test]
