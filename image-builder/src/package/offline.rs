@@ -154,7 +154,7 @@ fn index_words(index: &Index) -> String {
     let head = format!(
         "index of        {} for {}, serial {}\n\
          made            {}\n\
-         lists           {} packages",
+         packages        {}",
         index.product,
         index.arch,
         index.serial,

@@ -635,7 +635,7 @@ fn who_signs_an_index_reads_what_it_lists() {
     let file = std::fs::read(served.header()).unwrap();
     for part in [
         "index of        vigie for amd64, serial 1700000000\n",
-        "lists           2 packages\n",
+        "packages        2\n",
         "- 0.1.0.0, vigie-0.1.0.0-upd.tgz, ",
         "- 0.1.0.1 from 0.1.0.0, vigie-0.1.0.1-from-0.1.0.0-upd.tgz, ",
         &format!(" {} bytes, machines: any,", made.packages[0].length),
