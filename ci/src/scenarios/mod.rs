@@ -18,6 +18,7 @@ mod harness;
 mod install;
 mod matrix;
 mod medium;
+mod networks;
 mod power_cut;
 mod raid;
 mod recording;
@@ -122,6 +123,7 @@ pub fn steps() -> Vec<Step> {
     steps.extend(update_sick::steps());
     steps.push(update_scp::step());
     steps.push(update_stick::step());
+    steps.push(networks::step());
     steps.extend(medium::steps());
     steps.push(secureboot::step());
     steps

@@ -10,6 +10,7 @@
 //! line and QEMU's own words), `firmware.log` (SeaBIOS), screenshots.
 
 pub use image_builder::vm::{accel, command};
+pub mod cable;
 pub mod console;
 pub mod dialog;
 mod http;

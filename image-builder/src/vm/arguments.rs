@@ -5,7 +5,10 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use super::command::{Accel, DirectKernel, Display, Firmware, Forward, Machine, Vars, Wire};
+use super::command::{
+    Accel, Cable, DirectKernel, Display, FIRST_MAC, Firmware, Forward, Machine, SECOND_MAC, Vars,
+    Wire, mac_text,
+};
 use super::disk::{Bus, Disk, Format};
 
 /// The arguments while they are put together.
@@ -149,8 +152,25 @@ impl Arguments {
             netdev += &format!(",hostfwd=tcp:127.0.0.1:{}-:{}", forward.host, forward.guest);
         }
         self.option("-netdev", netdev);
-        // No option ROM: nobody boots from the network here.
-        self.option("-device", "virtio-net-pci,netdev=net0,romfile=");
+        self.network_card("net0", FIRST_MAC);
+    }
+
+    pub(super) fn cable(&mut self, cable: Option<&Cable>) {
+        let Some(Cable { machine, other }) = cable else {
+            return;
+        };
+        let ends = "dgram,id=net1,local.type=unix,remote.type=unix";
+        let mut netdev = with_path(ends, "local.path", machine);
+        netdev.push(with_path("", "remote.path", other));
+        self.option("-netdev", netdev);
+        self.network_card("net1", SECOND_MAC);
+    }
+
+    /// No option ROM: nobody boots from the network here.
+    fn network_card(&mut self, netdev: &str, mac: [u8; 6]) {
+        let mac = mac_text(mac);
+        let card = format!("virtio-net-pci,netdev={netdev},romfile=,mac={mac}");
+        self.option("-device", card);
     }
 
     pub(super) fn disks(&mut self, disks: &[Disk]) {

@@ -151,6 +151,8 @@ pub struct Machine {
     pub disks: Vec<Disk>,
     /// Ports forwarded through the user network; empty still gives a network card.
     pub forwards: Vec<Forward>,
+    /// A second network card, of which somebody holds the cable's other end.
+    pub cable: Option<Cable>,
     /// The screen.
     pub display: Display,
     /// Where UEFI keeps its variables.
@@ -176,6 +178,25 @@ pub struct Machine {
     pub plate: Option<Plate>,
 }
 
+/// A network cable: each Ethernet frame is a datagram between two Unix sockets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cable {
+    /// Where the machine receives; QEMU makes it.
+    pub machine: PathBuf,
+    /// Where the machine sends to.
+    pub other: PathBuf,
+}
+
+/// Hardware address of the first network card.
+pub const FIRST_MAC: [u8; 6] = [0x52, 0x54, 0x00, 0x12, 0x34, 0x56];
+/// Hardware address of the second one.
+pub const SECOND_MAC: [u8; 6] = [0x52, 0x54, 0x00, 0x12, 0x34, 0x57];
+
+/// A hardware address as it is written.
+pub fn mac_text(mac: [u8; 6]) -> String {
+    mac.map(|byte| format!("{byte:02x}")).join(":")
+}
+
 /// What stands on a machine's plate, and in its SMBIOS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plate {
@@ -198,6 +219,7 @@ impl Machine {
             cpus: 2,
             disks: Vec::new(),
             forwards: Vec::new(),
+            cable: None,
             display: Display::None,
             vars: Vars::Throwaway,
             kernel: None,
@@ -233,6 +255,12 @@ impl Machine {
     /// With a guest port forwarded from a free port of the host.
     pub fn forward(mut self, guest: u16) -> Machine {
         self.forwards.push(Forward { host: 0, guest });
+        self
+    }
+
+    /// With a second network card.
+    pub fn cable(mut self, cable: Cable) -> Machine {
+        self.cable = Some(cable);
         self
     }
 
@@ -288,6 +316,7 @@ impl Machine {
         args.firmware(self, share)?;
         args.wires(self);
         args.network(&self.forwards);
+        args.cable(self.cable.as_ref());
         args.disks(&self.disks);
         args.kernel(self.kernel.as_ref());
         Ok(args.0)
@@ -419,6 +448,14 @@ mod tests {
                     ..base()
                 },
                 "-netdev user,id=net0,hostfwd=tcp:127.0.0.1:8080-:80",
+            ),
+            (
+                base().cable(Cable {
+                    machine: "/a,b".into(),
+                    other: "/c".into(),
+                }),
+                "-netdev dgram,id=net1,local.type=unix,remote.type=unix,local.path=/a,,b,remote.path=/c \
+                 -device virtio-net-pci,netdev=net1,romfile=,mac=52:54:00:12:34:57",
             ),
             (
                 Machine {
