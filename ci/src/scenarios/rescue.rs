@@ -86,12 +86,19 @@ fn let_in(ctx: &Context, vm: &Vm, person: &mut Dialog) -> Result<()> {
     person.press(keys::ESC)
 }
 
-/// A repair that is stopped in the middle, for as long as it takes to try everything.
+/// Puts before e2fsck what stops before it becomes that.
+const HOLD: &str = r#"real=$(command -v e2fsck); cp "$real" /run/e2fsck.real
+printf '%s\n' '#!/bin/sh' 'echo $$ > /run/e2fsck' 'kill -STOP $$' 'exec /run/e2fsck.real "$@"' > /run/held
+chmod +x /run/held; mount --bind /run/held "$real""#;
+
+/// A repair that is held in the middle, for as long as it takes to try everything.
 fn held_off(ctx: &Context, vm: &Vm, person: &mut Dialog) -> Result<()> {
     shell::open(person, "4")?;
+    let said = says(person, &HOLD.replace('\n', "; "))?;
+    ensure!(said.trim().is_empty(), "holding e2fsck: {said}");
     person.press(
         "vigie-recovery check --repair --json > /run/out 2>&1 & \
-         until pgrep -x e2fsck > /run/e2fsck; do :; done; kill -STOP $(cat /run/e2fsck); echo stop\"ped\"\r",
+         until test -s /run/e2fsck; do sleep 0.1; done; echo stop\"ped\"\r",
     )?;
     person.expect(Pattern::regex("^stopped$")?)?;
     let said = says(
@@ -115,7 +122,7 @@ fn held_off(ctx: &Context, vm: &Vm, person: &mut Dialog) -> Result<()> {
     heard(ctx, person, "_SYSTEMD_UNIT=systemd-logind.service", words)?;
     let said = says(
         person,
-        "systemctl is-system-running; kill -CONT $(cat /run/e2fsck); wait; tail -1 /run/out",
+        "systemctl is-system-running; umount -l \"$real\"; kill -CONT $(cat /run/e2fsck); wait; tail -1 /run/out",
     )?;
     ensure!(
         !said.contains("stopping") && said.contains("\"event\":\"done\""),
