@@ -2,6 +2,8 @@
 
 use clap::Parser;
 
+use crate::bench::Group;
+
 /// Runs the tests of Vigie.
 ///
 /// Without arguments: format, lints, unit tests and the end-to-end smoke set. The last line
@@ -11,7 +13,7 @@ use clap::Parser;
 #[command(name = "cargo ci", bin_name = "cargo ci", version)]
 pub struct Args {
     /// Run only these steps and scenarios, and what they need
-    #[arg(value_name = "NAME", conflicts_with_all = ["all", "bench"])]
+    #[arg(value_name = "NAME", conflicts_with = "all")]
     pub names: Vec<String>,
 
     /// Run everything
@@ -22,9 +24,9 @@ pub struct Args {
     #[arg(long, conflicts_with_all = ["all", "bench", "names"])]
     pub list: bool,
 
-    /// Measure sizes and times, and print them as a table
-    #[arg(long)]
-    pub bench: bool,
+    /// Measure sizes and times, and print them as a table; of these groups only, where any is named
+    #[arg(long, value_name = "GROUP", num_args = 0.., value_delimiter = ',', conflicts_with = "names")]
+    pub bench: Option<Vec<Group>>,
 
     /// Virtual machines at a time, at most (fewer when memory is short)
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=16))]
@@ -40,8 +42,8 @@ pub enum Choice {
     All,
     /// These.
     Names(Vec<String>),
-    /// What measuring needs.
-    Bench,
+    /// What measuring needs; these groups, or all.
+    Bench(Vec<Group>),
     /// Nothing: print the list.
     List,
 }
@@ -53,8 +55,8 @@ impl Args {
             Choice::List
         } else if self.all {
             Choice::All
-        } else if self.bench {
-            Choice::Bench
+        } else if let Some(groups) = &self.bench {
+            Choice::Bench(groups.clone())
         } else if self.names.is_empty() {
             Choice::Smoke
         } else {
@@ -75,7 +77,13 @@ mod tests {
             (&[], Some(Choice::Smoke)),
             (&["--all"], Some(Choice::All)),
             (&["--list"], Some(Choice::List)),
-            (&["--bench", "--jobs", "1"], Some(Choice::Bench)),
+            (&["--bench", "--jobs", "1"], Some(Choice::Bench(vec![]))),
+            (
+                &["--bench", "update", "recovery"],
+                Some(Choice::Bench(vec![Group::Update, Group::Recovery])),
+            ),
+            (&["--bench", "nothing"], None),
+            (&["fmt", "--bench"], None),
             (&["fmt", "verity"], Some(names(&["fmt", "verity"]))),
             (&["--all", "fmt"], None),
             (&["--all", "--bench"], None),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use clap::ValueEnum;
 
 use crate::context::{Context, Shared};
 use crate::process;
@@ -22,17 +23,49 @@ const SYSTEM_BYTES: u64 = 130_000_000;
 const MEDIUM_BYTES: u64 = 220_000_000;
 const INITRD_BYTES: u64 = 20_000_000;
 
-/// Measures and gives the table; the steps `image` and `install` have passed.
-pub fn run(shared: &Arc<Shared>) -> Result<String> {
+/// What can be measured by itself, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Group {
+    /// Sizes of what is built
+    Sizes,
+    /// How fast the medium is built
+    Build,
+    /// How fast it is installed
+    Install,
+    /// How fast updates are made and applied
+    Update,
+    /// How fast volumes are looked at and checked
+    Recovery,
+    /// From the firmware to health
+    Boot,
+}
+
+impl Group {
+    fn measure(self, ctx: &Context) -> Result<Vec<Row>> {
+        match self {
+            Self::Sizes => sizes(ctx),
+            Self::Build => bench_build::run(ctx),
+            Self::Install => bench_install::run(ctx),
+            Self::Update => bench_update::run(ctx),
+            Self::Recovery => bench_recovery::run(ctx),
+            Self::Boot => {
+                let kernel = unpack_boot_image(ctx)?.join("vmlinuz");
+                disk_boot(ctx, Firmware::Bios, reference_boot(ctx, &kernel)?)
+            }
+        }
+    }
+}
+
+/// Measures these, or all where none is named, and gives the table; the steps `image` and `install`
+/// have passed.
+pub fn run(shared: &Arc<Shared>, groups: &[Group]) -> Result<String> {
     let ctx = Context::new(shared, "bench")?;
-    let boot_files = unpack_boot_image(&ctx)?;
-    let mut rows = sizes(&ctx, &boot_files)?;
-    rows.extend(bench_build::run(&ctx)?);
-    rows.extend(bench_install::run(&ctx)?);
-    rows.extend(bench_update::run(&ctx)?);
-    rows.extend(bench_recovery::run(&ctx)?);
-    let reference = reference_boot(&ctx, &boot_files.join("vmlinuz"))?;
-    rows.extend(disk_boot(&ctx, Firmware::Bios, reference)?);
+    let mut rows = Vec::new();
+    for group in Group::value_variants() {
+        if groups.is_empty() || groups.contains(group) {
+            rows.extend(group.measure(&ctx)?);
+        }
+    }
     Ok(table::print(&rows))
 }
 
@@ -40,14 +73,17 @@ pub fn run(shared: &Arc<Shared>) -> Result<String> {
 fn unpack_boot_image(ctx: &Context) -> Result<PathBuf> {
     let folder = ctx.folder().join("boot");
     let mut command = ctx.programs()?.command("unsquashfs");
-    command.args(["-quiet", "-no-progress", "-d"]).arg(&folder);
+    command
+        .args(["-force", "-quiet", "-no-progress", "-d"])
+        .arg(&folder);
     command.arg(ctx.image()?.payload.join("boot.img"));
     process::output("unpacking the boot image", &mut command)?;
     Ok(folder)
 }
 
-fn sizes(ctx: &Context, boot_files: &Path) -> Result<Vec<Row>> {
+fn sizes(ctx: &Context) -> Result<Vec<Row>> {
     let image = ctx.image()?;
+    let boot_files = unpack_boot_image(ctx)?;
     let files = [
         (
             "system image",

@@ -39,8 +39,8 @@ fn run(args: &Args) -> Result<ExitCode> {
     };
     let shared = Shared::find()?;
     let results = runner::run(&chosen, &shared, args.jobs);
-    if choice == Choice::Bench && results.failed() == 0 {
-        println!("{}", bench::run(&shared)?);
+    if let (Choice::Bench(groups), 0) = (&choice, results.failed()) {
+        println!("{}", bench::run(&shared, groups)?);
     }
     println!("{results}");
     Ok(match results.failed() {
