@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 use std::env;
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, bail};
 
 use crate::image::Image;
 use crate::programs;
@@ -22,24 +22,45 @@ pub struct Shared {
     probes: Mutex<HashMap<Firmware, Probe>>,
     image: OnceLock<Image>,
     installed: OnceLock<PathBuf>,
+    /// Held as long as the run lasts.
+    _alone: File,
 }
 
 impl Shared {
-    /// Finds the repository and the target folder.
+    /// Finds the repository and the target folder, for this run alone.
     pub fn find() -> Result<Arc<Shared>> {
         let root = repository()?;
         let target = match env::var_os("CARGO_TARGET_DIR") {
             Some(target) => root.join(target),
             None => root.join("target"),
         };
+        let folder = target.join("ci");
         Ok(Arc::new(Shared {
             root,
-            folder: target.join("ci"),
+            _alone: alone(&folder)?,
+            folder,
             programs: OnceLock::new(),
             probes: Mutex::default(),
             image: OnceLock::new(),
             installed: OnceLock::new(),
         }))
+    }
+}
+
+/// Two runs would empty each other's folders: the second one is refused.
+fn alone(folder: &Path) -> Result<File> {
+    let path = folder.join("lock");
+    fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+    let lock = File::create(&path).with_context(|| format!("making {}", path.display()))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => bail!(
+            "another run uses {}; wait for it, or set CARGO_TARGET_DIR to another folder",
+            folder.display()
+        ),
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("locking {}", path.display()))
+        }
     }
 }
 
@@ -165,5 +186,21 @@ impl Context {
     /// Starts a machine; its logs go to target/ci/STEP/NAME.
     pub fn start(&self, name: &str, machine: &Machine) -> Result<Vm> {
         Vm::start(self.programs()?, machine, &self.folder.join(name), name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_run_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("ci");
+        let first = alone(&folder).unwrap();
+        let refused = alone(&folder).unwrap_err().to_string();
+        assert!(refused.contains("another run"), "{refused}");
+        drop(first);
+        alone(&folder).unwrap();
     }
 }
