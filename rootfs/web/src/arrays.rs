@@ -33,7 +33,7 @@ pub struct Sync {
 }
 
 /// What a pass is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
     /// Making the members agree, after the array was made or a power cut.

@@ -1,5 +1,6 @@
 //! Facts → health. Pure. The form of `GET /health`, which the tests and the health gate read.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::arrays::{Action, ArrayFacts};
@@ -9,15 +10,23 @@ use crate::messages::Messages;
 use crate::units::FailedUnits;
 
 /// `GET /health`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Health {
+    /// The verdict.
     pub status: Status,
+    /// The version that runs.
     pub version: Option<String>,
+    /// The slot that it runs from, `a` or `b`; none in the live system of the medium.
     pub slot: Option<String>,
+    /// `installed`, `live` or `recovery`.
     pub mode: Option<String>,
+    /// Time since the kernel started, in seconds.
     pub uptime_s: u64,
+    /// The volumes that must be there.
     pub volumes: Vec<Volume>,
+    /// The md RAID arrays.
     pub arrays: Vec<Array>,
+    /// Services that have failed, by systemd's names.
     pub failed_units: Vec<String>,
     /// Other reasons for `degraded`, in English.
     pub problems: Vec<String>,
@@ -26,9 +35,10 @@ pub struct Health {
 }
 
 /// The verdict.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
+    /// Everything works.
     Ok,
     /// It works, and somebody should look: a unit failed, a volume is absent or read-only, an
     /// array lacks a disk, the settings are damaged.
@@ -36,11 +46,15 @@ pub enum Status {
 }
 
 /// One volume that must be there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Volume {
+    /// Its name, such as `state` or `data-1`.
     pub name: String,
+    /// Where it is mounted.
     pub mount: String,
+    /// Its size in bytes; 0 where it is not mounted.
     pub size_bytes: u64,
+    /// What is free on it, in bytes; 0 where it is not mounted.
     pub free_bytes: u64,
     /// Its check at the start goes on, or did not find it clean: `problems` says what there is to
     /// say.
@@ -57,9 +71,11 @@ pub struct Volume {
 }
 
 /// One md RAID array. A first synchronisation alone is nothing to worry about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Array {
+    /// Its name, such as `state`.
     pub name: String,
+    /// `raid1` and so on; empty while it waits for members.
     pub level: String,
     /// Members of the whole array; 0 while it waits for them.
     pub disks: usize,

@@ -5,6 +5,7 @@
 //! without privileges: it reads nothing that is not world-readable and never the settings.
 
 mod admin;
+mod api;
 mod arrays;
 mod asking;
 mod check;
@@ -18,6 +19,7 @@ mod known;
 mod language;
 mod lifetime;
 mod messages;
+mod metrics;
 mod notify;
 mod page;
 mod parse;
@@ -25,6 +27,7 @@ mod places;
 mod public;
 mod server;
 mod session;
+mod snapshot;
 mod tls;
 mod units;
 mod update_messages;

@@ -2,34 +2,29 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
+use axum::{Json, Router};
 
-use crate::facts::{Facts, Source};
-use crate::health::Health;
 use crate::language::Language;
-use crate::page;
-use crate::units::Units;
-
-/// Where the facts come from.
-pub struct Public {
-    pub source: Source,
-    pub units: Units,
-}
+use crate::snapshot::Snapshots;
+use crate::{api, metrics, page};
 
 /// Port 80: the pages, and all else is sent to HTTPS.
-pub fn router(public: Arc<Public>) -> Router {
+pub fn router(public: Arc<Snapshots>) -> Router {
     pages(public).fallback(to_https)
 }
 
 /// The pages themselves.
-pub fn pages(public: Arc<Public>) -> Router {
+pub fn pages(public: Arc<Snapshots>) -> Router {
     Router::new()
         .route("/", get(status_page))
         .route("/health", get(health))
+        .route(api::STATUS, get(health))
+        .route(api::DOCUMENT, get(document))
+        .route("/metrics", get(metrics))
         .with_state(public)
 }
 
@@ -50,25 +45,24 @@ pub fn html(page: String, language: Language) -> Response {
     (content, page).into_response()
 }
 
-async fn judged(app: &Public) -> (Facts, Health) {
-    let failed = app.units.failed().await;
-    let facts = app.source.read();
-    let health = Health::of(&facts, failed);
-    (facts, health)
+async fn health(State(app): State<Arc<Snapshots>>) -> Response {
+    Json(&app.now().await.health).into_response()
 }
 
-async fn health(State(app): State<Arc<Public>>) -> Response {
-    let (_, health) = judged(&app).await;
-    match serde_json::to_string(&health) {
-        Ok(text) => ([(header::CONTENT_TYPE, "application/json")], text).into_response(),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
-    }
+async fn document() -> Response {
+    Json(api::document()).into_response()
 }
 
-async fn status_page(State(app): State<Arc<Public>>, headers: HeaderMap) -> Response {
+async fn metrics(State(app): State<Arc<Snapshots>>) -> Response {
+    let text = metrics::text(&app.now().await.health);
+    ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
+}
+
+async fn status_page(State(app): State<Arc<Snapshots>>, headers: HeaderMap) -> Response {
     let language = language(&headers);
-    let (facts, health) = judged(&app).await;
-    html(page::status(&health, &facts.hostname, language), language)
+    let now = app.now().await;
+    let page = page::status(&now.health, &now.facts.hostname, language);
+    html(page, language)
 }
 
 /// What somebody sends without TLS has been seen by others already: only reading is sent on.

@@ -30,9 +30,8 @@ use crate::door::Door;
 use crate::facts::Source;
 use crate::lifetime::Lifetime;
 use crate::places::Places;
-use crate::public::{self, Public};
-use crate::units::Units;
-use crate::{admin, gate, page, tls, update_page};
+use crate::snapshot::Snapshots;
+use crate::{admin, gate, page, public, tls, update_page};
 
 /// A client that has not sent its headers by then is sent away.
 const HEADER_TIME: Duration = Duration::from_secs(10);
@@ -82,10 +81,7 @@ pub fn run(options: &Options) -> Result<()> {
         .context("starting the runtime")?;
     runtime.block_on(async {
         let (plain, secure) = listeners(&options.listen)?;
-        let public = Arc::new(Public {
-            source: Source::new(options.root.clone()),
-            units: Units::default(),
-        });
+        let public = Arc::new(Snapshots::new(Source::new(options.root.clone())));
         let hostname = public.source.hostname();
         let acceptor = tls::acceptor(&options.state, &hostname)?;
         let doors = [(80, Door::closed()), (443, Door::closed())];

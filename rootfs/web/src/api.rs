@@ -1,0 +1,86 @@
+//! The interface for programs, `/api/v1`: what it answers, and the OpenAPI document, which is
+//! generated from the types of the answers.
+
+use schemars::generate::SchemaSettings;
+use serde_json::{Value, json};
+
+use crate::health::Health;
+
+/// Where answers about the whole appliance are.
+pub const STATUS: &str = "/api/v1/status";
+/// Where the document itself is.
+pub const DOCUMENT: &str = "/api/v1/openapi.json";
+
+/// The OpenAPI 3.1 document.
+pub fn document() -> Value {
+    // The dialect of OpenAPI 3.1 is JSON Schema 2020-12.
+    let mut generator = SchemaSettings::draft2020_12()
+        .for_serialize()
+        .with(|settings| settings.definitions_path = "/components/schemas".into())
+        .into_generator();
+    let status = generator.subschema_for::<Health>();
+    let schemas = generator.take_definitions(true);
+    let answer = |what: &str, schema: &Value| json!({"200": {"description": what, "content": {"application/json": {"schema": schema}}}});
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Vigie",
+            "version": "1",
+            "description": "What the appliance tells programs, at both of its ports.",
+        },
+        "paths": {
+            STATUS: {"get": {
+                "operationId": "status",
+                "summary": "How the appliance is",
+                "responses": answer("How it is.", &status.to_value()),
+            }},
+            DOCUMENT: {"get": {
+                "operationId": "document",
+                "summary": "This document",
+                "responses": answer("The document.", &json!({"type": "object"})),
+            }},
+        },
+        "components": {"schemas": schemas},
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::health::tests::{facts, raid_facts};
+
+    /// A change of the document is a change for the programs of others.
+    #[test]
+    fn the_document_is_the_published_one() {
+        let text = serde_json::to_string_pretty(&document()).unwrap() + "\n";
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi.json");
+        if std::env::var_os("VIGIE_BLESS").is_some() {
+            std::fs::write(&file, &text).unwrap();
+        }
+        let published = std::fs::read_to_string(&file).unwrap_or_default();
+        assert_eq!(text, published, "VIGIE_BLESS=1 writes {}", file.display());
+    }
+
+    #[test]
+    fn answers_have_the_fields_that_the_document_says() {
+        let schemas = &document()["components"]["schemas"];
+        let fits = |answer: &Value, schema: &str| {
+            let (answer, schema) = (answer.as_object().unwrap(), &schemas[schema]);
+            let known = answer
+                .keys()
+                .all(|name| schema["properties"][name].is_object());
+            let mut required = schema["required"].as_array().unwrap().iter();
+            known && required.all(|name| answer.contains_key(name.as_str().unwrap()))
+        };
+        for facts in [facts(), raid_facts()] {
+            let answer = serde_json::to_value(Health::of(&facts, Ok(vec![]))).unwrap();
+            assert!(fits(&answer, "Health"), "{answer}");
+            for (list, schema) in [("volumes", "Volume"), ("arrays", "Array")] {
+                for one in answer[list].as_array().unwrap() {
+                    assert!(fits(one, schema), "{one}");
+                }
+            }
+        }
+        assert!(!fits(&json!({"status": "ok"}), "Health"));
+    }
+}
