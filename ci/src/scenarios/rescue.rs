@@ -95,7 +95,7 @@ chmod +x /run/held; mount --bind /run/held "$real""#;
 fn held_off(ctx: &Context, vm: &Vm, person: &mut Dialog) -> Result<()> {
     shell::open(person, "4")?;
     let said = says(person, &HOLD.replace('\n', "; "))?;
-    ensure!(said.trim().is_empty(), "holding e2fsck: {said}");
+    ensure!(said.trim() == "done", "holding e2fsck: {said}");
     person.press(
         "vigie-recovery check --repair --json > /run/out 2>&1 & \
          until test -s /run/e2fsck; do sleep 0.1; done; echo stop\"ped\"\r",
