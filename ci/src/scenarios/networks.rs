@@ -17,6 +17,7 @@ use crate::vm::command::{Bus, Disk, FIRST_MAC, Firmware, SECOND_MAC, mac_text};
 use crate::vm::images;
 
 const BYTES: u64 = 9_000_000_000;
+const SERIAL: &str = "VIGIE-CI-NET";
 /// The appliance in the cameras' network, and in the enterprise's, where QEMU forwards to it.
 const AT_CAMERAS: Ipv4Addr = Ipv4Addr::new(10, 9, 8, 1);
 const AT_ENTERPRISE: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 15);
@@ -79,11 +80,12 @@ fn install(ctx: &Context, path: &std::path::Path) -> Result<()> {
         servers.join(", "),
         mac_text(SECOND_MAC),
     );
+    let target = format!("[target]\nserial = \"{SERIAL}\"");
     let order = Order {
         firmware: Firmware::Bios,
         medium: Disk::new(&ctx.image()?.iso, Bus::Usb).throwaway(),
-        disks: vec![Disk::new(path, Bus::Virtio)],
-        answers: answers(ctx, "", HOSTNAME)?.replace("dhcp = true\n", &network),
+        disks: vec![Disk::new(path, Bus::Virtio).serial(SERIAL)],
+        answers: answers(ctx, &target, HOSTNAME)?.replace("dhcp = true\n", &network),
     };
     order.install(ctx, "install").map(drop)
 }
