@@ -15,7 +15,7 @@ use crate::scenarios::{BOOT, WEB, unattended};
 use crate::table::{self, Row, Value};
 use crate::vm::command::{Bus, Disk, Firmware};
 use crate::vm::{Vm, images};
-use crate::{bench_build, bench_install, bench_recovery, bench_update};
+use crate::{bench_build, bench_install, bench_recovery, bench_update, bench_web};
 
 /// Targets of the issue that introduced them.
 const HEALTHY: Duration = Duration::from_secs(45);
@@ -36,6 +36,8 @@ pub enum Group {
     Update,
     /// How fast volumes are looked at and checked
     Recovery,
+    /// How fast the web interface answers
+    Web,
     /// From the firmware to health
     Boot,
 }
@@ -48,6 +50,7 @@ impl Group {
             Self::Install => bench_install::run(ctx),
             Self::Update => bench_update::run(ctx),
             Self::Recovery => bench_recovery::run(ctx),
+            Self::Web => bench_web::run(ctx),
             Self::Boot => {
                 let kernel = unpack_boot_image(ctx)?.join("vmlinuz");
                 disk_boot(ctx, Firmware::Bios, reference_boot(ctx, &kernel)?)

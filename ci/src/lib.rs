@@ -10,6 +10,8 @@ pub mod bench_build;
 pub mod bench_install;
 pub mod bench_recovery;
 pub mod bench_update;
+pub mod bench_web;
+
 pub mod builds;
 pub mod checks;
 pub mod context;

@@ -40,7 +40,7 @@ use serde_json::{Value, json};
 use crate::process::{self, Watchdog};
 use command::{Forward, Machine, Programs, Wire};
 use console::{Line, Pattern};
-pub use http::Response;
+pub use http::{Response, get};
 use markers::Seen;
 use qmp::{Event, Qmp};
 use record::{Mark, Record, State, Waited};
