@@ -1,11 +1,17 @@
-//! Two networks: nothing goes from the cameras' to the enterprise's, and name servers that do not
-//! answer delay nothing.
+//! Two networks: nothing goes from one to the other, and name servers that do not answer delay
+//! nothing.
+//!
+//! The enterprise's network is the cable, where a station is router and name server, and silent. The
+//! cameras' is QEMU's own, through which the scenario talks to the appliance.
 
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 
 use super::boot::{self, Expect, Up};
 use super::unattended::{HOSTNAME, Order, answers};
@@ -13,20 +19,25 @@ use super::{disk, scenario, ssh};
 use crate::context::Context;
 use crate::step::Step;
 use crate::vm::cable::Station;
-use crate::vm::command::{Bus, Disk, FIRST_MAC, Firmware, SECOND_MAC, mac_text};
+use crate::vm::command::{Bus, Disk, FIRST_MAC, Firmware, Machine, SECOND_MAC, mac_text};
 use crate::vm::images;
 
 const BYTES: u64 = 9_000_000_000;
 const SERIAL: &str = "VIGIE-CI-NET";
-/// The appliance in the cameras' network, and in the enterprise's, where QEMU forwards to it.
-const AT_CAMERAS: Ipv4Addr = Ipv4Addr::new(10, 9, 8, 1);
-const AT_ENTERPRISE: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 15);
-/// The host, as the enterprise's network sees it.
+/// The appliance in the enterprise's network, and in the cameras', where QEMU forwards to it.
+const AT_ENTERPRISE: Ipv4Addr = Ipv4Addr::new(10, 9, 8, 1);
+const AT_CAMERAS: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 15);
+/// The host, as the cameras' network sees it.
 const HOST: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 2);
-/// Nobody is there: in the own network, and behind the gateway (RFC 5737).
-const NO_NAME_SERVERS: [Ipv4Addr; 2] = [Ipv4Addr::new(10, 0, 2, 99), Ipv4Addr::new(192, 0, 2, 53)];
+/// The enterprise's router.
+const ROUTER: Ipv4Addr = Ipv4Addr::new(10, 9, 8, 254);
+/// Name servers that say nothing: in the own network, and behind the router (RFC 5737); and one that
+/// nothing is known of, not even a hardware address.
+const SILENT: Ipv4Addr = Ipv4Addr::new(10, 9, 8, 53);
+const BEHIND: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 53);
+const ABSENT: Ipv4Addr = Ipv4Addr::new(10, 9, 8, 99);
 /// So much longer a start may take by dead name servers. One that waited for a name would take
-/// some of the resolver's tries, of ten seconds each for each server, or as long as the old
+/// some of the resolver's tries, of several seconds each for each server, or as long as the old
 /// product: tens of minutes.
 const LONGER: Duration = Duration::from_secs(60);
 /// A frame and its answer, on a busy machine.
@@ -37,7 +48,7 @@ const TRIES: u16 = 20;
 pub(super) fn step() -> Step {
     scenario(
         "networks",
-        "no packet goes from the cameras' network to the enterprise's; dead name servers delay neither start nor log-in",
+        "no packet goes from one network to the other; dead name servers delay neither start nor log-in",
         &["install"],
         run,
     )
@@ -50,14 +61,37 @@ fn run(ctx: &Context) -> Result<()> {
     let (station, cable) = Station::plug_in(ctx.folder())?;
     let mut machine = ctx.machine(Firmware::Bios)?.cable(cable);
     machine.disks = vec![Disk::new(&path, Bus::Virtio)];
+    let stop = AtomicBool::new(false);
+    let up = thread::scope(|scope| {
+        let silent = scope.spawn(|| station.be_silently(&[ROUTER, SILENT], &stop));
+        let up = start(ctx, machine, usual);
+        stop.store(true, Ordering::Relaxed);
+        let unanswered = silent
+            .join()
+            .map_err(|_| anyhow!("the station panicked"))??;
+        let up = up?;
+        ctx.note(format!("{} questions for names", unanswered.names));
+        up.blame(asked(unanswered.names))?;
+        Ok::<Up, anyhow::Error>(up)
+    })?;
+    up.blame(nothing_passes(ctx, &up, &station))?;
+    up.vm.kill()
+}
+
+/// The start, and a log-in, while the name servers are silent.
+fn start(ctx: &Context, machine: Machine, usual: Duration) -> Result<Up> {
     let up = boot::start(ctx, "dead", machine, Expect::Ok)?;
     let dead = up.vm.now();
     let in_time = dead < usual + LONGER;
     let words = || format!("started after {dead:?} with dead name servers, {usual:?} without");
     up.blame(in_time.then_some(()).with_context(words))?;
     up.blame(names_are_dead(ctx, &up))?;
-    up.blame(nothing_passes(ctx, &up, &station))?;
-    up.vm.kill()
+    Ok(up)
+}
+
+fn asked(names: u32) -> Result<()> {
+    ensure!(names > 0, "the name servers were never asked");
+    Ok(())
 }
 
 /// How long the same image takes where name servers answer.
@@ -69,16 +103,16 @@ fn usual_start(ctx: &Context) -> Result<Duration> {
     Ok(usual)
 }
 
-fn install(ctx: &Context, path: &std::path::Path) -> Result<()> {
+fn install(ctx: &Context, path: &Path) -> Result<()> {
     images::empty(path, BYTES)?;
-    let servers = NO_NAME_SERVERS.map(|server| format!("\"{server}\""));
+    let servers = [SILENT, ABSENT, BEHIND].map(|server| format!("\"{server}\""));
     let network = format!(
-        "mac = \"{}\"\naddress = \"{AT_ENTERPRISE}/24\"\ngateway = \"{HOST}\"\ndns = [{}]\n\n\
+        "mac = \"{}\"\naddress = \"{AT_ENTERPRISE}/24\"\ngateway = \"{ROUTER}\"\ndns = [{}]\n\n\
          [network.cameras]\nmac = \"{}\"\naddress = \"{AT_CAMERAS}/24\"\n\n\
          [time]\nntp = [\"time.example.org\"]\n",
-        mac_text(FIRST_MAC),
-        servers.join(", "),
         mac_text(SECOND_MAC),
+        servers.join(", "),
+        mac_text(FIRST_MAC),
     );
     let target = format!("[target]\nserial = \"{SERIAL}\"");
     let order = Order {
@@ -131,7 +165,7 @@ fn nothing_passes(ctx: &Context, up: &Up, station: &Station) -> Result<()> {
         let begun = Instant::now();
         let passed = loop {
             send(station, host.address()?)?;
-            // What was passed on is out of the enterprise's card before this answer is.
+            // What was passed on is out of the cameras' card before this answer is.
             says("true")?;
             let passed = host.one()?;
             if passed || !passes || begun.elapsed() > ANSWERS {
@@ -146,21 +180,23 @@ fn nothing_passes(ctx: &Context, up: &Up, station: &Station) -> Result<()> {
     Ok(())
 }
 
-/// Sends datagrams for the host in the enterprise's network into the cameras'. All were received
+/// Sends datagrams for the host in the cameras' network into the enterprise's. All were received
 /// when it returns.
 fn send(station: &Station, to: SocketAddrV4) -> Result<()> {
-    let camera = |number: u8| Ipv4Addr::new(10, 9, 8, number);
-    let mac = station.who_has(camera(77), AT_CAMERAS, ANSWERS)?;
-    ensure!(mac == SECOND_MAC, "the cameras' network is at {mac:?}");
+    let person = |number: u8| Ipv4Addr::new(10, 9, 8, number);
+    let mac = station.who_has(person(77), AT_ENTERPRISE, ANSWERS)?;
+    ensure!(mac == SECOND_MAC, "the enterprise's network is at {mac:?}");
     for port in 0..TRIES {
-        let from = SocketAddrV4::new(camera(78), 40_000 + port);
+        let from = SocketAddrV4::new(person(78), 40_000 + port);
         station.send_udp(mac, from, to)?;
     }
     // By another address: no answer to the first question is taken for that to this one.
-    station.who_has(camera(79), AT_CAMERAS, ANSWERS).map(drop)
+    station
+        .who_has(person(79), AT_ENTERPRISE, ANSWERS)
+        .map(drop)
 }
 
-/// Datagrams that came out of the enterprise's network.
+/// Datagrams that came out of the cameras' network.
 struct Arrivals(UdpSocket);
 
 impl Arrivals {
@@ -170,7 +206,7 @@ impl Arrivals {
         Ok(Arrivals(socket))
     }
 
-    /// Where it listens, as the enterprise's network sees it.
+    /// Where it listens, as the cameras' network sees it.
     fn address(&self) -> Result<SocketAddrV4> {
         Ok(SocketAddrV4::new(HOST, self.0.local_addr()?.port()))
     }

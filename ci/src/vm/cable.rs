@@ -5,12 +5,13 @@ use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use etherparse::{
     ArpEthIpv4Packet, ArpHardwareId, ArpOperation, ArpPacket, EtherType, NetSlice, PacketBuilder,
-    SlicedPacket,
+    SlicedPacket, TransportSlice,
 };
 
 use super::command::Cable;
@@ -20,6 +21,8 @@ const MAC: [u8; 6] = [0x52, 0x54, 0x00, 0x99, 0x00, 0x01];
 const EVERYBODY: [u8; 6] = [0xff; 6];
 /// Routers on the way; the machine is one if it passes a frame on.
 const TIME_TO_LIVE: u8 = 64;
+/// The port of name servers.
+const NAMES: u16 = 53;
 /// A question that was lost is asked again after this time.
 const AGAIN: Duration = Duration::from_secs(1);
 /// Longer than any frame.
@@ -88,6 +91,30 @@ impl Station {
         }
     }
 
+    /// Is there for these addresses, and silent: whoever asks for one is told the station's hardware
+    /// address, and what is then sent to it is only counted. Ends some time after `until` is set.
+    pub fn be_silently(&self, hosts: &[Ipv4Addr], until: &AtomicBool) -> Result<Unanswered> {
+        let (mut frame, mut unanswered) = ([0; FRAME], Unanswered::default());
+        self.socket.set_read_timeout(Some(AGAIN))?;
+        while !until.load(Ordering::Relaxed) {
+            let length = match self.socket.recv(&mut frame) {
+                Ok(length) => length,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
+                Err(error) => return Err(error).context("receiving from the cable"),
+            };
+            match asked(&frame[..length]) {
+                Some(Asked::Address(question)) => {
+                    if let Some(answer) = reply(&question, hosts)? {
+                        self.send(&answer)?;
+                    }
+                }
+                Some(Asked::Name) => unanswered.names += 1,
+                None => {}
+            }
+        }
+        Ok(unanswered)
+    }
+
     /// Sends a datagram in a frame to `mac`, which need not be where `to` is.
     pub fn send_udp(&self, mac: [u8; 6], from: SocketAddrV4, to: SocketAddrV4) -> Result<()> {
         let (source, target) = (from.ip().octets(), to.ip().octets());
@@ -104,6 +131,56 @@ impl Station {
         let sent = self.socket.send_to(frame, &self.machine);
         sent.map(drop).context("sending into the cable")
     }
+}
+
+/// What a silent station was asked in vain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unanswered {
+    /// Questions for a name, by UDP.
+    pub names: u32,
+}
+
+/// A question in a frame.
+enum Asked {
+    /// Who has an address (RFC 826).
+    Address(ArpEthIpv4Packet),
+    /// A name (RFC 1035).
+    Name,
+}
+
+fn asked(frame: &[u8]) -> Option<Asked> {
+    let packet = SlicedPacket::from_ethernet(frame).ok()?;
+    if let Some(NetSlice::Arp(arp)) = packet.net {
+        let arp = ArpEthIpv4Packet::try_from(arp.to_packet()).ok()?;
+        return (arp.operation == ArpOperation::REQUEST).then_some(Asked::Address(arp));
+    }
+    let Some(TransportSlice::Udp(udp)) = packet.transport else {
+        return None;
+    };
+    (udp.destination_port() == NAMES).then_some(Asked::Name)
+}
+
+/// The answer to a question for one of these addresses.
+fn reply(question: &ArpEthIpv4Packet, hosts: &[Ipv4Addr]) -> Result<Option<Vec<u8>>> {
+    if !hosts
+        .iter()
+        .any(|host| host.octets() == question.target_ipv4)
+    {
+        return Ok(None);
+    }
+    let arp = ArpPacket::new(
+        ArpHardwareId::ETHERNET,
+        EtherType::IPV4,
+        ArpOperation::REPLY,
+        &MAC,
+        &question.target_ipv4,
+        &question.sender_mac,
+        &question.sender_ipv4,
+    )?;
+    let packet = PacketBuilder::ethernet2(MAC, question.sender_mac).arp(arp);
+    let mut frame = Vec::with_capacity(packet.size());
+    packet.write(&mut frame)?;
+    Ok(Some(frame))
 }
 
 /// RFC 826.
@@ -174,6 +251,40 @@ mod tests {
         assert_eq!(answer(&frame(OTHER, OTHER), OWN, OTHER), None);
         assert_eq!(answer(&frame(OTHER, OWN)[..30], OWN, OTHER), None);
         assert_eq!(answer(b"", OWN, OTHER), None);
+    }
+
+    #[test]
+    fn a_silent_station_is_found_and_says_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let (station, cable) = Station::plug_in(folder.path()).unwrap();
+        // The machine is a station, too.
+        let machine = Station {
+            socket: UnixDatagram::bind(&cable.machine).unwrap(),
+            machine: cable.other,
+        };
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let silent = scope.spawn(|| station.be_silently(&[OTHER], &stop));
+            let found = machine.who_has(OWN, OTHER, Duration::from_secs(60));
+            assert_eq!(found.unwrap(), MAC);
+            let (from, to) = (SocketAddrV4::new(OWN, 4000), SocketAddrV4::new(OTHER, 53));
+            machine.send_udp(MAC, from, to).unwrap();
+            machine
+                .send_udp(MAC, from, SocketAddrV4::new(OTHER, 123))
+                .unwrap();
+            // What was sent before is counted when this is answered.
+            machine
+                .who_has(OWN, OTHER, Duration::from_secs(60))
+                .unwrap();
+            stop.store(true, Ordering::Relaxed);
+            let unanswered = silent.join().unwrap().unwrap();
+            assert_eq!(unanswered, Unanswered { names: 1 });
+        });
+        let other = question(OTHER, OWN).unwrap();
+        let Some(Asked::Address(other)) = asked(&other) else {
+            panic!("no question");
+        };
+        assert_eq!(reply(&other, &[OTHER]).unwrap(), None);
     }
 
     #[test]
