@@ -175,6 +175,17 @@ impl ApplyError {
         matches!(self, Self::Busy(_) | Self::Refused(Refusal::Waiting { .. }))
     }
 
+    /// Whether nothing is known against the package, which is to be offered again: what this machine is
+    /// doing must end first.
+    #[must_use]
+    pub const fn is_for_now(&self) -> bool {
+        match self {
+            Self::Busy(_) => true,
+            Self::Refused(refusal) => refusal.is_for_now(),
+            _ => false,
+        }
+    }
+
     /// Where the fault lies, whatever was begun: where it is the machine's, nothing is known against
     /// the package.
     #[must_use]

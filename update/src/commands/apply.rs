@@ -109,15 +109,15 @@ pub fn from<U: Unpacker>(
     result
 }
 
-/// What the history is told of an installation that ended with this error. Nothing where one is under
-/// way or waits for its restart: that it was asked for once more settles nothing, neither of that one
-/// nor, where it is the same package, of what became of it.
+/// What the history is told of an installation that ended with this error. Nothing where it only came
+/// too early: that settles nothing, neither of an installation that is under way or waits for its
+/// restart, nor of this package, which is not to be taken for one that failed here.
 fn ended(record: Record, error: Option<&ApplyError>) -> Option<Record> {
     let Some(error) = error else {
         return Some(record);
     };
     let outcome = match error {
-        _ if error.is_busy() => return None,
+        _ if error.is_for_now() => return None,
         _ if error.is_refusal() => Outcome::Refused,
         _ => Outcome::Failed,
     };
@@ -349,13 +349,16 @@ mod tests {
     }
 
     #[test]
-    fn c59_an_installation_that_is_asked_for_twice_is_told_once() {
+    fn c59_an_installation_that_is_asked_for_twice_or_too_early_is_told_once() {
         let record = || Record::now(Outcome::Installed, Version([1, 0, 0, 0]));
         let told = |error: &ApplyError| ended(record(), Some(error)).map(|record| record.outcome);
         let version = Some(Version([2, 0, 0, 0]));
         let waits = ApplyError::Refused(Refusal::Waiting { version });
         assert_eq!(told(&waits), None);
         assert_eq!(told(&ApplyError::Busy("web".into())), None);
+        let running = Version([1, 0, 0, 0]);
+        let unconfirmed = ApplyError::Refused(Refusal::Unconfirmed { running });
+        assert_eq!(told(&unconfirmed), None);
         let older = ApplyError::Refused(Refusal::NotNewer {
             package: Version([1, 0, 0, 0]),
             reached: Version([1, 0, 0, 0]),

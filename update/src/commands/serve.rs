@@ -22,7 +22,7 @@ use crate::doors::serve::{Failure, Updater, Verdict, serve};
 use crate::fate::FateError;
 use crate::history::{self, Door, Outcome, Record};
 use crate::machine::below;
-use crate::policy::{Refusal, judge};
+use crate::policy::judge;
 use crate::printable::printable;
 use crate::progress::Progress;
 use crate::pulled::{self, FOLDER, Report};
@@ -174,12 +174,7 @@ fn told(head: &Head, verdict: Result<(), ApplyError>) -> Verdict {
         version: head.opened.header.version.to_string(),
         length: head.length,
         accepted: refusal.is_none(),
-        later: matches!(
-            refusal,
-            Some(ApplyError::Refused(
-                Refusal::Waiting { .. } | Refusal::Unconfirmed { .. }
-            ))
-        ),
+        later: refusal.is_some_and(ApplyError::is_for_now),
         reason: refusal.map(ToString::to_string),
         reason_fr: refusal.map(ApplyError::french),
     }
