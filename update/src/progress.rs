@@ -100,6 +100,8 @@ impl Progress {
 
     /// Tells how far a phase is.
     pub fn tell(&mut self, phase: Phase, done: Bytes, total: Bytes) {
+        // The unpacking process says how far it is, and may have been taken over by a package.
+        let done = done.min(total);
         let begins = self.phase != Some(phase);
         let ends = done == total;
         self.phase = Some(phase);
@@ -180,5 +182,18 @@ mod tests {
             progress.tell(Phase::Write, Bytes::new(10), Bytes::new(10));
         }
         assert!(matches!(progress.shown, Shown::Quiet));
+    }
+
+    #[test]
+    fn nothing_is_further_than_its_end() {
+        let (near, far) = UnixStream::pair().unwrap();
+        let total = Bytes::new(10);
+        for shown in [Shown::Socket(near), Shown::Lines] {
+            Progress::shown(shown).tell(Phase::Write, Bytes::new(u64::MAX), total);
+        }
+        let mut line = String::new();
+        BufReader::new(far).read_line(&mut line).unwrap();
+        let event: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(event["done"], json!(10));
     }
 }
