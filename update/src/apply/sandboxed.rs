@@ -103,8 +103,9 @@ impl Sandboxed {
             // Together these also drop every other group, and with root every capability.
             command.uid(user).gid(group);
         }
-        let child = command.spawn()?;
+        // It waits in the socket: once the process is there, nothing fails that would leave it behind.
         frame::send(&mut socket, Kind::Package, &[], &[package.as_fd()])?;
+        let child = command.spawn()?;
         Ok(Self {
             child,
             socket,
@@ -343,6 +344,18 @@ mod tests {
                 assert!(words.chars().count() <= LONGEST_REASON);
                 assert!(!words.chars().any(char::is_control), "{words:?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_process_that_ends_at_once_is_waited_for() {
+        let package = tempfile::tempfile().unwrap();
+        for _ in 0..20 {
+            let mut started = Sandboxed::start(Path::new("/bin/true"), &package, None).unwrap();
+            let error = started.envelope().unwrap_err().to_string();
+            assert!(error.contains("ended before its time"), "{error}");
+            let gone = rustix::process::Pid::from_child(&started.child);
+            assert!(rustix::process::test_kill_process(gone).is_err());
         }
     }
 
