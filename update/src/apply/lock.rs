@@ -91,6 +91,7 @@ mod tests {
         assert_eq!(holder(&dir.path().join("none")), None);
         take(&path, "scp").unwrap();
     }
+
     #[test]
     fn c59_asking_who_holds_the_lock_keeps_nobody_from_it() {
         let dir = tempfile::tempdir().unwrap();

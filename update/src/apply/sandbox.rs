@@ -20,7 +20,8 @@ use seccompiler::{
 const ADDRESS_SPACE: u64 = 1 << 30;
 
 /// The system calls that are left. Memory, time, and reading and writing what is open; threads by
-/// [`threads`], signals by [`signals_to`], and of clone3 only that [`without_clone3`] sees it first.
+/// [`threads`], signals by [`signals_to`], fcntl by [`of_descriptors`], and of clone3 only that
+/// [`without_clone3`] sees it first.
 const ALLOWED: &[i64] = &[
     libc::SYS_read,
     libc::SYS_readv,
@@ -30,7 +31,6 @@ const ALLOWED: &[i64] = &[
     libc::SYS_pwrite64,
     libc::SYS_lseek,
     libc::SYS_close,
-    libc::SYS_fcntl,
     libc::SYS_fstat,
     libc::SYS_statx,
     libc::SYS_fadvise64,
@@ -114,6 +114,7 @@ fn forbid(own: Pid) -> Outcome<()> {
     let some = [
         (libc::SYS_clone, vec![threads()?]),
         (libc::SYS_tgkill, vec![signals_to(own)?]),
+        (libc::SYS_fcntl, of_descriptors()?),
     ];
     let rules = free.chain(some).collect();
     let program = filter(rules, SeccompAction::KillProcess, SeccompAction::Allow)?;
@@ -136,6 +137,20 @@ fn signals_to(own: Pid) -> Outcome<SeccompRule> {
     let own = u64::from(own.as_raw_nonzero().get().cast_unsigned());
     let process = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, own)?;
     Ok(SeccompRule::new(vec![process])?)
+}
+
+/// fcntl(2) that tells of a descriptor, or makes another of it. Others would have the kernel signal
+/// the owner of one (`F_SETOWN`), lease or lock the file behind it, or grow a pipe.
+fn of_descriptors() -> Outcome<Vec<SeccompRule>> {
+    let rule = |command: i32| {
+        let command = u64::from(command.cast_unsigned());
+        let asked = SeccompCondition::new(1, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, command)?;
+        Ok(SeccompRule::new(vec![asked])?)
+    };
+    [libc::F_DUPFD_CLOEXEC, libc::F_GETFD, libc::F_GETFL]
+        .map(rule)
+        .into_iter()
+        .collect()
 }
 
 /// What clone3(2) is asked for lies in memory, where no filter sees it: so it does not exist here,
@@ -187,6 +202,10 @@ mod tests {
             "kill another" => drop(rustix::process::test_kill_process(
                 rustix::process::getppid().unwrap(),
             )),
+            "copy" => drop(open.try_clone().unwrap()),
+            "change a file's flags" => {
+                drop(rustix::fs::fcntl_setfl(&open, rustix::fs::OFlags::NONBLOCK));
+            }
             "ioctl" => drop(rustix::fs::ioctl_blksszget(&open)),
             other => panic!("{other}"),
         }
@@ -202,6 +221,7 @@ mod tests {
         for (attempt, signal) in [
             ("read", DONE),
             ("thread", DONE),
+            ("copy", DONE),
             ("open", STOPPED),
             ("connect", STOPPED),
             ("socket", STOPPED),
@@ -210,6 +230,7 @@ mod tests {
             ("signal itself", Some(libc::SIGABRT)),
             ("signal another", STOPPED),
             ("kill another", STOPPED),
+            ("change a file's flags", STOPPED),
             ("unlink", STOPPED),
             ("ioctl", STOPPED),
         ] {
