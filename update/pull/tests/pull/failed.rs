@@ -6,7 +6,7 @@ use serde_json::json;
 use vigie_update::history::Outcome;
 use vigie_update::pulled::{Answer as Told, CONSENT};
 
-use crate::scripted::{DEPLOYMENT, Fleet, consent, fate};
+use crate::scripted::{Fleet, consent, fate};
 use crate::support::{Box, CHUNK, Package, delta, package, package_of};
 
 #[test]
@@ -28,48 +28,40 @@ fn c33_c50_c84_what_is_refused_is_told_with_its_reason() {
         (Box::new(), package("3.0.0.0", CHUNK), "licence"),
         (again, package("1.3.0.0", CHUNK), "came back"),
     ] {
-        let (fleet, mut seen) = (Fleet::new(package), 0);
+        let fleet = Fleet::new(package);
         fleet.ask(&machine).unwrap();
         let mut requests = fleet.server.requests().into_iter();
         let post = requests.rfind(|request| request.head.starts_with("POST"));
         let post = post.unwrap();
         let body = String::from_utf8(post.body).unwrap();
         assert!(body.contains(word), "{body}");
-        assert_eq!(
-            fleet.told(&mut seen),
-            [format!("{DEPLOYMENT} closed failure")]
-        );
+        fleet.is_told(&["closed failure"]);
     }
-    let (fleet, mut seen) = (Fleet::new(package("1.3.0.0", CHUNK)), 0);
+    let (fleet, _) = Fleet::of_one_chunk();
     fleet.change(
         "\"filename\":\"vigie-1.3.0.0-upd.tgz\"",
         "\"filename\":\"binary.rpm\"",
     );
     fleet.change("\"filename\":\"binary.tgz\"", "\"filename\":\"binary.rpm\"");
     fleet.ask(&Box::new()).unwrap();
-    assert_eq!(
-        fleet.told(&mut seen),
-        [format!("{DEPLOYMENT} closed failure")]
-    );
+    fleet.is_told(&["closed failure"]);
 }
 
 #[test]
 fn a_download_that_broke_goes_on_and_has_not_failed() {
-    let (fleet, mut seen) = (Fleet::new(package("1.3.0.0", CHUNK)), 0);
+    let (fleet, _) = Fleet::of_one_chunk();
     let machine = Box::new();
     // Broken at the head.
     fleet.with(|script| script.broken = Some(503));
-    for told in [&[format!("{DEPLOYMENT} proceeding none")][..], &[]] {
+    for told in [&["proceeding none"][..], &[]] {
         assert!(fleet.ask(&machine).unwrap_err().passing);
-        assert_eq!(fleet.told(&mut seen), told, "the same trouble is told once");
+        // The same trouble is told once.
+        fleet.is_told(told);
     }
     // What does not mend by itself may be mended on the server.
     fleet.with(|script| script.broken = Some(403));
     assert!(!fleet.ask(&machine).unwrap_err().passing);
-    assert_eq!(
-        fleet.told(&mut seen),
-        [format!("{DEPLOYMENT} proceeding none")]
-    );
+    fleet.is_told(&["proceeding none"]);
     // Longer than the server says: known only when it is fetched.
     fleet.with(|script| script.broken = None);
     let longer = package("1.3.0.0", CHUNK + 9);
@@ -77,44 +69,32 @@ fn a_download_that_broke_goes_on_and_has_not_failed() {
     fleet.with(|script| script.package = Arc::new(Package { bytes, ..longer }));
     let trouble = fleet.ask(&machine).unwrap_err();
     assert!(trouble.text.contains("bytes long"), "{trouble}");
-    let expected = ["download none", "proceeding none"];
-    assert_eq!(
-        fleet.told(&mut seen),
-        expected.map(|told| format!("{DEPLOYMENT} {told}"))
-    );
+    fleet.is_told(&["download none", "proceeding none"]);
     // Mended: it goes on where it was, and its beginning is not told again.
     fleet.with(|script| script.package = Arc::new(package("1.3.0.0", CHUNK + 9)));
     assert_eq!(fleet.ask(&machine).unwrap().answer, Told::Fetched);
-    assert_eq!(
-        fleet.told(&mut seen),
-        [format!("{DEPLOYMENT} downloaded none")]
-    );
+    fleet.is_told(&["downloaded none"]);
 }
 
 #[test]
 fn an_installation_that_is_tried_again_has_not_failed() {
-    let package = package("1.3.0.0", CHUNK);
-    let id = package.id.clone();
-    let (fleet, mut seen) = (Fleet::new(package), 0);
+    let (fleet, id) = Fleet::of_one_chunk();
     let mut machine = Box::new();
     fleet.order(&[("maintenanceWindow", json!("available"))]);
     fleet.ask(&machine).unwrap();
-    fleet.told(&mut seen);
+    fleet.told();
     fate(&mut machine, &id, Outcome::Failed);
     machine.situation.fates[0].again = true;
-    for told in [&[format!("{DEPLOYMENT} proceeding none")][..], &[]] {
+    for told in [&["proceeding none"][..], &[]] {
         machine.store().forget(CONSENT).unwrap();
         fleet.ask(&machine).unwrap();
-        assert_eq!(fleet.told(&mut seen), told);
+        fleet.is_told(told);
         assert!(consent(&machine).is_some(), "the next try needs it");
     }
     machine.situation.fates[0].again = false;
     machine.situation.fates[0].time += 1;
     fleet.ask(&machine).unwrap();
-    assert_eq!(
-        fleet.told(&mut seen),
-        [format!("{DEPLOYMENT} closed failure")]
-    );
+    fleet.is_told(&["closed failure"]);
 }
 
 /// A delta whose base is damaged here fails each time; the action is not over as long as it holds
@@ -123,7 +103,7 @@ fn an_installation_that_is_tried_again_has_not_failed() {
 fn c84_a_package_that_failed_makes_room_for_another_of_its_action() {
     let (changes, whole) = (delta("1.3.0.0", CHUNK), package("1.3.0.0", CHUNK));
     let (first, second) = (changes.id.clone(), whole.id.clone());
-    let (fleet, mut seen) = (Fleet::new(whole), 0);
+    let fleet = Fleet::new(whole);
     fleet.with(|script| script.beside = Some(Arc::new(changes)));
     let mut machine = Box::new();
     let here = |machine: &Box| {
@@ -132,21 +112,18 @@ fn c84_a_package_that_failed_makes_room_for_another_of_its_action() {
         names.collect::<Vec<_>>()
     };
     fleet.ask(&machine).unwrap();
-    fleet.told(&mut seen);
+    fleet.told();
     assert_eq!(here(&machine), ["beside-upd.tgz"]);
     assert_eq!(consent(&machine).unwrap().package, first);
     fate(&mut machine, &first, Outcome::Failed);
     machine.situation.fates[0].reason = Some("the base is damaged".into());
     assert_eq!(fleet.ask(&machine).unwrap().answer, Told::Fetched);
-    let told = ["proceeding none", "download none", "downloaded none"];
-    assert_eq!(
-        fleet.told(&mut seen),
-        told.map(|told| format!("{DEPLOYMENT} {told}"))
-    );
+    fleet.is_told(&["proceeding none", "download none", "downloaded none"]);
     assert_eq!(here(&machine), ["vigie-1.3.0.0-upd.tgz"]);
     assert_eq!(consent(&machine).unwrap().package, second);
     fleet.ask(&machine).unwrap();
-    assert!(fleet.told(&mut seen).is_empty(), "told once");
+    // Told once.
+    fleet.is_told(&[]);
     // How it ends is how the other one ends.
     for (outcome, ended) in [
         (Outcome::Good, "closed success"),
@@ -158,9 +135,9 @@ fn c84_a_package_that_failed_makes_room_for_another_of_its_action() {
         fate(&mut machine, &second, outcome);
         machine.situation.fates.extend(earlier.clone());
         fleet.ask(&machine).unwrap();
-        assert_eq!(fleet.told(&mut seen), [format!("{DEPLOYMENT} {ended}")]);
+        fleet.is_told(&[ended]);
         fleet.ask(&machine).unwrap();
-        assert!(fleet.told(&mut seen).is_empty());
+        fleet.is_told(&[]);
         std::fs::write(&note, before).unwrap();
         machine.situation.fates = earlier;
     }
@@ -172,31 +149,23 @@ fn c84_a_package_that_failed_makes_room_for_another_of_its_action() {
         script.package = changes.unwrap();
     });
     fleet.ask(&machine).unwrap();
-    fleet.told(&mut seen);
+    fleet.told();
     fate(&mut machine, &first, Outcome::Failed);
     assert_eq!(fleet.ask(&machine).unwrap().answer, Told::Refused);
-    assert_eq!(
-        fleet.told(&mut seen),
-        [format!("{DEPLOYMENT} closed failure")]
-    );
+    fleet.is_told(&["closed failure"]);
 }
 
 #[test]
 fn what_became_of_a_package_before_says_nothing_of_a_new_action() {
-    let package = package("1.3.0.0", CHUNK);
-    let id = package.id.clone();
-    let (fleet, mut seen) = (Fleet::new(package), 0);
+    let (fleet, id) = Fleet::of_one_chunk();
     let mut machine = Box::new();
     fate(&mut machine, &id, Outcome::Refused);
     fleet.ask(&machine).unwrap();
     fleet.ask(&machine).unwrap();
-    let told = fleet.told(&mut seen);
+    let told = fleet.told();
     assert_eq!(told.len(), 2, "{told:?}");
     assert!(told[1].ends_with("downloaded none"));
     fate(&mut machine, &id, Outcome::Refused);
     fleet.ask(&machine).unwrap();
-    assert_eq!(
-        fleet.told(&mut seen),
-        [format!("{DEPLOYMENT} closed failure")]
-    );
+    fleet.is_told(&["closed failure"]);
 }

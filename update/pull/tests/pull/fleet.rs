@@ -20,32 +20,23 @@ fn c77_c78_an_action_is_closed_by_what_became_of_its_package() {
         let package = package("1.3.0.0", 2 * CHUNK);
         let (id, bytes) = (package.id.clone(), package.bytes.clone());
         let fleet = Fleet::new(package);
-        let (mut machine, mut seen) = (Box::new(), 0);
+        let mut machine = Box::new();
         assert_eq!(fleet.ask(&machine).unwrap().answer, Told::Fetched);
-        assert_eq!(
-            fleet.told(&mut seen),
-            [
-                format!("{DEPLOYMENT} download none"),
-                format!("{DEPLOYMENT} downloaded none")
-            ]
-        );
+        fleet.is_told(&["download none", "downloaded none"]);
         let file = machine.folder.path().join("fleet/vigie-1.3.0.0-upd.tgz");
         assert!(std::fs::read(file).unwrap() == bytes);
         // It lies there until its time of day; the server is not told so again and again.
         assert_eq!(fleet.ask(&machine).unwrap().answer, Told::Fetched);
-        assert!(fleet.told(&mut seen).is_empty());
+        fleet.is_told(&[]);
         // Installed, and not confirmed: nothing is claimed.
         fate(&mut machine, &id, Outcome::Installed);
         machine.situation.waiting = Some(Waiting {
             version: "1.3.0.0".parse().ok(),
         });
         fleet.ask(&machine).unwrap();
-        assert_eq!(
-            fleet.told(&mut seen),
-            [format!("{DEPLOYMENT} proceeding none")]
-        );
+        fleet.is_told(&["proceeding none"]);
         fleet.ask(&machine).unwrap();
-        assert!(fleet.told(&mut seen).is_empty());
+        fleet.is_told(&[]);
         machine.situation.waiting = None;
         fate(&mut machine, &id, outcome);
         if outcome == Outcome::Good {
@@ -53,16 +44,16 @@ fn c77_c78_an_action_is_closed_by_what_became_of_its_package() {
             machine.situation.reached = "1.3.0.0".parse().unwrap();
         }
         fleet.ask(&machine).unwrap();
-        assert_eq!(fleet.told(&mut seen), [format!("{DEPLOYMENT} {last}")]);
+        fleet.is_told(&[last]);
         // It is told once, though the server lists the action for a while.
         fleet.ask(&machine).unwrap();
-        assert!(fleet.told(&mut seen).is_empty());
+        fleet.is_told(&[]);
     }
 }
 
 #[test]
 fn nothing_is_fetched_that_is_not_wanted() {
-    let (fleet, mut seen) = (Fleet::new(package("1.3.0.0", CHUNK)), 0);
+    let (fleet, _) = Fleet::of_one_chunk();
     let mut machine = Box::new();
     machine.fetch = false;
     assert_eq!(fleet.ask(&machine).unwrap().answer, Told::Offered);
@@ -71,7 +62,7 @@ fn nothing_is_fetched_that_is_not_wanted() {
     assert_eq!(fleet.ask(&machine).unwrap().answer, Told::Offered);
     fleet.base(IDLE);
     assert_eq!(fleet.ask(&machine).unwrap().answer, Told::UpToDate);
-    assert!(fleet.told(&mut seen).is_empty());
+    fleet.is_told(&[]);
     assert!(!vigie_pull::hawkbit::is_due(&machine.store()));
 }
 
@@ -103,13 +94,11 @@ fn a_cancellation_is_honoured_until_an_installation_has_begun() {
             &["proceeding none", "closed success"],
         ),
     ] {
-        let package = package("1.3.0.0", CHUNK);
-        let id = package.id.clone();
-        let (fleet, mut seen) = (Fleet::new(package), 0);
+        let (fleet, id) = Fleet::of_one_chunk();
         let mut machine = Box::new();
         fleet.ask(&machine).unwrap();
         assert!(consent(&machine).is_some());
-        fleet.told(&mut seen);
+        fleet.told();
         fleet.base(CANCEL);
         for ((busy, outcome), expected) in questions.iter().zip(expected) {
             machine.situation.busy = *busy;
@@ -117,7 +106,7 @@ fn a_cancellation_is_honoured_until_an_installation_has_begun() {
                 fate(&mut machine, &id, *outcome);
             }
             fleet.ask(&machine).unwrap();
-            let told = fleet.told(&mut seen);
+            let told = fleet.told();
             let told: Vec<_> = told
                 .iter()
                 .filter(|told| told.contains("cancelAction"))
@@ -128,7 +117,7 @@ fn a_cancellation_is_honoured_until_an_installation_has_begun() {
         }
         // A server that goes on listing it is not told again.
         fleet.ask(&machine).unwrap();
-        assert!(fleet.told(&mut seen).is_empty());
+        fleet.is_told(&[]);
         let left = std::fs::read_dir(machine.folder.path().join("fleet")).unwrap();
         let rejected = expected.last() == Some(&"rejected none");
         assert_eq!(left.count(), usize::from(rejected && expected.len() == 1));
@@ -139,7 +128,7 @@ fn a_cancellation_is_honoured_until_an_installation_has_begun() {
         let ended = [format!("{DEPLOYMENT} closed failure")];
         let was_open = rejected && questions[0].1 != Some(Outcome::Good);
         let expected = if was_open { &ended[..] } else { &[] };
-        assert_eq!(fleet.told(&mut seen), expected, "{questions:?}");
+        assert_eq!(fleet.told(), expected, "{questions:?}");
     }
 }
 
@@ -181,9 +170,7 @@ fn it_is_installed_when_the_server_consents() {
         ),
         (&[("maintenanceWindow", json!("perhaps"))], None),
     ] {
-        let package = package("1.3.0.0", CHUNK);
-        let id = package.id.clone();
-        let fleet = Fleet::new(package);
+        let (fleet, id) = Fleet::of_one_chunk();
         let machine = Box::new();
         fleet.order(order);
         // Fetched it is in any case, and a person may install it.
@@ -212,38 +199,35 @@ fn it_is_installed_when_the_server_consents() {
 
 #[test]
 fn a_server_with_its_default_properties_is_understood() {
-    let (fleet, mut seen) = (Fleet::new(package("1.3.0.0", CHUNK)), 0);
+    let (fleet, _) = Fleet::of_one_chunk();
     fleet.with(|script| script.by_default = true);
     assert_eq!(fleet.ask(&Box::new()).unwrap().answer, Told::Fetched);
-    assert_eq!(fleet.told(&mut seen).len(), 2);
+    assert_eq!(fleet.told().len(), 2);
     // Behind a proxy that does not say that it was asked by HTTPS.
-    let fleet = Fleet::new(package("1.3.0.0", CHUNK));
+    let (fleet, _) = Fleet::of_one_chunk();
     fleet.with(|script| script.by_default = true);
     let own = format!("{}{ROOT}/softwaremodules", fleet.server.url(""));
     fleet.change(&own, &own.replace("https:", "http:"));
     let trouble = fleet.ask(&Box::new()).unwrap_err();
     assert!(trouble.text.contains("by HTTPS"), "{trouble}");
-    assert_eq!(
-        fleet.told(&mut 0),
-        [format!("{DEPLOYMENT} proceeding none")]
-    );
+    fleet.is_told(&["proceeding none"]);
 }
 
 #[test]
 fn what_waits_to_be_confirmed_is_left_and_told() {
-    let (fleet, mut seen) = (Fleet::new(package("1.3.0.0", CHUNK)), 0);
+    let (fleet, _) = Fleet::of_one_chunk();
     let machine = Box::new();
     fleet.base(include_str!("../hawkbit/base-confirmation.json"));
     let told = fleet.ask(&machine).unwrap();
     assert_eq!(told.answer, Told::Unconfirmed);
     assert!(told.words(0).contains("confirmed there first"));
-    assert!(fleet.told(&mut seen).is_empty());
+    fleet.is_told(&[]);
     assert_eq!(fleet.server.requests().len(), 1, "nothing else is asked");
 }
 
 #[test]
 fn what_this_machine_is_is_told_where_it_is_asked() {
-    let fleet = Fleet::new(package("1.3.0.0", CHUNK));
+    let (fleet, _) = Fleet::of_one_chunk();
     let mut machine = Box::new();
     machine.situation.serial = Some("SN-1".to_owned());
     fleet.ask(&machine).unwrap();
@@ -278,7 +262,7 @@ fn what_this_machine_is_is_told_where_it_is_asked() {
     });
     assert_eq!(body["data"], expected);
     // A server that does not take it hinders no update.
-    let fleet = Fleet::new(package("1.3.0.0", CHUNK));
+    let (fleet, _) = Fleet::of_one_chunk();
     fleet.with(|script| script.attributes = 403);
     let told = fleet.ask(&Box::new()).unwrap();
     assert_eq!(told.answer, Told::Fetched);
@@ -291,23 +275,21 @@ fn what_this_machine_is_is_told_where_it_is_asked() {
 
 #[test]
 fn an_action_that_the_server_has_forgotten_is_left() {
-    let package = package("1.3.0.0", CHUNK);
-    let id = package.id.clone();
-    let (fleet, mut seen) = (Fleet::new(package), 0);
+    let (fleet, id) = Fleet::of_one_chunk();
     let mut machine = Box::new();
     fleet.ask(&machine).unwrap();
-    fleet.told(&mut seen);
+    fleet.told();
     fleet.base(IDLE);
     fate(&mut machine, &id, Outcome::Good);
     // A server that is down hears of it later.
     fleet.with(|script| script.feedback = 503);
     assert!(fleet.ask(&machine).unwrap_err().passing);
-    assert_eq!(fleet.told(&mut seen).len(), 1);
+    assert_eq!(fleet.told().len(), 1);
     fleet.with(|script| script.feedback = 410);
     fleet.ask(&machine).unwrap();
-    assert_eq!(fleet.told(&mut seen).len(), 1);
+    assert_eq!(fleet.told().len(), 1);
     fleet.ask(&machine).unwrap();
-    assert!(fleet.told(&mut seen).is_empty());
+    fleet.is_told(&[]);
 }
 
 #[test]
@@ -315,7 +297,7 @@ fn a_server_that_names_others_or_talks_nonsense_is_not_followed() {
     let elsewhere = Server::start(Certificate::Good, |_| answer(200, "{}"));
     let files = "/api/v1/DEFAULT/download/controller/SN-1/softwaremodules/24";
     for what in [&format!("{ROOT}/deploymentBase/8?c"), files] {
-        let fleet = Fleet::new(package("1.3.0.0", CHUNK));
+        let (fleet, _) = Fleet::of_one_chunk();
         let host = fleet.server.url("");
         let from = format!("{host}{what}");
         fleet.change(&from, &from.replace(&host, &elsewhere.url("")));
@@ -324,11 +306,11 @@ fn a_server_that_names_others_or_talks_nonsense_is_not_followed() {
     }
     assert!(elsewhere.requests().is_empty());
     for text in ["", "7", "{\"_links\":{\"deploymentBase\":{}}}"] {
-        let fleet = Fleet::new(package("1.3.0.0", CHUNK));
+        let (fleet, _) = Fleet::of_one_chunk();
         fleet.base(text);
         assert!(fleet.ask(&Box::new()).is_err(), "{text}");
     }
-    let fleet = Fleet::new(package("1.3.0.0", CHUNK));
+    let (fleet, _) = Fleet::of_one_chunk();
     let wrong = SETTINGS.replace("3bc1", "XXXX");
     let machine = Box::new();
     let trouble = machine

@@ -1,6 +1,7 @@
 //! A fleet server by a script: what a real one answers, in `tests/hawkbit` (its README names the
 //! sources), with the address, the controller and the package of a test put in.
 
+use std::cell::Cell;
 use std::sync::{Arc, Mutex};
 
 use https_test_server::{Answer, Certificate, Request, Server, answer};
@@ -10,7 +11,7 @@ use vigie_update::history::Outcome;
 use vigie_update::pulled::{CONSENT, Consent, Report};
 use vigie_update::situation::Fate;
 
-use crate::support::{Box, Package, serve};
+use crate::support::{Box, CHUNK, Package, package, serve};
 
 pub const SETTINGS: &str = "[update]\n[update.hawkbit]\nurl = \"HOST/\"\ntenant = \"DEFAULT\"\n\
                         token = \"3bc13b476cb3962a0c63a5c92beacfh7\"\n";
@@ -48,9 +49,18 @@ pub struct Script {
 pub struct Fleet {
     pub server: Server,
     pub script: Arc<Mutex<Script>>,
+    /// Requests that [`Fleet::told`] has looked at.
+    seen: Cell<usize>,
 }
 
 impl Fleet {
+    /// A server whose action is the version 1.3.0.0, with the id of that package.
+    pub fn of_one_chunk() -> (Self, String) {
+        let package = package("1.3.0.0", CHUNK);
+        let id = package.id.clone();
+        (Self::new(package), id)
+    }
+
     pub fn new(package: Package) -> Self {
         let script = Arc::new(Mutex::new(Script {
             base: include_str!("../hawkbit/base-deployment.json"),
@@ -69,7 +79,11 @@ impl Fleet {
             reply(request, &shared.lock().unwrap())
         });
         let host = server.url("");
-        let fleet = Self { server, script };
+        let fleet = Self {
+            server,
+            script,
+            seen: Cell::new(0),
+        };
         for recorded in RECORDED {
             fleet.change(recorded, &host);
         }
@@ -102,9 +116,9 @@ impl Fleet {
     }
 
     /// What it was told since the last time: the resource, execution and result.
-    pub fn told(&self, seen: &mut usize) -> Vec<String> {
+    pub fn told(&self) -> Vec<String> {
         let requests = self.server.requests();
-        let new = requests[*seen..]
+        let new = requests[self.seen.replace(requests.len())..]
             .iter()
             .filter(|r| r.head.starts_with("POST"));
         let told = new.map(|request| {
@@ -123,9 +137,14 @@ impl Fleet {
                 text(&status["result"]["finished"])
             )
         });
-        let told = told.collect();
-        *seen = requests.len();
-        told
+        told.collect()
+    }
+
+    /// Since the last time it was told this of the action, and nothing else: execution and result.
+    #[track_caller]
+    pub fn is_told(&self, expected: &[&str]) {
+        let expected = expected.iter().map(|told| format!("{DEPLOYMENT} {told}"));
+        assert_eq!(self.told(), expected.collect::<Vec<_>>());
     }
 }
 
