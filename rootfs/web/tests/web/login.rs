@@ -273,8 +273,7 @@ fn the_server_is_asked_by_a_button_and_its_answer_shown() {
     assert!(page().contains("no server"));
     web.world.lock().unwrap().mute = false;
     // A server that is slow: the page says so, comes back by itself, and asks it once.
-    let (go_on, told) = std::sync::mpsc::channel();
-    web.world.lock().unwrap().go_on = Some(told);
+    let go_on = web.holds_what_comes();
     assert_eq!(ask().status(), 303);
     let slow = page();
     assert!(
@@ -292,8 +291,7 @@ fn the_server_is_asked_by_a_button_and_its_answer_shown() {
 #[test]
 fn a_package_is_uploaded_installed_followed_and_taken_back() {
     let web = Web::start(true);
-    let (go_on, told) = std::sync::mpsc::channel();
-    web.world.lock().unwrap().go_on = Some(told);
+    let go_on = web.holds_what_comes();
     let anne = Person::logged_in(&web);
     let bytes = package(2, 400_000);
     assert_eq!(

@@ -333,6 +333,14 @@ impl Web {
         names.filter(|name| name.ends_with(ending)).collect()
     }
 
+    /// The next installation waits in its middle, or the next question to the server, until it is told
+    /// to go on.
+    pub fn holds_what_comes(&self) -> mpsc::Sender<()> {
+        let (go_on, told) = mpsc::channel();
+        self.world.lock().unwrap().go_on = Some(told);
+        go_on
+    }
+
     /// Lets time pass for those who gave wrong passwords.
     pub fn seconds_pass(&self, seconds: u64) {
         let path = self.dir.path().join("attempts");

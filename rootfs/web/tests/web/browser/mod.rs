@@ -3,7 +3,6 @@
 mod line;
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
 use std::time::Duration;
 
 use test_browser::{Browser, ENTER, Person, SPACE};
@@ -18,6 +17,10 @@ use line::Line;
 const SOON: Duration = Duration::from_secs(60);
 /// Bytes of a package whose sending can be watched.
 const LONG: usize = 48 << 20;
+/// Bytes of another one.
+const SHORT: usize = 3_000_000;
+/// The name of a package's file.
+const NEXT: &str = "vigie-2.0.0.0-upd.tgz";
 
 /// Somebody at a browser.
 struct Desk {
@@ -73,18 +76,25 @@ impl Desk {
         self.browser.resize(1280, 800).unwrap();
     }
 
-    /// A package on the person's own disk.
-    fn file(&self, name: &str, bytes: &[u8]) -> String {
-        let path = self.web.dir.path().join(name);
-        std::fs::write(&path, bytes).unwrap();
-        path.to_str().unwrap().to_owned()
-    }
-
     fn log_in(&self) {
         self.open("/login");
         self.browser.type_into("#password", PASSWORD).unwrap();
         self.browser.click("main button").unwrap();
         self.sees("main", "1.0.0.0");
+    }
+
+    /// Sends a file from the person's own disk, by the page.
+    fn sends(&self, name: &str, bytes: &[u8]) {
+        self.chooses(name, bytes);
+        self.browser.click("#upload button").unwrap();
+    }
+
+    /// Chooses such a file, and no more.
+    fn chooses(&self, name: &str, bytes: &[u8]) {
+        let path = self.web.dir.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        let file = path.to_str().unwrap();
+        self.browser.type_into("#file", file).unwrap();
     }
 
     /// The console has got nothing but what is expected here.
@@ -132,11 +142,8 @@ fn c63_a_package_is_sent_over_a_line_that_breaks_and_installed() {
 }
 
 fn send_over_a_broken_line(desk: &Desk) {
-    let bytes = package(2, LONG);
-    let file = desk.file("vigie-2.0.0.0-upd.tgz", &bytes);
-    desk.browser.type_into("#file", &file).unwrap();
     desk.line.hold_after(LONG / 4);
-    desk.browser.click("#upload button").unwrap();
+    desk.sends(NEXT, &package(2, LONG));
     let percent = "Number((/Sending: (\\d+) %/.exec(document.getElementById('upload-text').textContent) || [0, 0])[1])";
     let moved = format!("({percent} > 1 && {percent} < 100) && {percent}");
     desk.browser.wait(&moved, SOON).unwrap();
@@ -152,8 +159,7 @@ fn send_over_a_broken_line(desk: &Desk) {
 }
 
 fn install(desk: &Desk) {
-    let (go_on, waits) = mpsc::channel();
-    desk.web.world.lock().unwrap().go_on = Some(waits);
+    let go_on = desk.web.holds_what_comes();
     desk.browser.click(".actions button").unwrap();
     desk.sees("#job-text", "Writing the other slot: ");
     desk.browser
@@ -204,8 +210,7 @@ fn all_is_done_by_keys_alone_in_french() {
     desk.picture("nothing");
     // Choosing a file opens a window of the system's, which is not the page's.
     desk.browser.tab_to("#file").unwrap();
-    let file = desk.file("vigie-2.0.0.0-upd.tgz", &package(2, 3_000_000));
-    desk.browser.type_into("#file", &file).unwrap();
+    desk.chooses(NEXT, &package(2, SHORT));
     desk.browser.tab_to("#upload button").unwrap();
     desk.browser.press([ENTER]).unwrap();
     desk.sees(".actions button", "Installer 2.0.0.0");
@@ -229,15 +234,11 @@ fn all_is_done_by_keys_alone_in_french() {
 fn a_wrong_file_is_refused_at_once_and_another_one_can_be_sent() {
     let desk = Desk::new("refused", ENGLISH);
     desk.log_in();
-    let wrong = desk.file("holiday.tgz", &vec![b'x'; LONG]);
-    desk.browser.type_into("#file", &wrong).unwrap();
-    desk.browser.click("#upload button").unwrap();
+    desk.sends("holiday.tgz", &vec![b'x'; LONG]);
     desk.sees("#upload-text.bad", "This is no update package");
     desk.picture("wrong");
     assert!(desk.line.sent() < LONG / 2, "{}", desk.line.sent());
-    let file = desk.file("vigie-2.0.0.0-upd.tgz", &package(2, 3_000_000));
-    desk.browser.type_into("#file", &file).unwrap();
-    desk.browser.click("#upload button").unwrap();
+    desk.sends(NEXT, &package(2, SHORT));
     desk.sees(".actions button", "Install 2.0.0.0");
     desk.console_is_silent(&["status of 422"]);
 }
@@ -253,13 +254,11 @@ fn without_scripts_all_but_sending_works() {
         },
     );
     std::fs::create_dir_all(desk.web.uploads()).unwrap();
-    let file = desk.web.uploads().join("vigie-2.0.0.0-upd.tgz");
-    std::fs::write(file, package(2, 3_000_000)).unwrap();
+    std::fs::write(desk.web.uploads().join(NEXT), package(2, SHORT)).unwrap();
     desk.log_in();
     desk.sees("main", "Sending from this page needs JavaScript");
     desk.picture("ready");
-    let (go_on, waits) = mpsc::channel();
-    desk.web.world.lock().unwrap().go_on = Some(waits);
+    let go_on = desk.web.holds_what_comes();
     desk.browser
         .click(".actions [action='/update/install'] button")
         .unwrap();
@@ -275,10 +274,8 @@ fn without_scripts_all_but_sending_works() {
 fn c63_a_line_that_is_down_or_dead_is_gone_on_with() {
     let desk = Desk::new("dead", ENGLISH);
     desk.log_in();
-    let file = desk.file("vigie-2.0.0.0-upd.tgz", &package(2, LONG));
-    desk.browser.type_into("#file", &file).unwrap();
     desk.line.cut();
-    desk.browser.click("#upload button").unwrap();
+    desk.sends(NEXT, &package(2, LONG));
     desk.sees("#upload-text", "The connection broke; going on");
     desk.line.mend();
     desk.line.hold_after(LONG / 4);
