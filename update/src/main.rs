@@ -186,7 +186,7 @@ fn run(command: Command, language: Language) -> Result<ExitCode> {
         Command::Show { file } => show_package(&file, language)?,
         Command::List { json } => list::run(json, language)?,
         Command::Forget { name } => say!("{}", forget::run(&name, language)?),
-        Command::Check { fetch, json } => return check::run(json, fetch).map(code_of),
+        Command::Check { fetch, json } => return check::run(json, fetch, language).map(code_of),
         Command::Auto => automatic::run()?,
         Command::Situation => automatic::tell_situation()?,
         Command::Apply(arguments) => return apply_package(&arguments, language),

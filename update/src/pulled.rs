@@ -8,7 +8,9 @@ use std::path::Path;
 
 use rustix::fs::{FlockOperation, Mode, OFlags, flock, open};
 use serde::{Deserialize, Serialize};
+use vigie_settings::Language;
 
+use crate::printable::printable;
 use crate::version::Version;
 
 /// The folder of the account.
@@ -66,37 +68,59 @@ impl Report {
     /// There is none, or it cannot be read.
     pub fn load(folder: &Path) -> io::Result<Self> {
         let mut report: Self = serde_json::from_str(&read(&folder.join(FILE))?)?;
-        if let Some(reason) = &mut report.reason {
-            let plain = reason.chars().filter(|c| !c.is_control());
-            *reason = plain.take(WORDS_MAX).collect();
-        }
+        report.reason = report.reason.map(|reason| printable(&reason, WORDS_MAX));
         Ok(report)
     }
 
     /// For a person. `now` is in seconds since 1970.
     #[must_use]
-    pub fn words(&self, now: u64) -> String {
+    pub fn words(&self, now: u64, language: Language) -> String {
         let version = self.version.map_or("?".to_owned(), |v| v.to_string());
-        let mut words = match self.answer {
-            Answer::UpToDate => "the server has nothing newer".to_owned(),
-            Answer::Offered => format!("the server offers version {version}"),
-            Answer::Fetched => format!("version {version} is here (vigie-update list)"),
-            Answer::Refused => {
-                format!("the server has version {version}, which this machine does not take")
-            }
-            Answer::Unconfirmed => {
-                "the server has an update that must be confirmed there first".to_owned()
-            }
-            Answer::Failed => "the server was asked in vain".to_owned(),
-        };
+        let mut words = self.answer.words(&version, language);
         if let Some(reason) = &self.reason {
-            words.push_str(&format!(": {reason}"));
+            let colon = match language {
+                Language::En => ": ",
+                Language::Fr => " : ",
+            };
+            words.push_str(&format!("{colon}{reason}"));
         }
         // Whoever holds back the server's news shows an old list: only a person can judge that.
         if let Some(days) = self.made.and_then(|made| now.checked_sub(made)) {
-            words.push_str(&format!("\nits list was made {} days ago", days / 86_400));
+            let days = days / 86_400;
+            words.push_str(&match language {
+                Language::En => format!("\nits list was made {days} days ago"),
+                Language::Fr => format!("\nsa liste a été faite il y a {days} jours"),
+            });
         }
         words
+    }
+}
+
+impl Answer {
+    fn words(self, version: &str, language: Language) -> String {
+        let words = match (self, language) {
+            (Self::UpToDate, Language::En) => "the server has nothing newer",
+            (Self::UpToDate, Language::Fr) => "le serveur n'a rien de plus récent",
+            (Self::Offered, Language::En) => "the server offers version {version}",
+            (Self::Offered, Language::Fr) => "le serveur propose la version {version}",
+            (Self::Fetched, Language::En) => "version {version} is here (vigie-update list)",
+            (Self::Fetched, Language::Fr) => "la version {version} est là (vigie-update list)",
+            (Self::Refused, Language::En) => {
+                "the server has version {version}, which this machine does not take"
+            }
+            (Self::Refused, Language::Fr) => {
+                "le serveur a la version {version}, que cette machine ne prend pas"
+            }
+            (Self::Unconfirmed, Language::En) => {
+                "the server has an update that must be confirmed there first"
+            }
+            (Self::Unconfirmed, Language::Fr) => {
+                "le serveur a une mise à jour qui doit d'abord y être confirmée"
+            }
+            (Self::Failed, Language::En) => "the server was asked in vain",
+            (Self::Failed, Language::Fr) => "le serveur a été interrogé en vain",
+        };
+        words.replace("{version}", version)
     }
 }
 
@@ -223,12 +247,18 @@ mod tests {
 
     #[test]
     fn words_say_how_old_the_list_is() {
+        let now = 1_763_800_000 + 3 * 86_400 + 5;
         assert_eq!(
-            report().words(1_763_800_000 + 3 * 86_400 + 5),
+            report().words(now, Language::En),
             "the server has version 2.0.0.0, which this machine does not take: no licence\n\
              its list was made 3 days ago"
         );
+        assert_eq!(
+            report().words(now, Language::Fr),
+            "le serveur a la version 2.0.0.0, que cette machine ne prend pas : no licence\n\
+             sa liste a été faite il y a 3 jours"
+        );
         // A clock before that says nothing of it.
-        assert!(!report().words(0).contains("days"));
+        assert!(!report().words(0, Language::En).contains("days"));
     }
 }

@@ -10,7 +10,7 @@ use clap::{Parser, ValueEnum};
 use vigie_pull::http::{Client, Patience, Trouble};
 use vigie_pull::store::Store;
 use vigie_pull::{Pull, hawkbit, report, run};
-use vigie_settings::{Automatic, Update, read_toml};
+use vigie_settings::{Automatic, Language, Update, read_toml};
 use vigie_update::machine;
 use vigie_update::pulled::{Answer, FOLDER, Report};
 use vigie_update::situation::{self, Situation};
@@ -62,7 +62,7 @@ fn pull(mode: Mode) -> Result<ExitCode> {
         },
     };
     store.report(&told)?;
-    println!("{}", told.words(told.time));
+    println!("{}", told.words(told.time, Language::En));
     Ok(match result {
         Err(trouble) if mode == Mode::Timer && trouble.passing => ExitCode::FAILURE,
         Err(_) if mode == Mode::Timer => ExitCode::from(LASTING),

@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
+use vigie_settings::Language;
 
 use crate::appliance::settings;
 use crate::doors::serve::Failure;
@@ -22,13 +23,19 @@ const FETCH: &str = "vigie-pull@fetch.service";
 ///
 /// # Errors
 /// The settings name no server; the program that asks could not run.
-pub fn run(json: bool, fetch: bool) -> Result<bool> {
-    let report = ask(fetch).map_err(|failure| anyhow::anyhow!(failure.english))?;
+pub fn run(json: bool, fetch: bool, language: Language) -> Result<bool> {
+    let report = ask(fetch).map_err(|failure| match language {
+        Language::En => anyhow::anyhow!(failure.english),
+        Language::Fr => anyhow::anyhow!(failure.french),
+    })?;
     if json {
         say!("{}", serde_json::to_string(&report)?);
     } else {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        say!("{}", report.words(now.map_or(0, |now| now.as_secs())));
+        say!(
+            "{}",
+            report.words(now.map_or(0, |now| now.as_secs()), language)
+        );
     }
     Ok(report.answer != Answer::Failed)
 }

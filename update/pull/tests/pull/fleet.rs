@@ -2,6 +2,7 @@
 
 use https_test_server::{Certificate, Server, answer};
 use serde_json::{Value, json};
+use vigie_settings::Language;
 use vigie_update::history::Outcome;
 use vigie_update::policy::Waiting;
 use vigie_update::pulled::Answer as Told;
@@ -220,7 +221,7 @@ fn what_waits_to_be_confirmed_is_left_and_told() {
     fleet.base(include_str!("../hawkbit/base-confirmation.json"));
     let told = fleet.ask(&machine).unwrap();
     assert_eq!(told.answer, Told::Unconfirmed);
-    assert!(told.words(0).contains("confirmed there first"));
+    assert!(told.words(0, Language::En).contains("confirmed there first"));
     fleet.is_told(&[]);
     assert_eq!(fleet.server.requests().len(), 1, "nothing else is asked");
 }

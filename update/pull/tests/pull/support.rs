@@ -11,7 +11,7 @@ use vigie_disk::Bytes;
 use vigie_pull::http::{Client, Patience, Trouble};
 use vigie_pull::store::Store;
 use vigie_pull::{Pull, run};
-use vigie_settings::{Settings, Update};
+use vigie_settings::{Language, Settings, Update};
 use vigie_update::index::{Entry, Index};
 use vigie_update::machine::Machine;
 use vigie_update::package::envelope::Envelope;
@@ -232,7 +232,7 @@ impl Box {
             fetch: self.fetch,
         });
         if let Ok(told) = &told {
-            assert!(!told.words(0).is_empty());
+            assert!(!told.words(0, Language::En).is_empty());
         }
         told
     }
