@@ -57,12 +57,14 @@ pub struct Wrong {
 /// Runs to the end. Its standard input is the socket to the updater.
 ///
 /// # Errors
-/// The updater has gone, or the sandbox cannot be entered; all else is told through the socket.
+/// The updater has gone; all else is told through the socket.
 pub fn run() -> io::Result<()> {
     let mut socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     let package = frame::receive(&mut socket)?;
     // From here on nothing can be opened any more, and only now the first byte is read.
-    sandbox::enter()?;
+    if let Err(error) = sandbox::enter() {
+        return tell_wrong(&mut socket, &not_given_up(&error));
+    }
     let package = match package {
         Some(Frame {
             kind: Kind::Package,
@@ -75,15 +77,17 @@ pub fn run() -> io::Result<()> {
     match unwrap(&mut socket, File::from(package)) {
         Ok(Some(unpacked)) => tell(&mut socket, &unpacked),
         Ok(None) => Ok(()),
-        Err(error) => {
-            let wrong = Wrong {
-                fault: error.fault(),
-                english: error.to_string(),
-                french: error.french(),
-            };
-            frame::send(&mut socket, Kind::Wrong, &serde_json::to_vec(&wrong)?, &[])
-        }
+        Err(error) => tell_wrong(&mut socket, &error),
     }
+}
+
+fn tell_wrong(socket: &mut UnixStream, error: &PackageError) -> io::Result<()> {
+    let wrong = Wrong {
+        fault: error.fault(),
+        english: error.to_string(),
+        french: error.french(),
+    };
+    frame::send(socket, Kind::Wrong, &serde_json::to_vec(&wrong)?, &[])
 }
 
 fn tell(socket: &mut UnixStream, unpacked: &Unpacked) -> io::Result<()> {
@@ -142,6 +146,14 @@ fn devices(
         return Ok(None);
     };
     Ok(Some(Slots { system, boot }))
+}
+
+fn not_given_up(error: &io::Error) -> PackageError {
+    PackageError::told(
+        Fault::Machine,
+        &format!("the unpacking process cannot give its rights up: {error}"),
+        &format!("le processus de décompression ne peut pas renoncer à ses droits : {error}"),
+    )
 }
 
 fn lost(source: io::Error) -> PackageError {

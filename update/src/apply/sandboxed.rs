@@ -92,7 +92,10 @@ impl Sandboxed {
         let (mut socket, theirs) = UnixStream::pair()?;
         let mut command = Command::new(program);
         command.arg("unwrap").env_clear().current_dir("/");
-        command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null());
+        // All that it says comes through the socket: a terminal is none of its descriptors, it may have
+        // been taken over.
+        command.stdin(OwnedFd::from(theirs));
+        command.stdout(Stdio::null()).stderr(Stdio::null());
         // A terminal that goes away signals the group of whoever asked; this one ends with the
         // updater and not before.
         command.process_group(0);
@@ -356,6 +359,17 @@ mod tests {
             assert!(error.contains("ended before its time"), "{error}");
             let gone = rustix::process::Pid::from_child(&started.child);
             assert!(rustix::process::test_kill_process(gone).is_err());
+        }
+    }
+
+    #[test]
+    fn no_terminal_is_in_its_reach() {
+        let package = tempfile::tempfile().unwrap();
+        // It does not end by itself.
+        let started = Sandboxed::start(Path::new("/usr/bin/yes"), &package, None).unwrap();
+        for descriptor in [1, 2] {
+            let path = format!("/proc/{}/fd/{descriptor}", started.id());
+            assert_eq!(std::fs::read_link(path).unwrap(), Path::new("/dev/null"));
         }
     }
 

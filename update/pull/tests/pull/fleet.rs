@@ -221,7 +221,10 @@ fn what_waits_to_be_confirmed_is_left_and_told() {
     fleet.base(include_str!("../hawkbit/base-confirmation.json"));
     let told = fleet.ask(&machine).unwrap();
     assert_eq!(told.answer, Told::Unconfirmed);
-    assert!(told.words(0, Language::En).contains("confirmed there first"));
+    assert!(
+        told.words(0, Language::En)
+            .contains("confirmed there first")
+    );
     fleet.is_told(&[]);
     assert_eq!(fleet.server.requests().len(), 1, "nothing else is asked");
 }
