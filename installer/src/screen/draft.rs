@@ -185,6 +185,7 @@ impl Draft {
         Network {
             enterprise,
             cameras,
+            ..Network::default()
         }
     }
 

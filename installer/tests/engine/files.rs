@@ -128,12 +128,12 @@ fn count(told: &str, name: &str) -> u64 {
 /// The first settings: root's, unreadable to others, naming the data volume that is there.
 fn check_settings(tools: &TreeTools, state: &Path) {
     let debugfs = |request: &str| run(tools, "debugfs", &["-R", request], state);
-    let stat = debugfs("stat lib/vigie/settings/current.2.toml");
+    let stat = debugfs("stat lib/vigie/settings/current.3.toml");
     assert!(
         stat.contains("Mode:  0600") && stat.contains("User:     0   Group:     0"),
         "{stat}"
     );
-    let text = debugfs("cat lib/vigie/settings/current.2.toml");
+    let text = debugfs("cat lib/vigie/settings/current.3.toml");
     let settings = vigie_settings::Settings::from_text(&text).unwrap();
     assert_eq!(settings.system.hostname.as_str(), "nvr-7");
     let volume = &settings.volumes[0];

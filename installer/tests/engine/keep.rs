@@ -82,7 +82,7 @@ pub fn settings_of(setup: &Setup, state: &Path) -> vigie_settings::Settings {
     let text = crate::support::run(
         &setup.tools,
         "debugfs",
-        &["-R", "cat lib/vigie/settings/current.2.toml"],
+        &["-R", "cat lib/vigie/settings/current.3.toml"],
         state,
     );
     std::fs::remove_file(state).unwrap();

@@ -326,7 +326,7 @@ mod tests {
         assert_eq!(files.keys().collect::<Vec<_>>(), [LIST, "settings.toml"]);
         put(
             dir.path(),
-            "lib/vigie/settings/current.2.toml",
+            "lib/vigie/settings/current.3.toml",
             "x = $y$damaged",
         );
         fs::create_dir_all(dir.path().join("log")).unwrap();

@@ -11,7 +11,7 @@ use super::*;
 
 const JOURNAL: &str = "log/journal/0f3b";
 const KEPT: [&str; 6] = [
-    "lib/vigie/settings/current.2.toml",
+    "lib/vigie/settings/current.3.toml",
     "lib/vigie/update/history.jsonl",
     "lib/vigie/recovery/actions.jsonl",
     "lib/vigie/recovery/check-20261103T000000Z-data-1.json",
@@ -84,7 +84,7 @@ fn links_are_not_followed_and_an_empty_volume_has_nothing() {
 
 fn full() -> anyhow::Error {
     let error = io::Error::from(io::ErrorKind::StorageFull);
-    let path = PathBuf::from("current.2.toml");
+    let path = PathBuf::from("current.3.toml");
     anyhow::Error::from(SaveError::Io { path, error }).context("saving the settings")
 }
 
@@ -136,7 +136,7 @@ fn what_went_in_vain_is_named_in_the_error() {
     let error = with_room(dir.path(), |room| room.saving(&mut save)).unwrap_err();
     assert_eq!(tries, 2);
     names(&error, &OLD);
-    names(&error, &["current.2.toml"]);
+    names(&error, &["current.3.toml"]);
     // What went for one thing is named where the next fails for whatever reason.
     let dir = volume();
     let error = with_room(dir.path(), |room| {

@@ -206,7 +206,7 @@ mod tests {
         let (dir, store) = saved("hall");
         let settings = store.load().settings;
         store.save(&settings).unwrap();
-        fs::write(newest(dir.path()), "version = 2\n[system]\nhost").unwrap();
+        fs::write(newest(dir.path()), "version = 3\n[system]\nhost").unwrap();
         let done = set(
             dir.path(),
             Account::Root,
@@ -252,8 +252,9 @@ mod tests {
     #[test]
     fn settings_of_a_newer_system_are_not_hidden() {
         let (dir, store) = saved("hall");
-        let text = "version = 3\n";
-        fs::write(newest(dir.path()).with_file_name("current.3.toml"), text).unwrap();
+        let form = vigie_settings::document::VERSION + 1;
+        let text = format!("version = {form}\n");
+        fs::write(newest(dir.path()).with_file_name(current(form)), text).unwrap();
         let error = set(
             dir.path(),
             Account::Root,
@@ -263,7 +264,7 @@ mod tests {
         )
         .unwrap_err();
         let refusal = error.downcast_ref::<Refusal>();
-        assert_eq!(refusal, Some(&Refusal::NewerSettings { form: 3 }));
+        assert_eq!(refusal, Some(&Refusal::NewerSettings { form }));
         let hash = store.load().settings.access.root_password_hash;
         assert_eq!(hash, Some(ONE.parse().unwrap()));
     }

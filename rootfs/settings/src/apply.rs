@@ -220,7 +220,7 @@ mod tests {
         let root = root();
         store_text(root.path(), include_str!("../tests/golden/full.toml"));
         let _ = apply(root.path());
-        store_text(root.path(), "version = 2");
+        store_text(root.path(), "version = 3");
         let report = apply(root.path());
         assert!(
             report
@@ -241,7 +241,7 @@ mod tests {
         let root = root();
         store_text(
             root.path(),
-            "version = 2\n[system]\ntimezone = \"Mars/Olympus\"",
+            "version = 3\n[system]\ntimezone = \"Mars/Olympus\"",
         );
         let report = apply(root.path());
         assert!(
@@ -257,7 +257,7 @@ mod tests {
                 .expect("note")
                 .contains("Mars/Olympus")
         );
-        store_text(root.path(), "version = 2");
+        store_text(root.path(), "version = 3");
         let _ = apply(root.path());
         assert!(!root.path().join(ERROR_NOTE).exists());
     }
@@ -285,7 +285,7 @@ mod tests {
             let report = apply(root.path());
             assert_eq!(report.warnings.is_empty(), usable, "{report:?}");
             assert_eq!(root.path().join(UNUSED).exists(), !usable, "{text}");
-            assert_eq!(folder.join("current.2.toml").exists(), usable, "{text}");
+            assert_eq!(folder.join("current.3.toml").exists(), usable, "{text}");
         }
     }
 
@@ -293,20 +293,20 @@ mod tests {
     fn settings_of_this_form_that_are_refused_fail_the_health_check() {
         let good = include_str!("../tests/golden/full.toml");
         let older = include_str!("../tests/forms/1.toml");
-        let refused = "version = 2\nx = 1\n";
+        let refused = "version = 3\nx = 1\n";
         for (files, unused) in [
             (&[][..], false),
-            (&[("current.2.toml", good)], false),
-            (&[("current.2.toml", refused)], true),
+            (&[("current.3.toml", good)], false),
+            (&[("current.3.toml", refused)], true),
             (
-                &[("current.2.toml", refused), ("previous.2.toml", good)],
+                &[("current.3.toml", refused), ("previous.3.toml", good)],
                 true,
             ),
             (
-                &[("current.2.toml", refused), ("current.toml", older)],
+                &[("current.3.toml", refused), ("current.toml", older)],
                 true,
             ),
-            (&[("current.2.toml", refused), ("current.toml", "x")], true),
+            (&[("current.3.toml", refused), ("current.toml", "x")], true),
         ] {
             let root = root();
             let folder = root.path().join(crate::store::FOLDER);

@@ -5,7 +5,7 @@
 use std::fmt;
 
 use crate::document::{
-    Addressing, Automatic, Interface, Network, Settings, Update, VERSION, Volume,
+    Addressing, Automatic, Interface, Network, Role, Settings, Update, User, VERSION, Volume,
 };
 use crate::words::{Said, said};
 
@@ -57,6 +57,7 @@ impl Settings {
             found.push(Problem::new("version", said("check.version", &values)));
         }
         self.network.problems("network", &mut found);
+        user_problems(&self.users, &mut found);
         update_problems(&self.update, &mut found);
         volume_problems(&self.volumes, &mut found);
         if found.is_empty() {
@@ -72,6 +73,10 @@ impl Network {
     pub fn problems(&self, path: &str, found: &mut Vec<Problem>) {
         let enterprise = format!("{path}.enterprise");
         interface_problems(&self.enterprise, &enterprise, found);
+        if self.routing && self.cameras.is_none() {
+            let routing = format!("{path}.routing");
+            found.push(problem(&routing, "check.routing-without-cameras"));
+        }
         let Some(cameras) = &self.cameras else { return };
         let path = format!("{path}.cameras");
         interface_problems(cameras, &path, found);
@@ -140,6 +145,19 @@ fn role_problems(
     }
 }
 
+fn user_problems(users: &[User], found: &mut Vec<Problem>) {
+    for (i, user) in users.iter().enumerate() {
+        if users[..i].iter().any(|other| other.name == user.name) {
+            let text = said("check.user-twice", &[("value", Said::same(&user.name))]);
+            found.push(Problem::new(format!("users[{i}].name"), text));
+        }
+    }
+    let in_charge = |user: &User| user.role == Role::Administrator && !user.disabled;
+    if !users.is_empty() && !users.iter().any(in_charge) {
+        found.push(problem("users", "check.no-administrator"));
+    }
+}
+
 fn update_problems(update: &Update, found: &mut Vec<Problem>) {
     let mut add = |field: &str, key: &str| found.push(problem(&format!("update.{field}"), key));
     if update.source.is_some() && update.hawkbit.is_some() {
@@ -187,7 +205,7 @@ mod tests {
     use super::*;
 
     fn fields(text: &str) -> Vec<String> {
-        let settings: Settings = read_toml(&format!("version = 2\n{text}")).expect(text);
+        let settings: Settings = read_toml(&format!("version = {VERSION}\n{text}")).expect(text);
         settings
             .check()
             .err()
@@ -209,6 +227,11 @@ mod tests {
     #[test]
     fn rules_over_several_fields() {
         let port = "[network.cameras]\ninterface = \"eth1\"\n";
+        let user = |name: &str, role: &str, more: &str| {
+            format!(
+                "[[users]]\nname = \"{name}\"\nrole = \"{role}\"\npassword_hash = \"$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4\"\n{more}"
+            )
+        };
         let volume = |n: u8, mount: u8| {
             format!(
                 "[[volumes]]\nname = \"data-{n}\"\nuuid = \"0f3b7a52-9c1d-4e8f-a6b0-12345678900{n}\"\nmount = \"/srv/data-{mount}\"\n"
@@ -279,6 +302,19 @@ mod tests {
                     .into(),
                 vec!["update.hawkbit"],
             ),
+            ("[network]\nrouting = true".into(), vec!["network.routing"]),
+            (format!("[network]\nrouting = true\n{port}"), vec![]),
+            (user("anna", "administrator", ""), vec![]),
+            (user("anna", "operator", ""), vec!["users"]),
+            (user("anna", "administrator", "disabled = true"), vec!["users"]),
+            (
+                user("anna", "administrator", "disabled = true\n") + &user("ben", "viewer", ""),
+                vec!["users"],
+            ),
+            (
+                user("anna", "administrator", "") + &user("anna", "viewer", "language = \"fr\""),
+                vec!["users[1].name"],
+            ),
             (volume(1, 1) + &volume(2, 2), vec![]),
             (volume(1, 1) + &volume(2, 1), vec!["volumes[1].mount"]),
             (
@@ -292,10 +328,10 @@ mod tests {
 
     #[test]
     fn another_version_is_refused() {
-        let settings: Settings = read_toml("version = 3").expect("reads");
+        let settings: Settings = read_toml("version = 9").expect("reads");
         assert_eq!(
             settings.check().expect_err("refused").to_string(),
-            "version: is 3; this system reads version 2"
+            "version: is 9; this system reads version 3"
         );
     }
 }

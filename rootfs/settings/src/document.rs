@@ -1,19 +1,21 @@
-//! The settings document, form 2. Every field's meaning stands here and nowhere else.
+//! The settings document, form 3. Every field's meaning stands here and nowhere else.
 
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::values::{
-    Certificates, Cidr, FsUuid, Host, HostName, HttpsUrl, InterfaceName, Keymap, Language,
-    MacAddress, MountPoint, PasswordHash, PathName, SshKey, TimeZone, Token, VolumeName, Window,
+    Certificates, Cidr, Email, FsUuid, Host, HostName, HttpsUrl, IdleMinutes, InterfaceName,
+    Keymap, Language, Line, MacAddress, MountPoint, PasswordHash, PathName, SshKey, TimeZone,
+    Token, UserName, VolumeName, WebHash, Window,
 };
 
 /// The version of the document's form that this program writes and reads.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// The appliance's whole configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// Version of the document's form, [`VERSION`].
@@ -30,6 +32,15 @@ pub struct Settings {
     /// Who may log in.
     #[serde(default)]
     pub access: Access,
+    /// Who may use the web interface; without any its first visitor makes an administrator.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub users: Vec<User>,
+    /// The web interface.
+    #[serde(default, skip_serializing_if = "Web::is_default")]
+    pub web: Web,
+    /// Whose appliance it is, for the forms of registration and support.
+    #[serde(default, skip_serializing_if = "Registration::is_empty")]
+    pub registration: Registration,
     /// Where updates come from by themselves.
     #[serde(default, skip_serializing_if = "Update::is_default")]
     pub update: Update,
@@ -46,6 +57,9 @@ impl Default for Settings {
             network: Network::default(),
             time: Time::default(),
             access: Access::default(),
+            users: Vec::new(),
+            web: Web::default(),
+            registration: Registration::default(),
             update: Update::default(),
             volumes: Vec::new(),
         }
@@ -74,9 +88,18 @@ pub struct System {
 pub struct Network {
     /// The network of the people: default DHCP on every Ethernet port that no other role takes.
     pub enterprise: Interface,
-    /// The network of the cameras, when it is a separate one. No gateway, never routed.
+    /// The network of the cameras, when it is a separate one. No gateway, no name server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cameras: Option<Interface>,
+    /// Whether the enterprise's network reaches the cameras through the appliance; default no.
+    /// The cameras never begin a connection into it.
+    #[serde(skip_serializing_if = "is_false")]
+    pub routing: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// `[network.enterprise]`, `[network.cameras]`: which port, and its addresses.
@@ -148,6 +171,9 @@ pub struct Access {
     /// SSH public keys that open root's account.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ssh_authorized_keys: Vec<SshKey>,
+    /// SSH public keys that open the console's menu as root, and nothing else.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub menu_ssh_keys: Vec<SshKey>,
     /// Hash of the password of the account `service`, which may drop update packages by scp or
     /// sftp and do nothing else; absent means that no password opens it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -163,6 +189,86 @@ impl Access {
     #[must_use]
     pub fn service_is_open(&self) -> bool {
         self.service_password_hash.is_some() || !self.service_ssh_keys.is_empty()
+    }
+}
+
+/// One of `[[users]]`: somebody who may use the web interface.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct User {
+    /// The name to log in with; no two users have the same.
+    pub name: UserName,
+    /// What the user may do.
+    pub role: Role,
+    /// Language of the user's pages; default that of the appliance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<Language>,
+    /// Hash of the user's password.
+    pub password_hash: WebHash,
+    /// Whether the user is kept out; default no.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub disabled: bool,
+}
+
+/// What a user of the web interface may do; each may all that the next one may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Everything: settings, users, updates.
+    Administrator,
+    /// What daily work needs; no settings, no users, no updates.
+    Operator,
+    /// Looking, and changing nothing.
+    Viewer,
+}
+
+/// `[web]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct Web {
+    /// After so many minutes without a request a session ends: 1 to 1440, default 30.
+    pub idle_minutes: IdleMinutes,
+}
+
+impl Web {
+    /// Whether nothing was asked for.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// `[registration]`: goes into the files that the forms of registration and support produce, and
+/// nowhere else.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct Registration {
+    /// The organisation whose appliance it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub organisation: Option<Line>,
+    /// Where it stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub site: Option<Line>,
+    /// The person to ask for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contact: Option<Line>,
+    /// That person's address for mail.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<Email>,
+    /// That person's telephone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phone: Option<Line>,
+}
+
+impl Registration {
+    /// Whether nothing is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
     }
 }
 
@@ -252,6 +358,7 @@ pub enum TokenKind {
 
 /// One of `[[volumes]]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Volume {
     /// The name that people see.

@@ -27,14 +27,15 @@ pub mod words;
 
 pub use check::{Problem, Problems};
 pub use document::{
-    Access, Addressing, Automatic, Hawkbit, Interface, Network, Settings, System, Time, TokenKind,
-    Update, Volume,
+    Access, Addressing, Automatic, Hawkbit, Interface, Network, Registration, Role, Settings,
+    System, Time, TokenKind, Update, User, Volume, Web,
 };
 pub use files::Files;
 pub use read::{ReadError, line_at, parse_tree, read_toml, read_tree};
 pub use store::{DocumentError, Loaded, Origin, SaveError, Store};
 pub use values::{
-    Certificates, Cidr, FsUuid, Host, HostName, HttpsUrl, InterfaceName, Invalid, Keymap, Language,
-    MacAddress, MountPoint, PasswordHash, PathName, SshKey, TimeZone, Token, VolumeName, Window,
+    Certificates, Cidr, Email, FsUuid, Host, HostName, HttpsUrl, IdleMinutes, InterfaceName,
+    Invalid, Keymap, Language, Line, MacAddress, MountPoint, PasswordHash, PathName, SshKey,
+    TimeZone, Token, UserName, VolumeName, WebHash, Window,
 };
 pub use words::{Catalog, Said};

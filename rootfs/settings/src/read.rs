@@ -78,27 +78,27 @@ mod tests {
     fn errors_name_line_and_field() {
         for (text, expected) in [
             (
-                "version = 2\n[system]\nhostname = \"a b\"",
+                "version = 3\n[system]\nhostname = \"a b\"",
                 "line 3: system.hostname: \"a b\" is not a host name; allowed:",
             ),
             (
-                "version = 2\n[system]\nhostnam = \"a\"",
+                "version = 3\n[system]\nhostnam = \"a\"",
                 "line 3: system.hostnam: unknown field `hostnam`, expected one of `hostname`",
             ),
             (
-                "version = 2\n[network.enterprise]\n\ngateway = \"x\"",
+                "version = 3\n[network.enterprise]\n\ngateway = \"x\"",
                 "line 4: network.enterprise.gateway: invalid IP address",
             ),
             (
-                "version = 2\n[system]\nlanguage = \"de\"",
+                "version = 3\n[system]\nlanguage = \"de\"",
                 "line 3: system.language: unknown variant `de`, expected `en` or `fr`",
             ),
             (
-                "version = 2\n[[volumes]]\nname = \"a\"",
+                "version = 3\n[[volumes]]\nname = \"a\"",
                 "line 2: volumes[0]: missing field `uuid`",
             ),
             ("[system]", "line 1: missing field `version`"),
-            ("version = 2\nversion = 1", "line 2: duplicate key"),
+            ("version = 3\nversion = 1", "line 2: duplicate key"),
             ("version = ", "line 1: "),
             ("version = \"1\"", "line 1: version: invalid type: string"),
         ] {

@@ -108,19 +108,21 @@ fn hosts(settings: &Settings) -> String {
     )
 }
 
-fn network(settings: &Settings) -> [Entry; 3] {
+fn network(settings: &Settings) -> [Entry; 5] {
     let ntp: Vec<&str> = settings
         .time
         .ntp
         .iter()
         .map(crate::values::Host::as_str)
         .collect();
+    let cameras = settings.network.cameras.as_ref();
+    let routing = settings.network.routing && cameras.is_some();
     [
         // networkd takes the first file that matches: the named port of the cameras comes before
         // the enterprise's "every other port".
         file_if(
             "etc/systemd/network/10-vigie-cameras.network",
-            settings.network.cameras.as_ref().map(cameras_network),
+            cameras.map(|cameras| cameras_network(cameras, routing)),
         ),
         file(
             "etc/systemd/network/20-vigie-enterprise.network",
@@ -130,7 +132,33 @@ fn network(settings: &Settings) -> [Entry; 3] {
             "etc/systemd/timesyncd.conf.d/10-vigie.conf",
             (!ntp.is_empty()).then(|| format!("{HEADER}[Time]\nNTP={}\n", ntp.join(" "))),
         ),
+        file_if(
+            "etc/sysctl.d/70-vigie-routing.conf",
+            routing.then(|| format!("{HEADER}{FORWARDING}")),
+        ),
+        file_if(
+            ROUTING,
+            routing.then(|| format!("{HEADER}{}", forward_rules())),
+        ),
     ]
+}
+
+/// Where `nftables.conf` finds what may pass between the networks; absent, nothing does.
+pub const ROUTING: &str = "etc/vigie/nftables.d/routing.nft";
+
+/// Sorts behind the image's own file, which says 0.
+const FORWARDING: &str = "net.ipv4.ip_forward = 1\n-net.ipv6.conf.all.forwarding = 1\n";
+
+/// The link group of the cameras' port: the packet filter knows it by that, however the document
+/// names the port.
+const CAMERA_GROUP: u32 = 2;
+
+/// From the people to the cameras and the answers; a camera begins nothing.
+fn forward_rules() -> String {
+    format!(
+        "add rule inet vigie forward ct state vmap {{ established : accept, related : accept, invalid : drop }}\n\
+         add rule inet vigie forward iifgroup != {CAMERA_GROUP} oifgroup {CAMERA_GROUP} accept\n"
+    )
 }
 
 fn port_match(interface: &Interface) -> String {
@@ -169,9 +197,13 @@ fn enterprise_network(interface: &Interface) -> String {
 }
 
 /// The cameras' network takes an address and nothing else: no gateway, no name server, no time.
-fn cameras_network(interface: &Interface) -> String {
+fn cameras_network(interface: &Interface, routing: bool) -> String {
+    let group = match routing {
+        true => format!("\n[Link]\nGroup={CAMERA_GROUP}\n"),
+        false => String::new(),
+    };
     let mut text = format!(
-        "{HEADER}{}\n[Network]\nIPv6AcceptRA=no\n",
+        "{HEADER}{}{group}\n[Network]\nIPv6AcceptRA=no\n",
         port_match(interface)
     );
     match interface.addressing() {
@@ -197,15 +229,35 @@ fn access(settings: &Settings, shadow: &str) -> [Entry; 4] {
                 content: shadow_with(shadow, root, service),
             },
         },
-        authorized_keys("etc/ssh/authorized_keys/root", &access.ssh_authorized_keys),
-        authorized_keys("etc/ssh/authorized_keys/service", &access.service_ssh_keys),
+        authorized_keys("etc/ssh/authorized_keys/root", root_keys(access)),
+        authorized_keys(
+            "etc/ssh/authorized_keys/service",
+            access.service_ssh_keys.iter().map(key_line).collect(),
+        ),
         file("etc/ssh/sshd_config.d/10-vigie-access.conf", sshd(access)),
     ]
 }
 
-fn authorized_keys(path: &'static str, keys: &[SshKey]) -> Entry {
-    let lines: String = keys.iter().map(|key| format!("{key}\n")).collect();
-    file_if(path, (!keys.is_empty()).then(|| format!("{HEADER}{lines}")))
+/// sshd takes the first line of a key, so one that is in both lists opens a shell.
+fn root_keys(access: &Access) -> String {
+    let menu = access.menu_ssh_keys.iter();
+    let menu = menu.map(|key| format!("restrict,pty,command=\"{MENU}\" {key}\n"));
+    let shell = access.ssh_authorized_keys.iter().map(key_line);
+    shell.chain(menu).collect()
+}
+
+/// The console's menu.
+const MENU: &str = "/usr/bin/vigie-console";
+
+fn key_line(key: &SshKey) -> String {
+    format!("{key}\n")
+}
+
+fn authorized_keys(path: &'static str, lines: String) -> Entry {
+    file_if(
+        path,
+        (!lines.is_empty()).then(|| format!("{HEADER}{lines}")),
+    )
 }
 
 /// sshd takes the first value of each keyword, and this file sorts before the image's; names of

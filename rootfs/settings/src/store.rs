@@ -1,8 +1,8 @@
 //! The document's generations on the state volume.
 //!
 //! Each form of the document ([`crate::forms`]) has files of its own: `current.toml` and
-//! `previous.toml` are of form 1, `current.2.toml` and `previous.2.toml` of form 2. Both slots
-//! share the volume, and the software of each finds the document that it understands.
+//! `previous.toml` are of form 1, `current.2.toml` and `previous.2.toml` of form 2, and so on. Both
+//! slots share the volume, and the software of each finds the document that it understands.
 //!
 //! Invariants:
 //! 1. At every moment, also after a power cut, the current file is the old document or the new
@@ -14,7 +14,7 @@
 //! 4. The files of other forms are only read.
 //! 5. Nothing that a person saved goes unused without a word: after going back to an older system
 //!    it says that a newer one has other settings, and the newer one takes over what was saved
-//!    meanwhile, keeping its own beside it.
+//!    meanwhile, with its own fields that the older one does not know, keeping its own beside it.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use crate::check::Problems;
 use crate::document::{Settings, VERSION};
 use crate::files::{Files, Folder, MAX_BYTES, read_bounded};
-use crate::forms::{FIRST, form_of, migrate};
+use crate::forms::{FIRST, carried, form_of, migrate};
 use crate::origin::{Made, digest, without_made};
 use crate::read::{ReadError, read_toml};
 
@@ -212,7 +212,10 @@ impl<F: Files> Store<F> {
             matches!(older, Ok(Some(bytes)) if digest(&bytes) != made.source)
         });
         let migrated = since.and_then(|made| match self.found(made.form) {
-            Found::Current(older) => Some((older.settings, made.form)),
+            Found::Current(older) => {
+                let settings = carried(older.settings, &own.settings, made.form);
+                Some((settings, made.form))
+            }
             _ => None,
         });
         match migrated {
@@ -448,8 +451,8 @@ mod tests {
         for name in [
             "current.toml",
             "previous.toml",
-            "displaced.2.toml",
-            "current.3.toml",
+            "displaced.3.toml",
+            "current.4.toml",
         ] {
             fs::write(path(&store, name), form_1).expect("written");
         }
@@ -457,12 +460,12 @@ mod tests {
         store.start_over(&named("new")).expect("started over");
         let mut names = store.files.names().expect("names");
         names.sort();
-        assert_eq!(names, ["current.2.toml", "notes.txt", "previous.2.toml"]);
+        assert_eq!(names, ["current.3.toml", "notes.txt", "previous.3.toml"]);
         assert_eq!(store.load().settings, named("new"));
-        fs::write(path(&store, "current.2.toml"), "damaged").expect("written");
+        fs::write(path(&store, "current.3.toml"), "damaged").expect("written");
         assert_eq!(store.load().settings, named("new"));
         // An older system finds nothing, and what is damaged stops nobody.
-        fs::write(path(&store, "previous.2.toml"), "damaged").expect("written");
+        fs::write(path(&store, "previous.3.toml"), "damaged").expect("written");
         store.start_over(&named("newer")).expect("started over");
         assert_eq!(store.load().settings, named("newer"));
         assert_eq!(store.load().origin, Origin::Current);
@@ -509,12 +512,12 @@ mod tests {
         let cases: [(&str, &[u8]); 6] = [
             ("empty", b""),
             ("not text", b"\xff\xfe\x00"),
-            ("truncated", b"version = 2\n[sys"),
-            ("unknown field", b"version = 2\nx = 1\n"),
+            ("truncated", b"version = 3\n[sys"),
+            ("unknown field", b"version = 3\nx = 1\n"),
             ("from the future", b"version = 7\n"),
             (
                 "contradiction",
-                b"version = 2\n[network.enterprise]\ndhcp = false\n",
+                b"version = 3\n[network.enterprise]\ndhcp = false\n",
             ),
         ];
         for (name, damage) in cases {
@@ -554,7 +557,7 @@ mod tests {
     fn a_left_over_temporary_file_or_a_huge_document_does_no_harm() {
         let (_folder, store) = store();
         store.save(&named("one")).expect("saved");
-        fs::write(path(&store, ".current.2.toml.new"), "half").expect("left over");
+        fs::write(path(&store, ".current.3.toml.new"), "half").expect("left over");
         store.save(&named("two")).expect("saved");
         fs::write(path(&store, &current(VERSION)), vec![b'#'; 2 << 20]).expect("huge");
         assert_eq!(store.load().settings, named("one"));
@@ -644,7 +647,7 @@ mod tests {
         assert_eq!(loaded.origin, Origin::Since { from: 1 });
         assert_eq!(loaded.settings.system.hostname.as_str(), "recorder-2");
         assert!(loaded.warnings()[0].contains("meanwhile"));
-        assert!(read(&store, "displaced.2.toml").contains("newer"));
+        assert!(read(&store, "displaced.3.toml").contains("newer"));
         assert_eq!(store.load().origin, Origin::Current);
         // What the older system broke is not taken over.
         put(&store, "current.toml", "version = 1\nx = 1\n");
@@ -655,24 +658,24 @@ mod tests {
     fn c88_c89_a_newer_form_is_named_once_it_was_changed() {
         let (_folder, store) = store();
         store.save(&named("ours")).expect("saved");
-        let body = "version = 3\n[colour]\nof = \"tomorrow\"\n";
+        let body = "version = 4\n[colour]\nof = \"tomorrow\"\n";
         let made = Made {
             form: VERSION,
             source: digest(b"x"),
             result: digest(body.as_bytes()),
         };
-        put(&store, "current.3.toml", &Made::put(Some(&made), body));
+        put(&store, "current.4.toml", &Made::put(Some(&made), body));
         assert_eq!(store.load().unused, None);
         put(
             &store,
-            "current.3.toml",
+            "current.4.toml",
             &Made::put(Some(&made), &(body.to_owned() + "x = 1\n")),
         );
         let loaded = store.load();
-        assert_eq!((loaded.unused, loaded.settings), (Some(3), named("ours")));
-        for odd in ["", "version = 3", "#= from x"] {
-            put(&store, "current.3.toml", odd);
-            assert_eq!(store.load().unused, Some(3), "{odd}");
+        assert_eq!((loaded.unused, loaded.settings), (Some(4), named("ours")));
+        for odd in ["", "version = 4", "#= from x"] {
+            put(&store, "current.4.toml", odd);
+            assert_eq!(store.load().unused, Some(4), "{odd}");
         }
     }
 
@@ -683,7 +686,7 @@ mod tests {
         let loaded = settled(&store);
         assert!(matches!(loaded.origin, Origin::Unmigrated { from: 1, .. }));
         assert_eq!(loaded.settings, Settings::default());
-        assert!(!path(&store, "current.2.toml").exists());
+        assert!(!path(&store, "current.3.toml").exists());
         // Its own generation before is better than the defaults.
         put(&store, "previous.toml", FORM_1);
         assert!(matches!(
@@ -691,7 +694,7 @@ mod tests {
             Origin::Migrated { from: 1, .. }
         ));
         // A damaged document of the newest form: that of the older one is better than nothing.
-        put(&store, "current.2.toml", "\0");
+        put(&store, "current.3.toml", "\0");
         let loaded = store.load();
         assert!(loaded.warnings()[0].contains("damaged"), "{loaded:?}");
         assert_eq!(loaded.settings.system.hostname.as_str(), "recorder-1");

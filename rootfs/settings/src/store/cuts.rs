@@ -194,7 +194,7 @@ fn c65_c66_c67_every_cut_of_saving_and_migrating_leaves_old_or_new() {
     let mut returned = saved.clone();
     returned.insert("current.toml".to_owned(), form_1("four"));
     let (taken, d) = cut(&returned, &["four"], boot);
-    assert!(taken.contains_key("displaced.2.toml"));
+    assert!(taken.contains_key("displaced.3.toml"));
     let (_, e) = cut(&taken, &["four", "five"], |memory| save(memory, "five"));
     // And what was never migrated.
     let (first, f) = cut(&Names::new(), &["vigie", "six"], |memory| {

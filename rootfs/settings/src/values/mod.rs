@@ -9,12 +9,14 @@ mod net;
 mod schema;
 mod system;
 mod update;
+mod users;
 mod volume;
 
 pub use access::{PasswordHash, SshKey};
 pub use net::{Cidr, Host, InterfaceName, MacAddress};
 pub use system::{HostName, Keymap, Language, TimeZone};
 pub use update::{Certificates, HttpsUrl, PathName, Token, Window};
+pub use users::{Email, IdleMinutes, Line, UserName, WebHash};
 pub use volume::{FsUuid, MountPoint, VolumeName};
 
 use crate::words::{Said, said};
