@@ -94,7 +94,7 @@ pub fn set(
     running: Version,
     medium: Option<String>,
 ) -> Result<Done> {
-    let store = Store::on_state_volume(state);
+    let store = Store::on_state_volume(state).by("recovery");
     let ((damage, not_logged), freed) = full::with_room(state, |room| {
         let damage = change(room, &store, account, hash, running)?;
         let logged = audit::append(room, &Entry::now("password", account.name(), medium));

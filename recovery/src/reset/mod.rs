@@ -125,7 +125,7 @@ pub fn confirm(typed: &str, facts: &Facts, disk: Option<&Path>) -> Result<(), Re
 /// # Errors
 /// The volume cannot be written to.
 pub fn settings(state: &Path, plan: &Plan, ids: &Ids, running: Version) -> Result<Option<Freed>> {
-    let store = Store::on_state_volume(state);
+    let store = Store::on_state_volume(state).by("recovery");
     let done = full::with_room(state, |room| begin_anew(room, &store, plan, ids, running));
     done.map(|((), freed)| freed)
 }

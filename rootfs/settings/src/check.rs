@@ -7,6 +7,7 @@ use std::fmt;
 use crate::document::{
     Addressing, Automatic, Interface, Network, Role, Settings, Update, User, VERSION, Volume,
 };
+use crate::values::Language;
 use crate::words::{Said, said};
 
 /// One thing wrong with a document.
@@ -31,6 +32,19 @@ impl Problem {
 /// Everything wrong with a document; never empty.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct Problems(pub Vec<Problem>);
+
+impl Problems {
+    /// In both languages, one line a problem.
+    #[must_use]
+    pub fn said(&self) -> Said {
+        let lines = |language| {
+            let lines = self.0.iter();
+            let lines = lines.map(|one| format!("{}: {}", one.field, one.text.to(language)));
+            lines.collect::<Vec<_>>().join("\n")
+        };
+        Said::new(lines(Language::En), lines(Language::Fr))
+    }
+}
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -200,7 +214,7 @@ fn problem(field: &str, key: &str) -> Problem {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Language, read_toml};
+    use crate::read_toml;
 
     use super::*;
 

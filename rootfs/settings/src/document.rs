@@ -15,7 +15,7 @@ pub const VERSION: u32 = 3;
 
 /// The appliance's whole configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// Version of the document's form, [`VERSION`].
@@ -68,7 +68,7 @@ impl Default for Settings {
 
 /// `[system]`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct System {
     /// Host name; default `vigie`.
@@ -83,7 +83,7 @@ pub struct System {
 
 /// `[network]`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Network {
     /// The network of the people: default DHCP on every Ethernet port that no other role takes.
@@ -104,7 +104,7 @@ fn is_false(value: &bool) -> bool {
 
 /// `[network.enterprise]`, `[network.cameras]`: which port, and its addresses.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Interface {
     /// The port by hardware address; not together with `interface`.
@@ -152,7 +152,7 @@ impl Interface {
 
 /// `[time]`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Time {
     /// NTP servers; empty means those that DHCP names, else the image's.
@@ -162,7 +162,7 @@ pub struct Time {
 
 /// `[access]`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Access {
     /// Hash of root's password; absent means that no password opens the account.
@@ -194,7 +194,7 @@ impl Access {
 
 /// One of `[[users]]`: somebody who may use the web interface.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct User {
     /// The name to log in with; no two users have the same.
@@ -213,7 +213,7 @@ pub struct User {
 
 /// What a user of the web interface may do; each may all that the next one may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Everything: settings, users, updates.
@@ -226,7 +226,7 @@ pub enum Role {
 
 /// `[web]`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Web {
     /// After so many minutes without a request a session ends: 1 to 1440, default 30.
@@ -244,7 +244,7 @@ impl Web {
 /// `[registration]`: goes into the files that the forms of registration and support produce, and
 /// nowhere else.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Registration {
     /// The organisation whose appliance it is.
@@ -274,7 +274,7 @@ impl Registration {
 
 /// `[update]`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Update {
     /// Folder on a server that has packages and their signed index; absent means that none is
@@ -313,7 +313,7 @@ impl Update {
 
 /// What is done with an update that was found, without being asked for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Automatic {
     /// It is told of.
@@ -327,7 +327,7 @@ pub enum Automatic {
 
 /// `[update.hawkbit]`: hawkBit's Direct Device Integration API, version 1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Hawkbit {
     /// The server.
@@ -346,7 +346,7 @@ pub struct Hawkbit {
 
 /// Whose secret a token is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum TokenKind {
     /// This appliance's own.
@@ -358,7 +358,7 @@ pub enum TokenKind {
 
 /// One of `[[volumes]]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Volume {
     /// The name that people see.

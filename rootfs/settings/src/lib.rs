@@ -5,6 +5,9 @@
 //! fields) → [`store`] (atomic generations on the state volume) → [`render`] (document → files,
 //! pure) → [`apply`] (files → `/etc`, writing only what differs).
 //!
+//! Beside it: [`here`] (what only the machine knows), [`key`] and [`difference`] (single fields),
+//! [`backup`], [`schema`].
+//!
 //! What is wrong with a document is said in both languages: [`words`].
 //!
 //! Invariants:
@@ -13,13 +16,19 @@
 //! 3. [`render`] reads nothing but its arguments.
 
 pub mod apply;
+pub mod backup;
 pub mod check;
+pub mod difference;
 pub mod document;
 mod files;
 pub mod forms;
+pub mod here;
+pub mod key;
 mod origin;
 pub mod read;
 pub mod render;
+pub mod schema;
+mod stamp;
 pub mod store;
 mod told;
 pub mod values;
@@ -32,10 +41,11 @@ pub use document::{
 };
 pub use files::Files;
 pub use read::{ReadError, line_at, parse_tree, read_toml, read_tree};
+pub use stamp::Stamp;
 pub use store::{DocumentError, Loaded, Origin, SaveError, Store};
 pub use values::{
     Certificates, Cidr, Email, FsUuid, Host, HostName, HttpsUrl, IdleMinutes, InterfaceName,
     Invalid, Keymap, Language, Line, MacAddress, MountPoint, PasswordHash, PathName, SshKey,
     TimeZone, Token, UserName, VolumeName, WebHash, Window,
 };
-pub use words::{Catalog, Said};
+pub use words::{Catalog, Said, said};

@@ -5,7 +5,7 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 use crate::told;
-use crate::words::Said;
+use crate::words::{Said, said};
 
 /// Why a text could not be read as a document.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -17,6 +17,15 @@ pub struct ReadError {
     pub field: Option<String>,
     /// What is wrong and what is allowed.
     pub text: Said,
+}
+
+impl ReadError {
+    /// The line and what is wrong, in both languages, without the field.
+    #[must_use]
+    pub fn said(&self) -> Said {
+        let values = [("line", Said::same(self.line)), ("text", self.text.clone())];
+        said("read.at-line", &values)
+    }
 }
 
 /// Reads a TOML document of any type (settings, installation answers).

@@ -12,10 +12,13 @@
 //! 3. Loading always gives settings: current, else previous, else those of an older form, else
 //!    the defaults, and says which.
 //! 4. The files of other forms are only read.
-//! 5. Nothing that a person saved goes unused without a word: after going back to an older system
+//! 5. The last [`KEPT`] good generations are kept; each that another one follows gets a file of its
+//!    own (`previous.3-7.toml`) before it is replaced.
+//! 6. Nothing that a person saved goes unused without a word: after going back to an older system
 //!    it says that a newer one has other settings, and the newer one takes over what was saved
 //!    meanwhile, with its own fields that the older one does not know, keeping its own beside it.
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -25,8 +28,16 @@ use crate::files::{Files, Folder, MAX_BYTES, read_bounded};
 use crate::forms::{FIRST, carried, form_of, migrate};
 use crate::origin::{Made, digest, without_made};
 use crate::read::{ReadError, read_toml};
+use crate::stamp::Stamp;
+use crate::words::{Said, said};
 
 pub use crate::origin::{Loaded, Origin};
+pub use history::{KEPT, Saved};
+
+mod history;
+
+/// No document is longer, in bytes.
+pub const DOCUMENT_MAX: usize = MAX_BYTES as usize;
 
 /// The folder of the generations, below the root of the system.
 pub const FOLDER: &str = "var/lib/vigie/settings";
@@ -60,6 +71,8 @@ fn displaced() -> String {
 #[derive(Debug, Clone)]
 pub struct Store<F = Folder> {
     files: F,
+    /// Who saves, for the history.
+    who: String,
 }
 
 /// Why a document in a file was not accepted.
@@ -90,6 +103,28 @@ pub enum DocumentError {
     },
 }
 
+impl DocumentError {
+    /// In both languages.
+    #[must_use]
+    pub fn said(&self) -> Said {
+        match self {
+            Self::Io(error) => Said::same(error),
+            Self::TooLarge => said("document.too-large", &[("most", Said::same(MAX_BYTES))]),
+            Self::NoText => said("document.no-text", &[]),
+            Self::Read(error) => error.said(),
+            Self::Check(problems) => problems.said(),
+            Self::Migration { from, why } => {
+                let values = [
+                    ("from", Said::same(from)),
+                    ("own", Said::same(VERSION)),
+                    ("why", Said::same(why)),
+                ];
+                said("document.migration", &values)
+            }
+        }
+    }
+}
+
 /// Why a document was not saved.
 #[derive(Debug, thiserror::Error)]
 pub enum SaveError {
@@ -109,6 +144,24 @@ pub enum SaveError {
         /// What the system said.
         error: io::Error,
     },
+}
+
+impl SaveError {
+    /// In both languages.
+    #[must_use]
+    pub fn said(&self) -> Said {
+        match self {
+            Self::Check(problems) => problems.said(),
+            Self::Write(error) => said("document.not-toml", &[("error", Said::same(error))]),
+            Self::Io { path, error } => {
+                let values = [
+                    ("path", Said::same(path.display())),
+                    ("error", Said::same(error)),
+                ];
+                said("document.not-saved", &values)
+            }
+        }
+    }
 }
 
 impl Settings {
@@ -179,12 +232,34 @@ impl Store {
     pub fn on_state_volume(volume: &Path) -> Self {
         Self::new(Folder(volume.join(FOLDER_ON_STATE)))
     }
+
+    /// Keeps others that ask for the same waiting until the result is dropped: for reading, changing
+    /// and saving in one.
+    ///
+    /// # Errors
+    /// The folder cannot be made or locked.
+    pub fn exclusive(&self) -> io::Result<File> {
+        self.files.make()?;
+        let folder = File::open(&self.files.0)?;
+        folder.lock()?;
+        Ok(folder)
+    }
 }
 
 impl<F: Files> Store<F> {
     /// The generations in a folder.
     pub fn new(files: F) -> Self {
-        Self { files }
+        Self {
+            files,
+            who: "the system".to_owned(),
+        }
+    }
+
+    /// The same, whose changes are those of `who`: a user's name, or what the software does.
+    #[must_use]
+    pub fn by(mut self, who: &str) -> Self {
+        who.clone_into(&mut self.who);
+        self
     }
 
     /// Loads the best generation (invariant 3). Nothing is written.
@@ -278,7 +353,14 @@ impl<F: Files> Store<F> {
             (Ok(None), None) => Found::Nothing,
             (Ok(None), Some(why)) => Found::Damaged(why),
             (Err(why), None) => Found::Damaged(format!("{current} is missing, {why}")),
-            (Err(second), Some(why)) => Found::Damaged(format!("{why}; {second}")),
+            (Err(second), Some(why)) => {
+                let why = format!("{why}; {second}");
+                // One that was kept is older, and better than nothing.
+                match self.newest_kept().filter(|_| form == VERSION) {
+                    Some(generation) => Found::Previous(generation, why),
+                    None => Found::Damaged(why),
+                }
+            }
         }
     }
 
@@ -304,13 +386,21 @@ impl<F: Files> Store<F> {
         let text = settings.to_text()?;
         self.make_folder()?;
         let current = current(VERSION);
-        let made = match self.generation(&current) {
-            Ok(Some(own)) => {
-                let old = self.bytes(&current)?;
-                self.replace(&previous(VERSION), &old)?;
-                own.made
+        let old = match self.generation(&current) {
+            Ok(Some(own)) => Some((own.made, self.bytes(&current)?)),
+            Ok(None) | Err(_) => None,
+        };
+        let last = match &old {
+            Some((_, bytes)) => self.keep(bytes)?,
+            None => self.last_number()?,
+        };
+        let text = Stamp::now(last + 1, &self.who).put(&text);
+        let made = match old {
+            Some((made, bytes)) => {
+                self.replace(&previous(VERSION), &bytes)?;
+                made
             }
-            Ok(None) | Err(_) => self.made_of_older(&text),
+            None => self.made_of_older(&text),
         };
         self.replace(&current, Made::put(made.as_ref(), &text).as_bytes())
     }
@@ -326,6 +416,7 @@ impl<F: Files> Store<F> {
         settings.check()?;
         let text = settings.to_text()?;
         self.make_folder()?;
+        let text = Stamp::now(1, &self.who).put(&text);
         let (current, previous) = (current(VERSION), previous(VERSION));
         self.replace(&current, text.as_bytes())?;
         self.replace(&previous, text.as_bytes())?;
@@ -354,17 +445,21 @@ impl<F: Files> Store<F> {
     /// # Errors
     /// A write that failed; all documents are as they were.
     pub fn settle(&self, loaded: &Loaded) -> Result<bool, SaveError> {
-        match loaded.origin {
-            Origin::Migrated { .. } | Origin::Since { .. } => {}
-            _ => return Ok(false),
-        }
+        let (Origin::Migrated { from, .. } | Origin::Since { from }) = loaded.origin else {
+            return Ok(false);
+        };
         let text = loaded.settings.to_text()?;
         let current = current(VERSION);
+        let number = self.last_number()? + 1;
+        let text = Stamp::now(number, &format!("the version before (form {from})")).put(&text);
         let made = self.made_of_older(&text);
         if let Ok(old) = self.bytes(&current)
             && !old.is_empty()
         {
             self.replace(&displaced(), &old)?;
+            if let Ok(Some(_)) = self.generation(&current) {
+                self.keep(&old)?;
+            }
         }
         self.replace(&current, Made::put(made.as_ref(), &text).as_bytes())?;
         Ok(true)
@@ -541,6 +636,15 @@ mod tests {
 
             fs::write(path(&store, &current(VERSION)), damage).expect("damaged");
             fs::write(path(&store, &previous(VERSION)), damage).expect("damaged");
+            // Those that are kept are better than nothing, and lost with all others.
+            assert_eq!(store.load().settings, named("one"), "{name}");
+            for one in store.history().expect("history") {
+                fs::write(
+                    path(&store, &format!("previous.3-{}.toml", one.number)),
+                    damage,
+                )
+                .expect("damaged");
+            }
             let loaded = store.load();
             assert_eq!(loaded.settings, Settings::default(), "{name}");
             assert!(
@@ -581,6 +685,62 @@ mod tests {
             Settings::from_text(&settings.to_text().expect("writes")).expect("reads back"),
             settings
         );
+    }
+
+    #[test]
+    fn the_last_good_generations_are_kept_with_who_and_when() {
+        let (_folder, store) = store();
+        let store = store.by("anna");
+        assert_eq!(store.history().expect("history"), []);
+        for number in 1..=20 {
+            store
+                .save(&named(&format!("name-{number}")))
+                .expect("saved");
+        }
+        let history = store.history().expect("history");
+        let numbers: Vec<u32> = history.iter().map(|one| one.number).collect();
+        assert_eq!(numbers, [20, 19, 18, 17, 16, 15, 14, 13]);
+        assert_eq!(history.len(), KEPT);
+        for one in &history {
+            let stamp = one.stamp.as_ref().expect("a stamp");
+            assert_eq!((stamp.number, stamp.who.as_str()), (one.number, "anna"));
+            assert_eq!((one.is_current, &one.fault), (one.number == 20, &None));
+            let settings = store.numbered(one.number).expect("read").expect("there");
+            assert_eq!(settings, named(&format!("name-{}", one.number)));
+        }
+        assert!(store.numbered(12).expect("read").is_none());
+        // A damaged one says so; one that a person put there has no stamp, and its place.
+        put(&store, "previous.3-14.toml", "damaged");
+        put(&store, "current.3.toml", "version = 3\n");
+        let history = store.history().expect("history");
+        assert_eq!((history[0].number, &history[0].stamp), (20, &None));
+        assert!(
+            history
+                .iter()
+                .any(|one| one.number == 14 && one.fault.is_some())
+        );
+        store.save(&named("after")).expect("saved");
+        assert_eq!(store.history().expect("history")[0].number, 21);
+        assert_eq!(store.numbered(20).expect("read"), Some(Settings::default()));
+        // Names that look like one are none.
+        for odd in [
+            "previous.3-x.toml",
+            "previous.3-007.toml",
+            "previous.3-4294967295.toml",
+        ] {
+            put(&store, odd, "version = 3\n");
+        }
+        assert_eq!(store.history().expect("history").len(), KEPT);
+    }
+
+    #[test]
+    fn whoever_reads_changes_and_saves_keeps_others_waiting() {
+        let (_folder, store) = store();
+        let held = store.exclusive().expect("held");
+        let folder = File::open(&store.files.0).expect("the folder");
+        assert!(folder.try_lock().is_err());
+        drop(held);
+        assert!(folder.try_lock().is_ok());
     }
 
     /// The store as a system with form 1 left it.

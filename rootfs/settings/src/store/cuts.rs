@@ -174,6 +174,7 @@ fn cut(before: &Names, names: &[&str], act: impl Fn(&Memory)) -> (Names, usize) 
         if old.is_some() {
             host_of_form_1(state);
         }
+        generations_are_whole(state);
         // Starting again settles it, and changes nothing of what is read.
         let again = Memory::of(state);
         boot(&again);
@@ -181,6 +182,32 @@ fn cut(before: &Names, names: &[&str], act: impl Fn(&Memory)) -> (Names, usize) 
     }
     let after = memory.names.borrow().clone();
     (after, states.len())
+}
+
+/// No cut leaves half a generation in the history, and no more than are to be kept.
+fn generations_are_whole(names: &Names) {
+    let memory = Memory::of(names);
+    let history = Store::new(&memory).history().unwrap();
+    assert!(history.len() <= KEPT, "{history:?}");
+    for one in history {
+        assert_eq!(one.fault, None, "{names:?}");
+    }
+}
+
+#[test]
+fn every_cut_of_a_long_history_leaves_old_or_new() {
+    let mut names = Names::new();
+    let mut states = 0;
+    for number in 1..=12 {
+        let (old, new) = (format!("n{}", number - 1), format!("n{number}"));
+        let old = if number == 1 { "vigie" } else { &old };
+        let (after, count) = cut(&names, &[old, &new], |memory| save(memory, &new));
+        (names, states) = (after, states + count);
+    }
+    let memory = Memory::of(&names);
+    let history = Store::new(&memory).history().unwrap();
+    assert_eq!((history.len(), history[0].number), (KEPT, 12));
+    println!("states: {states} of a long history");
 }
 
 #[test]

@@ -5,7 +5,7 @@
 
 mod access;
 mod net;
-#[cfg(feature = "schema")]
+#[cfg(any(test, feature = "schema"))]
 mod schema;
 mod system;
 mod update;

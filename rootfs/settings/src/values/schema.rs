@@ -6,8 +6,9 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::{
-    Certificates, Cidr, Host, HostName, HttpsUrl, InterfaceName, Keymap, MacAddress, PasswordHash,
-    PathName, SshKey, TimeZone, Token, Window,
+    Certificates, Cidr, Email, FsUuid, Host, HostName, HttpsUrl, IdleMinutes, InterfaceName,
+    Keymap, Line, MacAddress, MountPoint, PasswordHash, PathName, SshKey, TimeZone, Token,
+    UserName, VolumeName, WebHash, Window,
 };
 
 macro_rules! text_schema {
@@ -68,6 +69,35 @@ text_schema! {
         "A name that may stand in a URL.";
     Token: r"^[!-~]{8,256}$",
         "What the device shows to its server.";
+    UserName: r"^[a-z][a-z0-9._-]{0,31}$",
+        "Lower-case letters, digits, '.', '_' and '-', a letter first; not root, not service.";
+    WebHash: r"^\$argon2id\$v=19\$m=[0-9]+,t=[0-9]+,p=[0-9]+\$[A-Za-z0-9+/]{11,64}\$[A-Za-z0-9+/]{22,86}$",
+        "A hash of argon2id in the PHC form, m from 7168 to 32768 KiB, t from 1 to 16, p from 1 to 4.";
+    Line: r"^[^\x00-\x20\x7f]([^\x00-\x1f\x7f]{0,198}[^\x00-\x20\x7f])?$",
+        "One line of text, 200 characters at most.";
+    Email: r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]+$",
+        "An address for mail, such as anna@example.org.";
+    VolumeName: r"^[a-z0-9][a-z0-9_-]{0,31}$",
+        "A data volume's name, such as data-1.";
+    FsUuid: r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
+        "A file system's UUID in lower case.";
+    MountPoint: r"^/srv/[a-z0-9][a-z0-9_-]{0,31}$",
+        "One folder below /srv, such as /srv/data-1.";
+}
+
+impl JsonSchema for IdleMinutes {
+    fn schema_name() -> Cow<'static, str> {
+        "IdleMinutes".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "integer",
+            "minimum": Self::LEAST,
+            "maximum": Self::MOST,
+            "description": "Minutes without a request after which a session ends.",
+        })
+    }
 }
 
 #[cfg(test)]
@@ -134,5 +164,25 @@ mod tests {
         refuses::<PathName>(&["", ".", "a/b"]);
         accepts::<Token>(&["0123456789abcdef"]);
         refuses::<Token>(&["", "short", "with a space"]);
+        accepts::<UserName>(&["anna", "j.martin"]);
+        refuses::<UserName>(&["", "Anna", "1st"]);
+        accepts::<WebHash>(&[
+            "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4",
+        ]);
+        refuses::<WebHash>(&[
+            "",
+            "secret",
+            "$argon2i$v=19$m=19456,t=2,p=1$c29tZXNhbHRz$nf65EOgLrQMR/uIPnA4rEs",
+        ]);
+        accepts::<Line>(&["a", "Musée d'Orsay, 1er étage"]);
+        refuses::<Line>(&["", " a", "a ", "a\nb"]);
+        accepts::<Email>(&["anna@example.org"]);
+        refuses::<Email>(&["", "anna", "a b@example.org"]);
+        accepts::<VolumeName>(&["data-1"]);
+        refuses::<VolumeName>(&["", "Data"]);
+        accepts::<FsUuid>(&["0f3b7a52-9c1d-4e8f-a6b0-1234567890ab"]);
+        refuses::<FsUuid>(&["", "1234-ABCD"]);
+        accepts::<MountPoint>(&["/srv/data-1"]);
+        refuses::<MountPoint>(&["", "/srv/", "/srv/a/b"]);
     }
 }

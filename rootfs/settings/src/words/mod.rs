@@ -51,7 +51,8 @@ impl fmt::Display for Said {
 }
 
 /// This crate's words of a key.
-pub(crate) fn said(key: &str, values: &[(&str, Said)]) -> Said {
+#[must_use]
+pub fn said(key: &str, values: &[(&str, Said)]) -> Said {
     WORDS.said(key, values)
 }
 
@@ -193,7 +194,15 @@ mod tests {
             let is_used = sources.contains(&format!("\"{key}\""));
             assert!(is_found || is_used, "{key} is not used");
         }
-        for start in ["\"check.", "\"read.", "\"wrong.", "\"allowed."] {
+        for start in [
+            "\"check.",
+            "\"read.",
+            "\"wrong.",
+            "\"allowed.",
+            "\"document.",
+            "\"backup.",
+            "\"command.",
+        ] {
             for rest in sources.split(start).skip(1) {
                 let key = format!("{start}{}", rest.split('"').next().unwrap_or_default());
                 let key = key.trim_start_matches('"');

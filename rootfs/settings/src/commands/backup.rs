@@ -1,0 +1,145 @@
+//! Backups, and taking the settings from one or from a generation that is kept.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::json;
+use vigie_settings::backup::{BACKUP_MAX, make, onto, read};
+use vigie_settings::{Loaded, Said, Settings, Store, said};
+
+use super::change::save;
+use super::show::numbered;
+use super::{Failure, Out, changeable, input};
+
+/// No passphrase is longer.
+const PASSPHRASE_MAX: u64 = 1024;
+
+/// Where a passphrase is read from: never an argument, which every process of the machine sees.
+#[derive(clap::Args, Debug)]
+pub struct Passphrase {
+    /// The backup is sealed with a passphrase, the first line of standard input.
+    #[arg(long)]
+    passphrase_stdin: bool,
+    /// The same, from an open file descriptor.
+    #[arg(long, value_name = "FD", conflicts_with = "passphrase_stdin")]
+    passphrase_fd: Option<u32>,
+}
+
+impl Passphrase {
+    /// Reads it; nothing where none was asked for. `file` is what else may be standard input.
+    fn read(&self, file: Option<&Path>) -> Result<Option<Vec<u8>>, Failure> {
+        let mut bytes = Vec::new();
+        match (self.passphrase_stdin, self.passphrase_fd) {
+            (false, None) => return Ok(None),
+            (true, _) if file.is_some_and(|file| file.as_os_str() == "-") => {
+                return Err(Failure::refused("", said("command.stdin-twice", &[])));
+            }
+            (true, _) => io::stdin()
+                .lock()
+                .take(PASSPHRASE_MAX)
+                .read_to_end(&mut bytes)?,
+            (_, Some(number)) => {
+                let path = PathBuf::from(format!("/proc/self/fd/{number}"));
+                let file = File::open(&path).map_err(|error| {
+                    let values = [
+                        ("file", Said::same(path.display())),
+                        ("error", Said::same(error)),
+                    ];
+                    Failure::Failed(said("command.reading", &values))
+                })?;
+                file.take(PASSPHRASE_MAX).read_to_end(&mut bytes)?
+            }
+        };
+        let line = bytes
+            .split(|byte| *byte == b'\n')
+            .next()
+            .unwrap_or_default();
+        Ok(Some(line.strip_suffix(b"\r").unwrap_or(line).to_vec()))
+    }
+}
+
+/// Writes a backup into a new file, for root alone.
+pub fn backup(root: &Path, file: &Path, passphrase: &Passphrase, out: Out) -> Result<(), Failure> {
+    let loaded = Store::of_system(root).load();
+    out.warn(&loaded);
+    let at = SystemTime::now().duration_since(UNIX_EPOCH);
+    let at = at.unwrap_or_default().as_secs();
+    let passphrase = passphrase.read(None)?;
+    let bytes = make(&loaded.settings, at, passphrase.as_deref())?;
+    if file.as_os_str() == "-" {
+        io::stdout().write_all(&bytes)?;
+        return Ok(());
+    }
+    write_new(file, &bytes).map_err(|error| {
+        let values = [
+            ("file", Said::same(file.display())),
+            ("error", Said::same(error)),
+        ];
+        Failure::Failed(said("command.writing", &values))
+    })?;
+    let sealed = passphrase.is_some();
+    let value = json!({ "file": file, "bytes": bytes.len(), "sealed": sealed });
+    out.say(&value, || {
+        let key = match sealed {
+            true => "command.backup-sealed",
+            false => "command.backup-plain",
+        };
+        let name = [("file", Said::same(file.display()))];
+        format!("{}\n", said(key, &name).to(out.language))
+    });
+    Ok(())
+}
+
+/// What is half written is taken away: a backup is whole or not there.
+fn write_new(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    let mut new = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(file)?;
+    let written = new.write_all(bytes).and_then(|()| new.sync_all());
+    if written.is_err() {
+        std::fs::remove_file(file)?;
+    }
+    written
+}
+
+/// Takes the settings from a backup.
+pub fn restore(
+    root: &Path,
+    by: &str,
+    file: &Path,
+    passphrase: &Passphrase,
+    out: Out,
+) -> Result<(), Failure> {
+    let passphrase = passphrase.read(Some(file))?;
+    let bytes = input(file, BACKUP_MAX)?;
+    let settings = read(&bytes, passphrase.as_deref())?;
+    take(root, &Store::of_system(root).by(by), settings, out)
+}
+
+/// Takes the settings from a generation that is kept.
+pub fn restore_generation(root: &Path, by: &str, number: u32, out: Out) -> Result<(), Failure> {
+    let store = Store::of_system(root).by(by);
+    let settings = numbered(&store, number)?;
+    take(root, &store, settings, out)
+}
+
+/// Damaged settings are no hindrance: a backup is what mends them.
+fn take(root: &Path, store: &Store, settings: Settings, out: Out) -> Result<(), Failure> {
+    let _others_wait = store.exclusive()?;
+    match changeable(store) {
+        Ok(Loaded { settings: old, .. }) => {
+            save(root, store, Some(&old), &onto(settings, &old), out)
+        }
+        Err(Failure::Failed(_)) => {
+            let left = store.load().settings;
+            save(root, store, None, &onto(settings, &left), out)
+        }
+        Err(failure) => Err(failure),
+    }
+}
