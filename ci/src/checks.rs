@@ -114,14 +114,16 @@ fn states(output: &str) -> Vec<&str> {
     told.collect()
 }
 
-/// The fuzz targets of `update`, from their corpus; a finding is kept there. `VIGIE_FUZZ_SEED` in the
-/// environment goes through a run again.
+/// The fuzz targets of `update` and of the settings, from their corpus; a finding is kept there.
+/// `VIGIE_FUZZ_SEED` in the environment goes through a run again.
 fn fuzz(ctx: &Context) -> Result<()> {
     let mut command = cargo_command(ctx);
     command.args([
         "test",
         "--package",
         "vigie-update",
+        "--package",
+        "vigie-settings",
         "--locked",
         "--test",
         "fuzz",
