@@ -8,6 +8,9 @@ use toml::{Table, Value};
 
 use crate::document::{Settings, VERSION};
 use crate::store::DocumentError;
+use crate::told::of_toml;
+use crate::values::Language;
+use crate::words::Said;
 
 /// The first form.
 pub const FIRST: u32 = 1;
@@ -50,18 +53,19 @@ pub fn form_of(text: &str) -> Option<u32> {
 /// # Errors
 /// Broken TOML, a step that refuses it, or a result that is no document.
 pub(crate) fn migrate(text: &str, from: u32) -> Result<Settings, DocumentError> {
-    let refused = |why: String| DocumentError::Migration { from, why };
+    let refused = |why: Said| DocumentError::Migration { from, why };
     let mut table: Table = text
         .parse()
-        .map_err(|error: toml::de::Error| refused(error.message().to_owned()))?;
+        .map_err(|error: toml::de::Error| refused(of_toml(error.message())))?;
     for step in &STEPS[from.saturating_sub(FIRST) as usize..] {
-        step(&mut table).map_err(refused)?;
+        step(&mut table).map_err(|why| refused(Said::same(why)))?;
     }
     table.insert("version".to_owned(), Value::Integer(VERSION.into()));
     // Through text: what is stored is read in the same way.
     let settings: Settings = crate::read::read_toml(&table.to_string()).map_err(|error| {
         let field = error.field.map(|field| field + ": ").unwrap_or_default();
-        refused(field + &error.text.to_string())
+        let with = |language| field.clone() + error.text.to(language);
+        refused(Said::new(with(Language::En), with(Language::Fr)))
     })?;
     settings.check()?;
     Ok(settings)
@@ -178,7 +182,10 @@ mod tests {
             ),
             ("version = 1\n[sys", "form 1"),
         ] {
-            let error = migrate(text, 1).expect_err(text).to_string();
+            let error = migrate(text, 1).expect_err(text);
+            let said = error.said();
+            assert_ne!(said.to(Language::En), said.to(Language::Fr));
+            let error = error.to_string();
             assert!(error.contains(says), "{text}: {error}");
         }
         for (text, form) in [

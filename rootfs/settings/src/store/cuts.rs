@@ -1,8 +1,9 @@
 //! A power cut at each operation of saving and migrating, with what was not on the disk yet lost,
 //! torn or there in any combination.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use super::*;
 
@@ -22,13 +23,15 @@ enum Done {
 struct Memory {
     names: RefCell<Names>,
     done: RefCell<Vec<Done>>,
+    /// So many writes have room; all where it is absent.
+    room: Cell<Option<usize>>,
 }
 
 impl Memory {
     fn of(names: &Names) -> Self {
         Self {
             names: RefCell::new(names.clone()),
-            done: RefCell::default(),
+            ..Self::default()
         }
     }
 
@@ -70,6 +73,10 @@ impl Files for &Memory {
         Ok(())
     }
     fn write(&self, name: &str, content: &[u8]) -> io::Result<()> {
+        if let Some(room) = self.room.get() {
+            let left = room.checked_sub(1).ok_or(io::ErrorKind::StorageFull)?;
+            self.room.set(Some(left));
+        }
         self.note(Done::Written(name.to_owned(), content.to_owned()));
         Ok(())
     }
@@ -182,6 +189,34 @@ fn cut(before: &Names, names: &[&str], act: impl Fn(&Memory)) -> (Names, usize) 
     }
     let after = memory.names.borrow().clone();
     (after, states.len())
+}
+
+#[test]
+fn a_full_volume_leaves_the_settings_as_they_were_and_says_so() {
+    let full = Memory::default();
+    (1..=12).for_each(|number| save(&full, &format!("n{number}")));
+    let before = full.names.borrow().clone();
+    for room in 0..3 {
+        let memory = Memory::of(&before);
+        memory.room.set(Some(room));
+        let store = Store::new(&memory);
+        // Trying again and again eats nothing up.
+        for _ in 0..3 {
+            let error = store.save(&Settings::default()).unwrap_err();
+            assert!(
+                error.said().to(crate::Language::Fr).contains("place"),
+                "{error}"
+            );
+            memory.room.set(Some(0));
+        }
+        let names = memory.names.borrow().clone();
+        assert_eq!(host(&names), "n12");
+        generations_are_whole(&names);
+        assert!(store.history().unwrap().len() >= KEPT - 1);
+        memory.room.set(None);
+        save(&memory, "after");
+        assert_eq!(host(&memory.names.borrow()), "after");
+    }
 }
 
 /// No cut leaves half a generation in the history, and no more than are to be kept.
