@@ -1,6 +1,9 @@
-//! What only the machine knows that a document is for: its time zones, its ports.
+//! What is looked at when somebody gives a document, and not at the start: what only the machine
+//! knows that it is for (its time zones, its ports), and what never worked but stands in documents of
+//! before, which an update must go on reading.
 
 use std::fs;
+use std::net::IpAddr;
 use std::path::Path;
 
 use crate::check::Problem;
@@ -24,6 +27,7 @@ pub fn problems(root: &Path, settings: &Settings) -> Vec<Problem> {
         found.push(Problem::new("system.timezone", text));
     }
     let network = &settings.network;
+    address_problems(&network.enterprise, &mut found);
     if let Some(cameras) = &network.cameras
         && is_same_port(root, &network.enterprise, cameras)
     {
@@ -31,6 +35,26 @@ pub fn problems(root: &Path, settings: &Settings) -> Vec<Problem> {
         found.push(Problem::new("network.cameras", text));
     }
     found
+}
+
+/// Addresses at which nobody answers.
+fn address_problems(enterprise: &Interface, found: &mut Vec<Problem>) {
+    if let (Some(own), Some(gateway)) = (enterprise.address, enterprise.gateway)
+        && own.beside(gateway).is_none()
+    {
+        let text = said("check.gateway-no-host", &[("gateway", Said::same(gateway))]);
+        found.push(Problem::new("network.enterprise.gateway", text));
+    }
+    for (i, server) in enterprise.dns.iter().enumerate() {
+        if server.is_unspecified() || server.is_multicast() || is_broadcast(*server) {
+            let text = said("check.no-server", &[("address", Said::same(server))]);
+            found.push(Problem::new(format!("network.enterprise.dns[{i}]"), text));
+        }
+    }
+}
+
+fn is_broadcast(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V4(v4) if v4.is_broadcast())
 }
 
 /// One by its name, the other by its hardware address.
@@ -50,6 +74,32 @@ fn is_same_port(root: &Path, one: &Interface, other: &Interface) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_at_which_nobody_answers() {
+        for (gateway, dns, expected) in [
+            ("10.0.0.1", "9.9.9.9", &[][..]),
+            ("10.0.0.0", "fd00::1", &["network.enterprise.gateway"]),
+            ("10.0.0.255", "127.0.0.1", &["network.enterprise.gateway"]),
+            ("10.0.0.1", "0.0.0.0", &["network.enterprise.dns[0]"]),
+            (
+                "10.0.0.1",
+                "255.255.255.255",
+                &["network.enterprise.dns[0]"],
+            ),
+            ("10.0.0.1", "ff02::1", &["network.enterprise.dns[0]"]),
+        ] {
+            let text = format!(
+                "version = 3\n[network.enterprise]\naddress = \"10.0.0.2/24\"\ngateway = \"{gateway}\"\ndns = [\"{dns}\"]\n"
+            );
+            // Documents of before may have it, and go on being read.
+            let settings = Settings::from_text(&text).expect("a document");
+            let root = tempfile::tempdir().expect("temporary folder");
+            let found = problems(root.path(), &settings);
+            let fields: Vec<&str> = found.iter().map(|one| one.field.as_str()).collect();
+            assert_eq!(fields, expected, "{text}");
+        }
+    }
 
     #[test]
     fn zones_and_ports_of_this_machine() {

@@ -62,6 +62,13 @@ impl Cidr {
         }
     }
 
+    /// Another host's address in a network of this length; nothing where no host can have it.
+    #[must_use]
+    pub fn beside(self, address: IpAddr) -> Option<Self> {
+        let other = Self { address, ..self };
+        other.fault().is_none().then_some(other)
+    }
+
     /// Whether the two networks share an address.
     #[must_use]
     pub fn overlaps(self, other: Self) -> bool {
