@@ -58,9 +58,22 @@ pub struct Report {
     /// Why, or what to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The same in French, where it is known: what a network or a server says is told as it came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason_fr: Option<String>,
 }
 
 impl Report {
+    /// With the reason in both languages.
+    #[must_use]
+    pub fn because(self, english: impl Into<String>, french: impl Into<String>) -> Self {
+        Self {
+            reason: Some(english.into()),
+            reason_fr: Some(french.into()),
+            ..self
+        }
+    }
+
     /// Reads the report in a folder that another account owns: no link is followed, and what could
     /// do something to a screen is left out.
     ///
@@ -68,7 +81,9 @@ impl Report {
     /// There is none, or it cannot be read.
     pub fn load(folder: &Path) -> io::Result<Self> {
         let mut report: Self = serde_json::from_str(&read(&folder.join(FILE))?)?;
-        report.reason = report.reason.map(|reason| printable(&reason, WORDS_MAX));
+        for reason in [&mut report.reason, &mut report.reason_fr] {
+            *reason = reason.take().map(|text| printable(&text, WORDS_MAX));
+        }
         Ok(report)
     }
 
@@ -77,7 +92,8 @@ impl Report {
     pub fn words(&self, now: u64, language: Language) -> String {
         let version = self.version.map_or("?".to_owned(), |v| v.to_string());
         let mut words = self.answer.words(&version, language);
-        if let Some(reason) = &self.reason {
+        let french = self.reason_fr.as_ref().filter(|_| language == Language::Fr);
+        if let Some(reason) = french.or(self.reason.as_ref()) {
             let colon = match language {
                 Language::En => ": ",
                 Language::Fr => " : ",
@@ -188,8 +204,10 @@ mod tests {
             answer: Answer::Refused,
             version: Some("2.0.0.0".parse().unwrap()),
             made: Some(1_763_800_000),
-            reason: Some("no licence".into()),
+            reason: None,
+            reason_fr: None,
         }
+        .because("no licence", "pas de licence")
     }
 
     #[test]
@@ -198,10 +216,13 @@ mod tests {
         let path = dir.path().join(FILE);
         let put = |text: &str| std::fs::write(&path, text).unwrap();
         let mut hostile = report();
-        hostile.reason = Some(format!("\u{1b}[2Jx{}", "y".repeat(5000)));
+        let words = format!("\u{1b}[2Jx{}", "y".repeat(5000));
+        hostile = hostile.because(words.clone(), words);
         put(&serde_json::to_string(&hostile).unwrap());
-        let reason = Report::load(dir.path()).unwrap().reason.unwrap();
-        assert!(reason.starts_with("[2Jxy") && reason.len() == WORDS_MAX);
+        let told = Report::load(dir.path()).unwrap();
+        for reason in [told.reason.unwrap(), told.reason_fr.unwrap()] {
+            assert!(reason.starts_with("[2Jxy") && reason.len() == WORDS_MAX);
+        }
         put(&" ".repeat(1 << 20));
         assert!(Report::load(dir.path()).is_err());
         put("{}");
@@ -255,7 +276,7 @@ mod tests {
         );
         assert_eq!(
             report().words(now, Language::Fr),
-            "le serveur a la version 2.0.0.0, que cette machine ne prend pas : no licence\n\
+            "le serveur a la version 2.0.0.0, que cette machine ne prend pas : pas de licence\n\
              sa liste a été faite il y a 3 jours"
         );
         // A clock before that says nothing of it.

@@ -156,7 +156,8 @@ pub fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value[key].as_str().unwrap_or_default()
 }
 
-fn localized(value: &Value, language: Language) -> &str {
+/// A reason in a language, as far as it is known in it.
+pub fn localized(value: &Value, language: Language) -> &str {
     match language {
         Language::En => text(value, "reason"),
         // What a version before wrote into the history has no French.
@@ -444,6 +445,7 @@ mod tests {
                 "server": {"busy": false, "report": {
                     "time": 1_700_000_000, "answer": "refused", "version": "<b>3",
                     "made": 1_699_000_000, "reason": "no licence <b>",
+                    "reason_fr": "pas de licence <b>",
                 }},
             })),
             found: Ok(vec![

@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use crate::language::Language;
 use crate::page::escape;
 use crate::update_messages::{UpdateMessages, worded};
-use crate::update_page::{View, date, form, text, warning};
+use crate::update_page::{View, date, form, localized, text, warning};
 
 /// Seconds of a day.
 const DAY: u64 = 86_400;
@@ -24,7 +25,7 @@ pub fn section(body: &mut String, view: &View<'_>, m: &UpdateMessages, server: &
         Value::Null => {
             let _ = writeln!(body, "<p>{}</p>", m.never_asked);
         }
-        report => told(body, m, report),
+        report => told(body, m, report, view.language),
     }
     if view.asked.running || server["busy"] == true {
         let _ = writeln!(body, "<p role=\"status\">{}</p>", m.asking);
@@ -35,12 +36,12 @@ pub fn section(body: &mut String, view: &View<'_>, m: &UpdateMessages, server: &
 }
 
 /// The report, which an account with a network wrote: only ever shown.
-fn told(body: &mut String, m: &UpdateMessages, report: &Value) {
+fn told(body: &mut String, m: &UpdateMessages, report: &Value, language: Language) {
     let version = escape(report["version"].as_str().unwrap_or("?"));
     let answer = escape(worded(&m.answers, text(report, "answer")));
     let time = report["time"].as_u64().unwrap_or_default();
     let _ = write!(body, "<p>{}", answer.replace("{version}", &version));
-    match text(report, "reason") {
+    match localized(report, language) {
         "" => {}
         reason => {
             let _ = write!(body, "<br>{}", escape(reason));

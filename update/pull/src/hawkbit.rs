@@ -265,13 +265,21 @@ impl<'a> Fleet<'a> {
         let offers = self.offers(&deployment);
         let (offers, reason) = offers.map_err(|trouble| self.told_of(trouble))?;
         if offers.is_empty() {
-            let reason = reason.unwrap_or_else(|| "it holds no update package (.tgz)".to_owned());
-            self.tell(Feedback::failure(&reason))?;
-            let reason = Some(reason);
-            return Ok(Report {
-                reason,
-                ..report(Answer::Refused)
-            });
+            let none = report(Answer::Refused).because(
+                "it holds no update package (.tgz)",
+                "elle ne contient aucun paquet de mise à jour (.tgz)",
+            );
+            let told = match reason {
+                Some(_) => Report {
+                    reason,
+                    ..report(Answer::Refused)
+                },
+                None => none,
+            };
+            self.tell(Feedback::failure(
+                told.reason.as_deref().unwrap_or_default(),
+            ))?;
+            return Ok(told);
         }
         self.choose(&deployment, &offers)
     }
@@ -293,22 +301,24 @@ impl<'a> Fleet<'a> {
             }
             Choice::Failed(entry) => {
                 self.tell_fate()?;
-                Ok(refused(entry, &plain::failed(entry, situation)))
+                let why = plain::failed(entry, situation);
+                Ok(plain::refused(entry).because(why.english, why.french))
             }
             Choice::Refused(entry, refusal @ Refusal::Waiting { .. }) => {
                 let waits = Feedback::proceeding(&refusal.to_string());
                 self.tell(waits)?;
-                Ok(refused(entry, &refusal.to_string()))
+                Ok(plain::refused(entry).because(refusal.to_string(), refusal.french()))
             }
             Choice::Refused(entry, refusal) => {
                 let reason = refusal.to_string();
                 self.tell(Feedback::failure(&reason))?;
-                Ok(refused(entry, &reason))
+                Ok(plain::refused(entry).because(reason, refusal.french()))
             }
             Choice::CameBack(entry) => {
                 let reason = "this version was installed here and came back, or was taken back";
                 self.tell(Feedback::failure(reason))?;
-                Ok(refused(entry, reason))
+                let french = "cette version a été installée ici et a été abandonnée ou annulée";
+                Ok(plain::refused(entry).because(reason, french))
             }
             Choice::Nothing => self.nothing_newer(offers),
         }
@@ -357,11 +367,18 @@ impl<'a> Fleet<'a> {
     ) -> Result<Report, Trouble> {
         let leave = deployment.leave();
         self.consent(leave, entry)?;
-        let told = |answer| Report {
-            version: Some(entry.version),
-            reason: (leave == Leave::No)
-                .then(|| "the server does not let it be installed yet".to_owned()),
-            ..report(answer)
+        let told = |answer| {
+            let told = Report {
+                version: Some(entry.version),
+                ..report(answer)
+            };
+            match leave {
+                Leave::No => told.because(
+                    "the server does not let it be installed yet",
+                    "le serveur ne permet pas encore de l'installer",
+                ),
+                _ => told,
+            }
         };
         if !self.pull.fetch || deployment.is_not_to_be_fetched() {
             return Ok(told(Answer::Offered));
@@ -451,14 +468,6 @@ impl<'a> Fleet<'a> {
             return Ok(Err(why));
         }
         Ok(Ok(Entry::of(header, &opened.id, size, name)))
-    }
-}
-
-fn refused(entry: &Entry, reason: &str) -> Report {
-    Report {
-        version: Some(entry.version),
-        reason: Some(reason.to_owned()),
-        ..report(Answer::Refused)
     }
 }
 

@@ -96,5 +96,6 @@ pub fn report(answer: Answer) -> Report {
         version: None,
         made: None,
         reason: None,
+        reason_fr: None,
     }
 }

@@ -39,21 +39,19 @@ pub fn run(pull: &Pull<'_>) -> Result<Report, Trouble> {
     );
     let mut told = match choice {
         Choice::Nothing => report(Answer::UpToDate),
-        Choice::CameBack(entry) => {
-            let mut told = refused(entry);
-            let again = "it was installed here and came back, or was taken back; install it by \
-                         hand, or wait for another";
-            told.reason = Some(again.to_owned());
-            told
+        Choice::CameBack(entry) => refused(entry).because(
+            "it was installed here and came back, or was taken back; install it by hand, or wait \
+             for another",
+            "elle a été installée ici et a été abandonnée ou annulée ; installez-la à la main, ou \
+             attendez-en une autre",
+        ),
+        Choice::Failed(entry) => {
+            let why = failed(entry, situation);
+            refused(entry).because(why.english, why.french)
         }
-        Choice::Failed(entry) => Report {
-            reason: Some(failed(entry, situation)),
-            ..refused(entry)
-        },
-        Choice::Refused(entry, refusal) => Report {
-            reason: Some(refusal.to_string()),
-            ..refused(entry)
-        },
+        Choice::Refused(entry, refusal) => {
+            refused(entry).because(refusal.to_string(), refusal.french())
+        }
         Choice::Take(entry) => Report {
             version: Some(entry.version),
             ..report(offer(pull, &folder, entry)?)
@@ -63,16 +61,34 @@ pub fn run(pull: &Pull<'_>) -> Result<Report, Trouble> {
     Ok(told)
 }
 
+/// A reason in both languages.
+pub struct Why {
+    /// In English.
+    pub english: String,
+    /// In French.
+    pub french: String,
+}
+
 /// Why a package is not fetched again, as far as that is known, and what to do.
 #[must_use]
-pub fn failed(entry: &Entry, situation: &Situation) -> String {
+pub fn failed(entry: &Entry, situation: &Situation) -> Why {
     let fate = situation.fates.iter().find(|fate| fate.package == entry.id);
     let why = fate.and_then(|fate| fate.reason.as_ref());
     let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
-    format!("it could not be installed here{why}; install it by hand, or wait for another")
+    Why {
+        english: format!(
+            "it could not be installed here{why}; install it by hand, or wait for another"
+        ),
+        french: format!(
+            "elle n'a pas pu être installée ici{why} ; installez-la à la main, ou attendez-en une \
+             autre"
+        ),
+    }
 }
 
-fn refused(entry: &Entry) -> Report {
+/// A package that is newer and not taken; the reason is still to be said.
+#[must_use]
+pub fn refused(entry: &Entry) -> Report {
     Report {
         version: Some(entry.version),
         ..report(Answer::Refused)

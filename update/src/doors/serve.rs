@@ -458,6 +458,7 @@ mod tests {
                 version: Some(Version([2, 0, 0, 0])),
                 made: None,
                 reason: None,
+                reason_fr: None,
             })
         }
         fn password_digest(&mut self) -> Result<String, Failure> {

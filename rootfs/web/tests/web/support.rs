@@ -245,6 +245,7 @@ impl Updater for Fake {
             version: Some(Version([2, 5, 0, 0])),
             made: None,
             reason: None,
+            reason_fr: None,
         };
         world.report = Some(report.clone());
         Ok(report)
