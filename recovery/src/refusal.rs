@@ -6,6 +6,7 @@ use vigie_disk::Bytes;
 use vigie_settings::Language;
 use vigie_update::{Slot, Version};
 
+use crate::disks::seen::Replaced;
 use crate::message::Message;
 use crate::volumes::Cut;
 use crate::volumes::slot::Wholeness;
@@ -26,6 +27,8 @@ pub enum Refusal {
     Several(Vec<PathBuf>),
     /// There is no installation on this disk; these have one.
     NoDisk(PathBuf, Vec<PathBuf>),
+    /// The disk of this name is another one than when a person chose it.
+    Replaced(PathBuf),
     /// The medium is of another major version than the installation.
     OtherMajor {
         /// The medium's version.
@@ -76,6 +79,12 @@ pub enum Refusal {
     NoMedium,
 }
 
+impl From<Replaced> for Refusal {
+    fn from(Replaced(disk): Replaced) -> Self {
+        Self::Replaced(disk)
+    }
+}
+
 impl Refusal {
     /// With why there is no installation, where one lay on disks whose ends are missing.
     #[must_use]
@@ -111,6 +120,7 @@ impl Refusal {
             Self::NoDisk(disk, disks) => Message::new("refused.no-disk")
                 .with("disk", disk.display())
                 .with("disks", list(disks)),
+            Self::Replaced(disk) => Message::new("refused.replaced").with("disk", disk.display()),
             Self::OtherMajor {
                 medium,
                 installation,

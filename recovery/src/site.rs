@@ -11,6 +11,7 @@ use vigie_update::machine::Machine;
 use vigie_update::running::{BOOT_JSON, Mode, Running};
 
 use crate::choose::choose;
+use crate::disks::seen::Seen;
 use crate::guard::guard;
 use crate::refusal::Refusal;
 use crate::state::State;
@@ -34,6 +35,8 @@ pub struct Which {
 pub struct Site {
     /// The disks of the machine.
     pub sysfs: Sysfs,
+    /// They before anything was looked for on them.
+    seen: Seen,
     /// Everything of ours on them.
     pub inventory: Inventory,
     /// The installation.
@@ -52,6 +55,7 @@ impl Site {
             return Err(Refusal::Installed.into());
         }
         let sysfs = Sysfs::default();
+        let seen = Seen::now(&sysfs);
         let medium = medium_version()?;
         let serial = machine_serial();
         let inventory = volumes::inventory(&sysfs, &volumes::open_kernel, serial.as_deref());
@@ -63,6 +67,7 @@ impl Site {
         }
         Ok(Self {
             sysfs,
+            seen,
             inventory,
             installation,
             medium,
@@ -82,12 +87,23 @@ impl Site {
         Appliance::new(running, self.sysfs.clone())
     }
 
+    /// Whether a device lies on the disk that it was found on: a person who was asked may have taken long.
+    ///
+    /// # Errors
+    /// [`Refusal::Replaced`].
+    pub fn still(&self, device: &Path) -> Result<(), Refusal> {
+        Ok(self.seen.still(&self.sysfs, device)?)
+    }
+
     /// The device of its state volume; an array is started where it does not run.
     ///
     /// # Errors
-    /// There is none.
+    /// There is none, or it is on another disk than when it was chosen.
     pub fn state_device(&self) -> Result<PathBuf> {
-        Ok(self.appliance(None).device("state")?)
+        self.still(&self.installation.disk)?;
+        let device = self.appliance(None).device("state")?;
+        self.still(&device)?;
+        Ok(device)
     }
 
     /// Its state volume, mounted; from now on no signal keeps it from being unmounted.
@@ -130,4 +146,50 @@ pub fn medium_version() -> Result<Version> {
 #[must_use]
 pub fn machine_serial() -> Option<String> {
     vigie_machine::Machine::this().dmi.serial
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn nothing_is_opened_on_a_disk_that_has_taken_the_place_of_the_chosen_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let put = |path: &str, text: &str| {
+            let path = dir.path().join("block").join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        put("vigiea/size", "1000");
+        put("vigiea/diskseq", "7");
+        put("vigieb/size", "1000");
+        put("vigieb/diskseq", "8");
+        put("vigieb/vigieb1/partition", "1");
+        let sysfs = Sysfs::new(dir.path());
+        let site = Site {
+            seen: Seen::now(&sysfs),
+            sysfs,
+            inventory: Inventory::default(),
+            installation: Installation {
+                disk: "/dev/vigiea".into(),
+                ..Installation::default()
+            },
+            medium: Version([5, 0, 0, 0]),
+        };
+        let refused = || {
+            let error = site.state_device().unwrap_err();
+            error.downcast_ref::<Refusal>().cloned()
+        };
+        assert_eq!(refused(), None, "it has no such volume");
+        put("vigiea/diskseq", "9");
+        assert_eq!(refused(), Some(Refusal::Replaced("/dev/vigiea".into())));
+        let recordings = Path::new("/dev/vigieb1");
+        assert_eq!(site.still(recordings), Ok(()));
+        put("vigieb/diskseq", "10");
+        assert_eq!(
+            site.still(recordings),
+            Err(Refusal::Replaced("/dev/vigieb".into()))
+        );
+    }
 }

@@ -25,14 +25,14 @@ use super::kept::{self, Kept, ON_THIS_SYSTEM};
 use super::ladder::Mode;
 use super::look::look;
 use super::report::Report;
-use super::seen::Seen;
 use super::show::Show;
 use super::targets::{self, Asked, Choice, Part, Target, Wrong};
 use super::told;
-use super::verdict::{Verdict, exit_code};
+use super::verdict::{self, Verdict, exit_code};
 use super::volume::{Check, Volume};
 use super::words::say;
 use crate::disks::Disk;
+use crate::disks::seen::Seen;
 use crate::held;
 use crate::message::Message;
 use crate::refusal::Refusal;
@@ -189,7 +189,7 @@ impl<'a> Scene<'a> {
         // Arrays stay as they are until the report is written.
         let mut arrays = Vec::new();
         let targets = &self.choice.targets;
-        let start = |target| volume(target, &self.sysfs, self.mode(), &mut arrays);
+        let start = |target| self.volume(target, &mut arrays);
         let volumes: Vec<Volume> = targets.iter().map(start).collect();
         let disks = match disks_first(arguments, &self.sysfs, &volumes, language, show) {
             Ok(disks) => disks,
@@ -209,6 +209,42 @@ impl<'a> Scene<'a> {
         let code = exit_code(report.volumes.iter().map(|one| &one.verdict));
         summary(json, &report, code, language, show);
         Ok(code)
+    }
+
+    /// The device of a target; an array is started for it.
+    fn volume(&self, target: &Target, arrays: &mut Vec<Started<'static>>) -> Volume {
+        let part = match target {
+            Target::Named(path) => {
+                return Volume {
+                    name: by_label(path),
+                    path: Ok(path.clone()),
+                };
+            }
+            Target::Ours(part) => part,
+        };
+        let path = self.device(part, arrays);
+        Volume {
+            name: part.purpose.name(),
+            path: path.map_err(|refusal| (part.node.clone(), refusal)),
+        }
+    }
+
+    /// The device of a partition of ours, which is still on its disk: what array a member is of now, its name
+    /// says no more.
+    fn device(
+        &self,
+        part: &Part,
+        arrays: &mut Vec<Started<'static>>,
+    ) -> Result<PathBuf, verdict::Refusal> {
+        self.seen.still(&self.sysfs, &part.node)?;
+        let Some(array) = part.array else {
+            return Ok(part.node.clone());
+        };
+        let writes = self.mode() != Mode::Inspect;
+        let started = array::start(&HostTools, &self.sysfs, &part.node, array, writes)?;
+        let device = started.device.clone();
+        arrays.push(started);
+        Ok(device)
     }
 
     /// Checks the volumes, and tells the running appliance.
@@ -256,7 +292,7 @@ impl<'a> Scene<'a> {
             kept = kept::on_checked(report, targets, volumes, seen, language);
         } else if arguments.repair {
             let state = self.state();
-            let state = state.map(|target| volume(&target, &self.sysfs, self.mode(), arrays));
+            let state = state.map(|target| self.volume(&target, arrays));
             let seen = (&self.seen, &self.sysfs);
             kept.extend(state.map(|state| kept::on_state(report, &state, seen, language)));
         }
@@ -368,39 +404,6 @@ fn by_label(path: &Path) -> String {
     label
         .filter(|label| !label.is_empty())
         .unwrap_or_else(|| path.display().to_string())
-}
-
-/// The device of a target; an array is started for it.
-fn volume(
-    target: &Target,
-    sysfs: &Sysfs,
-    mode: Mode,
-    arrays: &mut Vec<Started<'static>>,
-) -> Volume {
-    let part = match target {
-        Target::Named(path) => {
-            return Volume {
-                name: by_label(path),
-                path: Ok(path.clone()),
-            };
-        }
-        Target::Ours(part) => part,
-    };
-    let started = part.array.map(|array| {
-        let writes = mode != Mode::Inspect;
-        array::start(&HostTools, sysfs, &part.node, array, writes)
-    });
-    let path = match started {
-        None => Ok(part.node.clone()),
-        Some(Err(refusal)) => Err((part.node.clone(), refusal)),
-        Some(Ok(started)) => {
-            let device = started.device.clone();
-            arrays.push(started);
-            Ok(device)
-        }
-    };
-    let name = part.purpose.name();
-    Volume { name, path }
 }
 
 /// Set when a person wants it to stop. The terminal's signals reach us, and never e2fsck.

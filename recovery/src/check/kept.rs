@@ -17,12 +17,12 @@ use super::keep;
 use super::ladder::Mode;
 use super::look::look;
 use super::report::Report;
-use super::seen::Seen;
 use super::show::Show;
 use super::targets::Target;
 use super::verdict::{Reason, Refusal};
 use super::volume::Volume;
 use super::words::say;
+use crate::disks::seen::Seen;
 
 /// Where a running appliance mounts its state volume.
 const VAR: &str = "/var";
@@ -86,7 +86,10 @@ pub fn on_state(
 /// Hours may have gone by since it was chosen.
 fn still((seen, sysfs): (&Seen, &Sysfs), device: &Path, language: Language) -> Result<(), String> {
     let still = seen.still(sysfs, device);
-    still.map_err(|refusal| Reason::Refused { refusal }.words(language))
+    still.map_err(|replaced| {
+        let refusal = replaced.into();
+        Reason::Refused { refusal }.words(language)
+    })
 }
 
 #[derive(Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 //!
 //! Pure: [`progress`], [`outcome`], [`findings`] understand what e2fsck says; [`backups`] knows where
 //! copies of a superblock lie, [`groups`] whether group descriptors may be believed; [`ladder`] knows what is tried after what; [`verdict`] and [`report`]
-//! say what became of a volume. The shell: [`run`] has one run of e2fsck, [`look`], [`seen`] and [`in_use`]
+//! say what became of a volume. The shell: [`run`] has one run of e2fsck, [`look`] and [`in_use`]
 //! what must be known before, [`array`] starts and waits for arrays, [`volume`] puts them together.
 //! On top the command: [`targets`], [`guarded`], [`health`], [`full`], [`show`], [`keep`], [`kept`], [`told`],
 //! [`command`].
@@ -33,7 +33,6 @@ pub mod output;
 pub mod progress;
 pub mod report;
 pub mod run;
-pub mod seen;
 pub mod show;
 pub mod targets;
 pub mod told;

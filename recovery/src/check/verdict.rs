@@ -8,6 +8,7 @@ use vigie_settings::Language;
 
 use super::outcome::Outcome;
 use super::words::say;
+use crate::disks::seen::Replaced;
 
 /// What became of a volume.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -135,6 +136,12 @@ pub enum Refusal {
         /// Its size.
         size: Bytes,
     },
+}
+
+impl From<Replaced> for Refusal {
+    fn from(Replaced(disk): Replaced) -> Self {
+        Self::Replaced { disk }
+    }
 }
 
 impl From<Refusal> for Verdict {

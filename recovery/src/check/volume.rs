@@ -13,9 +13,9 @@ use super::look::{self, Looked, look};
 use super::lost_found;
 use super::report::{Report, VolumeReport};
 use super::run::{Going, Ran, Watch as WatchRun, run};
-use super::seen::Seen;
 use super::verdict::{Reason, Refusal, Verdict};
 use crate::disks::Disk;
+use crate::disks::seen::Seen;
 
 /// Who has a volume for a moment only.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -150,7 +150,7 @@ impl Check<'_> {
         let held = hold(&path, PATIENCE).map_err(refused)?;
         let seen = self.seen.as_ref();
         let still = seen.map_or(Ok(()), |seen| seen.still(&self.uses.sysfs, &path));
-        still.map_err(refused)?;
+        still.map_err(|replaced| refused(replaced.into()))?;
         let looked = look(&path, self.mode).map_err(refused)?;
         Ok((path, looked, held))
     }

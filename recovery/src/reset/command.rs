@@ -97,6 +97,8 @@ fn open(site: &Site, data: &Data) -> Result<Opened> {
     let path = started.as_ref().map_or(&data.node, |array| &array.device);
     let device = KernelDevice::open_exclusive(path)
         .with_context(|| format!("opening {}", data.purpose.name()))?;
+    // Who has it open keeps its name from being given to another.
+    site.still(&data.node)?;
     Ok(Opened {
         device,
         member,

@@ -29,38 +29,52 @@ fn whatever_writes_is_guarded_but_for_an_appliance_at_its_start() {
     }
 }
 
-#[test]
-fn a_report_of_a_volume_that_nobody_lists_is_guarded_with_the_system_that_it_goes_to() {
-    let part = |disk: &str, purpose| Part {
+fn part(disk: &str, purpose: Purpose) -> Part {
+    Part {
         disk: disk.into(),
         purpose,
         node: format!("{disk}1").into(),
         array: None,
+    }
+}
+
+/// A command about these, on a machine whose only system is on /dev/sda.
+fn scene<'a>(
+    arguments: &'a Arguments,
+    sysfs: Sysfs,
+    parts: &[&Part],
+    chosen: &[&Part],
+) -> Scene<'a> {
+    let targets = chosen.iter().map(|part| Target::Ours((*part).clone()));
+    let system = Installation {
+        disk: "/dev/sda".into(),
+        ..Installation::default()
     };
+    Scene {
+        arguments,
+        language: Language::En,
+        seen: Seen::now(&sysfs),
+        sysfs,
+        found: Inventory {
+            installations: vec![system],
+            ..Inventory::default()
+        },
+        parts: parts.iter().map(|part| (*part).clone()).collect(),
+        choice: Choice {
+            targets: targets.collect(),
+            ..Choice::default()
+        },
+    }
+}
+
+#[test]
+fn a_report_of_a_volume_that_nobody_lists_is_guarded_with_the_system_that_it_goes_to() {
     let state = part("/dev/sda", Purpose::State);
     let data = part("/dev/sdb", Purpose::Data(2));
     let written = |words: &str, chosen: &[&Part]| {
         let arguments = arguments(words);
-        let targets = chosen.iter().map(|part| Target::Ours((*part).clone()));
-        let system = Installation {
-            disk: "/dev/sda".into(),
-            ..Installation::default()
-        };
-        let scene = Scene {
-            arguments: &arguments,
-            language: Language::En,
-            sysfs: Sysfs::new("/no/such/folder"),
-            seen: Seen::default(),
-            found: Inventory {
-                installations: vec![system],
-                ..Inventory::default()
-            },
-            parts: vec![state.clone(), data.clone()],
-            choice: Choice {
-                targets: targets.collect(),
-                ..Choice::default()
-            },
-        };
+        let sysfs = Sysfs::new("/no/such/folder");
+        let scene = scene(&arguments, sysfs, &[&state, &data], chosen);
         let nodes = scene.written().into_iter();
         let nodes = nodes.map(|target| target.node().display().to_string());
         nodes.collect::<Vec<_>>().join(" ")
@@ -68,4 +82,32 @@ fn a_report_of_a_volume_that_nobody_lists_is_guarded_with_the_system_that_it_goe
     assert_eq!(written("--repair data-2", &[&data]), "/dev/sdb1 /dev/sda1");
     assert_eq!(written("--preen data-2", &[&data]), "/dev/sdb1");
     assert_eq!(written("--repair", &[&state, &data]), "/dev/sda1 /dev/sdb1");
+}
+
+/// A member's name may lead to another array by then: none is started, nor taken as it runs.
+#[test]
+fn the_array_of_a_disk_that_was_replaced_is_nobodys() {
+    let dir = tempfile::tempdir().unwrap();
+    let put = |path: &str, text: &str| {
+        let path = dir.path().join("block").join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    put("vigiea/size", "1000");
+    put("vigiea/diskseq", "7");
+    put("vigiea/vigiea1/partition", "1");
+    put("vigiea/vigiea1/holders/md99/x", "");
+    put("md99/size", "900");
+    put("md99/md/level", "raid1");
+    let member = Part {
+        array: Some(vigie_disk::md::Uuid([1; 16])),
+        ..part("/dev/vigiea", Purpose::State)
+    };
+    let arguments = arguments("");
+    let scene = scene(&arguments, Sysfs::new(dir.path()), &[&member], &[&member]);
+    let device = || scene.device(&member, &mut Vec::new());
+    assert_eq!(device(), Ok("/dev/md99".into()));
+    put("vigiea/diskseq", "8");
+    let disk = "/dev/vigiea".into();
+    assert_eq!(device(), Err(verdict::Refusal::Replaced { disk }));
 }

@@ -1,19 +1,22 @@
-//! The disks as they were when a person chose volumes on them. A check of all may take hours, and asks in
-//! between: where one disk was pulled out and another plugged in meanwhile, the kernel may give that the
-//! same name.
+//! The disks as they were when a person chose something on them. A check of all may take hours, and a
+//! person who is asked may take as long: where one disk was pulled out and another plugged in meanwhile,
+//! the kernel may give that the same name.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use vigie_disk::sysfs::{Sysfs, node};
 
-use super::verdict::Refusal;
-use crate::disks::under;
+use super::under;
 
 /// The disks and arrays of a machine, each with the number that the kernel never gives twice ("diskseq", since 5.15;
 /// none in an older one).
 #[derive(Clone, Debug, Default)]
 pub struct Seen(BTreeMap<String, Option<String>>);
+
+/// The disk of this name is another one now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replaced(pub PathBuf);
 
 impl Seen {
     /// As they are now.
@@ -33,7 +36,7 @@ impl Seen {
     ///
     /// # Errors
     /// It is on another one.
-    pub fn still(&self, sysfs: &Sysfs, volume: &Path) -> Result<(), Refusal> {
+    pub fn still(&self, sysfs: &Sysfs, volume: &Path) -> Result<(), Replaced> {
         let Some(disk) = under::disk_of(sysfs, volume) else {
             return Ok(());
         };
@@ -43,7 +46,7 @@ impl Seen {
         };
         match is_same {
             true => Ok(()),
-            false => Err(Refusal::Replaced { disk: node(&disk) }),
+            false => Err(Replaced(node(&disk))),
         }
     }
 }
@@ -82,7 +85,7 @@ mod tests {
             assert_eq!(still(path), Ok(()), "{path}");
         }
         put("vigieb/diskseq", "13");
-        let replaced = |disk: &str| Err(Refusal::Replaced { disk: disk.into() });
+        let replaced = |disk: &str| Err(Replaced(disk.into()));
         assert_eq!(still("/dev/vigiea7"), Ok(()));
         assert_eq!(still("/dev/vigieb1"), replaced("/dev/vigieb"));
         // Such as a copy that a link leads to now.
