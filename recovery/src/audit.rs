@@ -10,11 +10,10 @@ use std::time::SystemTime;
 use anyhow::{Context, Result};
 use serde::Serialize;
 use vigie_installer::clock;
-use vigie_settings::Language;
 
 use crate::check::keep::ON_STATE;
 use crate::full::{self, Room};
-use crate::message::{Message, words_of};
+use crate::message::Message;
 use crate::tell::Tell;
 
 /// The file, in the folder of what recovery leaves on a state volume.
@@ -61,8 +60,7 @@ pub fn tell(state: &Path, entry: &Entry, tell: &mut Tell) {
 /// That something is done, and the log does not tell of it.
 #[must_use]
 pub fn not_logged(error: &anyhow::Error) -> Message {
-    let [english, french] = [Language::En, Language::Fr].map(|language| words_of(error, language));
-    Message::new("act.not-logged").both("error", english, french)
+    Message::new("act.not-logged").because(error)
 }
 
 /// Appends an entry. What has the name is whole at every moment.
@@ -119,6 +117,7 @@ mod tests {
     use crate::full::tests::OLD;
     use std::os::unix::fs::{PermissionsExt, symlink};
     use std::path::PathBuf;
+    use vigie_settings::Language;
 
     #[test]
     fn entries_are_appended_and_the_oldest_go() {

@@ -7,11 +7,10 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Context, Result};
-use vigie_settings::Language;
 use vigie_settings::store::SaveError;
 
 use crate::check::keep::ON_STATE;
-use crate::message::{Failed, Message, words_of};
+use crate::message::{Failed, Message};
 
 /// The journals of the machines that a state volume was in, a folder each.
 const JOURNALS: &str = "log/journal";
@@ -63,10 +62,8 @@ pub fn with_room<T>(
         (Ok(done), _) => Ok((done, freed)),
         (Err(error), None) => Err(error),
         (Err(error), Some(freed)) => {
-            let [english, french] =
-                [Language::En, Language::Fr].map(|language| words_of(&error, language));
             let message = Message::new("state.freed-in-vain").with("files", freed.names());
-            Err(Failed(message.both("error", english, french)).into())
+            Err(Failed(message.because(&error)).into())
         }
     }
 }

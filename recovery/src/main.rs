@@ -121,6 +121,7 @@ fn put(arguments: Update, language: Language) -> Result<ExitCode> {
         Ok(opened) => opened,
         Err(error) => return Ok(refused(error, json, language)),
     };
+    opened.state.tell(&mut Tell::new(json, language));
     if !json {
         println!(
             "{}",

@@ -68,6 +68,14 @@ impl Message {
         self
     }
 
+    /// With what an error says for `{error}`.
+    #[must_use]
+    pub fn because(self, error: &anyhow::Error) -> Self {
+        let [english, french] =
+            [Language::En, Language::Fr].map(|language| words_of(error, language));
+        self.both("error", english, french)
+    }
+
     /// With a message for `{name}`, which is said in the same language.
     #[must_use]
     pub fn and(mut self, name: &'static str, message: Message) -> Self {

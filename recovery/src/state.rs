@@ -13,7 +13,7 @@ use vigie_settings::Language;
 
 use crate::check::in_use::Uses;
 use crate::check::keep::{self, ON_STATE};
-use crate::check::{Check, Mode, Report, Volume, Watch};
+use crate::check::{self, Check, Mode, Volume, Watch};
 use crate::full::{self, Freed};
 use crate::message::{Failed, Message};
 use crate::mounted::Mounted;
@@ -30,24 +30,37 @@ pub enum Mended {
     Repaired,
 }
 
-impl Mended {
-    /// In words, where there is something to say.
-    #[must_use]
-    pub fn message(self) -> Option<Message> {
-        match self {
-            Self::Nothing => None,
-            Self::Preened => Some(Message::new("act.mended")),
-            Self::Repaired => Some(Message::new("act.repaired")),
-        }
-    }
-}
-
 /// A mounted state volume. It is unmounted when this goes, also on an error.
 pub struct State {
     mounted: Mounted,
     mended: Mended,
-    /// What went for the report of a repair, because the volume was full.
+    report: Report,
+}
+
+/// What became of the report of a repair.
+#[derive(Debug, Default)]
+struct Report {
+    /// What went for it, because the volume was full.
     freed: Option<Freed>,
+    /// Why it is not there. The repair itself is done.
+    not_kept: Option<Message>,
+}
+
+impl Report {
+    /// Keeps it on the volume whose root is a folder.
+    fn keep(report: &check::Report, root: &Path) -> Self {
+        let mut write = || keep::write(report, &root.join(ON_STATE));
+        match full::with_room(root, |room| room.saving(&mut write)) {
+            Ok((_, freed)) => Self {
+                freed,
+                not_kept: None,
+            },
+            Err(error) => Self {
+                freed: None,
+                not_kept: Some(Message::new("act.no-report").because(&error)),
+            },
+        }
+    }
 }
 
 impl State {
@@ -59,24 +72,24 @@ impl State {
         let clean = is_clean(&KernelDevice::open_read_only(device)?)?;
         let (mended, report) = ready(device, tools, clean, watch)?;
         let mounted = Mounted::new(device, "state", "ext4", MountFlags::empty())?;
-        let mut freed = None;
-        if let Some(report) = report.filter(|_| mended == Mended::Repaired) {
-            let mut write = || keep::write(&report, &mounted.folder.join(ON_STATE));
-            (_, freed) = full::with_room(&mounted.folder, |room| room.saving(&mut write))?;
-        }
+        let report = report.filter(|_| mended == Mended::Repaired);
+        let report = report.map(|report| Report::keep(&report, &mounted.folder));
         Ok(Self {
             mounted,
             mended,
-            freed,
+            report: report.unwrap_or_default(),
         })
     }
 
-    /// Says what had to be done to it.
+    /// Says what had to be done to it, and warns where the report of that is not there.
     pub fn tell(&self, tell: &mut Tell) {
-        if let Some(mended) = self.mended.message() {
-            tell.say("mended", &mended);
+        if let Some(message) = message(self.mended, &self.report) {
+            tell.say("mended", &message);
         }
-        tell.freed(self.freed.as_ref());
+        tell.freed(self.report.freed.as_ref());
+        if let Some(not_kept) = &self.report.not_kept {
+            tell.warn(not_kept);
+        }
     }
 
     /// Its root, which is /var of the installation.
@@ -89,6 +102,16 @@ impl State {
     #[must_use]
     pub fn updates(&self) -> PathBuf {
         self.folder().join(crate::volumes::UPDATES)
+    }
+}
+
+/// What had to be done, in words, where there is something to say.
+fn message(mended: Mended, report: &Report) -> Option<Message> {
+    match (mended, &report.not_kept) {
+        (Mended::Nothing, _) => None,
+        (Mended::Preened, _) => Some(Message::new("act.mended")),
+        (Mended::Repaired, None) => Some(Message::new("act.repaired")),
+        (Mended::Repaired, Some(_)) => Some(Message::new("act.repaired-only")),
     }
 }
 
@@ -111,7 +134,7 @@ pub fn ready(
     tools: &dyn Toolbox,
     clean: bool,
     watch: &mut dyn Watch,
-) -> Result<(Mended, Option<Report>)> {
+) -> Result<(Mended, Option<check::Report>)> {
     if clean {
         return Ok((Mended::Nothing, None));
     }
@@ -130,11 +153,11 @@ pub fn ready(
     }
 }
 
-fn is_good(report: &Report) -> bool {
+fn is_good(report: &check::Report) -> bool {
     report.volumes.iter().all(|one| one.verdict.is_good())
 }
 
-fn checked(device: &Path, tools: &dyn Toolbox, mode: Mode, watch: &mut dyn Watch) -> Report {
+fn checked(device: &Path, tools: &dyn Toolbox, mode: Mode, watch: &mut dyn Watch) -> check::Report {
     let check = Check {
         tools,
         uses: Uses::now(),
@@ -149,4 +172,54 @@ fn checked(device: &Path, tools: &dyn Toolbox, mode: Mode, watch: &mut dyn Watch
         path: Ok(device.to_owned()),
     };
     check.report(Vec::new(), &[volume], watch)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::full::tests::{OLD, volume};
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    fn repair() -> check::Report {
+        check::Report {
+            program: "0.1.0".to_owned(),
+            mode: Mode::Repair,
+            began: 0,
+            seconds: 1.0,
+            disks: Vec::new(),
+            volumes: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_repair_is_done_although_its_report_cannot_be_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("lib")).unwrap();
+        fs::write(
+            dir.path().join("lib/vigie"),
+            "a file where a folder should be",
+        )
+        .unwrap();
+        let kept = Report::keep(&repair(), dir.path());
+        assert_eq!(kept.freed, None);
+        let done = message(Mended::Repaired, &kept).unwrap();
+        let why = kept.not_kept.unwrap();
+        for language in [Language::En, Language::Fr] {
+            let (done, why) = (done.to(language), why.to(language));
+            assert!(!done.contains("lib/vigie/recovery"), "{done}");
+            assert!(why.contains("lib/vigie/recovery"), "{why}");
+        }
+    }
+
+    #[test]
+    fn old_logs_go_for_the_report_of_a_repair() {
+        let dir = volume();
+        let beside = dir.path().join(ON_STATE).join("check-19700101T000000Z.new");
+        symlink("/dev/full", &beside).unwrap();
+        let kept = Report::keep(&repair(), dir.path());
+        assert_eq!(kept.not_kept, None);
+        assert_eq!(kept.freed.unwrap().files, OLD.map(PathBuf::from));
+        assert!(beside.with_extension("json").exists());
+    }
 }

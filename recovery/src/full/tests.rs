@@ -8,6 +8,8 @@ use anyhow::anyhow;
 use vigie_settings::{Files, Store};
 
 use super::*;
+use crate::message::words_of;
+use vigie_settings::Language;
 
 const JOURNAL: &str = "log/journal/0f3b";
 const KEPT: [&str; 6] = [

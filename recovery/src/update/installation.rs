@@ -30,7 +30,8 @@ pub struct Opened {
     pub host: String,
     /// Its system disk.
     pub disk: PathBuf,
-    _state: State,
+    /// Its state volume, mounted.
+    pub state: State,
 }
 
 impl Opened {
@@ -81,7 +82,7 @@ impl Opened {
             this,
             host: settings.system.hostname.to_string(),
             disk,
-            _state: state,
+            state,
         })
     }
 
