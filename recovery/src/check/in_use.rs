@@ -114,7 +114,7 @@ fn unescaped(text: &str) -> String {
     })
 }
 
-fn number(device: u64) -> String {
+pub(super) fn number(device: u64) -> String {
     format!("{}:{}", major(device), minor(device))
 }
 

@@ -34,6 +34,7 @@ pub mod progress;
 pub mod report;
 pub mod run;
 pub mod show;
+pub mod stuck;
 pub mod targets;
 pub mod told;
 pub mod verdict;

@@ -4,7 +4,8 @@
 //!
 //! Progress comes through standard error (`-C 2`), which e2fsck otherwise uses for what it says of
 //! itself alone: lines that are none of progress are output. A run that writes is never ended from
-//! here; one that only looks is, where a person asks to stop.
+//! here, but where the kernel does not let go of it ([`super::stuck`]), and then it ends should it ever come
+//! back; one that only looks is, where a person asks to stop.
 //!
 //! e2fsck writes a line of progress for each group and each block of a folder. To wake for each would take
 //! more time than some checks do: only its output wakes us, which it ends with, and progress is read when
@@ -14,12 +15,14 @@ use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, ChildStdout, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, ExitStatus, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::pipe::fcntl_setpipe_size;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use serde::Serialize;
 use vigie_installer::toolbox::Toolbox;
 
@@ -28,6 +31,7 @@ use super::ladder::Step;
 use super::outcome::Outcome;
 use super::output::{Excerpt, Lines};
 use super::progress::Meter;
+use super::stuck::{Patience, Pulse, Stillness};
 
 /// How often it is told how far a run is, be there news or not.
 const TICK: Duration = Duration::from_millis(500);
@@ -91,6 +95,14 @@ pub enum RunError {
         /// What happened.
         source: std::io::Error,
     },
+    /// It does not end, and nobody can end it.
+    #[error("e2fsck on {} (process {process}) does not end", volume.display())]
+    Stuck {
+        /// The volume.
+        volume: PathBuf,
+        /// The process, which is left behind.
+        process: u32,
+    },
     /// Its output could not be read.
     #[error("listening to e2fsck on {}: {source}", volume.display())]
     Listen {
@@ -104,13 +116,30 @@ pub enum RunError {
 /// Runs a step on a volume; `name` is what e2fsck calls it: its label, or its path.
 ///
 /// # Errors
-/// e2fsck could not be started, or not be listened to.
+/// e2fsck could not be started, or not be listened to, or it does not end.
 pub fn run(
     tools: &dyn Toolbox,
     step: Step,
     volume: &Path,
     name: &str,
     watch: &mut dyn Watch,
+) -> Result<Ran, RunError> {
+    let pulse = |process| Pulse::of(process, volume);
+    let pulse = (&pulse as &dyn Fn(u32) -> Option<Pulse>, Patience::default());
+    run_while(tools, step, volume, name, watch, pulse)
+}
+
+/// How a process is, and how long it is waited for.
+type Alive<'a> = (&'a dyn Fn(u32) -> Option<Pulse>, Patience);
+
+/// The same, as long as e2fsck is alive.
+fn run_while(
+    tools: &dyn Toolbox,
+    step: Step,
+    volume: &Path,
+    name: &str,
+    watch: &mut dyn Watch,
+    alive: Alive,
 ) -> Result<Ran, RunError> {
     let begun = Instant::now();
     let start = |source| RunError::Start {
@@ -127,18 +156,93 @@ pub fn run(
     let mut child = command.spawn().map_err(start)?;
     watch.begins(step, child.id());
     let mut heard = Heard::new(step, name, begun);
-    let listened = listen(&mut child, &mut heard, watch);
+    let mut hold = Hold::new(child.id(), alive);
+    let listened = listen(&mut child, &mut heard, &mut hold, watch);
     // Whatever happened, the child is waited for: nobody else may write to the volume before.
-    let status = child.wait();
+    let status = until_end(&mut child, &mut heard, &mut hold, watch);
     let listen = |source| RunError::Listen {
         volume: volume.to_owned(),
         source,
     };
-    listened.and(Ok(())).map_err(listen)?;
-    Ok(heard.end(status.map_err(listen)?.into()))
+    listened.map_err(listen)?;
+    let stuck = || RunError::Stuck {
+        volume: volume.to_owned(),
+        process: hold.process,
+    };
+    let status = status.map_err(listen)?.ok_or_else(stuck)?;
+    Ok(heard.end(status.into()))
 }
 
-fn listen(child: &mut Child, heard: &mut Heard, watch: &mut dyn Watch) -> std::io::Result<()> {
+/// What is known of the process itself.
+struct Hold<'a> {
+    process: u32,
+    alive: Alive<'a>,
+    stillness: Stillness,
+    killed: Option<Instant>,
+    /// It does not end.
+    is_lost: bool,
+}
+
+impl<'a> Hold<'a> {
+    fn new(process: u32, alive: Alive<'a>) -> Self {
+        Self {
+            process,
+            alive,
+            stillness: Stillness::default(),
+            killed: None,
+            is_lost: false,
+        }
+    }
+
+    /// Ends a run that may be ended where a person wants that, and gives up one that does not end.
+    fn take(&mut self, child: &mut Child, may_end: bool, asked: bool) -> std::io::Result<()> {
+        if may_end && asked && self.killed.is_none() {
+            child.kill()?;
+            self.killed = Some(Instant::now());
+        }
+        let (pulse, patience) = self.alive;
+        let still = self.stillness.take(pulse(self.process), Instant::now());
+        let killed = self.killed.map(|at| at.elapsed());
+        if patience.ends(still, asked, killed) {
+            self.is_lost = true;
+            // Should it come back, it must not go on behind the back of whoever uses the volume then.
+            child.kill()?;
+        }
+        Ok(())
+    }
+}
+
+/// Waits for the end of a process whose output has ended; none where it does not end.
+fn until_end(
+    child: &mut Child,
+    heard: &mut Heard,
+    hold: &mut Hold,
+    watch: &mut dyn Watch,
+) -> std::io::Result<Option<ExitStatus>> {
+    let handle = pidfd_open(Pid::from_child(child), PidfdFlags::empty()).ok();
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if hold.is_lost {
+            return Ok(None);
+        }
+        match &handle {
+            Some(handle) => {
+                is_ready(handle.as_fd(), PAUSE)?;
+            }
+            None => thread::sleep(PAUSE),
+        }
+        heard.tick(child, hold, watch)?;
+    }
+}
+
+fn listen(
+    child: &mut Child,
+    heard: &mut Heard,
+    hold: &mut Hold,
+    watch: &mut dyn Watch,
+) -> std::io::Result<()> {
     let mut out = child.stdout.take();
     let mut errors = child.stderr.take();
     if let Some(errors) = &errors {
@@ -148,7 +252,7 @@ fn listen(child: &mut Child, heard: &mut Heard, watch: &mut dyn Watch) -> std::i
         let _ = fcntl_setpipe_size(errors, PROGRESS);
     }
     let mut buffer = vec![0; CHUNK];
-    while out.is_some() || errors.is_some() {
+    while !hold.is_lost && (out.is_some() || errors.is_some()) {
         let said = heard.wait(out.as_ref(), errors.as_ref())?;
         // Progress last: what is said before it is heard before it.
         if said && out.is_some() && !heard.hear_output(out.as_mut(), &mut buffer)? {
@@ -157,13 +261,7 @@ fn listen(child: &mut Child, heard: &mut Heard, watch: &mut dyn Watch) -> std::i
         if !heard.hear_errors(errors.as_mut(), &mut buffer)? {
             errors = None;
         }
-        if heard.until_tick().is_zero() {
-            watch.goes(&heard.going());
-            heard.told = Instant::now();
-        }
-        if !heard.step.writes() && watch.asked_to_stop() {
-            child.kill()?;
-        }
+        heard.tick(child, hold, watch)?;
     }
     watch.goes(&heard.going());
     Ok(())
@@ -210,6 +308,27 @@ impl<'a> Heard<'a> {
             out: Lines::default(),
             errors: Lines::default(),
         }
+    }
+
+    /// Tells how far the run is where it is time for that, and looks after the process.
+    fn tick(
+        &mut self,
+        child: &mut Child,
+        hold: &mut Hold,
+        watch: &mut dyn Watch,
+    ) -> std::io::Result<()> {
+        let asked = watch.asked_to_stop();
+        let may_end = !self.step.writes();
+        let is_time = self.until_tick().is_zero();
+        if is_time {
+            watch.goes(&self.going());
+            self.told = Instant::now();
+        }
+        // To look costs more than to listen.
+        if is_time || asked && may_end && hold.killed.is_none() {
+            hold.take(child, may_end, asked)?;
+        }
+        Ok(())
     }
 
     fn until_tick(&self) -> Duration {
@@ -428,6 +547,82 @@ mod tests {
         let wrote = ran("exec sleep 0.7", Step::Repair, &mut told);
         assert!(wrote.outcome.is_clean());
         assert_ne!(told.process, None);
+    }
+
+    /// A process that the kernel does not let go of, as far as anybody can tell.
+    fn hangs(
+        script: &'static str,
+        step: Step,
+        told: &mut Told,
+        patience: Patience,
+    ) -> Result<Ran, RunError> {
+        let asleep = |_| Some(Pulse::asleep());
+        let volume = Path::new("/volume");
+        run_while(
+            &Shell(script),
+            step,
+            volume,
+            "state",
+            told,
+            (&asleep, patience),
+        )
+    }
+
+    #[test]
+    fn a_repair_that_the_kernel_does_not_let_go_of_is_left_behind() {
+        let long = Duration::from_secs(3600);
+        let brief = Duration::from_millis(300);
+        let patience = |asked, alone| Patience {
+            killed: long,
+            asked,
+            alone,
+        };
+        // With its output open, and with only itself left.
+        for script in ["exec sleep 60", "exec >&- 2>&-; exec sleep 60"] {
+            for (stop, patience) in [
+                (false, patience(long, brief)),
+                (true, patience(brief, long)),
+            ] {
+                let mut told = Told {
+                    stop,
+                    ..Told::default()
+                };
+                let error = hangs(script, Step::Repair, &mut told, patience).unwrap_err();
+                let process = told.process.unwrap();
+                assert!(
+                    matches!(error, RunError::Stuck { process: one, .. } if one == process),
+                    "{error}"
+                );
+                assert!(error.to_string().contains(&process.to_string()), "{error}");
+            }
+        }
+        // Nobody gives up one that moves.
+        let mut told = Told::default();
+        let moves = ran("exec sleep 0.7", Step::Repair, &mut told);
+        assert!(moves.outcome.is_clean());
+    }
+
+    #[test]
+    fn a_look_that_was_ended_is_not_waited_for_without_end() {
+        let mut told = Told {
+            stop: true,
+            ..Told::default()
+        };
+        let patience = Patience {
+            killed: Duration::from_millis(300),
+            asked: Duration::from_secs(3600),
+            alone: Duration::from_secs(3600),
+        };
+        // Its output stays open beyond its own end.
+        let script = "sleep 5 & exec sleep 60";
+        let begun = Instant::now();
+        let looked = hangs(script, Step::Inspect, &mut told, patience).unwrap();
+        assert_eq!(looked.outcome.signal, Some(9));
+        assert!(
+            begun.elapsed() < Duration::from_secs(4),
+            "{:?}",
+            begun.elapsed()
+        );
     }
 
     #[test]

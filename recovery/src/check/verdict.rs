@@ -7,6 +7,7 @@ use vigie_disk::Bytes;
 use vigie_settings::Language;
 
 use super::outcome::Outcome;
+use super::run::RunError;
 use super::words::say;
 use crate::disks::seen::Replaced;
 
@@ -75,6 +76,11 @@ pub enum Reason {
     },
     /// A person asked to stop before its turn.
     Stopped,
+    /// e2fsck does not end, and was left behind.
+    Stuck {
+        /// Its process.
+        process: u32,
+    },
     /// e2fsck could not be started or read.
     NotRun {
         /// What happened.
@@ -191,6 +197,17 @@ impl Verdict {
     }
 }
 
+impl From<RunError> for Reason {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Stuck { process, .. } => Self::Stuck { process },
+            error => Self::NotRun {
+                error: error.to_string(),
+            },
+        }
+    }
+}
+
 impl Reason {
     /// Of a run that failed.
     #[must_use]
@@ -226,6 +243,7 @@ impl Reason {
             }
             Self::Refused { refusal } => refusal.words(language),
             Self::Stopped => say("reason.stopped", &[]),
+            Self::Stuck { process } => say("reason.stuck", &[("process", process.to_string())]),
             Self::NotRun { error } => say("reason.not-run", &[("error", error.clone())]),
         }
     }

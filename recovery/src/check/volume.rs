@@ -201,8 +201,7 @@ impl Check<'_> {
                     report.steps.push(ran);
                 }
                 Err(error) => {
-                    let error = error.to_string();
-                    let reason = Reason::NotRun { error };
+                    let reason = error.into();
                     return Verdict::NotChecked { reason };
                 }
             }
