@@ -39,10 +39,19 @@ impl Drop for Held {
     }
 }
 
+/// Says to a person that the machine must not be switched off now, and holds it off as [`quietly`] does.
+#[must_use]
+pub fn hold_off(tell: &mut Tell) -> Option<Held> {
+    if !tell.json {
+        tell.say("held", &Message::new("held.do-not-switch-off"));
+    }
+    quietly(tell)
+}
+
 /// Holds them off where there is a systemd, until the result goes. Where that fails there is a
 /// warning, and what was to be done is done.
 #[must_use]
-pub fn hold_off(tell: &mut Tell) -> Option<Held> {
+pub fn quietly(tell: &mut Tell) -> Option<Held> {
     if !Path::new(SYSTEMD).is_dir() {
         return None;
     }

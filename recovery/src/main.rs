@@ -117,10 +117,13 @@ fn put(arguments: Update, language: Language) -> Result<ExitCode> {
     } = arguments;
     let source = package.map_or(Source::Medium, Source::Package);
     let mut waiting = Waiting::new(json, language);
+    // A system volume that was not unmounted is repaired for it.
+    let held = held::quietly(&mut Tell::new(json, language));
     let mut opened = match update::open(disk.as_deref(), &source, &mut waiting) {
         Ok(opened) => opened,
         Err(error) => return Ok(refused(error, json, language)),
     };
+    drop(held);
     opened.state.tell(&mut Tell::new(json, language));
     if !json {
         println!(

@@ -76,6 +76,8 @@ pub(super) struct Words {
     password: &'static str,
     /// It is asked for again.
     again: &'static str,
+    /// The machine must not be switched off.
+    leave_on: &'static str,
     /// It is changed: before and after the host's name.
     changed: [&'static str; 2],
 }
@@ -95,6 +97,7 @@ pub(super) const ENGLISH: Words = Words {
     new_password: "new password of root on",
     password: "Password:",
     again: "The same once more:",
+    leave_on: "Do not switch off",
     changed: ["The password of root on", "is changed"],
 };
 
@@ -113,6 +116,7 @@ pub(super) const FRENCH: Words = Words {
     new_password: "nouveau mot de passe de root sur",
     password: "Mot de passe :",
     again: "Encore une fois le même :",
+    leave_on: "Ne coupez pas l'alimentation",
     changed: ["Le mot de passe de root sur", "est changé"],
 };
 
@@ -200,6 +204,7 @@ impl<'a> Person<'a> {
         self.dialog.expect(Pattern::Text(title))?;
         self.dialog.answer(words.password, password)?;
         self.dialog.answer(words.again, password)?;
+        self.dialog.expect(words.leave_on)?;
         let [before, after] = words.changed;
         let done = format!("{before} {host} {after}");
         self.dialog.expect(Pattern::Text(done))?;

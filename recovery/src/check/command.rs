@@ -199,9 +199,6 @@ impl<'a> Scene<'a> {
             full::warn(&volumes, json, language, show);
         }
         let _held = repairs.then(|| held::hold_off_for(json, language));
-        if repairs && !json {
-            show.line(&say("show.do-not-interrupt", &[], language));
-        }
         let report = self.check(disks, &volumes, show);
         for kept in self.kept(&report, &volumes, &mut arrays) {
             kept::tell(&kept, json, language, show);

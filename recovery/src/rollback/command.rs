@@ -65,11 +65,8 @@ fn act(arguments: &Arguments, tell: &mut Tell) -> Result<Done> {
 
 fn say(done: &Done, tell: &mut Tell) {
     if let Some(error) = &done.elsewhere {
-        let told = match tell.language {
-            Language::En => error.to_string(),
-            Language::Fr => error.french(),
-        };
-        tell.warn(&Message::new("rollback.elsewhere").with("error", told));
+        let words = Message::new("rollback.elsewhere");
+        tell.warn(&words.both("error", error.to_string(), error.french()));
     }
     let key = match done.plan.takes_back {
         true => Message::new("rollback.taken-back"),
