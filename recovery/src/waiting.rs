@@ -1,8 +1,9 @@
 //! What a person waits for while the state volume is made ready for an action: told when it takes
-//! longer than they would bear in silence, then every ten seconds.
+//! longer than they would bear in silence; then a bar moves, or there is a line every ten seconds.
 
 use vigie_settings::Language;
 
+use crate::check::bar::Bar;
 use crate::check::report::{VolumeReport, progress_words};
 use crate::check::run::{self, Going};
 use crate::check::{Step, Volume, Watch};
@@ -14,9 +15,11 @@ const SILENT: u64 = 2;
 /// From one line to the next, in seconds.
 const EVERY: u64 = 10;
 
-/// Tells of it in lines.
+/// Tells of it.
 pub struct Waiting {
     tell: Tell,
+    /// Where one fits.
+    bar: Option<Bar>,
     /// When it was told last, in seconds of what is waited for.
     last: Option<u64>,
 }
@@ -24,9 +27,28 @@ pub struct Waiting {
 impl Waiting {
     /// Tells a script, or a person in a language.
     #[must_use]
-    pub const fn new(json: bool, language: Language) -> Self {
-        let tell = Tell::new(json, language);
-        Self { tell, last: None }
+    pub fn new(json: bool, language: Language) -> Self {
+        let bar = (!json && Bar::fits()).then(Bar::default);
+        Self::with(bar, json, language)
+    }
+
+    const fn with(bar: Option<Bar>, json: bool, language: Language) -> Self {
+        Self {
+            tell: Tell::new(json, language),
+            bar,
+            last: None,
+        }
+    }
+
+    /// Tells an event at a second of what is waited for, with how much of it is over.
+    fn at(&mut self, seconds: u64, permille: u64, event: &str, message: impl FnOnce() -> Message) {
+        if let Some(bar) = &mut self.bar {
+            if seconds >= SILENT {
+                bar.moves(message().to(self.tell.language), permille);
+            }
+        } else if self.is_due(seconds) {
+            self.tell.say(event, &message());
+        }
     }
 
     /// Whether a line is due at this second.
@@ -48,13 +70,14 @@ impl run::Watch for Waiting {
     }
 
     fn goes(&mut self, going: &Going) {
-        if self.is_due(going.seconds) {
+        let message = || {
             let progress = |language| progress_words(going.step, going.meter, language);
-            let message = Message::new("state.mending")
+            Message::new("state.mending")
                 .both("progress", progress(Language::En), progress(Language::Fr))
-                .with("seconds", going.seconds);
-            self.tell.say("mending", &message);
-        }
+                .with("seconds", going.seconds)
+        };
+        let permille = u64::from(going.meter.permille);
+        self.at(going.seconds, permille, "mending", message);
     }
 
     fn asked_to_stop(&self) -> bool {
@@ -68,22 +91,43 @@ impl Watch for Waiting {
     }
 
     fn waits(&mut self, percent: Option<u8>, seconds: u64) {
-        if self.is_due(seconds) {
+        let message = || {
             let percent = percent.map_or_else(|| "?".to_owned(), |percent| percent.to_string());
-            let message = Message::new("state.waiting")
+            Message::new("state.waiting")
                 .with("percent", percent)
-                .with("seconds", seconds);
-            self.tell.say("waiting", &message);
-        }
+                .with("seconds", seconds)
+        };
+        let permille = u64::from(percent.unwrap_or(0)) * 10;
+        self.at(seconds, permille, "waiting", message);
     }
 
-    fn ends(&mut self, _: &VolumeReport) {}
+    fn ends(&mut self, _: &VolumeReport) {
+        if let Some(bar) = &mut self.bar {
+            bar.clear();
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::check::run::Watch as _;
+
+    #[test]
+    fn a_bar_moves_each_time_and_goes_at_the_end() {
+        let mut waiting = Waiting::with(Some(Bar::default()), false, Language::Fr);
+        let mut is_there = |seconds| {
+            waiting.waits(Some(40), seconds);
+            waiting.bar.as_ref().is_some_and(Bar::is_there)
+        };
+        assert_eq!([0, 1, 2, 3].map(&mut is_there), [false, false, true, true]);
+        let volume = Volume {
+            name: "state".to_owned(),
+            path: Ok("/dev/vda7".into()),
+        };
+        waiting.ends(&VolumeReport::new(&volume, 0));
+        assert!(!waiting.bar.unwrap().is_there());
+    }
 
     #[test]
     fn a_line_comes_after_two_seconds_and_then_every_ten() {

@@ -16,6 +16,7 @@
 
 pub mod array;
 pub mod backups;
+pub mod bar;
 pub mod command;
 pub mod findings;
 pub mod full;

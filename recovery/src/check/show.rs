@@ -1,16 +1,16 @@
 //! How a check is shown: a bar where a person watches a terminal, lines where it cannot move its
 //! cursor, JSON lines for a program.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 use vigie_settings::Language;
 
+use super::bar::Bar;
 use super::ladder::Step;
 use super::report::{VolumeReport, progress_words, step_words};
 use super::run::{Going, Watch as WatchRun};
@@ -23,13 +23,11 @@ use super::words::say;
 const LINE_EVERY: Duration = Duration::from_secs(10);
 /// A silence of this many seconds is spoken of.
 const SILENCE: u64 = 3;
-/// Often enough for eyes, and for a serial line.
-const DRAWN_PER_SECOND: u8 = 3;
 
 /// Who shows.
 enum Shown {
     Json,
-    Bar(Option<ProgressBar>),
+    Bar(Bar),
     Lines { last: Option<(Step, u8, Instant)> },
 }
 
@@ -86,11 +84,10 @@ impl<W: Write> Show<W> {
     /// As it fits: JSON where asked for, a bar on a terminal that can show one, else lines. Results
     /// go to `out`.
     pub fn fitting(out: W, json: bool, language: Language, stop: Arc<AtomicBool>) -> Self {
-        let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb" || term.is_empty());
         let shown = if json {
             Shown::Json
-        } else if io::stderr().is_terminal() && !dumb {
-            Shown::Bar(None)
+        } else if Bar::fits() {
+            Shown::Bar(Bar::default())
         } else {
             Shown::Lines { last: None }
         };
@@ -150,10 +147,8 @@ impl<W: Write> Show<W> {
 
     /// A line for the reader; one that cannot be written must not end a repair.
     pub fn line(&mut self, line: &str) {
-        if let Shown::Bar(bar) = &mut self.shown
-            && let Some(bar) = bar.take()
-        {
-            bar.finish_and_clear();
+        if let Shown::Bar(bar) = &mut self.shown {
+            bar.clear();
         }
         for held in self.quiet.take().into_iter().flatten() {
             let _ = writeln!(self.out, "{held}");
@@ -180,7 +175,7 @@ impl<W: Write> Show<W> {
         let Shown::Bar(bar) = &mut self.shown else {
             return;
         };
-        move_bar(bar, message, u64::from(going.meter.permille));
+        bar.moves(message, u64::from(going.meter.permille));
     }
 
     fn message(&self, going: &Going) -> String {
@@ -225,25 +220,6 @@ impl<W: Write> Show<W> {
         }
         self.line(&line);
     }
-}
-
-/// Each tick turns the mark: what moves is alive.
-fn move_bar(bar: &mut Option<ProgressBar>, message: String, permille: u64) {
-    let bar = bar.get_or_insert_with(new_bar);
-    bar.set_message(message);
-    bar.set_position(permille);
-    bar.tick();
-}
-
-fn new_bar() -> ProgressBar {
-    let target = ProgressDrawTarget::stderr_with_hz(DRAWN_PER_SECOND);
-    let style = ProgressStyle::with_template(
-        "{spinner} [{bar:16}] {percent:>3} % {elapsed:>4}  {wide_msg}",
-    );
-    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
-    // Console fonts have no other characters for certain.
-    let style = style.progress_chars("=> ").tick_chars("|/-\\ ");
-    ProgressBar::with_draw_target(Some(1000), target).with_style(style)
 }
 
 impl<W: Write> WatchRun for Show<W> {
@@ -313,7 +289,7 @@ impl<W: Write> Watch for Show<W> {
         let line = say("show.synchronising", &values, self.language);
         let tens = seconds / LINE_EVERY.as_secs();
         if let Shown::Bar(bar) = &mut self.shown {
-            move_bar(bar, line, u64::from(share) * 10);
+            bar.moves(line, u64::from(share) * 10);
         } else if self.waited.replace(tens) != Some(tens) {
             self.line(&line);
         }
