@@ -30,6 +30,7 @@ use super::targets::{self, Asked, Choice, Part, Target, Wrong};
 use super::told;
 use super::verdict::{self, Verdict, exit_code};
 use super::volume::{Check, Volume};
+use super::whose::state_of;
 use super::words::say;
 use crate::disks::Disk;
 use crate::disks::seen::Seen;
@@ -163,7 +164,7 @@ impl<'a> Scene<'a> {
     fn state(&self) -> Option<Target> {
         let targets = &self.choice.targets;
         let wanted = self.arguments.repair && !kept::has_state(targets);
-        let state = || targets::state_of(targets, &self.found.installations, &self.parts);
+        let state = || state_of(targets, &self.found.installations, &self.parts);
         wanted.then(state)?.map(Target::Ours)
     }
 

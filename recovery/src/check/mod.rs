@@ -1,15 +1,16 @@
 //! Check and repair: e2fsck under our control.
 //!
 //! Pure: [`progress`], [`outcome`], [`findings`] understand what e2fsck says; [`backups`] knows where
-//! copies of a superblock lie, [`groups`] whether group descriptors may be believed; [`ladder`] knows what is tried after what; [`verdict`] and [`report`]
-//! say what became of a volume. The shell: [`run`] has one run of e2fsck, [`look`] and [`in_use`]
-//! what must be known before, [`array`] starts and waits for arrays, [`volume`] puts them together.
-//! On top the command: [`targets`], [`guarded`], [`health`], [`full`], [`show`], [`keep`], [`kept`], [`told`],
-//! [`command`].
+//! copies of a superblock lie, [`groups`] whether group descriptors may be believed; [`ladder`] knows what is
+//! tried after what; [`verdict`] and [`report`] say what became of a volume. The shell: [`run`] has one run of
+//! e2fsck, [`stuck`] knows one that does not end, [`look`] and [`in_use`] what must be known before, [`array`] starts and waits for arrays, [`volume`] puts
+//! them together. On top the command: [`targets`] and [`whose`], [`guarded`], [`health`], [`full`], [`show`] and
+//! [`bar`], [`keep`], [`kept`], [`told`], [`command`].
 //!
 //! Invariants:
 //! 1. Nothing is written but in [`Mode::Preen`] and [`Mode::Repair`], and never to a volume in use.
-//! 2. A run that writes is not ended by us; a person who asks to stop is heard between two volumes.
+//! 2. A run that writes is not ended by us but where it cannot go on ([`stuck`]); a person who asks to stop
+//!    is heard between two volumes.
 //! 3. "Clean" is said only after a run of e2fsck that found nothing, and "repaired" (but in a
 //!    preen) only after one that looked at everything and was not allowed to write.
 //! 4. Whatever is on a volume, the check ends: the ladder has an end, memory is bounded.
@@ -40,6 +41,7 @@ pub mod targets;
 pub mod told;
 pub mod verdict;
 pub mod volume;
+pub mod whose;
 mod words;
 
 pub use ladder::{Mode, Step};

@@ -1,7 +1,7 @@
 //! How a check is shown: a bar where a person watches a terminal, lines where it cannot move its
 //! cursor, JSON lines for a program.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +14,7 @@ use super::bar::Bar;
 use super::ladder::Step;
 use super::report::{VolumeReport, progress_words, step_words};
 use super::run::{Going, Watch as WatchRun};
-use super::told;
+use super::told::Telling;
 use super::verdict::Verdict;
 use super::volume::{Volume, Watch};
 use super::words::say;
@@ -47,39 +47,6 @@ pub struct Show<W> {
     telling: Option<Telling>,
 }
 
-/// How far the checks of these volumes are is told, in files of a folder.
-struct Telling {
-    folder: PathBuf,
-    volumes: Vec<PathBuf>,
-    /// The volume that is being checked, where it is one of them.
-    now: Option<PathBuf>,
-    /// What was told of it last: step, pass, percent.
-    last: Option<(Step, u8, u8)>,
-}
-
-impl Telling {
-    fn turns_to(&mut self, volume: &Path) {
-        self.now = self.volumes.iter().find(|one| *one == volume).cloned();
-        self.last = None;
-    }
-
-    fn goes(&mut self, name: &str, going: &Going) -> io::Result<()> {
-        let (step, meter) = (going.step, going.meter);
-        let Some(volume) = &self.now else {
-            return Ok(());
-        };
-        // Before the first pass of the first step nothing is known.
-        if meter.pass == 0 && self.last.is_none() {
-            return Ok(());
-        }
-        let at = (step, meter.pass, meter.percent());
-        match self.last.replace(at) == Some(at) {
-            true => Ok(()),
-            false => told::goes(&self.folder, volume, name, step, meter),
-        }
-    }
-}
-
 impl<W: Write> Show<W> {
     /// As it fits: JSON where asked for, a bar on a terminal that can show one, else lines. Results
     /// go to `out`.
@@ -110,12 +77,7 @@ impl<W: Write> Show<W> {
 
     /// Tells also the programs of a running appliance how far the checks of these volumes are.
     pub fn tell(&mut self, folder: &Path, volumes: Vec<PathBuf>) {
-        self.telling = Some(Telling {
-            folder: folder.to_owned(),
-            volumes,
-            now: None,
-            last: None,
-        });
+        self.telling = Some(Telling::new(folder, volumes));
     }
 
     /// Where that cannot be written, it is said once: the check is none the worse.
@@ -124,7 +86,7 @@ impl<W: Write> Show<W> {
             return;
         };
         if let Err(error) = telling.goes(&self.name, going) {
-            eprintln!("vigie-recovery: {}: {error}", telling.folder.display());
+            eprintln!("vigie-recovery: {}: {error}", telling.folder().display());
             self.telling = None;
         }
     }
@@ -333,6 +295,8 @@ fn without_output(event: &mut Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io;
+
     use crate::check::progress::Meter;
     use crate::check::verdict::Reason;
 

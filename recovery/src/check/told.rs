@@ -14,6 +14,7 @@ use vigie_settings::Language;
 use super::ladder::Step;
 use super::progress::Meter;
 use super::report::{VolumeReport, progress_words};
+use super::run::Going;
 use super::verdict::Verdict;
 use super::words::say;
 
@@ -122,6 +123,61 @@ fn file(folder: &Path, volume: &Path) -> PathBuf {
     let mut name = name.to_owned();
     name.push(".json");
     folder.join(name)
+}
+
+/// How far the checks of these volumes are is told, in files of a folder.
+pub struct Telling {
+    folder: PathBuf,
+    volumes: Vec<PathBuf>,
+    /// The volume that is being checked, where it is one of them.
+    now: Option<PathBuf>,
+    /// What was told of it last: step, pass, percent.
+    last: Option<(Step, u8, u8)>,
+}
+
+impl Telling {
+    /// These volumes, in files of a folder.
+    #[must_use]
+    pub fn new(folder: &Path, volumes: Vec<PathBuf>) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            volumes,
+            now: None,
+            last: None,
+        }
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// This volume is checked now, be it one of them or not.
+    pub fn turns_to(&mut self, volume: &Path) {
+        self.now = self.volumes.iter().find(|one| *one == volume).cloned();
+        self.last = None;
+    }
+
+    /// Tells how far that is, each percent once.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn goes(&mut self, name: &str, going: &Going) -> io::Result<()> {
+        let (step, meter) = (going.step, going.meter);
+        let Some(volume) = &self.now else {
+            return Ok(());
+        };
+        // Before the first pass of the first step nothing is known.
+        if meter.pass == 0 && self.last.is_none() {
+            return Ok(());
+        }
+        let at = (step, meter.pass, meter.percent());
+        match self.last.replace(at) == Some(at) {
+            true => Ok(()),
+            false => goes(&self.folder, volume, name, step, meter),
+        }
+    }
 }
 
 #[cfg(test)]
