@@ -158,6 +158,18 @@ impl Primary {
         }
     }
 
+    /// Whether a repair goes by group descriptors that may not be believed, as there is no copy.
+    #[must_use]
+    pub const fn may_mislead(self) -> bool {
+        matches!(
+            self,
+            Self::There {
+                groups: Groups::Damaged,
+                ..
+            }
+        )
+    }
+
     const fn needs_replay(self) -> bool {
         matches!(
             self,

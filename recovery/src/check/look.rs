@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
+use vigie_disk::device::read_vec;
 use vigie_disk::ext4::{Health, Superblock};
 use vigie_disk::probe::{Kind, probe};
 use vigie_disk::{BlockDevice, Bytes, FileDevice, KernelDevice, SectorSize};
@@ -16,6 +17,8 @@ use super::verdict::Refusal;
 /// With less than this free a repair may throw files away; of a small volume this share is enough.
 const ROOM: Bytes = Bytes::MIB;
 const ROOM_SHARE: u64 = 16;
+/// Inodes that are no files (ext4.h, EXT4_GOOD_OLD_FIRST_INO).
+const RESERVED: u32 = 10;
 /// Below this there is no superblock.
 const SMALLEST: Bytes = Bytes::kib(2);
 
@@ -52,6 +55,25 @@ pub fn lacking(path: &Path) -> Option<Bytes> {
         groups::free(device, Some(&copy))
     });
     free.filter(|free| *free < enough)
+}
+
+/// How many files and folders a volume says that it holds; none where it says nothing of sense. The kernel
+/// writes that at an unmount only, and e2fsck when it is through.
+#[must_use]
+pub fn files(path: &Path) -> Option<u32> {
+    counted(&read_vec(open(path).ok()?.as_ref(), Bytes::kib(1), 1024).ok()?)
+}
+
+/// Of a superblock (ext4.h: s_inodes_count, s_free_inodes_count, s_magic).
+fn counted(superblock: &[u8]) -> Option<u32> {
+    let word = |at: usize| {
+        Some(u32::from_le_bytes(
+            superblock.get(at..at + 4)?.try_into().ok()?,
+        ))
+    };
+    let is_one = superblock.get(0x38..0x3A)? == [0x53, 0xEF];
+    let used = word(0)?.checked_sub(word(0x10)?)?;
+    is_one.then(|| used.saturating_sub(RESERVED))
 }
 
 fn open(path: &Path) -> Result<Box<dyn BlockDevice>, Refusal> {
@@ -135,6 +157,20 @@ mod tests {
         let mut device = MemoryDevice::new(Bytes::mib(mebibytes), SectorSize::S512);
         device.write_at(Bytes::kib(1), &block).unwrap();
         device
+    }
+
+    #[test]
+    fn files_are_what_is_in_use_beyond_the_reserved_inodes() {
+        let mut superblock = vec![0; 1024];
+        superblock[0x38..0x3A].copy_from_slice(&[0x53, 0xEF]);
+        for (inodes, free, files) in [(512, 490, Some(12)), (512, 512, Some(0)), (512, 513, None)] {
+            superblock[..4].copy_from_slice(&u32::to_le_bytes(inodes));
+            superblock[0x10..0x14].copy_from_slice(&u32::to_le_bytes(free));
+            assert_eq!(counted(&superblock), files, "{inodes} {free}");
+        }
+        superblock[0x38] = 0;
+        assert_eq!(counted(&superblock), None);
+        assert_eq!(counted(&[]), None);
     }
 
     #[test]

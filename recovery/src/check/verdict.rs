@@ -21,6 +21,14 @@ pub enum Verdict {
     Repaired,
     /// Something was wrong and it is clean now, but what found no room may be gone.
     RepairedInPart,
+    /// The group descriptors could not be believed, and it is clean now, but it says that it holds fewer files
+    /// and folders than before.
+    FewerFiles {
+        /// How many before.
+        before: u32,
+        /// How many now; none where it does not say.
+        after: Option<u32>,
+    },
     /// Something is wrong, and was left as it is.
     Damaged {
         /// What.
@@ -161,7 +169,10 @@ impl Verdict {
     /// Whether the volume can be used now.
     #[must_use]
     pub const fn is_good(&self) -> bool {
-        matches!(self, Self::Clean | Self::Repaired | Self::RepairedInPart)
+        matches!(
+            self,
+            Self::Clean | Self::Repaired | Self::RepairedInPart | Self::FewerFiles { .. }
+        )
     }
 
     /// The exit code of a command for this volume alone: 0 clean, 1 repaired, 4 damaged or lost,
@@ -170,7 +181,7 @@ impl Verdict {
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::Clean => 0,
-            Self::Repaired | Self::RepairedInPart => 1,
+            Self::Repaired | Self::RepairedInPart | Self::FewerFiles { .. } => 1,
             Self::Damaged { .. } | Self::Lost { .. } => 4,
             Self::NotChecked { .. } => 8,
         }
@@ -187,6 +198,11 @@ impl Verdict {
             Self::Clean => say("verdict.clean", &[], language),
             Self::Repaired => say("verdict.repaired", &[], language),
             Self::RepairedInPart => say("verdict.repaired-in-part", &[], language),
+            Self::FewerFiles { before, after } => {
+                let after = after.map_or_else(|| "?".to_owned(), |after| after.to_string());
+                let values = [("before", before.to_string()), ("after", after)];
+                say("verdict.fewer-files", &values, language)
+            }
             Self::Damaged {
                 reason: reason @ (Reason::DiskErrors | Reason::NoRoom),
             } => because("verdict.left", reason),

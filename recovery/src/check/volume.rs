@@ -187,6 +187,11 @@ impl Check<'_> {
         let name = called(path, looked);
         let mut ladder = Ladder::new(self.mode, &looked.found);
         let mut room = self.room(path);
+        let before = looked
+            .found
+            .primary
+            .may_mislead()
+            .then(|| look::files(path));
         let verdict = loop {
             let step = match ladder.next().clone() {
                 Next::Run(step) => step,
@@ -210,6 +215,7 @@ impl Check<'_> {
             report.lost_found = Some(lost_found::list(self.tools, path));
         }
         match verdict {
+            Verdict::Repaired => fewer(before.flatten(), path).unwrap_or(Verdict::Repaired),
             // It was ended because somebody asked.
             Verdict::NotChecked {
                 reason: Reason::Killed { .. },
@@ -224,6 +230,15 @@ impl Check<'_> {
     fn room(&self, path: &Path) -> bool {
         self.mode != Mode::Repair || self.even_full || look::lacking(path).is_none()
     }
+}
+
+/// Where e2fsck was led astray by damaged group descriptors, it finds other inodes than there were, and is
+/// content with these.
+fn fewer(before: Option<u32>, path: &Path) -> Option<Verdict> {
+    let before = before?;
+    let after = look::files(path);
+    let is_fewer = after.is_none_or(|after| after < before);
+    is_fewer.then_some(Verdict::FewerFiles { before, after })
 }
 
 fn said(ran: &Ran, room: bool) -> Said {
