@@ -12,9 +12,9 @@ use vigie_installer::toolbox::Toolbox;
 use vigie_settings::Language;
 
 use crate::check::in_use::Uses;
-use crate::check::keep::{self, ON_STATE};
+use crate::check::keep;
 use crate::check::{self, Check, Mode, Volume, Watch};
-use crate::full::{self, Freed};
+use crate::full::Freed;
 use crate::message::{Failed, Message};
 use crate::mounted::Mounted;
 use crate::tell::Tell;
@@ -49,10 +49,9 @@ struct Report {
 impl Report {
     /// Keeps it on the volume whose root is a folder.
     fn keep(report: &check::Report, root: &Path) -> Self {
-        let mut write = || keep::write(report, &root.join(ON_STATE));
-        match full::with_room(root, |room| room.saving(&mut write)) {
-            Ok((_, freed)) => Self {
-                freed,
+        match keep::write_in(report, root) {
+            Ok(saved) => Self {
+                freed: saved.freed,
                 not_kept: None,
             },
             Err(error) => Self {
@@ -177,6 +176,7 @@ fn checked(device: &Path, tools: &dyn Toolbox, mode: Mode, watch: &mut dyn Watch
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::keep::ON_STATE;
     use crate::full::tests::{OLD, volume};
     use std::fs;
     use std::os::unix::fs::symlink;

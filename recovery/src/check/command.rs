@@ -294,7 +294,8 @@ impl<'a> Scene<'a> {
             let seen = (&self.seen, &self.sysfs);
             kept.extend(state.map(|state| kept::on_state(report, &state, seen, language)));
         }
-        let mut write = |folder: &Path| kept.push((folder.into(), keep::write(report, folder)));
+        let mut write =
+            |folder: &Path| kept.push((folder.into(), keep::write(report, folder).map(Into::into)));
         if let Some(folder) = &arguments.report {
             write(folder);
         }

@@ -9,6 +9,7 @@ use rustix::mount::MountFlags;
 use vigie_installer::clock;
 use vigie_settings::Language;
 
+use crate::full::{self, Freed};
 use crate::mounted::Mounted;
 
 use super::report::Report;
@@ -43,15 +44,42 @@ pub fn write(report: &Report, folder: &Path) -> Result<PathBuf> {
     Ok(folder.join(format!("{name}{}", ENDS[0])))
 }
 
-/// Mounts a state volume, writes the report into its folder and unmounts it.
+/// A report that is kept, by the path of its JSON.
+#[derive(Debug)]
+pub struct Saved {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What went for it, because the volume was full.
+    pub freed: Option<Freed>,
+}
+
+impl From<PathBuf> for Saved {
+    fn from(path: PathBuf) -> Self {
+        Self { path, freed: None }
+    }
+}
+
+/// Mounts a state volume, writes the report into its folder and unmounts it. Its path is that on the appliance.
 ///
 /// # Errors
 /// It cannot be mounted or written to.
-pub fn write_on_state(report: &Report, device: &Path) -> Result<PathBuf> {
+pub fn write_on_state(report: &Report, device: &Path) -> Result<Saved> {
     let state = Mounted::new(device, "report", "ext4", MountFlags::empty())?;
-    let written = write(report, &state.folder.join(ON_STATE))?;
-    let name = written.file_name().unwrap_or_default();
-    Ok(Path::new("/var").join(ON_STATE).join(name))
+    let saved = write_in(report, &state.folder)?;
+    let name = saved.path.file_name().unwrap_or_default();
+    let path = Path::new("/var").join(ON_STATE).join(name);
+    Ok(Saved { path, ..saved })
+}
+
+/// Writes the report into the folder of a state volume whose root is the folder `root`. On a full volume old
+/// logs go for it.
+///
+/// # Errors
+/// It cannot be written to.
+pub fn write_in(report: &Report, root: &Path) -> Result<Saved> {
+    let mut write = || write(report, &root.join(ON_STATE));
+    let (path, freed) = full::with_room(root, |room| room.saving(&mut write))?;
+    Ok(Saved { path, freed })
 }
 
 /// "check-20261123T023000Z": names of reports sort by their time. One about a single volume has

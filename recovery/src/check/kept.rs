@@ -13,7 +13,7 @@ use vigie_installer::layout::Purpose;
 use vigie_settings::Language;
 
 use super::in_use::Uses;
-use super::keep;
+use super::keep::{self, Saved};
 use super::ladder::Mode;
 use super::look::look;
 use super::report::Report;
@@ -30,7 +30,7 @@ const VAR: &str = "/var";
 pub const ON_THIS_SYSTEM: &str = "/var/lib/vigie/recovery";
 
 /// A place, and whether the report is there.
-pub type Kept = (PathBuf, Result<PathBuf>);
+pub type Kept = (PathBuf, Result<Saved>);
 
 /// Whether one of the volumes is a state volume.
 #[must_use]
@@ -77,7 +77,7 @@ pub fn on_state(
     let place = place(state, &Uses::now(), language);
     let written = match still(seen, state.node(), language).and(place) {
         Ok(Place::Volume(device)) => keep::write_on_state(report, device),
-        Ok(Place::Here) => keep::write(report, Path::new(ON_THIS_SYSTEM)),
+        Ok(Place::Here) => keep::write_in(report, Path::new(VAR)),
         Err(why) => Err(Error::msg(why)),
     };
     (state.node().to_owned(), written)
@@ -123,10 +123,22 @@ fn place<'a>(state: &'a Volume, uses: &Uses, language: Language) -> Result<Place
 pub fn tell<W: Write>(kept: &Kept, json: bool, language: Language, show: &mut Show<W>) {
     let (place, written) = kept;
     match written {
-        Ok(path) if json => show.line(&json!({"event": "report", "path": path}).to_string()),
-        Ok(path) => {
-            let path = [("path", path.display().to_string())];
-            show.line(&say("check.report-written", &path, language));
+        Ok(saved) => {
+            match json {
+                true => show.line(&json!({"event": "report", "path": saved.path}).to_string()),
+                false => {
+                    let path = [("path", saved.path.display().to_string())];
+                    show.line(&say("check.report-written", &path, language));
+                }
+            }
+            if let Some(freed) = &saved.freed {
+                warn(
+                    &|language| freed.message().to(language),
+                    json,
+                    language,
+                    show,
+                );
+            }
         }
         Err(error) => {
             let values = [
@@ -134,14 +146,23 @@ pub fn tell<W: Write>(kept: &Kept, json: bool, language: Language, show: &mut Sh
                 ("error", format!("{error:#}")),
             ];
             let words = |language| say("check.report-not-written", &values, language);
-            if json {
-                let event = json!({"event": "warning", "text": words(Language::En),
-                    "text_fr": words(Language::Fr)});
-                return show.line(&event.to_string());
-            }
-            eprintln!("vigie-recovery: {}", words(language));
+            warn(&words, json, language, show);
         }
     }
+}
+
+fn warn<W: Write>(
+    words: &dyn Fn(Language) -> String,
+    json: bool,
+    language: Language,
+    show: &mut Show<W>,
+) {
+    if !json {
+        return eprintln!("vigie-recovery: {}", words(language));
+    }
+    let event = json!({"event": "warning", "text": words(Language::En),
+        "text_fr": words(Language::Fr)});
+    show.line(&event.to_string());
 }
 
 #[cfg(test)]
@@ -178,6 +199,49 @@ mod tests {
         state.path = Err((path, Refusal::NoArray { error }));
         let why = place(&state, &uses, Language::Fr).unwrap_err();
         assert!(why.contains("no devices found"), "{why}");
+    }
+
+    #[test]
+    fn on_a_full_volume_old_logs_go_for_a_report_and_are_named() {
+        let dir = crate::full::tests::volume();
+        let report = Report {
+            program: "0.1.0".to_owned(),
+            mode: Mode::Repair,
+            began: 0,
+            seconds: 1.0,
+            disks: Vec::new(),
+            volumes: Vec::new(),
+        };
+        let beside = dir
+            .path()
+            .join("lib/vigie/recovery/check-19700101T000000Z.new");
+        std::os::unix::fs::symlink("/dev/full", &beside).unwrap();
+        let saved = keep::write_in(&report, dir.path()).unwrap();
+        assert!(saved.path.exists());
+        let mut out = Vec::new();
+        let mut show = Show::fitting(&mut out, true, Language::En, Arc::default());
+        tell(
+            &("/dev/sda7".into(), Ok(saved)),
+            true,
+            Language::En,
+            &mut show,
+        );
+        let said = String::from_utf8(out).unwrap();
+        let events: Vec<serde_json::Value> = said
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        assert_eq!(events[0]["event"], "report");
+        assert_eq!(events[1]["event"], "warning");
+        for text in [&events[1]["text"], &events[1]["text_fr"]] {
+            let text = text.as_str().unwrap();
+            assert!(
+                crate::full::tests::OLD
+                    .iter()
+                    .all(|file| text.contains(file)),
+                "{text}"
+            );
+        }
     }
 
     #[test]
