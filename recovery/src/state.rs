@@ -13,7 +13,7 @@ use vigie_settings::Language;
 
 use crate::check::in_use::Uses;
 use crate::check::keep;
-use crate::check::{self, Check, Mode, Volume, Watch};
+use crate::check::{self, Check, Mode, Verdict, Volume, Watch};
 use crate::full::Freed;
 use crate::message::{Failed, Message};
 use crate::mounted::Mounted;
@@ -71,7 +71,7 @@ impl State {
         let clean = is_clean(&KernelDevice::open_read_only(device)?)?;
         let (mended, report) = ready(device, tools, clean, watch)?;
         let mounted = Mounted::new(device, "state", "ext4", MountFlags::empty())?;
-        let report = report.filter(|_| mended == Mended::Repaired);
+        let report = report.filter(tells_of_changes);
         let report = report.map(|report| Report::keep(&report, &mounted.folder));
         Ok(Self {
             mounted,
@@ -112,6 +112,12 @@ fn message(mended: Mended, report: &Report) -> Option<Message> {
         (Mended::Repaired, None) => Some(Message::new("act.repaired")),
         (Mended::Repaired, Some(_)) => Some(Message::new("act.repaired-only")),
     }
+}
+
+/// Whether more was done than to replay the journal.
+fn tells_of_changes(report: &check::Report) -> bool {
+    let mut verdicts = report.volumes.iter().map(|one| &one.verdict);
+    verdicts.any(|verdict| *verdict != Verdict::Clean)
 }
 
 /// Whether a file system was unmounted in good order; one without a superblock was not.
@@ -209,6 +215,21 @@ mod tests {
             let (done, why) = (done.to(language), why.to(language));
             assert!(!done.contains("lib/vigie/recovery"), "{done}");
             assert!(why.contains("lib/vigie/recovery"), "{why}");
+        }
+    }
+
+    #[test]
+    fn a_preen_that_mended_something_leaves_a_report_too() {
+        let volume = Volume {
+            name: "state".to_owned(),
+            path: Ok("/dev/vda7".into()),
+        };
+        let mut report = repair();
+        for (verdict, tells) in [(Verdict::Clean, false), (Verdict::Repaired, true)] {
+            let mut one = check::VolumeReport::new(&volume, 0);
+            one.verdict = verdict;
+            report.volumes = vec![one];
+            assert_eq!(tells_of_changes(&report), tells);
         }
     }
 
