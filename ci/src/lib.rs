@@ -16,6 +16,7 @@ pub mod builds;
 pub mod checks;
 pub mod context;
 pub mod image;
+pub mod ports;
 pub mod process;
 pub mod programs;
 pub mod runner;

@@ -9,10 +9,10 @@ use super::boot::{self, Expect};
 use super::{scenario, ssh};
 use crate::builds::builder;
 use crate::context::Context;
-use crate::process;
 use crate::step::Step;
 use crate::vm::command::{Bus, Disk, Firmware, SectorSize};
 use crate::vm::{Vm, images};
+use crate::{ports, process};
 
 pub(super) fn steps() -> Vec<Step> {
     let boot =
@@ -20,7 +20,7 @@ pub(super) fn steps() -> Vec<Step> {
     vec![
         boot(
             "disk-bios",
-            "the installed disk boots on BIOS, is healthy, and lets in who has the key",
+            "the installed disk boots on BIOS, is healthy, lets in who has the key, and listens at no other place",
             |ctx| run(ctx, Firmware::Bios),
         )
         .in_smoke(),
@@ -55,7 +55,7 @@ fn run(ctx: &Context, firmware: Firmware) -> Result<()> {
     let disk = Disk::new(overlay(ctx, ctx.installed_disk()?)?, Bus::Virtio).qcow2();
     let up = boot::boot(ctx, "vm", firmware, &[disk], Expect::Ok)?;
     up.blame(match firmware {
-        Firmware::Bios => ssh::check(ctx, &up.vm),
+        Firmware::Bios => ssh::check(ctx, &up.vm).and_then(|()| check_listeners(ctx, &up.vm)),
         Firmware::Uefi => Ok(()),
         Firmware::SecureBoot => check_lockdown(ctx, &up.vm),
     })?;
@@ -73,6 +73,22 @@ fn built_4k(ctx: &Context) -> Result<Disk> {
     Ok(Disk::new(path, Bus::Nvme)
         .sectors(SectorSize::B4096)
         .throwaway())
+}
+
+/// Nothing waits for connections but what `rootfs/PORTS.md` names.
+fn check_listeners(ctx: &Context, vm: &Vm) -> Result<()> {
+    let said = ssh::Key::of_install(ctx).says(ctx, vm, "ss -Hltuxnp")?;
+    let listed = ports::Listed::load(ctx.root())?;
+    // That it is the appliance which speaks, and ss which looked.
+    ensure!(said.contains(":443 "), "nothing waits at port 443: {said}");
+    let unlisted = ports::unlisted(&listed, &said)?;
+    ensure!(
+        unlisted.is_empty(),
+        "these listen and are not in rootfs/PORTS.md:\n{}",
+        unlisted.join("\n")
+    );
+    ctx.note("nothing listens that is not listed");
+    Ok(())
 }
 
 /// Debian's kernel locks itself down when, and only when, the firmware has verified it.
