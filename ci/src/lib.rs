@@ -15,6 +15,7 @@ pub mod bench_web;
 pub mod builds;
 pub mod checks;
 pub mod context;
+pub mod exposure;
 pub mod image;
 pub mod ports;
 pub mod process;
