@@ -1,21 +1,15 @@
 //! Whether a password is root's: for the web interface, which may read no hash.
 //!
 //! What opens the console and SSH opens the web interface: the hash is that of `/etc/shadow`,
-//! which follows from the settings. Each peer that was wrong waits longer and longer, up to
-//! [`LONGEST`], and never longer than that: nobody can lock the administrator out for good.
+//! which follows from the settings. Each peer that was wrong waits longer and longer, up to a minute,
+//! and never longer than that (`vigie-login`): nobody can lock the administrator out for good.
 
-use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use rustix::fs::{FlockOperation, flock};
-use rustix::time::{ClockId, clock_gettime};
-use serde::{Deserialize, Serialize};
-use sha_crypt::ShaCrypt;
-use yescrypt::{PasswordVerifier, Yescrypt};
+use vigie_login::hash;
+use vigie_login::waits::{self, FREE, Waits, Who};
 
 use super::digest;
 
@@ -27,20 +21,6 @@ pub const SHADOW: &str = "/etc/shadow";
 pub const ATTEMPTS: &str = "/run/vigie/login-attempts";
 /// The key of [`Gate::digest`], in memory as well.
 pub const KEY: &str = "/run/vigie/login-key";
-
-/// Wrong passwords that cost no wait.
-const FREE: u32 = 3;
-/// The longest wait.
-const LONGEST: Duration = Duration::from_secs(60);
-/// After this time without an attempt, a peer is forgotten.
-const FORGOTTEN: Duration = Duration::from_secs(15 * 60);
-/// Peers that are remembered; beyond, the oldest are forgotten.
-const PEERS: usize = 1000;
-/// Longest password in bytes, as crypt(3) has it.
-const LONGEST_PASSWORD: usize = 511;
-
-/// A hash that nothing opens, at Debian's cost: an unknown name takes as long as a known one.
-const NOBODY: &str = "$y$j9T$F5Jx5fExrKuPp53xLKQ..1$00000000000000000000000000000000000000000000";
 
 /// What is answered to a name and a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,19 +122,23 @@ impl Gate {
         let Some(hash) = hash_of(&shadow, USER) else {
             return Answer::NoPassword;
         };
-        let peer: String = peer.chars().take(64).collect();
-        match Attempts::begin(&self.attempts, &peer, now()) {
+        let waits = Waits {
+            path: self.attempts.clone(),
+        };
+        let peer = [Who::new(peer, FREE)];
+        match waits.begin(&peer, waits::now()) {
             Ok(None) => {}
             Ok(Some(wait)) => return Answer::Wait(wait),
             // Without a memory every attempt waits a little: better than a closed door.
             Err(_) => std::thread::sleep(Duration::from_secs(2)),
         }
-        let known = user == USER && password.len() <= LONGEST_PASSWORD;
-        let verdict = matches(if known { hash } else { NOBODY }, password);
+        let known = user == USER && password.len() <= hash::LONGEST;
+        // An unknown name takes as long as a known one.
+        let verdict = hash::matches(if known { hash } else { hash::NO_ACCOUNT }, password);
         match (known, verdict) {
             (true, Some(true)) => {
                 // What is left of it is forgotten in a quarter of an hour anyway.
-                let _ = Attempts::forget(&self.attempts, &peer);
+                let _ = waits.forget(&peer);
                 Answer::Welcome
             }
             (true, None) => Answer::OtherHash,
@@ -170,100 +154,10 @@ fn hash_of<'a>(shadow: &'a str, user: &str) -> Option<&'a str> {
     hash.starts_with('$').then_some(hash)
 }
 
-/// Compares in constant time; none for hashes of other kinds.
-fn matches(hash: &str, password: &str) -> Option<bool> {
-    let password = password.as_bytes();
-    match hash.split('$').nth(1)? {
-        "y" => Some(Yescrypt::default().verify_password(password, hash).is_ok()),
-        "5" | "6" => Some(ShaCrypt::default().verify_password(password, hash).is_ok()),
-        _ => None,
-    }
-}
-
-/// Seconds since the start of the machine: nobody sets this clock.
-fn now() -> u64 {
-    u64::try_from(clock_gettime(ClockId::Boottime).tv_sec).unwrap_or_default()
-}
-
-/// Wrong attempts by peer.
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Attempts(BTreeMap<String, Attempt>);
-
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-struct Attempt {
-    wrong: u32,
-    /// In seconds of [`now`].
-    last: u64,
-}
-
-impl Attempts {
-    /// Counts an attempt as wrong before it is looked at, so that many at once count as many;
-    /// or says how long it has to wait. One that waits does not count.
-    fn begin(path: &Path, peer: &str, now: u64) -> io::Result<Option<Duration>> {
-        let mut wait = None;
-        Self::change(path, |all| {
-            let recent = |attempt: &Attempt| now.saturating_sub(attempt.last) < FORGOTTEN.as_secs();
-            all.0.retain(|_, attempt| recent(attempt));
-            let attempt = all.0.entry(peer.to_owned());
-            let attempt = attempt.or_insert(Attempt {
-                wrong: 0,
-                last: now,
-            });
-            let until = attempt.last + delay(attempt.wrong).as_secs();
-            if until > now {
-                wait = Some(Duration::from_secs(until - now));
-                return;
-            }
-            *attempt = Attempt {
-                wrong: attempt.wrong.saturating_add(1),
-                last: now,
-            };
-            all.bound();
-        })?;
-        Ok(wait)
-    }
-
-    fn forget(path: &Path, peer: &str) -> io::Result<()> {
-        Self::change(path, |all| {
-            all.0.remove(peer);
-        })
-    }
-
-    fn bound(&mut self) {
-        while self.0.len() > PEERS {
-            let oldest = self.0.iter().min_by_key(|(_, attempt)| attempt.last);
-            let Some(oldest) = oldest.map(|(peer, _)| peer.clone()) else {
-                return;
-            };
-            self.0.remove(&oldest);
-        }
-    }
-
-    fn change(path: &Path, how: impl FnOnce(&mut Self)) -> io::Result<()> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        let mut file: File = options.mode(0o600).open(path)?;
-        flock(&file, FlockOperation::LockExclusive)?;
-        let mut text = String::new();
-        file.read_to_string(&mut text)?;
-        let mut all: Self = serde_json::from_str(&text).unwrap_or_default();
-        how(&mut all);
-        file.rewind()?;
-        file.set_len(0)?;
-        file.write_all(serde_json::to_string(&all)?.as_bytes())
-    }
-}
-
-/// The wait after so many wrong passwords: 2, 4, 8 … seconds after the fourth and later ones.
-fn delay(wrong: u32) -> Duration {
-    match wrong.checked_sub(FREE) {
-        None | Some(0) => Duration::ZERO,
-        Some(more) => LONGEST.min(Duration::from_secs(1 << more.min(20))),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     // What crypt(3) of Debian made of "dix lamas".
@@ -364,72 +258,6 @@ mod tests {
             let gate = gate(dir.path(), damaged);
             assert_eq!(gate.ask("root", "", "peer"), Answer::Wrong, "{damaged}");
         }
-    }
-
-    #[test]
-    fn c64_unknown_names_cost_what_known_ones_cost() {
-        // Computed at the same cost and found different, not refused before.
-        assert_eq!(NOBODY[..7], HASHES[0][..7]);
-        let error = Yescrypt::default().verify_password(b"x", NOBODY);
-        assert_eq!(format!("{:?}", error.unwrap_err()), "PasswordInvalid");
-        assert_eq!(matches(NOBODY, "x"), Some(false));
-    }
-
-    #[test]
-    fn c64_waits_grow_to_a_minute_and_are_by_peer() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("attempts");
-        let begin = |peer: &str, now| Attempts::begin(&path, peer, now).unwrap();
-        let mut now = 1000;
-        let mut waits = Vec::new();
-        for _ in 0..12 {
-            let wait = begin("mallory", now).map_or(0, |wait| wait.as_secs());
-            if wait > 0 {
-                // Asking again does not make it longer.
-                assert_eq!(begin("mallory", now).unwrap().as_secs(), wait);
-                assert_eq!(begin("mallory", now + wait - 1).unwrap().as_secs(), 1);
-                now += wait;
-                assert_eq!(begin("mallory", now), None);
-            }
-            waits.push(wait);
-        }
-        assert_eq!(waits, [0, 0, 0, 0, 2, 4, 8, 16, 32, 60, 60, 60]);
-        assert_eq!(begin("anne", now), None);
-        // Forgotten after a quarter of an hour, and after the right password.
-        let _ = begin("mallory", now + 60);
-        assert_eq!(begin("mallory", now + 60 + 900), None);
-        assert_eq!(begin("mallory", now + 60 + 900), None);
-        for _ in 0..6 {
-            let _ = begin("anne", now);
-        }
-        assert!(begin("anne", now).is_some());
-        Attempts::forget(&path, "anne").unwrap();
-        assert_eq!(begin("anne", now), None);
-    }
-
-    #[test]
-    fn c64_the_memory_is_bounded_and_damage_opens_nothing_for_good() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("attempts");
-        for number in 0..PEERS as u64 + 50 {
-            Attempts::begin(&path, &format!("peer {number}"), number / 100).unwrap();
-        }
-        let text = std::fs::read_to_string(&path).unwrap();
-        let all: Attempts = serde_json::from_str(&text).unwrap();
-        assert_eq!(all.0.len(), PEERS);
-        assert!(all.0.contains_key("peer 1049"));
-        std::fs::write(&path, "{").unwrap();
-        assert_eq!(Attempts::begin(&path, "anne", 5).unwrap(), None);
-        // Many at once count as many.
-        let gate = gate(dir.path(), HASHES[0]);
-        let _ = std::fs::remove_file(&gate.attempts);
-        let ask = || gate.ask("root", "wrong", "mallory");
-        let waited = std::thread::scope(|scope| {
-            let all: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
-            let answers = all.into_iter().map(|thread| thread.join().unwrap());
-            answers.filter(|a| matches!(a, Answer::Wait(_))).count()
-        });
-        assert!(waited >= 3, "{waited}");
     }
 
     #[test]
