@@ -1,0 +1,462 @@
+//! The audit trail: who had what done, from where, and what became of it. A line of JSON each, on the
+//! state volume, so that it survives updates and their undoing.
+//!
+//! 1. A line is on the disk before it is answered that something is done; one that a power cut left
+//!    half spoils no other.
+//! 2. The newest file is appended to; a full one is renamed, and the oldest of [`Trail::kept`] goes.
+//! 3. Log-ins that failed have files of their own: ten thousand wrong passwords push out no action.
+//! 4. No secret is ever in one: nothing gets here but a verb, an account, a unit and words of ours.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rustix::fs::{FlockOperation, flock};
+use serde::{Deserialize, Serialize};
+
+use crate::verb::{Role, Verb};
+
+/// The folder, below the root of the system.
+pub const FOLDER: &str = "var/lib/vigie/audit";
+/// What the recovery did to this installation from outside, below the root of the system
+/// (`vigie-recovery`, `audit.rs`).
+pub const FROM_OUTSIDE: &str = "var/lib/vigie/recovery/actions.jsonl";
+
+/// A file of this appliance is full beyond so many bytes.
+const FULL: u64 = 256 << 10;
+/// Longest word that is kept, in characters.
+const LONGEST: usize = 200;
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ended {
+    /// It was done, or is being done.
+    Done,
+    /// It was not allowed or made no sense; nothing was changed.
+    Refused,
+    /// It was tried.
+    Failed,
+}
+
+/// One line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Seconds since 1970, by this machine's clock.
+    pub time: u64,
+    /// Who asked; none where nobody was logged in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub who: Option<String>,
+    /// As what.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+    /// From where: an address, or `console`.
+    pub from: String,
+    /// What: a verb, or an action of the recovery.
+    pub action: String,
+    /// What it was about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub about: Option<String>,
+    /// What became of it.
+    pub ended: Ended,
+    /// Why, in one word for programs, for what was not done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+}
+
+impl Record {
+    /// A record of now.
+    #[must_use]
+    pub fn now(verb: Verb, from: &str, ended: Ended) -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        let action = serde_json::to_value(verb).unwrap_or_default();
+        Self {
+            time: since.map_or(0, |since| since.as_secs()),
+            who: None,
+            role: None,
+            from: from.to_owned(),
+            action: action.as_str().unwrap_or_default().to_owned(),
+            about: None,
+            ended,
+            code: None,
+        }
+    }
+
+    /// The same with words that cannot push all others out, nor do anything to a screen.
+    fn bounded(&self) -> Self {
+        let within = |text: &Option<String>| text.as_deref().map(printable);
+        Self {
+            who: within(&self.who),
+            from: printable(&self.from),
+            about: within(&self.about),
+            ..self.clone()
+        }
+    }
+}
+
+/// What can be seen of a text, and no more of it than there is room for.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    let seen = text.chars().map(|c| if c == '\n' { ' ' } else { c });
+    seen.filter(|c| !c.is_control()).take(LONGEST).collect()
+}
+
+/// One row of files.
+#[derive(Clone, Debug)]
+pub struct Trail {
+    /// Where they are.
+    pub folder: PathBuf,
+    /// How they are called.
+    pub name: &'static str,
+    /// How many are kept, the one that is appended to included.
+    pub kept: u32,
+    /// A file is full beyond so many bytes.
+    pub full: u64,
+}
+
+impl Trail {
+    /// What was done, below the root of a system.
+    #[must_use]
+    pub fn actions(root: &Path) -> Self {
+        Self {
+            folder: root.join(FOLDER),
+            name: "actions",
+            kept: 8,
+            full: FULL,
+        }
+    }
+
+    /// Log-ins that failed.
+    #[must_use]
+    pub fn wrong(root: &Path) -> Self {
+        Self {
+            folder: root.join(FOLDER),
+            name: "wrong-log-ins",
+            kept: 2,
+            full: FULL,
+        }
+    }
+
+    fn file(&self, number: u32) -> PathBuf {
+        self.folder.join(match number {
+            0 => format!("{}.jsonl", self.name),
+            older => format!("{}.{older}.jsonl", self.name),
+        })
+    }
+
+    /// Appends a record and sees it onto the disk.
+    ///
+    /// # Errors
+    /// The state volume refuses.
+    pub fn append(&self, record: &Record) -> io::Result<()> {
+        let mut folder = DirBuilder::new();
+        folder.recursive(true).mode(0o700).create(&self.folder)?;
+        let _lock = self.lock()?;
+        let line = serde_json::to_string(&record.bounded())? + "\n";
+        let length = fs::metadata(self.file(0)).map_or(0, |file| file.len());
+        if length > 0 && length + line.len() as u64 > self.full {
+            self.turn_over()?;
+        }
+        let mut options = OpenOptions::new();
+        options.read(true).create(true).append(true).mode(0o600);
+        let mut file = options.open(self.file(0))?;
+        let lead = if ends_a_line(&self.file(0))? {
+            ""
+        } else {
+            "\n"
+        };
+        file.write_all((lead.to_owned() + &line).as_bytes())?;
+        file.sync_all()?;
+        self.sync()
+    }
+
+    /// Processes that write at the same time do so one after the other.
+    fn lock(&self) -> io::Result<File> {
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false).mode(0o600);
+        let file = options.open(self.folder.join("lock"))?;
+        flock(&file, FlockOperation::LockExclusive)?;
+        Ok(file)
+    }
+
+    /// Makes room for a new file: the oldest goes. A cut between two steps leaves a gap, which the next
+    /// one closes.
+    fn turn_over(&self) -> io::Result<()> {
+        for number in (0..self.kept).rev() {
+            let from = self.file(number);
+            let moved = match number + 1 < self.kept {
+                true => fs::rename(from, self.file(number + 1)),
+                false => fs::remove_file(from),
+            };
+            match moved {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        self.sync()
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        File::open(&self.folder)?.sync_all()
+    }
+
+    /// All records that can be read, the oldest first. A damaged line is passed over.
+    #[must_use]
+    pub fn load(&self) -> Vec<Record> {
+        let files = (0..self.kept).rev().map(|number| self.file(number));
+        files.flat_map(|file| lines(&file)).collect()
+    }
+}
+
+fn ends_a_line(path: &Path) -> io::Result<bool> {
+    use std::io::{Seek, SeekFrom};
+    let mut file = File::open(path)?;
+    if file.metadata()?.len() == 0 {
+        return Ok(true);
+    }
+    file.seek(SeekFrom::End(-1))?;
+    let mut last = [0];
+    file.read_exact(&mut last)?;
+    Ok(last == *b"\n")
+}
+
+fn text(path: &Path) -> String {
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(2 * FULL).read_to_end(&mut bytes));
+    match read {
+        Ok(_) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(_) => String::new(),
+    }
+}
+
+fn lines(path: &Path) -> Vec<Record> {
+    let text = text(path);
+    let records = text.lines();
+    records
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect()
+}
+
+/// All that was done to a system, from inside and from outside, log-ins that failed included; the
+/// oldest first.
+#[must_use]
+pub fn everything(root: &Path) -> Vec<Record> {
+    let mut all = Trail::actions(root).load();
+    all.extend(Trail::wrong(root).load());
+    all.extend(from_outside(&root.join(FROM_OUTSIDE)));
+    all.sort_by_key(|record| record.time);
+    all
+}
+
+/// What the recovery wrote down of its own: who did it nobody knows, but for that they had a medium.
+fn from_outside(path: &Path) -> Vec<Record> {
+    #[derive(Deserialize)]
+    struct Entry {
+        time: String,
+        action: String,
+        what: String,
+        medium: Option<String>,
+    }
+    let text = text(path);
+    let entries = text.lines().filter_map(|line| {
+        let entry: Entry = serde_json::from_str(line).ok()?;
+        let medium = entry
+            .medium
+            .map_or(String::new(), |medium| format!(" {medium}"));
+        Some(Record {
+            time: seconds(&entry.time)?,
+            who: None,
+            role: None,
+            from: format!("recovery{medium}"),
+            action: entry.action,
+            about: Some(entry.what),
+            ended: Ended::Done,
+            code: None,
+        })
+    });
+    entries.map(|record| record.bounded()).collect()
+}
+
+/// Seconds since 1970 of `2026-11-30T11:32:21Z`.
+fn seconds(utc: &str) -> Option<u64> {
+    let number = |from: usize, to: usize| utc.get(from..to)?.parse::<u64>().ok();
+    let shape = utc.len() == 20 && utc.ends_with('Z');
+    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
+    let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
+    let good = shape && year >= 1970 && (1..=12).contains(&month) && (1..=31).contains(&day);
+    if !good {
+        return None;
+    }
+    // As `utc`, backwards: years begin on 1 March (H. Hinnant, days_from_civil).
+    let shifted = if month > 2 { month - 3 } else { month + 9 };
+    let year = if month > 2 { year } else { year - 1 };
+    let (era, of_era) = (year / 400, year % 400);
+    let of_year = (153 * shifted + 2) / 5 + day - 1;
+    let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year;
+    Some((days - 719_468) * 86_400 + hour * 3600 + minute * 60 + second)
+}
+
+/// `2026-11-30T11:32:21Z` of seconds since 1970.
+#[must_use]
+pub fn utc(seconds: u64) -> String {
+    let (days, rest) = (seconds / 86_400 + 719_468, seconds % 86_400);
+    let (era, day) = (days / 146_097, days % 146_097);
+    let of_era = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let of_year = day - (365 * of_era + of_era / 4 - of_era / 100);
+    let shifted = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 {
+        shifted + 3
+    } else {
+        shifted - 9
+    };
+    let year = of_era + era * 400 + u64::from(month <= 2);
+    let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn record(number: u64) -> Record {
+        Record {
+            time: number,
+            who: Some("anne".into()),
+            role: Some(Role::Administrator),
+            about: Some("x".repeat(150)),
+            ..Record::now(Verb::SetPassword, "192.0.2.7", Ended::Done)
+        }
+    }
+
+    #[test]
+    fn records_are_appended_and_the_oldest_files_go() {
+        let root = tempfile::tempdir().unwrap();
+        let mut trail = Trail::actions(root.path());
+        (trail.kept, trail.full) = (3, 4 << 10);
+        for number in 0..100 {
+            trail.append(&record(number)).unwrap();
+        }
+        let all = trail.load();
+        assert_eq!(all.last().unwrap().time, 99);
+        let (first, count) = (all[0].time, all.len() as u64);
+        assert_eq!(first + count, 100, "nothing is missing in between");
+        assert!(first > 0 && count > 20, "{first} {count}");
+        for number in 0..3 {
+            let file = fs::metadata(trail.file(number)).unwrap();
+            assert!(file.len() <= trail.full && file.permissions().mode() & 0o777 == 0o600);
+        }
+        assert!(!trail.file(3).exists());
+        let mode = fs::metadata(&trail.folder).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+    }
+
+    #[test]
+    fn a_cut_at_any_moment_spoils_nothing_else() {
+        let root = tempfile::tempdir().unwrap();
+        let trail = Trail::actions(root.path());
+        trail.append(&record(1)).unwrap();
+        trail.append(&record(2)).unwrap();
+        let whole = fs::read(trail.file(0)).unwrap();
+        let first = whole.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+        for length in first..whole.len() {
+            fs::write(trail.file(0), &whole[..length]).unwrap();
+            trail.append(&record(3)).unwrap();
+            let times: Vec<u64> = trail.load().iter().map(|record| record.time).collect();
+            // The half one counts as soon as only its end of line is missing.
+            let half = length == whole.len() - 1;
+            let expected = if half { vec![1, 2, 3] } else { vec![1, 3] };
+            assert_eq!(times, expected, "cut at {length}");
+        }
+        // Between two renames there is a gap, which is read over and closed.
+        fs::rename(trail.file(0), trail.file(2)).unwrap();
+        trail.append(&record(4)).unwrap();
+        let times: Vec<u64> = trail.load().iter().map(|record| record.time).collect();
+        assert_eq!(times.last(), Some(&4));
+        trail.turn_over().unwrap();
+        assert!(trail.file(1).exists() && trail.file(3).exists() && !trail.file(2).exists());
+    }
+
+    #[test]
+    fn a_volume_that_refuses_is_an_error_and_words_are_bounded() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let trail = Trail::actions(file.path());
+        assert!(trail.append(&record(1)).is_err());
+        let root = tempfile::tempdir().unwrap();
+        let trail = Trail::actions(root.path());
+        let record = Record {
+            who: Some("\x1b[2J\n".repeat(500)),
+            from: "y".repeat(5000),
+            ..record(1)
+        };
+        trail.append(&record).unwrap();
+        let read = trail.load().remove(0);
+        let who = read.who.unwrap();
+        assert!(who.len() <= LONGEST && !who.contains('\x1b'), "{who}");
+        assert_eq!(read.from.len(), LONGEST);
+        // Bytes that are no text spoil only their line.
+        let mut bytes = b"\xff\xfe\n".to_vec();
+        bytes.extend(fs::read(trail.file(0)).unwrap());
+        fs::write(trail.file(0), bytes).unwrap();
+        assert_eq!(trail.load().len(), 1);
+    }
+
+    #[test]
+    fn what_was_done_from_outside_is_told_with_the_rest() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join(FROM_OUTSIDE);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        // As vigie-recovery writes it.
+        let line = r#"{"time":"1970-01-01T00:00:15Z","action":"password","what":"root","medium":"1.2.3.4"}"#;
+        let no_medium = r#"{"time":"1970-01-01T00:00:05Z","action":"rollback","what":"slot b"}"#;
+        fs::write(&path, format!("{line}\nhalf\n{no_medium}\n")).unwrap();
+        Trail::actions(root.path()).append(&record(10)).unwrap();
+        Trail::wrong(root.path()).append(&record(20)).unwrap();
+        let all = everything(root.path());
+        let told: Vec<(u64, &str, &str)> = all
+            .iter()
+            .map(|record| (record.time, &*record.from, &*record.action))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (5, "recovery", "rollback"),
+                (10, "192.0.2.7", "set-password"),
+                (15, "recovery 1.2.3.4", "password"),
+                (20, "192.0.2.7", "set-password"),
+            ]
+        );
+        assert_eq!(all[2].about.as_deref(), Some("root"));
+        // The names that both sides mean.
+        let theirs = include_str!("../../../recovery/src/audit.rs");
+        assert!(theirs.contains("FILE: &str = \"actions.jsonl\""));
+        let folder = include_str!("../../../recovery/src/check/keep.rs");
+        assert!(folder.contains("ON_STATE: &str = \"lib/vigie/recovery\""));
+    }
+
+    #[test]
+    fn times_go_both_ways() {
+        for (seconds_, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (1_796_038_341, "2026-11-30T11:32:21Z"),
+            (4_107_542_399, "2100-02-28T23:59:59Z"),
+        ] {
+            assert_eq!(utc(seconds_), text);
+            assert_eq!(seconds(text), Some(seconds_), "{text}");
+        }
+        for bad in [
+            "",
+            "2026-11-30",
+            "1969-12-31T23:59:59Z",
+            "2026-13-01T00:00:00Z",
+            "2026-11-30T11:32:21+",
+        ] {
+            assert_eq!(seconds(bad), None, "{bad}");
+        }
+    }
+}

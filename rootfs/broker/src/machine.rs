@@ -1,0 +1,52 @@
+//! What is done by root: a trait, so that a test puts a script in its place.
+
+use serde_json::Value;
+use vigie_settings::Said;
+
+use crate::failure::Failure;
+use crate::secret::Secret;
+use crate::verb::Account;
+
+/// Which lines of the log are wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// How many, from the newest.
+    pub lines: u32,
+    /// Of this unit alone; a name that was looked at.
+    pub unit: Option<String>,
+    /// Since then, in seconds since 1970.
+    pub since: Option<u64>,
+}
+
+/// The machine.
+pub trait Machine {
+    /// Switches it off.
+    ///
+    /// # Errors
+    /// systemd refuses.
+    fn power_off(&mut self) -> Result<(), Failure>;
+    /// Restarts it.
+    ///
+    /// # Errors
+    /// systemd refuses.
+    fn restart(&mut self) -> Result<(), Failure>;
+    /// The settings in use, without secrets.
+    ///
+    /// # Errors
+    /// They cannot be written as a value.
+    fn settings(&mut self) -> Result<Value, Failure>;
+    /// Sets the password of an account; what a person must know of it.
+    ///
+    /// # Errors
+    /// It cannot be saved: the old one is in force.
+    fn set_password(
+        &mut self,
+        account: Account,
+        password: &Secret,
+    ) -> Result<Option<Said>, Failure>;
+    /// Tells lines of the log, the oldest first, until `tell` wants no more.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    fn logs(&mut self, wanted: &Wanted, tell: &mut dyn FnMut(&str) -> bool) -> Result<(), Failure>;
+}

@@ -1,0 +1,157 @@
+//! `vigie-broker`: one request, and what was asked so far.
+
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+use vigie_broker::audit::{self, Ended, Record};
+use vigie_broker::failure::said;
+use vigie_broker::login::ATTEMPTS;
+use vigie_broker::peer;
+use vigie_broker::running::Running;
+use vigie_broker::serve::{Desk, serve};
+use vigie_broker::session::{SESSIONS, Sessions};
+use vigie_broker::users::{Accounts, SHADOW};
+use vigie_settings::{Language, Store};
+
+/// Has done by root what others may ask for, by their roles, and writes down who asked.
+///
+/// Exit codes: 0 done, 1 failed, 2 wrong use.
+#[derive(Parser)]
+#[command(name = "vigie-broker", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Answer one request on standard input, a connected socket. Run by systemd.
+    Serve,
+    /// Print who had what done, from where, and what became of it; the newest last.
+    Audit {
+        /// Print JSON lines.
+        #[arg(long)]
+        json: bool,
+        /// Only the newest ones.
+        #[arg(long)]
+        last: Option<usize>,
+        /// The root of the system.
+        #[arg(long, default_value = "/")]
+        root: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Serve => run_serve(),
+        Command::Audit { json, last, root } => run_audit(&root, json, last),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("vigie-broker: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run_serve() -> Result<()> {
+    let socket = io::stdin().as_fd().try_clone_to_owned();
+    let socket = UnixStream::from(socket.context("taking the socket from standard input")?);
+    let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let peer = peer::of(&socket, &passwd);
+    if let Err(why) = &peer {
+        eprintln!("vigie-broker: {why}");
+    }
+    let accounts = Accounts {
+        shadow: SHADOW.into(),
+    };
+    let mut machine = Running { root: "/".into() };
+    let mut desk = Desk {
+        root: "/".into(),
+        attempts: ATTEMPTS.into(),
+        sessions: Sessions {
+            path: SESSIONS.into(),
+        },
+        users: &accounts,
+        machine: &mut machine,
+    };
+    serve(socket, peer.ok(), &mut desk);
+    Ok(())
+}
+
+fn run_audit(root: &Path, json: bool, last: Option<usize>) -> Result<()> {
+    let all = audit::everything(root);
+    let skipped = last.map_or(0, |last| all.len().saturating_sub(last));
+    let language = Store::of_system(root).load().settings.system.language;
+    let mut lines = Vec::new();
+    for record in &all[skipped..] {
+        lines.push(match json {
+            true => serde_json::to_string(record).context("writing a record")?,
+            false => line(record, language),
+        });
+    }
+    if lines.is_empty() && !json {
+        lines.push(said("trail.empty", &[]).to(language).to_owned());
+    }
+    let text = lines.iter().map(|line| format!("{line}\n"));
+    let written = io::stdout().write_all(text.collect::<String>().as_bytes());
+    match written {
+        // Who reads no more has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("writing to standard output"),
+    }
+}
+
+/// A record as a person reads it.
+fn line(record: &Record, language: Language) -> String {
+    let key = match record.ended {
+        Ended::Done => "trail.done",
+        Ended::Refused => "trail.refused",
+        Ended::Failed => "trail.failed",
+    };
+    let ended = said(key, &[]);
+    let who = record.who.as_deref().unwrap_or("-");
+    let about = record.about.iter().map(|about| format!(" {about}"));
+    let code = record.code.iter().map(|code| format!(" ({code})"));
+    format!(
+        "{} {who} {}: {}{} {}{}",
+        audit::utc(record.time),
+        record.from,
+        record.action,
+        about.collect::<String>(),
+        ended.to(language),
+        code.collect::<String>(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vigie_broker::verb::Verb;
+
+    #[test]
+    fn a_line_says_who_from_where_what_and_what_became_of_it() {
+        let record = Record {
+            time: 1_796_038_341,
+            who: Some("anne".into()),
+            about: Some("service".into()),
+            code: Some("role".into()),
+            ..Record::now(Verb::SetPassword, "192.0.2.7", Ended::Refused)
+        };
+        let expected = "2026-11-30T11:32:21Z anne 192.0.2.7: set-password service";
+        assert_eq!(
+            line(&record, Language::En),
+            format!("{expected} refused (role)")
+        );
+        assert_eq!(
+            line(&record, Language::Fr),
+            format!("{expected} refusé (role)")
+        );
+    }
+}

@@ -1,0 +1,264 @@
+//! The running machine: systemd, the settings, the journal.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+use vigie_login::hash;
+use vigie_settings::apply::apply;
+use vigie_settings::{Said, Settings, Store};
+
+use crate::failure::{Failure, said};
+use crate::machine::{Machine, Wanted};
+use crate::secret::Secret;
+use crate::verb::Account;
+
+/// The machine below a root; `/` for the running one.
+#[derive(Clone, Debug)]
+pub struct Running {
+    /// The root.
+    pub root: PathBuf,
+}
+
+impl Machine for Running {
+    fn power_off(&mut self) -> Result<(), Failure> {
+        systemctl("poweroff")
+    }
+
+    fn restart(&mut self) -> Result<(), Failure> {
+        systemctl("reboot")
+    }
+
+    fn settings(&mut self) -> Result<Value, Failure> {
+        shown(&Store::of_system(&self.root).load().settings)
+    }
+
+    fn set_password(
+        &mut self,
+        account: Account,
+        password: &Secret,
+    ) -> Result<Option<Said>, Failure> {
+        let hash = hash::for_account(password.expose());
+        let hash = hash.map_err(|error| Failure::failed("failed.hash", error))?;
+        let hash = hash
+            .parse()
+            .map_err(|error| Failure::failed("failed.hash", error))?;
+        let store = Store::of_system(&self.root);
+        let mut loaded = store.load();
+        if let Some(form) = loaded.unused {
+            return Err(Failure::newer(form));
+        }
+        let access = &mut loaded.settings.access;
+        match account {
+            Account::Root => access.root_password_hash = Some(hash),
+            Account::Service => access.service_password_hash = Some(hash),
+        }
+        let saved = store.save(&loaded.settings);
+        saved.map_err(|error| Failure::failed("failed.settings", error))?;
+        let report = apply(&self.root);
+        let warnings = Said::same(report.warnings.join("; "));
+        Ok(report
+            .failed
+            .then(|| said("warning.applied", &[("error", warnings)])))
+    }
+
+    fn logs(&mut self, wanted: &Wanted, tell: &mut dyn FnMut(&str) -> bool) -> Result<(), Failure> {
+        let failed = |error: &dyn std::fmt::Display| Failure::failed("failed.logs", error);
+        let mut command = journalctl(wanted);
+        let mut child = command.spawn().map_err(|error| failed(&error))?;
+        let mut wants = true;
+        if let Some(output) = child.stdout.take() {
+            let mut lines = BufReader::new(output).split(b'\n').map_while(Result::ok);
+            wants = lines.all(|line| tell(&String::from_utf8_lossy(&line)));
+        }
+        // It ends by itself with the pipe that nobody reads.
+        let ended = child.wait().map_err(|error| failed(&error))?;
+        match ended.success() || !wants {
+            true => Ok(()),
+            false => Err(failed(&format!("journalctl: {ended}"))),
+        }
+    }
+}
+
+/// Asks systemd, and does not wait for what ends us.
+fn systemctl(verb: &str) -> Result<(), Failure> {
+    let output = Command::new("systemctl")
+        .args(["--no-block", verb])
+        .output();
+    let output = output.map_err(|error| Failure::failed("failed.power", error))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Err(Failure::failed("failed.power", said))
+}
+
+/// Words that others chose are single arguments, each after its `=`.
+fn journalctl(wanted: &Wanted) -> Command {
+    let mut command = Command::new("journalctl");
+    command.args(["--no-pager", "--quiet", "--utc", "--output=short-iso"]);
+    command.arg(format!("--lines={}", wanted.lines));
+    if let Some(unit) = &wanted.unit {
+        command.arg(format!("--unit={unit}"));
+    }
+    if let Some(since) = wanted.since {
+        command.arg(format!("--since=@{since}"));
+    }
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    command
+}
+
+/// The settings as a value, without secrets: of a field that is one, it is told that there is one.
+fn shown(settings: &Settings) -> Result<Value, Failure> {
+    let value = serde_json::to_value(settings);
+    let mut value = value.map_err(|error| Failure::failed("failed.settings", error))?;
+    hide(&mut value);
+    Ok(value)
+}
+
+/// Fields whose names end so hold secrets; a new one that does not must be added here.
+const SECRET: [&str; 5] = ["hash", "token", "password", "secret", "passphrase"];
+
+fn hide(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                match SECRET.iter().any(|secret| name.ends_with(secret)) {
+                    true if !field.is_null() => *field = Value::from("(set)"),
+                    _ => hide(field),
+                }
+            }
+        }
+        Value::Array(all) => all.iter_mut().for_each(hide),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
+
+    use vigie_settings::Access;
+
+    use super::*;
+
+    fn root() -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for folder in [
+            "etc",
+            "run/vigie",
+            "usr/share/zoneinfo/Etc",
+            "usr/share/zoneinfo/Europe",
+        ] {
+            fs::create_dir_all(root.path().join(folder)).unwrap();
+        }
+        for zone in ["Etc/UTC", "Europe/Paris"] {
+            fs::write(root.path().join("usr/share/zoneinfo").join(zone), "TZif").unwrap();
+        }
+        let shadow = "root:*:1::::::\nservice:*:1::::::\n";
+        fs::write(root.path().join("etc/shadow"), shadow).unwrap();
+        root
+    }
+
+    fn running(root: &tempfile::TempDir) -> Running {
+        Running {
+            root: root.path().to_owned(),
+        }
+    }
+
+    fn access(root: &Path) -> Access {
+        Store::of_system(root).load().settings.access
+    }
+
+    #[test]
+    fn a_password_is_saved_and_in_force_at_once() {
+        let root = root();
+        let mut machine = running(&root);
+        let secret = Secret::new("dix lamas verts");
+        for account in [Account::Root, Account::Service] {
+            assert_eq!(machine.set_password(account, &secret), Ok(None));
+        }
+        let kept = access(root.path());
+        let shadow = fs::read_to_string(root.path().join("etc/shadow")).unwrap();
+        for (account, hash) in [
+            ("root", kept.root_password_hash),
+            ("service", kept.service_password_hash),
+        ] {
+            let hash = hash.unwrap();
+            assert_eq!(hash::matches(hash.as_str(), secret.expose()), Some(true));
+            let line = format!("{account}:{}:", hash.as_str());
+            assert!(
+                shadow.lines().any(|found| found.starts_with(&line)),
+                "{account}"
+            );
+        }
+        for line in shadow.lines() {
+            assert!(!line.contains("lamas"), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_saved_changes_nothing() {
+        let root = root();
+        let mut machine = running(&root);
+        // A folder where the new file would be.
+        let folder = root.path().join(vigie_settings::store::FOLDER);
+        fs::create_dir_all(folder.parent().unwrap()).unwrap();
+        fs::write(&folder, "in the way").unwrap();
+        let secret = Secret::new("dix lamas verts");
+        let failure = machine.set_password(Account::Root, &secret).unwrap_err();
+        assert!(!failure.refused && !failure.said.to_string().contains("lamas"));
+        let shadow = fs::read_to_string(root.path().join("etc/shadow")).unwrap();
+        assert!(shadow.contains("root:*:"));
+        let mode = fs::metadata(root.path().join("etc")).unwrap().permissions();
+        assert!(mode.mode() & 0o700 == 0o700);
+    }
+
+    #[test]
+    fn the_settings_are_told_without_secrets() {
+        let text = include_str!("../../settings/tests/golden/full.toml");
+        let fleet = include_str!("../../settings/tests/golden/update-fleet.toml");
+        for (text, secrets) in [(text, 1), (fleet, 1)] {
+            let settings = Settings::from_text(text).unwrap();
+            let told = shown(&settings).unwrap().to_string();
+            assert!(told.matches("(set)").count() >= secrets, "{told}");
+            // What stands behind such a name in the document stands nowhere in the answer.
+            for line in text.lines() {
+                let Some((name, value)) = line.split_once(" = ") else {
+                    continue;
+                };
+                if SECRET.iter().any(|secret| name.ends_with(secret)) {
+                    assert!(!told.contains(value.trim_matches('"')), "{name}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn words_of_others_are_no_options_of_journalctl() {
+        let wanted = Wanted {
+            lines: 7,
+            unit: Some("--flush".into()),
+            since: Some(12),
+        };
+        let command = journalctl(&wanted);
+        let arguments: Vec<_> = command
+            .get_args()
+            .map(|one| one.to_string_lossy())
+            .collect();
+        assert_eq!(
+            arguments[4..],
+            ["--lines=7", "--unit=--flush", "--since=@12"]
+        );
+    }
+
+    /// As in the updater: what was tried must be what starts after a power cut too.
+    #[test]
+    fn a_restart_is_never_a_kexec() {
+        let sysctl = include_str!("../../overlay/usr/lib/sysctl.d/60-vigie.conf");
+        assert!(sysctl.contains("kernel.kexec_load_disabled = 1"));
+    }
+}

@@ -1,0 +1,398 @@
+//! One request of somebody, and its answer.
+//!
+//! What is told: what the verb is about, then `{"event":"end","ok":…}`. Failures are `refused`
+//! (nothing was changed) or `failed`, with `code`, `reason` and `reason_fr`.
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use vigie_login::hash;
+use vigie_login::waits::now;
+use vigie_settings::{DocumentError, Said, Settings};
+
+use crate::audit::{self, Ended, Record, Trail};
+use crate::failure::{self, Failure, said};
+use crate::login::{self, Answer};
+use crate::machine::{Machine, Wanted};
+use crate::peer::Peer;
+use crate::secret::Secret;
+use crate::session::Sessions;
+use crate::users::{User, Users};
+use crate::verb::{Account, Envelope, Needs, Request, Role, Verb};
+
+/// Longest request in bytes, its newline included: a document of settings has room in it.
+const LONGEST: usize = 256 << 10;
+/// A request that is not complete by then is not answered.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// One that does not take its answer for so long is told nothing more.
+const UNREAD: Duration = Duration::from_secs(10);
+/// Shortest password that is set, in characters; the installation has the same rule.
+const SHORTEST: usize = 8;
+/// Most lines of the log at once.
+const MOST_LINES: u32 = 100_000;
+
+/// All that a request is judged by and done with.
+pub struct Desk<'a> {
+    /// The root of the system, for the audit trail.
+    pub root: PathBuf,
+    /// Who was wrong how often.
+    pub attempts: PathBuf,
+    /// Who is logged in.
+    pub sessions: Sessions,
+    /// Who may log in.
+    pub users: &'a dyn Users,
+    /// Who does it.
+    pub machine: &'a mut dyn Machine,
+}
+
+/// Who speaks, as what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Speaker {
+    who: String,
+    role: Role,
+}
+
+/// Answers one request of `peer`, or tells them why there is no answer.
+pub fn serve(mut socket: UnixStream, peer: Option<Peer>, desk: &mut Desk<'_>) {
+    let Some(mut told) = Told::new(&socket) else {
+        return;
+    };
+    let outcome = peer.ok_or_else(Failure::peer).and_then(|peer| {
+        let envelope = read(&mut socket).ok_or_else(Failure::request)?;
+        desk.answer(peer, &envelope, &mut told)
+    });
+    if let Err(failure) = &outcome {
+        told.send(&failure.event());
+    }
+    told.send(&json!({"event": "end", "ok": outcome.is_ok()}));
+}
+
+/// One line. What is wrong with it is not said: that may hold a part of a password.
+fn read(socket: &mut UnixStream) -> Option<Envelope> {
+    let begun = Instant::now();
+    let mut line = Vec::new();
+    while line.last() != Some(&b'\n') {
+        let left = PATIENCE.saturating_sub(begun.elapsed());
+        if left.is_zero() || line.len() > LONGEST {
+            return None;
+        }
+        socket.set_read_timeout(Some(left)).ok()?;
+        let mut piece = [0; 4096];
+        match socket.read(&mut piece) {
+            Ok(0) => return None,
+            Ok(got) => line.extend_from_slice(&piece[..got]),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(_) => return None,
+        }
+    }
+    (line.len() <= LONGEST)
+        .then(|| serde_json::from_slice(&line).ok())
+        .flatten()
+}
+
+impl Desk<'_> {
+    fn answer(&mut self, peer: Peer, envelope: &Envelope, told: &mut Told) -> Result<(), Failure> {
+        let verb = envelope.ask.verb();
+        let from = from(peer, envelope.from.as_deref());
+        let token = envelope.token.as_ref();
+        if let Request::LogIn { user, password } = &envelope.ask {
+            return self.log_in((user, password), &from, told);
+        }
+        let speaker = match self.judge(peer, verb, token) {
+            Ok(speaker) => speaker,
+            Err((who, failure)) => {
+                let record = record(envelope, who.as_ref(), &from, &Err(failure.clone()));
+                self.write_down(verb, &record, told);
+                return Err(failure);
+            }
+        };
+        let ends_us = matches!(verb, Verb::Restart | Verb::PowerOff);
+        if ends_us {
+            // Nobody knows how much time is left afterwards.
+            let record = record(envelope, Some(&speaker), &from, &Ok(()));
+            self.write_down(verb, &record, told);
+        }
+        let outcome = self.act(&envelope.ask, &speaker, token, told);
+        if !ends_us || outcome.is_err() {
+            let record = record(envelope, Some(&speaker), &from, &outcome);
+            self.write_down(verb, &record, told);
+        }
+        outcome
+    }
+
+    /// Who speaks, and whether they may say this. With a refusal comes who it was, where that is known.
+    fn judge(
+        &self,
+        peer: Peer,
+        verb: Verb,
+        token: Option<&Secret>,
+    ) -> Result<Speaker, (Option<Speaker>, Failure)> {
+        let speaker = match (peer, token) {
+            (Peer::Root, None) => Speaker {
+                who: "root".to_owned(),
+                role: Role::Administrator,
+            },
+            (Peer::Web, None) => return Err((None, Failure::session())),
+            (_, Some(token)) => {
+                let user = self.sessions.of(token, self.users, now());
+                let failed = |error| (None, Failure::failed("failed.session", error));
+                let user = user.map_err(failed)?;
+                let User { name, role, .. } = user.ok_or((None, Failure::session()))?;
+                Speaker { who: name, role }
+            }
+        };
+        match verb.needs() {
+            Needs::Role(needed) if speaker.role < needed => {
+                Err((Some(speaker), Failure::role(needed)))
+            }
+            Needs::Nobody | Needs::Role(_) => Ok(speaker),
+        }
+    }
+
+    fn log_in(
+        &mut self,
+        (name, password): (&str, &Secret),
+        from: &str,
+        told: &mut Told,
+    ) -> Result<(), Failure> {
+        let answer = login::judge(&self.attempts, self.users, (name, password), from, now());
+        let user = match answer {
+            Answer::Welcome(user) => user,
+            // One that was not looked at is not written down: there is no end of them.
+            Answer::Wait(left) => return Err(Failure::wait(left)),
+            Answer::Wrong => {
+                let record = Record {
+                    about: Some(name.to_owned()),
+                    code: Some("wrong".to_owned()),
+                    ..Record::now(Verb::LogIn, from, Ended::Refused)
+                };
+                self.tell_if_not(Trail::wrong(&self.root).append(&record), told);
+                return Err(Failure::wrong());
+            }
+        };
+        let token = self.sessions.begin(&user, now());
+        let token = token.map_err(|error| Failure::failed("failed.session", error))?;
+        let record = Record {
+            who: Some(user.name.clone()),
+            role: Some(user.role),
+            ..Record::now(Verb::LogIn, from, Ended::Done)
+        };
+        self.write_down(Verb::LogIn, &record, told);
+        told.send(&json!({
+            "event": "session", "user": user.name, "role": user.role, "token": token.expose(),
+        }));
+        Ok(())
+    }
+
+    fn act(
+        &mut self,
+        ask: &Request,
+        speaker: &Speaker,
+        token: Option<&Secret>,
+        told: &mut Told,
+    ) -> Result<(), Failure> {
+        match ask {
+            // Judged before anybody has a role.
+            Request::LogIn { .. } => return Err(Failure::request()),
+            Request::LogOut {} => {
+                let ended = token.map(|token| self.sessions.end(token, now()));
+                let failed = |error| Failure::failed("failed.session", error);
+                ended.transpose().map_err(failed)?;
+            }
+            Request::Session {} => told.send(&json!({
+                "event": "session", "user": speaker.who, "role": speaker.role,
+            })),
+            Request::SettingsGet {} => {
+                let settings = self.machine.settings()?;
+                told.send(&json!({"event": "settings", "settings": settings}));
+            }
+            Request::SettingsValidate { document } => {
+                problems(document)
+                    .iter()
+                    .for_each(|problem| told.send(problem));
+            }
+            Request::SetPassword { account, password } => {
+                self.set_password(*account, password, speaker, token, told)?;
+            }
+            Request::Logs { lines, unit, since } => {
+                let wanted = wanted(*lines, unit.as_deref(), *since)?;
+                self.machine.logs(&wanted, &mut |line| {
+                    told.send(&json!({"event": "line", "text": line}));
+                    told.is_heard()
+                })?;
+            }
+            Request::Audit { last } => {
+                let all = audit::everything(&self.root);
+                for record in &all[all.len().saturating_sub(*last)..] {
+                    told.event("record", record);
+                }
+            }
+            Request::Restart {} => {
+                self.machine.restart()?;
+                told.send(&json!({"event": "going"}));
+            }
+            Request::PowerOff {} => {
+                self.machine.power_off()?;
+                told.send(&json!({"event": "going"}));
+            }
+        }
+        Ok(())
+    }
+
+    fn set_password(
+        &mut self,
+        account: Account,
+        password: &Secret,
+        speaker: &Speaker,
+        token: Option<&Secret>,
+        told: &mut Told,
+    ) -> Result<(), Failure> {
+        let text = password.expose();
+        let good = text.chars().count() >= SHORTEST
+            && text.len() <= hash::LONGEST
+            && !text.contains(char::is_control);
+        if !good {
+            return Err(Failure::password(SHORTEST));
+        }
+        if let Some(warning) = self.machine.set_password(account, password)? {
+            told.warn(&warning);
+        }
+        // Who has set their own stays logged in; all others who were, by the old one, are not.
+        let own = account.name() == speaker.who;
+        if let (true, Some(token), Some(user)) = (own, token, self.users.find(&speaker.who)) {
+            let renewed = self.sessions.renew(token, &user, now());
+            renewed.map_err(|error| Failure::failed("failed.session", error))?;
+        }
+        Ok(())
+    }
+
+    fn write_down(&self, verb: Verb, record: &Record, told: &mut Told) {
+        if verb.is_audited() {
+            self.tell_if_not(Trail::actions(&self.root).append(record), told);
+        }
+    }
+
+    /// A full or broken volume must not keep the administrator from what mends it.
+    fn tell_if_not(&self, written: std::io::Result<()>, told: &mut Told) {
+        if let Err(error) = written {
+            eprintln!("vigie-broker: the audit trail cannot be written: {error}");
+            told.warn(&said("warning.audit", &[("error", Said::same(error))]));
+        }
+    }
+}
+
+/// Where somebody is: the web interface says it, and root may.
+fn from(peer: Peer, told: Option<&str>) -> String {
+    let own = match peer {
+        Peer::Root => "console",
+        Peer::Web => "web",
+    };
+    audit::printable(told.unwrap_or(own))
+}
+
+fn record(
+    envelope: &Envelope,
+    speaker: Option<&Speaker>,
+    from: &str,
+    outcome: &Result<(), Failure>,
+) -> Record {
+    let ended = match outcome {
+        Ok(()) => Ended::Done,
+        Err(failure) if failure.refused => Ended::Refused,
+        Err(_) => Ended::Failed,
+    };
+    Record {
+        who: speaker.map(|speaker| speaker.who.clone()),
+        role: speaker.map(|speaker| speaker.role),
+        about: envelope.ask.about(),
+        code: outcome
+            .as_ref()
+            .err()
+            .map(|failure| failure.code.to_owned()),
+        ..Record::now(envelope.ask.verb(), from, ended)
+    }
+}
+
+fn wanted(lines: u32, unit: Option<&str>, since: Option<u64>) -> Result<Wanted, Failure> {
+    let is_unit = |unit: &str| {
+        let good = |b: u8| b.is_ascii_alphanumeric() || b"@._:-\\".contains(&b);
+        !unit.is_empty() && unit.len() <= 255 && unit.bytes().all(good)
+    };
+    let good = (1..=MOST_LINES).contains(&lines) && unit.is_none_or(is_unit);
+    good.then(|| Wanted {
+        lines,
+        unit: unit.map(str::to_owned),
+        since,
+    })
+    .ok_or_else(|| Failure::logs(MOST_LINES))
+}
+
+/// What is wrong with a document of settings; nothing where it would be accepted.
+fn problems(document: &str) -> Vec<Value> {
+    let problem = |line: Option<usize>, field: Option<&str>, said: &Said| {
+        let mut value = failure::words(said);
+        value["event"] = "problem".into();
+        value["line"] = json!(line);
+        value["field"] = json!(field);
+        value
+    };
+    match Settings::from_text(document) {
+        Ok(_) => Vec::new(),
+        Err(DocumentError::Read(error)) => {
+            vec![problem(
+                Some(error.line),
+                error.field.as_deref(),
+                &error.text,
+            )]
+        }
+        Err(DocumentError::Check(all)) => {
+            let all = all.0.iter();
+            all.map(|one| problem(None, Some(&one.field), &one.text))
+                .collect()
+        }
+        Err(other) => vec![problem(None, None, &Said::same(other))],
+    }
+}
+
+/// The way back. Who has gone is told nothing, and that is no error.
+struct Told(Option<UnixStream>);
+
+impl Told {
+    fn new(socket: &UnixStream) -> Option<Self> {
+        let socket = socket.try_clone().ok()?;
+        socket.set_write_timeout(Some(UNREAD)).ok()?;
+        Some(Self(Some(socket)))
+    }
+
+    fn is_heard(&self) -> bool {
+        self.0.is_some()
+    }
+
+    fn send(&mut self, event: &Value) {
+        if let Some(socket) = &mut self.0
+            && socket.write_all(format!("{event}\n").as_bytes()).is_err()
+        {
+            self.0 = None;
+        }
+    }
+
+    fn warn(&mut self, said: &Said) {
+        let mut value = failure::words(said);
+        value["event"] = "warning".into();
+        self.send(&value);
+    }
+
+    /// An object with its `event`.
+    fn event(&mut self, event: &str, content: &impl Serialize) {
+        let mut content = serde_json::to_value(content).unwrap_or_else(|_| json!({}));
+        content["event"] = event.into();
+        self.send(&content);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,439 @@
+use std::cell::RefCell;
+use std::io::{BufRead, BufReader};
+use std::rc::Rc;
+
+use super::*;
+use crate::session::tests::user;
+use crate::verb::tests::request;
+
+/// Writes down what it is asked.
+#[derive(Default)]
+struct Script {
+    done: Vec<String>,
+    fails: bool,
+    users: Rc<RefCell<Vec<User>>>,
+}
+
+impl Users for RefCell<Vec<User>> {
+    fn find(&self, name: &str) -> Option<User> {
+        self.borrow().find(name)
+    }
+}
+
+impl Script {
+    fn did(&mut self, what: &str) -> Result<(), Failure> {
+        self.done.push(what.to_owned());
+        match self.fails {
+            true => Err(Failure::failed("failed.power", "Access denied")),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Machine for Script {
+    fn power_off(&mut self) -> Result<(), Failure> {
+        self.did("power-off")
+    }
+    fn restart(&mut self) -> Result<(), Failure> {
+        self.did("restart")
+    }
+    fn settings(&mut self) -> Result<Value, Failure> {
+        self.did("settings-get").map(|()| json!({"version": 2}))
+    }
+    fn set_password(&mut self, account: Account, _: &Secret) -> Result<Option<Said>, Failure> {
+        self.did(&format!("set-password {}", account.name()))?;
+        let mut users = self.users.borrow_mut();
+        let user = users.iter_mut().find(|user| user.name == account.name());
+        // As the machine does it: the hash is another one afterwards.
+        user.into_iter().for_each(|user| user.hash.push('x'));
+        Ok(None)
+    }
+    fn logs(&mut self, wanted: &Wanted, tell: &mut dyn FnMut(&str) -> bool) -> Result<(), Failure> {
+        self.did("logs")?;
+        (0..wanted.lines).all(|number| tell(&format!("line {number}")));
+        Ok(())
+    }
+}
+
+/// A desk in a folder of its own.
+struct Office {
+    root: tempfile::TempDir,
+    users: Rc<RefCell<Vec<User>>>,
+    script: Script,
+}
+
+impl Office {
+    fn new() -> Self {
+        let users = vec![
+            user("root", Role::Administrator),
+            user("olga", Role::Operator),
+            user("vera", Role::Viewer),
+        ];
+        let users = Rc::new(RefCell::new(users));
+        let script = Script {
+            users: Rc::clone(&users),
+            ..Script::default()
+        };
+        Self {
+            root: tempfile::tempdir().unwrap(),
+            users,
+            script,
+        }
+    }
+
+    fn sessions(&self) -> Sessions {
+        let path = self.root.path().join("sessions");
+        Sessions { path }
+    }
+
+    fn token(&self, name: &str) -> String {
+        let user = self.users.find(name).unwrap();
+        let token = self.sessions().begin(&user, now()).unwrap();
+        token.expose().to_owned()
+    }
+
+    /// What is told to a line.
+    fn raw(&mut self, peer: Option<Peer>, line: &[u8]) -> Vec<Value> {
+        let (mut near, far) = UnixStream::pair().unwrap();
+        let (sessions, attempts) = (self.sessions(), self.root.path().join("attempts"));
+        let mut desk = Desk {
+            root: self.root.path().to_owned(),
+            attempts,
+            sessions,
+            users: &*self.users,
+            machine: &mut self.script,
+        };
+        std::thread::scope(|scope| {
+            // Whoever is refused in the middle of their line cannot write on.
+            let writes = || {
+                let _ = near.write_all(line);
+                let _ = near.shutdown(std::net::Shutdown::Write);
+            };
+            scope.spawn(writes);
+            serve(far, peer, &mut desk);
+        });
+        let lines = BufReader::new(near).lines().map(Result::unwrap);
+        lines
+            .map(|line| serde_json::from_str(&line).unwrap())
+            .collect()
+    }
+
+    fn ask(&mut self, peer: Peer, token: Option<&str>, ask: &str) -> Vec<Value> {
+        let token = token.map_or(String::new(), |token| format!(r#""token":"{token}","#));
+        let line = format!(r#"{{{token}"from":"192.0.2.7","ask":{ask}}}"#);
+        self.raw(Some(peer), format!("{line}\n").as_bytes())
+    }
+
+    fn records(&self) -> Vec<Record> {
+        audit::everything(self.root.path())
+    }
+}
+
+fn code(told: &[Value]) -> &str {
+    let refusal = told.iter().find(|event| !event["code"].is_null());
+    refusal.map_or("", |event| event["code"].as_str().unwrap())
+}
+
+fn is_well(told: &[Value]) -> bool {
+    told.last() == Some(&json!({"event": "end", "ok": true}))
+}
+
+/// The whole table: each verb by each role, by nobody, and by root itself.
+#[test]
+fn each_verb_takes_the_role_that_the_table_says() {
+    let roles = [
+        ("vera", Role::Viewer),
+        ("olga", Role::Operator),
+        ("root", Role::Administrator),
+    ];
+    for verb in Verb::ALL {
+        for (name, role) in roles {
+            let mut office = Office::new();
+            let token = office.token(name);
+            let told = office.ask(Peer::Web, Some(&token), request(verb));
+            let Needs::Role(needed) = verb.needs() else {
+                // A token gives no name a password.
+                assert_eq!((verb, code(&told)), (Verb::LogIn, "wrong"));
+                continue;
+            };
+            let may = role >= needed;
+            assert_eq!(is_well(&told), may, "{verb:?} {name}: {told:?}");
+            if !may {
+                assert_eq!(code(&told), "role", "{verb:?} {name}");
+                assert!(office.script.done.is_empty(), "{verb:?} {name}");
+            }
+            let records = office.records();
+            assert_eq!(records.len(), usize::from(verb.is_audited()), "{verb:?}");
+            for record in records {
+                let ended = if may { Ended::Done } else { Ended::Refused };
+                assert_eq!((record.who.as_deref(), record.ended), (Some(name), ended));
+                assert_eq!((record.role, &*record.from), (Some(role), "192.0.2.7"));
+            }
+        }
+        let mut office = Office::new();
+        for token in [None, Some("0123"), Some("")] {
+            let told = office.ask(Peer::Web, token, request(verb));
+            let expected = if verb == Verb::LogIn {
+                "wrong"
+            } else {
+                "session"
+            };
+            assert_eq!(code(&told), expected, "{verb:?} {token:?}");
+        }
+        assert!(office.script.done.is_empty(), "{verb:?} by nobody");
+        let told = office.ask(Peer::Root, None, request(verb));
+        assert_eq!(is_well(&told), verb != Verb::LogIn, "{verb:?} by root");
+    }
+}
+
+#[test]
+fn a_token_is_given_for_a_password_and_ends_when_it_is_said() {
+    let mut office = Office::new();
+    let ask = r#"{"verb":"log-in","user":"olga","password":"dix lamas"}"#;
+    let told = office.ask(Peer::Web, None, ask);
+    assert!(is_well(&told), "{told:?}");
+    let token = told[0]["token"].as_str().unwrap().to_owned();
+    assert_eq!(
+        (told[0]["role"].as_str(), token.len()),
+        (Some("operator"), 64)
+    );
+    let told = office.ask(Peer::Web, Some(&token), r#"{"verb":"session"}"#);
+    assert_eq!(
+        told[0],
+        json!({"event": "session", "user": "olga", "role": "operator"})
+    );
+    assert!(is_well(&office.ask(
+        Peer::Web,
+        Some(&token),
+        r#"{"verb":"log-out"}"#
+    )));
+    let told = office.ask(Peer::Web, Some(&token), r#"{"verb":"session"}"#);
+    assert_eq!(code(&told), "session");
+    // A role that is taken away is gone at once, whatever the token was given for.
+    let token = office.token("root");
+    office.users.borrow_mut()[0].role = Role::Viewer;
+    let told = office.ask(Peer::Web, Some(&token), request(Verb::PowerOff));
+    assert_eq!(code(&told), "role");
+    // Root with a token is whoever the token is of.
+    let token = office.token("vera");
+    let told = office.ask(Peer::Root, Some(&token), request(Verb::PowerOff));
+    assert_eq!(code(&told), "role");
+}
+
+#[test]
+fn ten_thousand_wrong_passwords_are_few_lines_and_push_out_no_action() {
+    let mut office = Office::new();
+    assert!(is_well(&office.ask(
+        Peer::Root,
+        None,
+        request(Verb::SetPassword)
+    )));
+    let ask = r#"{"verb":"log-in","user":"root","password":"guessed it"}"#;
+    let mut waits = 0;
+    for _ in 0..50 {
+        let told = office.ask(Peer::Web, None, ask);
+        waits += usize::from(code(&told) == "wait");
+    }
+    assert!(waits >= 40, "{waits}");
+    let records = office.records();
+    assert!(records.len() <= 11, "{}", records.len());
+    assert_eq!(
+        records
+            .iter()
+            .filter(|r| r.action == "set-password")
+            .count(),
+        1
+    );
+    let wrong = Trail::wrong(office.root.path()).load();
+    assert!(!wrong.is_empty() && wrong.iter().all(|r| r.about.as_deref() == Some("root")));
+    // The administrator waits nowhere else for that.
+    let ask = r#"{"verb":"log-in","user":"root","password":"dix lamas"}"#;
+    let line = format!("{{\"from\":\"192.0.2.1\",\"ask\":{ask}}}\n");
+    assert!(is_well(&office.raw(Some(Peer::Web), line.as_bytes())));
+}
+
+#[test]
+fn garbage_is_refused_unread_and_nothing_of_it_is_told() {
+    let mut office = Office::new();
+    let long = format!(
+        r#"{{"ask":{{"verb":"restart"}},"from":"{}"}}"#,
+        "x".repeat(LONGEST)
+    );
+    let lines: [&[u8]; 12] = [
+        b"",
+        b"\n",
+        b"{}\n",
+        b"[]\n",
+        b"\xff\xfe\n",
+        b"{\"ask\":{\"verb\":\"restart\"}}",
+        b"{\"ask\":{\"verb\":\"format-disks\"}}\n",
+        b"{\"ask\":{\"verb\":\"restart\",\"now\":true}}\n",
+        b"{\"ask\":{\"verb\":\"restart\"},\"role\":\"administrator\"}\n",
+        b"{\"ask\":{\"verb\":\"log-in\",\"user\":\"root\",\"password\":[\"dix lamas\"]}}\n",
+        b"{\"verb\":\"restart\"}\n",
+        long.as_bytes(),
+    ];
+    for line in lines {
+        let told = office.raw(Some(Peer::Root), line);
+        assert_eq!(
+            code(&told),
+            "request",
+            "{:?}",
+            String::from_utf8_lossy(line).get(..40)
+        );
+        assert!(!told.iter().any(|event| event.to_string().contains("lamas")));
+    }
+    let told = office.raw(None, b"{\"ask\":{\"verb\":\"restart\"}}\n");
+    assert_eq!(code(&told), "peer");
+    assert!(office.script.done.is_empty() && office.records().is_empty());
+}
+
+#[test]
+fn passwords_that_are_none_are_refused_and_none_is_written_anywhere() {
+    let mut office = Office::new();
+    for password in ["", "kurz", "a\\nbcdefghij", &"x".repeat(600)] {
+        let ask = format!(r#"{{"verb":"set-password","account":"root","password":"{password}"}}"#);
+        assert_eq!(
+            code(&office.ask(Peer::Root, None, &ask)),
+            "password",
+            "{password}"
+        );
+    }
+    let ask = r#"{"verb":"set-password","account":"toor","password":"vingt lamas"}"#;
+    assert_eq!(code(&office.ask(Peer::Root, None, ask)), "request");
+    assert!(office.script.done.is_empty());
+    let told = office.ask(Peer::Root, None, request(Verb::SetPassword));
+    assert!(is_well(&told));
+    assert_eq!(office.script.done, ["set-password service"]);
+    let folder = office.root.path().join(audit::FOLDER);
+    for file in std::fs::read_dir(folder).unwrap() {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        assert!(!text.contains("lamas") && !text.contains("kurz"), "{text}");
+    }
+}
+
+#[test]
+fn what_fails_is_told_and_written_down_so() {
+    let mut office = Office::new();
+    office.script.fails = true;
+    let told = office.ask(Peer::Root, None, request(Verb::SetPassword));
+    assert_eq!((code(&told), is_well(&told)), ("failed", false));
+    assert!(
+        told[0]["reason"]
+            .as_str()
+            .unwrap()
+            .contains("Access denied")
+    );
+    assert_eq!(office.records()[0].ended, Ended::Failed);
+    // What ends the machine is written down before, and its failure after.
+    let told = office.ask(Peer::Root, None, request(Verb::PowerOff));
+    assert_eq!(code(&told), "failed");
+    let ended: Vec<Ended> = office.records().iter().map(|record| record.ended).collect();
+    assert_eq!(ended, [Ended::Failed, Ended::Done, Ended::Failed]);
+}
+
+#[test]
+fn a_trail_that_cannot_be_written_is_told_and_stops_nothing() {
+    let mut office = Office::new();
+    std::fs::write(office.root.path().join("var"), "in the way").unwrap();
+    let told = office.ask(Peer::Root, None, request(Verb::SetPassword));
+    assert!(is_well(&told), "{told:?}");
+    let warning = told
+        .iter()
+        .find(|event| event["event"] == "warning")
+        .unwrap();
+    assert!(
+        warning["reason_fr"]
+            .as_str()
+            .unwrap()
+            .contains("piste d'audit")
+    );
+    assert_eq!(office.script.done, ["set-password service"]);
+}
+
+#[test]
+fn the_log_is_told_in_lines_of_what_was_asked() {
+    let mut office = Office::new();
+    let told = office.ask(Peer::Root, None, request(Verb::Logs));
+    let lines: Vec<&Value> = told
+        .iter()
+        .filter(|event| event["event"] == "line")
+        .collect();
+    assert_eq!(
+        (lines.len(), lines[4]["text"].as_str()),
+        (5, Some("line 4"))
+    );
+    for ask in [
+        r#"{"verb":"logs","lines":0}"#,
+        r#"{"verb":"logs","lines":100001}"#,
+        r#"{"verb":"logs","lines":5,"unit":""}"#,
+        r#"{"verb":"logs","lines":5,"unit":"a b"}"#,
+        r#"{"verb":"logs","lines":5,"unit":"../x"}"#,
+        r#"{"verb":"logs","lines":5,"unit":"a\nb"}"#,
+    ] {
+        assert_eq!(code(&office.ask(Peer::Root, None, ask)), "logs", "{ask}");
+    }
+}
+
+#[test]
+fn the_trail_is_told_from_the_newest_and_that_it_was_asked_for_too() {
+    let mut office = Office::new();
+    for _ in 0..3 {
+        office.ask(Peer::Root, None, request(Verb::SetPassword));
+    }
+    let told = office.ask(Peer::Root, None, r#"{"verb":"audit","last":2}"#);
+    let records: Vec<&Value> = told
+        .iter()
+        .filter(|event| event["event"] == "record")
+        .collect();
+    assert_eq!(records.len(), 2);
+    assert_eq!(records[0]["action"], "set-password");
+    assert_eq!(office.records().last().unwrap().action, "audit");
+}
+
+#[test]
+fn a_document_is_validated_with_line_field_and_both_languages() {
+    let mut office = Office::new();
+    let mut ask = |document: &str| {
+        let ask = json!({"verb": "settings-validate", "document": document}).to_string();
+        office.ask(Peer::Root, None, &ask)
+    };
+    assert_eq!(ask("version = 2\n").len(), 1);
+    let told = ask("version = 2\n[system]\nhostname = \"a b\"\n");
+    assert_eq!(
+        (&told[0]["line"], &told[0]["field"]),
+        (&json!(3), &json!("system.hostname"))
+    );
+    assert_ne!(told[0]["reason"], told[0]["reason_fr"]);
+    let told = ask(
+        "version = 2\n[network.enterprise]\naddress = \"192.0.2.5/24\"\ngateway = \"10.0.0.1\"\n",
+    );
+    assert_eq!(told[0]["field"], "network.enterprise.gateway", "{told:?}");
+    // Nothing is used by being looked at.
+    assert!(office.script.done.is_empty());
+}
+
+#[test]
+fn whoever_sets_their_own_password_stays_and_others_are_out() {
+    let mut office = Office::new();
+    let (own, other) = (office.token("root"), office.token("root"));
+    let ask = r#"{"verb":"set-password","account":"root","password":"vingt lamas"}"#;
+    assert!(is_well(&office.ask(Peer::Web, Some(&own), ask)));
+    assert!(is_well(&office.ask(
+        Peer::Web,
+        Some(&own),
+        request(Verb::Session)
+    )));
+    assert_eq!(
+        code(&office.ask(Peer::Web, Some(&other), request(Verb::Session))),
+        "session"
+    );
+    // Nothing of it touches a session of somebody else.
+    let olga = office.token("olga");
+    assert!(is_well(&office.ask(Peer::Web, Some(&own), ask)));
+    assert!(is_well(&office.ask(
+        Peer::Web,
+        Some(&olga),
+        request(Verb::Session)
+    )));
+}

@@ -1,0 +1,243 @@
+//! Who is logged in: random tokens, kept as their SHA-256 in a file in memory that only root reads. They
+//! end by themselves, with the password that they were begun with, and with the start of the machine.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rustix::fs::{FlockOperation, flock};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::secret::Secret;
+use crate::users::{User, Users};
+
+/// Where they are kept.
+pub const SESSIONS: &str = "/run/vigie/broker-sessions";
+
+/// A session that nobody used for so long is over.
+const IDLE: Duration = Duration::from_secs(30 * 60);
+/// However much it is used.
+const LONGEST: Duration = Duration::from_secs(12 * 3600);
+/// At most so many at once; the one that was not used for longest gives way.
+const MOST: usize = 64;
+
+/// All who are logged in.
+#[derive(Clone, Debug)]
+pub struct Sessions {
+    /// [`SESSIONS`].
+    pub path: PathBuf,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Session {
+    user: String,
+    /// [`User::credential`].
+    credential: String,
+    /// In seconds since the start of the machine.
+    begun: u64,
+    used: u64,
+}
+
+type All = BTreeMap<String, Session>;
+
+impl Sessions {
+    /// Begins a session; gives its token.
+    ///
+    /// # Errors
+    /// No random numbers, or the file cannot be written.
+    pub fn begin(&self, user: &User, now: u64) -> io::Result<Secret> {
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
+        let token = Secret::new(hex::encode(bytes));
+        let session = Session {
+            user: user.name.clone(),
+            credential: user.credential(),
+            begun: now,
+            used: now,
+        };
+        self.change(now, |all| {
+            while all.len() >= MOST {
+                let oldest = all.iter().min_by_key(|(_, session)| session.used);
+                let Some(oldest) = oldest.map(|(key, _)| key.clone()) else {
+                    break;
+                };
+                all.remove(&oldest);
+            }
+            all.insert(key(&token), session);
+        })?;
+        Ok(token)
+    }
+
+    /// Who a token is of, as they are now: without the user, with another password or after its time it
+    /// is over. This counts as use.
+    ///
+    /// # Errors
+    /// The file cannot be read or written.
+    pub fn of(&self, token: &Secret, users: &dyn Users, now: u64) -> io::Result<Option<User>> {
+        let key = key(token);
+        let mut found = None;
+        self.change(now, |all| {
+            let Some(session) = all.get_mut(&key) else {
+                return;
+            };
+            session.used = now;
+            found = users
+                .find(&session.user)
+                .filter(|user| user.credential() == session.credential);
+            if found.is_none() {
+                all.remove(&key);
+            }
+        })?;
+        Ok(found)
+    }
+
+    /// The session goes on with a new password, which its own user has set.
+    ///
+    /// # Errors
+    /// The file cannot be read or written.
+    pub fn renew(&self, token: &Secret, user: &User, now: u64) -> io::Result<()> {
+        self.change(now, |all| {
+            let session = all.get_mut(&key(token));
+            if let Some(session) = session.filter(|session| session.user == user.name) {
+                session.credential = user.credential();
+            }
+        })
+    }
+
+    /// Ends a session.
+    ///
+    /// # Errors
+    /// The file cannot be read or written.
+    pub fn end(&self, token: &Secret, now: u64) -> io::Result<()> {
+        self.change(now, |all| drop(all.remove(&key(token))))
+    }
+
+    fn change(&self, now: u64, how: impl FnOnce(&mut All)) -> io::Result<()> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        let mut file: File = options.mode(0o600).open(&self.path)?;
+        flock(&file, FlockOperation::LockExclusive)?;
+        let mut text = Vec::new();
+        file.read_to_end(&mut text)?;
+        // What is damaged logs nobody in.
+        let mut all: All = serde_json::from_slice(&text).unwrap_or_default();
+        all.retain(|_, session| {
+            now.saturating_sub(session.used) < IDLE.as_secs()
+                && now.saturating_sub(session.begun) < LONGEST.as_secs()
+        });
+        how(&mut all);
+        file.rewind()?;
+        file.set_len(0)?;
+        file.write_all(&serde_json::to_vec(&all)?)
+    }
+}
+
+fn key(token: &Secret) -> String {
+    hex::encode(Sha256::digest(token.expose().as_bytes()))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::verb::Role;
+
+    pub(crate) fn user(name: &str, role: Role) -> User {
+        User {
+            name: name.into(),
+            role,
+            // Of "dix lamas", by Debian's crypt(3).
+            hash: "$5$rounds=6000$saltsalt$6L8Ne0RvbU2xHDnSPlr9Cs53aXYWpEJhb5ewTYBzmg7".into(),
+        }
+    }
+
+    impl Users for Vec<User> {
+        fn find(&self, name: &str) -> Option<User> {
+            self.iter().find(|user| user.name == name).cloned()
+        }
+    }
+
+    fn sessions(dir: &tempfile::TempDir) -> Sessions {
+        let path = dir.path().join("sessions");
+        Sessions { path }
+    }
+
+    #[test]
+    fn they_end_by_themselves_and_by_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let sessions = sessions(&dir);
+        let users = vec![user("anne", Role::Operator)];
+        let is = |token: &Secret, now| sessions.of(token, &users, now).unwrap().is_some();
+        let token = sessions.begin(&users[0], 100).unwrap();
+        assert_eq!(token.expose().len(), 64);
+        for other in [
+            "",
+            "x",
+            &token.expose()[..63],
+            &token.expose().to_uppercase(),
+        ] {
+            assert!(!is(&Secret::new(other), 100), "{other}");
+        }
+        // Used now and then, it lasts half a day and no longer.
+        let mut now = 100;
+        for _ in 0..25 {
+            now += 28 * 60;
+            assert!(is(&token, now));
+        }
+        assert!(!is(&token, now + 28 * 60));
+        let idle = sessions.begin(&users[0], now).unwrap();
+        assert!(!is(&idle, now + IDLE.as_secs()));
+        let ended = sessions.begin(&users[0], now).unwrap();
+        sessions.end(&ended, now).unwrap();
+        assert!(!is(&ended, now));
+    }
+
+    #[test]
+    fn they_end_with_their_user_and_their_password_and_follow_the_role() {
+        let dir = tempfile::tempdir().unwrap();
+        let sessions = sessions(&dir);
+        let anne = user("anne", Role::Operator);
+        let token = sessions.begin(&anne, 1).unwrap();
+        let lower = vec![user("anne", Role::Viewer)];
+        let found = sessions.of(&token, &lower, 1).unwrap().unwrap();
+        assert_eq!(found.role, Role::Viewer, "the role of now");
+        let mut changed = anne.clone();
+        changed.hash += "x";
+        let other = sessions.begin(&anne, 1).unwrap();
+        // Her own session goes on where she has set it herself; the other one is over, for good.
+        sessions.renew(&token, &changed, 1).unwrap();
+        let now_ = vec![changed];
+        assert!(sessions.of(&token, &now_, 1).unwrap().is_some());
+        assert!(sessions.of(&other, &now_, 1).unwrap().is_none());
+        assert!(sessions.of(&other, &vec![anne], 1).unwrap().is_none());
+        assert!(sessions.of(&token, &Vec::new(), 1).unwrap().is_none());
+    }
+
+    #[test]
+    fn their_number_is_bounded_and_the_file_holds_no_token() {
+        let dir = tempfile::tempdir().unwrap();
+        let sessions = sessions(&dir);
+        let users = vec![user("anne", Role::Operator)];
+        let first = sessions.begin(&users[0], 1).unwrap();
+        let mut last = first.clone();
+        for _ in 0..MOST {
+            last = sessions.begin(&users[0], 2).unwrap();
+        }
+        assert!(sessions.of(&first, &users, 3).unwrap().is_none());
+        assert!(sessions.of(&last, &users, 3).unwrap().is_some());
+        let text = std::fs::read_to_string(&sessions.path).unwrap();
+        assert!(!text.contains(last.expose()) && !text.contains(&users[0].hash));
+        let mode = std::fs::metadata(&sessions.path)
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600);
+        std::fs::write(&sessions.path, &text[1..]).unwrap();
+        assert!(sessions.of(&last, &users, 3).unwrap().is_none(), "damaged");
+    }
+}
