@@ -20,7 +20,7 @@ pub(super) fn steps() -> Vec<Step> {
     vec![
         boot(
             "disk-bios",
-            "the installed disk boots on BIOS, is healthy, lets in who has the key, and listens at no other place",
+            "the installed disk boots on BIOS, is healthy, lets in who has the key, listens at no other place, and its broker does what it may",
             |ctx| run(ctx, Firmware::Bios),
         )
         .in_smoke(),
@@ -55,7 +55,9 @@ fn run(ctx: &Context, firmware: Firmware) -> Result<()> {
     let disk = Disk::new(overlay(ctx, ctx.installed_disk()?)?, Bus::Virtio).qcow2();
     let up = boot::boot(ctx, "vm", firmware, &[disk], Expect::Ok)?;
     up.blame(match firmware {
-        Firmware::Bios => ssh::check(ctx, &up.vm).and_then(|()| check_listeners(ctx, &up.vm)),
+        Firmware::Bios => ssh::check(ctx, &up.vm)
+            .and_then(|()| check_listeners(ctx, &up.vm))
+            .and_then(|()| check_broker(ctx, &up.vm)),
         Firmware::Uefi => Ok(()),
         Firmware::SecureBoot => check_lockdown(ctx, &up.vm),
     })?;
@@ -88,6 +90,57 @@ fn check_listeners(ctx: &Context, vm: &Vm) -> Result<()> {
         unlisted.join("\n")
     );
     ctx.note("nothing listens that is not listed");
+    Ok(())
+}
+
+/// What the broker is asked in the image: in its sandbox it saves a password, reads the journal and writes
+/// its trail, and does nothing for the web interface without a session.
+const BROKER: &str = r#"
+stat -c '%a %U %G' /etc/shadow
+echo '{"ask":{"verb":"set-password","account":"service","password":"dix lamas verts"}}' | vigie-broker ask
+stat -c '%a %U %G' /etc/shadow
+grep -c '^service:[$]y[$]' /etc/shadow
+echo '{"ask":{"verb":"logs","lines":3}}' | vigie-broker ask | grep -c '"event":"line"'
+vigie-broker audit --json | grep -c '"set-password"'
+echo '{"ask":{"verb":"power-off"}}' |
+    setpriv --reuid=vigie-web --regid=vigie-web --clear-groups vigie-broker ask | grep -o '"code":"session"'
+echo '{"ask":{"verb":"session"}}' |
+    setpriv --reuid=service --regid=service --clear-groups vigie-broker ask 2>&1 | grep -o 'Permission denied'
+"#;
+
+fn check_broker(ctx: &Context, vm: &Vm) -> Result<()> {
+    let said = ssh::Key::of_install(ctx).says(ctx, vm, BROKER)?;
+    let lines: Vec<&str> = said.trim().lines().collect();
+    let [
+        before,
+        ref answer @ ..,
+        after,
+        hashes,
+        logs,
+        trail,
+        web,
+        other,
+    ] = *lines
+    else {
+        anyhow::bail!("the broker: {said}");
+    };
+    ensure!(
+        answer == [r#"{"event":"end","ok":true}"#],
+        "the broker set no password, or warned: {answer:?}"
+    );
+    ensure!(
+        before == after,
+        "/etc/shadow was {before}, and is {after} after a password was set"
+    );
+    ensure!(
+        [hashes, logs, trail] == ["1", "3", "1"],
+        "hashes, lines of the log, records of the trail: {hashes}, {logs}, {trail}"
+    );
+    ensure!(
+        web == r#""code":"session""# && other == "Permission denied",
+        "the broker answered others: {web}, {other}"
+    );
+    ctx.note("the broker does for root what it is asked, and for nobody else");
     Ok(())
 }
 

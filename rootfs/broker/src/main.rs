@@ -1,6 +1,6 @@
 //! `vigie-broker`: one request, and what was asked so far.
 
-use std::io::{self, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -32,6 +32,13 @@ struct Arguments {
 enum Command {
     /// Answer one request on standard input, a connected socket. Run by systemd.
     Serve,
+    /// Ask for what the line on standard input says, and print what is answered; as root, without a
+    /// session. Exit code 1 where it was not done.
+    Ask {
+        /// Where the broker listens.
+        #[arg(long, default_value = SOCKET)]
+        socket: PathBuf,
+    },
     /// Print who had what done, from where, and what became of it; the newest last.
     Audit {
         /// Print JSON lines.
@@ -46,13 +53,20 @@ enum Command {
     },
 }
 
+/// Where systemd listens for us (`vigie-broker.socket`).
+const SOCKET: &str = "/run/vigie/broker.sock";
+/// Longest line that is asked, in bytes: more than the broker takes.
+const LONGEST: u64 = 1 << 20;
+
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
-        Command::Serve => run_serve(),
-        Command::Audit { json, last, root } => run_audit(&root, json, last),
+        Command::Serve => run_serve().map(|()| true),
+        Command::Ask { socket } => ask(&socket, io::stdin().lock(), &mut io::stdout()),
+        Command::Audit { json, last, root } => run_audit(&root, json, last).map(|()| true),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("vigie-broker: {error:#}");
             ExitCode::FAILURE
@@ -83,6 +97,26 @@ fn run_serve() -> Result<()> {
     };
     serve(socket, peer.ok(), &mut desk);
     Ok(())
+}
+
+/// Sends one line and tells what comes back; whether it was done.
+fn ask(socket: &Path, from: impl BufRead, to: &mut dyn Write) -> Result<bool> {
+    let mut line = String::new();
+    let read = from.take(LONGEST).read_line(&mut line);
+    read.context("reading the request from standard input")?;
+    let mut broker = UnixStream::connect(socket)
+        .with_context(|| format!("reaching the broker at {}", socket.display()))?;
+    let line = line.trim_end().to_owned() + "\n";
+    broker
+        .write_all(line.as_bytes())
+        .context("asking the broker")?;
+    let mut last = String::new();
+    for line in BufReader::new(broker).lines() {
+        last = line.context("reading the answer")?;
+        writeln!(to, "{last}").context("writing to standard output")?;
+    }
+    let end: serde_json::Value = serde_json::from_str(&last).context("the answer has no end")?;
+    Ok(end["event"] == "end" && end["ok"] == true)
 }
 
 fn run_audit(root: &Path, json: bool, last: Option<usize>) -> Result<()> {
@@ -133,7 +167,46 @@ fn line(record: &Record, language: Language) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::net::UnixListener;
     use vigie_broker::verb::Verb;
+
+    #[test]
+    fn a_line_is_asked_and_what_comes_back_says_whether_it_was_done() {
+        let unit = include_str!("../../overlay/usr/lib/systemd/system/vigie-broker.socket");
+        assert!(unit.contains(&format!("ListenStream={SOCKET}\n")));
+        for (answer, expected) in [
+            (
+                "{\"event\":\"going\"}\n{\"event\":\"end\",\"ok\":true}\n",
+                Some(true),
+            ),
+            (
+                "{\"event\":\"refused\"}\n{\"event\":\"end\",\"ok\":false}\n",
+                Some(false),
+            ),
+            ("{\"event\":\"going\",\"ok\":true}\n", Some(false)),
+            ("", None),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            let at = dir.path().join("socket");
+            let listener = UnixListener::bind(&at).unwrap();
+            let mut told = Vec::new();
+            let done = std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    let (mut socket, _) = listener.accept().unwrap();
+                    let mut line = String::new();
+                    BufReader::new(&socket).read_line(&mut line).unwrap();
+                    assert_eq!(line, "{\"ask\":1}\n");
+                    socket.write_all(answer.as_bytes()).unwrap();
+                });
+                ask(&at, &b"{\"ask\":1}"[..], &mut told)
+            });
+            assert_eq!(done.ok(), expected, "{answer}");
+            assert_eq!(String::from_utf8(told).unwrap(), answer);
+        }
+        let nowhere = Path::new("/nonexistent/socket");
+        let error = ask(nowhere, &b"x"[..], &mut Vec::new()).unwrap_err();
+        assert!(error.to_string().contains("/nonexistent/socket"));
+    }
 
     #[test]
     fn a_line_says_who_from_where_what_and_what_became_of_it() {
