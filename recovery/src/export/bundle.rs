@@ -26,7 +26,7 @@ const MOST_FILES: usize = 500;
 pub const LIST: &str = "REMOVED.txt";
 /// Folders of the state volume whose files go in, with the ends that their names must have, and the
 /// folder in the bundle. Sub-folders do not.
-const FOLDERS: [(&str, &[&str], &str); 3] = [
+const FOLDERS: [(&str, &[&str], &str); 4] = [
     (
         "lib/vigie/update",
         &["history.jsonl", "slots.json", "floor.0", "floor.1"],
@@ -37,6 +37,8 @@ const FOLDERS: [(&str, &[&str], &str); 3] = [
         &[".json", ".jsonl", ".txt"],
         "recovery",
     ),
+    // Who had what done (rootfs/broker).
+    ("lib/vigie/audit", &[".jsonl"], "audit"),
     ("log", &[".log"], "log"),
 ];
 
@@ -273,6 +275,8 @@ mod tests {
         for path in [
             "lib/vigie/update/history.jsonl",
             "lib/vigie/recovery/check-20261123T023000Z.json",
+            "lib/vigie/audit/actions.1.jsonl",
+            "lib/vigie/audit/lock",
             "log/dpkg.log",
             "lib/vigie/web/key.pem",
             "lib/vigie/update/private.key",
@@ -289,6 +293,7 @@ mod tests {
             names,
             [
                 LIST,
+                "audit/actions.1.jsonl",
                 "journal.txt",
                 "log/dpkg.log",
                 "recovery/check-20261123T023000Z.json",

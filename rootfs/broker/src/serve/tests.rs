@@ -288,6 +288,31 @@ fn garbage_is_refused_unread_and_nothing_of_it_is_told() {
     assert!(office.script.done.is_empty() && office.records().is_empty());
 }
 
+/// Whatever a viewer's lines are turned into, they do nothing, and each gets its end.
+#[test]
+fn no_changed_byte_makes_a_verb_of_another_role() {
+    let mut office = Office::new();
+    let token = office.token("vera");
+    for verb in Verb::ALL.into_iter().filter(|verb| *verb != Verb::LogIn) {
+        let line = format!(r#"{{"token":"{token}","ask":{}}}"#, request(verb));
+        // Not within the token: a wrong one is tried elsewhere.
+        let places = (0..line.len()).filter(|at| !(10..74).contains(at));
+        for (at, with) in places.flat_map(|at| [(at, 0x01), (at, 0x20), (at, 0x80)]) {
+            let mut bytes = line.clone().into_bytes();
+            bytes[at] ^= with;
+            bytes.push(b'\n');
+            let told = office.raw(Some(Peer::Web), &bytes);
+            let end = told.last().map(|event| event["event"] == "end");
+            assert_eq!(end, Some(true), "{verb:?} {at}");
+        }
+        for length in 0..line.len() {
+            let told = office.raw(Some(Peer::Web), &line.as_bytes()[..length]);
+            assert_eq!(code(&told), "request", "{verb:?} cut at {length}");
+        }
+    }
+    assert!(office.script.done.is_empty(), "{:?}", office.script.done);
+}
+
 #[test]
 fn passwords_that_are_none_are_refused_and_none_is_written_anywhere() {
     let mut office = Office::new();
