@@ -20,10 +20,6 @@ use crate::verb::{Role, Verb};
 
 /// The folder, below the root of the system.
 pub const FOLDER: &str = "var/lib/vigie/audit";
-/// What the recovery did to this installation from outside, below the root of the system
-/// (`vigie-recovery`, `audit.rs`).
-pub const FROM_OUTSIDE: &str = "var/lib/vigie/recovery/actions.jsonl";
-
 /// A file of this appliance is full beyond so many bytes.
 const FULL: u64 = 256 << 10;
 /// Longest word that is kept, in characters.
@@ -85,7 +81,7 @@ impl Record {
     }
 
     /// The same with words that cannot push all others out, nor do anything to a screen.
-    fn bounded(&self) -> Self {
+    pub(crate) fn bounded(&self) -> Self {
         let within = |text: &Option<String>| text.as_deref().map(printable);
         Self {
             who: within(&self.who),
@@ -222,7 +218,8 @@ fn ends_a_line(path: &Path) -> io::Result<bool> {
     Ok(last == *b"\n")
 }
 
-fn text(path: &Path) -> String {
+/// The text of a file of lines; what is no text in it spoils its line alone.
+pub(crate) fn text(path: &Path) -> String {
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(2 * FULL).read_to_end(&mut bytes));
     match read {
@@ -237,65 +234,6 @@ fn lines(path: &Path) -> Vec<Record> {
     records
         .filter_map(|line| serde_json::from_str(line).ok())
         .collect()
-}
-
-/// All that was done to a system, from inside and from outside, log-ins that failed included; the
-/// oldest first.
-#[must_use]
-pub fn everything(root: &Path) -> Vec<Record> {
-    let mut all = Trail::actions(root).load();
-    all.extend(Trail::wrong(root).load());
-    all.extend(from_outside(&root.join(FROM_OUTSIDE)));
-    all.sort_by_key(|record| record.time);
-    all
-}
-
-/// What the recovery wrote down of its own: who did it nobody knows, but for that they had a medium.
-fn from_outside(path: &Path) -> Vec<Record> {
-    #[derive(Deserialize)]
-    struct Entry {
-        time: String,
-        action: String,
-        what: String,
-        medium: Option<String>,
-    }
-    let text = text(path);
-    let entries = text.lines().filter_map(|line| {
-        let entry: Entry = serde_json::from_str(line).ok()?;
-        let medium = entry
-            .medium
-            .map_or(String::new(), |medium| format!(" {medium}"));
-        Some(Record {
-            time: seconds(&entry.time)?,
-            who: None,
-            role: None,
-            from: format!("recovery{medium}"),
-            action: entry.action,
-            about: Some(entry.what),
-            ended: Ended::Done,
-            code: None,
-        })
-    });
-    entries.map(|record| record.bounded()).collect()
-}
-
-/// Seconds since 1970 of `2026-11-30T11:32:21Z`.
-fn seconds(utc: &str) -> Option<u64> {
-    let number = |from: usize, to: usize| utc.get(from..to)?.parse::<u64>().ok();
-    let shape = utc.len() == 20 && utc.ends_with('Z');
-    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
-    let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
-    let good = shape && year >= 1970 && (1..=12).contains(&month) && (1..=31).contains(&day);
-    if !good {
-        return None;
-    }
-    // As `utc`, backwards: years begin on 1 March (H. Hinnant, days_from_civil).
-    let shifted = if month > 2 { month - 3 } else { month + 9 };
-    let year = if month > 2 { year } else { year - 1 };
-    let (era, of_era) = (year / 400, year % 400);
-    let of_year = (153 * shifted + 2) / 5 + day - 1;
-    let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year;
-    Some((days - 719_468) * 86_400 + hour * 3600 + minute * 60 + second)
 }
 
 /// `2026-11-30T11:32:21Z` of seconds since 1970.
@@ -403,60 +341,5 @@ mod tests {
         bytes.extend(fs::read(trail.file(0)).unwrap());
         fs::write(trail.file(0), bytes).unwrap();
         assert_eq!(trail.load().len(), 1);
-    }
-
-    #[test]
-    fn what_was_done_from_outside_is_told_with_the_rest() {
-        let root = tempfile::tempdir().unwrap();
-        let path = root.path().join(FROM_OUTSIDE);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        // As vigie-recovery writes it.
-        let line = r#"{"time":"1970-01-01T00:00:15Z","action":"password","what":"root","medium":"1.2.3.4"}"#;
-        let no_medium = r#"{"time":"1970-01-01T00:00:05Z","action":"rollback","what":"slot b"}"#;
-        fs::write(&path, format!("{line}\nhalf\n{no_medium}\n")).unwrap();
-        Trail::actions(root.path()).append(&record(10)).unwrap();
-        Trail::wrong(root.path()).append(&record(20)).unwrap();
-        let all = everything(root.path());
-        let told: Vec<(u64, &str, &str)> = all
-            .iter()
-            .map(|record| (record.time, &*record.from, &*record.action))
-            .collect();
-        assert_eq!(
-            told,
-            [
-                (5, "recovery", "rollback"),
-                (10, "192.0.2.7", "set-password"),
-                (15, "recovery 1.2.3.4", "password"),
-                (20, "192.0.2.7", "set-password"),
-            ]
-        );
-        assert_eq!(all[2].about.as_deref(), Some("root"));
-        // The names that both sides mean.
-        let theirs = include_str!("../../../recovery/src/audit.rs");
-        assert!(theirs.contains("FILE: &str = \"actions.jsonl\""));
-        let folder = include_str!("../../../recovery/src/check/keep.rs");
-        assert!(folder.contains("ON_STATE: &str = \"lib/vigie/recovery\""));
-    }
-
-    #[test]
-    fn times_go_both_ways() {
-        for (seconds_, text) in [
-            (0, "1970-01-01T00:00:00Z"),
-            (951_782_400, "2000-02-29T00:00:00Z"),
-            (1_796_038_341, "2026-11-30T11:32:21Z"),
-            (4_107_542_399, "2100-02-28T23:59:59Z"),
-        ] {
-            assert_eq!(utc(seconds_), text);
-            assert_eq!(seconds(text), Some(seconds_), "{text}");
-        }
-        for bad in [
-            "",
-            "2026-11-30",
-            "1969-12-31T23:59:59Z",
-            "2026-13-01T00:00:00Z",
-            "2026-11-30T11:32:21+",
-        ] {
-            assert_eq!(seconds(bad), None, "{bad}");
-        }
     }
 }

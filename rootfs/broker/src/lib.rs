@@ -16,6 +16,7 @@
 //! 3. A change is in the audit trail, also one that was refused or has failed; no secret ever is.
 
 pub mod audit;
+pub mod elsewhere;
 pub mod failure;
 pub mod login;
 pub mod machine;

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use vigie_broker::audit::{self, Ended, Record};
+use vigie_broker::elsewhere;
 use vigie_broker::failure::said;
 use vigie_broker::login::ATTEMPTS;
 use vigie_broker::peer;
@@ -120,7 +121,7 @@ fn ask(socket: &Path, from: impl BufRead, to: &mut dyn Write) -> Result<bool> {
 }
 
 fn run_audit(root: &Path, json: bool, last: Option<usize>) -> Result<()> {
-    let all = audit::everything(root);
+    let all = elsewhere::everything(root);
     let skipped = last.map_or(0, |last| all.len().saturating_sub(last));
     let language = Store::of_system(root).load().settings.system.language;
     let mut lines = Vec::new();

@@ -15,6 +15,7 @@ use vigie_login::waits::now;
 use vigie_settings::{DocumentError, Said, Settings};
 
 use crate::audit::{self, Ended, Record, Trail};
+use crate::elsewhere;
 use crate::failure::{self, Failure, said};
 use crate::login::{self, Answer};
 use crate::machine::{Machine, Wanted};
@@ -226,7 +227,7 @@ impl Desk<'_> {
                 })?;
             }
             Request::Audit { last } => {
-                let all = audit::everything(&self.root);
+                let all = elsewhere::everything(&self.root);
                 for record in &all[all.len().saturating_sub(*last)..] {
                     told.event("record", record);
                 }

@@ -125,7 +125,7 @@ impl Office {
     }
 
     fn records(&self) -> Vec<Record> {
-        audit::everything(self.root.path())
+        elsewhere::everything(self.root.path())
     }
 }
 
