@@ -13,7 +13,8 @@
 //! 1. The verbs are those of one enumeration; what is not one of them is refused unread.
 //! 2. A role is judged here, of a session that was begun here; whoever asks is believed nothing but
 //!    the address that they speak for.
-//! 3. A change is in the audit trail, also one that was refused or has failed; no secret ever is.
+//! 3. A change that somebody has asked for is in the audit trail, also where it was refused or has failed;
+//!    no secret ever is.
 
 pub mod audit;
 pub mod elsewhere;

@@ -105,8 +105,10 @@ impl Desk<'_> {
         }
         let speaker = match self.judge(peer, verb, token) {
             Ok(speaker) => speaker,
-            Err((who, failure)) => {
-                let record = record(envelope, who.as_ref(), &from, &Err(failure.clone()));
+            // What nobody has asked is not written down: there is no end of that.
+            Err((None, failure)) => return Err(failure),
+            Err((Some(speaker), failure)) => {
+                let record = record(envelope, &speaker, &from, &Err(failure.clone()));
                 self.write_down(verb, &record, told);
                 return Err(failure);
             }
@@ -114,12 +116,12 @@ impl Desk<'_> {
         let ends_us = matches!(verb, Verb::Restart | Verb::PowerOff);
         if ends_us {
             // Nobody knows how much time is left afterwards.
-            let record = record(envelope, Some(&speaker), &from, &Ok(()));
+            let record = record(envelope, &speaker, &from, &Ok(()));
             self.write_down(verb, &record, told);
         }
         let outcome = self.act(&envelope.ask, &speaker, token, told);
         if !ends_us || outcome.is_err() {
-            let record = record(envelope, Some(&speaker), &from, &outcome);
+            let record = record(envelope, &speaker, &from, &outcome);
             self.write_down(verb, &record, told);
         }
         outcome
@@ -297,7 +299,7 @@ fn from(peer: Peer, told: Option<&str>) -> String {
 
 fn record(
     envelope: &Envelope,
-    speaker: Option<&Speaker>,
+    speaker: &Speaker,
     from: &str,
     outcome: &Result<(), Failure>,
 ) -> Record {
@@ -307,8 +309,8 @@ fn record(
         Err(_) => Ended::Failed,
     };
     Record {
-        who: speaker.map(|speaker| speaker.who.clone()),
-        role: speaker.map(|speaker| speaker.role),
+        who: Some(speaker.who.clone()),
+        role: Some(speaker.role),
         about: envelope.ask.about(),
         code: outcome
             .as_ref()

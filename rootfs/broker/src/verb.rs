@@ -165,18 +165,17 @@ impl Verb {
         }
     }
 
-    /// Whether it is written down that it was said: what changes something, and what is taken out.
+    /// Whether it is written down that it was said: what changes something. Who looks is not: a page that
+    /// follows the log asks each second, and would push out everything else.
     #[must_use]
     pub const fn is_audited(self) -> bool {
         match self {
-            Self::LogIn
-            | Self::LogOut
-            | Self::SetPassword
+            Self::LogIn | Self::LogOut | Self::SetPassword | Self::Restart | Self::PowerOff => true,
+            Self::Session
+            | Self::SettingsGet
+            | Self::SettingsValidate
             | Self::Logs
-            | Self::Audit
-            | Self::Restart
-            | Self::PowerOff => true,
-            Self::Session | Self::SettingsGet | Self::SettingsValidate => false,
+            | Self::Audit => false,
         }
     }
 }
@@ -269,8 +268,8 @@ pub(crate) mod tests {
             (Verb::SettingsGet, Some(Operator), false),
             (Verb::SettingsValidate, Some(Operator), false),
             (Verb::SetPassword, Some(Administrator), true),
-            (Verb::Logs, Some(Operator), true),
-            (Verb::Audit, Some(Administrator), true),
+            (Verb::Logs, Some(Operator), false),
+            (Verb::Audit, Some(Administrator), false),
             (Verb::Restart, Some(Administrator), true),
             (Verb::PowerOff, Some(Administrator), true),
         ] {

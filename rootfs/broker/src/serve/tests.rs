@@ -181,6 +181,7 @@ fn each_verb_takes_the_role_that_the_table_says() {
             assert_eq!(code(&told), expected, "{verb:?} {token:?}");
         }
         assert!(office.script.done.is_empty(), "{verb:?} by nobody");
+        assert!(Trail::actions(office.root.path()).load().is_empty());
         let told = office.ask(Peer::Root, None, request(verb));
         assert_eq!(is_well(&told), verb != Verb::LogIn, "{verb:?} by root");
     }
@@ -401,7 +402,7 @@ fn the_log_is_told_in_lines_of_what_was_asked() {
 }
 
 #[test]
-fn the_trail_is_told_from_the_newest_and_that_it_was_asked_for_too() {
+fn the_trail_is_told_from_the_newest_and_looking_at_it_is_not_in_it() {
     let mut office = Office::new();
     for _ in 0..3 {
         office.ask(Peer::Root, None, request(Verb::SetPassword));
@@ -413,7 +414,7 @@ fn the_trail_is_told_from_the_newest_and_that_it_was_asked_for_too() {
         .collect();
     assert_eq!(records.len(), 2);
     assert_eq!(records[0]["action"], "set-password");
-    assert_eq!(office.records().last().unwrap().action, "audit");
+    assert_eq!(office.records().len(), 3);
 }
 
 #[test]
