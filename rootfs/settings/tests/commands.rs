@@ -109,7 +109,8 @@ fn values_are_set_shown_and_taken_back() {
     );
     system.says(4, &["diff", "77"], "");
     // Nothing changed is nothing saved.
-    system.says(0, &["set", "system.hostname", "hall"], "");
+    let said = system.says(0, &["set", "system.hostname", "hall"], "");
+    assert_eq!(said, "Nothing differs; nothing was saved.\n");
     assert_eq!(system.json(0, &["history"]).as_array().unwrap().len(), 6);
     // And back to an old one.
     system.says(0, &["restore", "--generation", "1"], "");

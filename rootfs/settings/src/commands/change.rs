@@ -133,11 +133,12 @@ pub fn save(
         &json!({ "generation": number, "changed": found }),
         out,
     );
-    if is_new && !out.json {
-        println!(
-            "{}",
-            said("command.at-the-next-start", &[]).to(out.language)
-        );
+    if !out.json {
+        let key = match is_new {
+            true => "command.at-the-next-start",
+            false => "command.nothing-changed",
+        };
+        println!("{}", said(key, &[]).to(out.language));
     }
     Ok(())
 }
