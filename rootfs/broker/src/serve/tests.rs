@@ -425,14 +425,14 @@ fn a_document_is_validated_with_line_field_and_both_languages() {
         office.ask(Peer::Root, None, &ask)
     };
     assert_eq!(ask("version = 2\n").len(), 1);
-    let told = ask("version = 2\n[system]\nhostname = \"a b\"\n");
+    let told = ask("version = 3\n[system]\nhostname = \"a b\"\n");
     assert_eq!(
         (&told[0]["line"], &told[0]["field"]),
         (&json!(3), &json!("system.hostname"))
     );
     assert_ne!(told[0]["reason"], told[0]["reason_fr"]);
     let told = ask(
-        "version = 2\n[network.enterprise]\naddress = \"192.0.2.5/24\"\ngateway = \"10.0.0.1\"\n",
+        "version = 3\n[network.enterprise]\naddress = \"192.0.2.5/24\"\ngateway = \"10.0.0.1\"\n",
     );
     assert_eq!(told[0]["field"], "network.enterprise.gateway", "{told:?}");
     // Nothing is used by being looked at.
