@@ -38,6 +38,9 @@ pub enum Origin {
     Since {
         /// Its form.
         from: u32,
+        /// What is wrong with this system's own; what the older one cannot say is then that of the
+        /// generation before.
+        damage: Option<String>,
     },
     /// The defaults, because the document of an older system cannot be used.
     Unmigrated {
@@ -61,9 +64,12 @@ impl Origin {
         match self {
             Self::Current
             | Self::Absent
-            | Self::Since { .. }
+            | Self::Since { damage: None, .. }
             | Self::Migrated { damage: None, .. } => false,
             Self::Previous { .. }
+            | Self::Since {
+                damage: Some(_), ..
+            }
             | Self::Migrated {
                 damage: Some(_), ..
             }
@@ -85,7 +91,13 @@ impl Origin {
             } => Some(format!(
                 "the settings are damaged, those of the version before are used; check them and save them again ({why})"
             )),
-            Self::Since { .. } => Some(
+            Self::Since {
+                damage: Some(why), ..
+            } => Some(format!(
+                "the settings are damaged; those that the older version saved meanwhile are used, \
+                 with users and the like of the generation before; check them and save them again ({why})"
+            )),
+            Self::Since { damage: None, .. } => Some(
                 "the settings that the older version saved meanwhile are used; \
                  those of before are kept beside them, check them and save them again"
                     .to_owned(),

@@ -9,8 +9,8 @@
 //!    one: it is only ever replaced by renaming a complete, synced file.
 //! 2. The previous file is the last generation that passed the check. A damaged current one
 //!    never replaces it.
-//! 3. Loading always gives settings: current, else previous, else those of an older form, else
-//!    the defaults, and says which.
+//! 3. Loading always gives settings: current, else the newest good one of previous and those that
+//!    are kept, else those of an older form, else the defaults, and says which.
 //! 4. The files of other forms are only read.
 //! 5. The last [`KEPT`] good generations are kept; each that another one follows gets a file of its
 //!    own (`previous.3-7.toml`) before it is replaced.
@@ -121,6 +121,8 @@ struct Generation {
     settings: Settings,
     /// Where it was migrated from.
     made: Option<Made>,
+    /// The number that it has, where it was saved by this software.
+    number: Option<u32>,
 }
 
 /// What became of a form's two files.
@@ -177,8 +179,8 @@ impl<F: Files> Store<F> {
     #[must_use]
     pub fn load(&self) -> Loaded {
         let (settings, origin) = match self.found(VERSION) {
-            Found::Current(own) => self.or_since(own, Origin::Current),
-            Found::Previous(own, why) => self.or_since(own, Origin::Previous { why }),
+            Found::Current(own) => self.or_since(own, None),
+            Found::Previous(own, why) => self.or_since(own, Some(why)),
             Found::Damaged(why) => self.of_older(Some(why)),
             Found::Nothing => self.of_older(None),
         };
@@ -191,8 +193,8 @@ impl<F: Files> Store<F> {
     }
 
     /// This form's own generation, unless an older system has saved its document since that was
-    /// migrated: then that one.
-    fn or_since(&self, own: Generation, origin: Origin) -> (Settings, Origin) {
+    /// migrated: then that one. `damage` is what is wrong with this form's current one.
+    fn or_since(&self, own: Generation, damage: Option<String>) -> (Settings, Origin) {
         let since = own.made.as_ref().filter(|made| {
             let older = self.files.read(&current(made.form));
             matches!(older, Ok(Some(bytes)) if digest(&bytes) != made.source)
@@ -205,8 +207,11 @@ impl<F: Files> Store<F> {
             _ => None,
         });
         match migrated {
-            Some((settings, from)) => (settings, Origin::Since { from }),
-            None => (own.settings, origin),
+            Some((settings, from)) => (settings, Origin::Since { from, damage }),
+            None => {
+                let previous = |why| Origin::Previous { why };
+                (own.settings, damage.map_or(Origin::Current, previous))
+            }
         }
     }
 
@@ -256,21 +261,28 @@ impl<F: Files> Store<F> {
             Ok(None) => None,
             Err(why) => Some(why),
         };
-        match (self.generation(&previous(form)), why) {
-            (Ok(Some(generation)), why) => {
-                let why = why.unwrap_or_else(|| format!("{current} is missing"));
-                Found::Previous(generation, why)
+        let previous = self.generation(&previous(form));
+        let kept = match form {
+            VERSION => self.newest_kept(),
+            _ => None,
+        };
+        let missing = || format!("{current} is missing");
+        match (previous, kept) {
+            (Ok(None), None) => why.map_or(Found::Nothing, Found::Damaged),
+            (Err(second), None) => match why {
+                Some(why) => Found::Damaged(format!("{why}; {second}")),
+                None => Found::Damaged(format!("{}, {second}", missing())),
+            },
+            (Err(second), Some(kept)) => {
+                let why = why.unwrap_or_else(missing);
+                Found::Previous(kept, format!("{why}; {second}"))
             }
-            (Ok(None), None) => Found::Nothing,
-            (Ok(None), Some(why)) => Found::Damaged(why),
-            (Err(why), None) => Found::Damaged(format!("{current} is missing, {why}")),
-            (Err(second), Some(why)) => {
-                let why = format!("{why}; {second}");
-                // One that was kept is older, and better than nothing.
-                match self.newest_kept().filter(|_| form == VERSION) {
-                    Some(generation) => Found::Previous(generation, why),
-                    None => Found::Damaged(why),
-                }
+            (Ok(previous), kept) => {
+                // Where they are equally old they are the same.
+                let both = previous.into_iter().chain(kept);
+                let newest = both.max_by_key(|one| one.number);
+                let why = why.unwrap_or_else(missing);
+                newest.map_or(Found::Nothing, |one| Found::Previous(one, why))
             }
         }
     }
@@ -282,8 +294,11 @@ impl<F: Files> Store<F> {
             };
             let text = text(bytes)?;
             let settings = Settings::from_text(&text)?;
-            let made = Made::of(&text);
-            Ok(Some(Generation { settings, made }))
+            Ok(Some(Generation {
+                settings,
+                made: Made::of(&text),
+                number: Stamp::of(&text).map(|stamp| stamp.number),
+            }))
         };
         read().map_err(|error| format!("{name}: {error}"))
     }
@@ -356,7 +371,7 @@ impl<F: Files> Store<F> {
     /// # Errors
     /// A write that failed; all documents are as they were.
     pub fn settle(&self, loaded: &Loaded) -> Result<bool, SaveError> {
-        let (Origin::Migrated { from, .. } | Origin::Since { from }) = loaded.origin else {
+        let (Origin::Migrated { from, .. } | Origin::Since { from, .. }) = loaded.origin else {
             return Ok(false);
         };
         let text = loaded.settings.to_text()?;
@@ -370,6 +385,7 @@ impl<F: Files> Store<F> {
             self.replace(&displaced(), &old)?;
             if let Ok(Some(_)) = self.generation(&current) {
                 self.keep(&old)?;
+                self.replace(&previous(VERSION), &old)?;
             }
         }
         self.replace(&current, Made::put(made.as_ref(), &text).as_bytes())?;

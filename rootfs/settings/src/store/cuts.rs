@@ -134,10 +134,12 @@ fn combine(durable: &Names, since: &[Done], last: Option<&Done>, states: &mut BT
 
 const FORM_1: &str = include_str!("../../tests/forms/1.toml");
 
+/// The host name, with the users behind it.
 fn host(names: &Names) -> String {
     let memory = Memory::of(names);
-    let loaded = Store::new(&memory).load();
-    loaded.settings.system.hostname.as_str().to_owned()
+    let Settings { system, users, .. } = Store::new(&memory).load().settings;
+    let users = users.iter().map(|user| format!("+{}", user.name.as_str()));
+    system.hostname.as_str().to_owned() + &users.collect::<String>()
 }
 
 /// What software of form 1 reads: its own file, and nothing else.
@@ -157,6 +159,17 @@ fn save(memory: &Memory, name: &str) {
     settings.system.hostname = name.parse().unwrap();
     store.save(&settings).unwrap();
 }
+
+/// The same, with a first user.
+fn save_with_anna(memory: &Memory, name: &str) {
+    let store = Store::new(memory);
+    let mut settings = store.load().settings;
+    settings.system.hostname = name.parse().unwrap();
+    settings.users = Settings::from_text(ANNA).unwrap().users;
+    store.save(&settings).unwrap();
+}
+
+const ANNA: &str = "version = 3\n[[users]]\nname = \"anna\"\nrole = \"administrator\"\npassword_hash = \"$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4\"\n";
 
 fn boot(memory: &Memory) {
     let store = Store::new(memory);
@@ -250,14 +263,28 @@ fn c65_c66_c67_every_cut_of_saving_and_migrating_leaves_old_or_new() {
     let form_1 = |name: &str| FORM_1.replace("recorder-1", name).into_bytes();
     let start = Names::from([("current.toml".to_owned(), form_1("one"))]);
     let (migrated, a) = cut(&start, &["one"], boot);
-    let (saved, b) = cut(&migrated, &["one", "two"], |memory| save(memory, "two"));
-    let (saved, c) = cut(&saved, &["two", "three"], |memory| save(memory, "three"));
+    let (saved, b) = cut(&migrated, &["one", "two+anna"], |memory| {
+        save_with_anna(memory, "two");
+    });
+    let (saved, c) = cut(&saved, &["two+anna", "three+anna"], |memory| {
+        save(memory, "three");
+    });
     // It went back; the older system saves its own document in the same way.
     let mut returned = saved.clone();
     returned.insert("current.toml".to_owned(), form_1("four"));
-    let (taken, d) = cut(&returned, &["four"], boot);
+    let (taken, d) = cut(&returned, &["four+anna"], boot);
     assert!(taken.contains_key("displaced.3.toml"));
-    let (_, e) = cut(&taken, &["four", "five"], |memory| save(memory, "five"));
+    // Whichever of its files is damaged then, the users are there, and damage is told.
+    for name in taken.keys().filter(|name| *name != "current.toml") {
+        let mut damaged = taken.clone();
+        damaged.insert(name.clone(), b"damaged".to_vec());
+        assert_eq!(host(&damaged), "four+anna", "{name}");
+        let loss = Store::new(&Memory::of(&damaged)).load().origin.is_loss();
+        assert_eq!(loss, name == "current.3.toml", "{name}");
+    }
+    let (_, e) = cut(&taken, &["four+anna", "five+anna"], |memory| {
+        save(memory, "five");
+    });
     // And what was never migrated.
     let (first, f) = cut(&Names::new(), &["vigie", "six"], |memory| {
         save(memory, "six")

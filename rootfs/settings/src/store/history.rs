@@ -63,11 +63,15 @@ impl<F: Files> Store<F> {
         Settings::from_text(&text(bytes)?).map(Some)
     }
 
-    /// The newest generation that is kept and can be used, for when the last two cannot.
+    /// The newest generation that is kept and can be used.
     pub(super) fn newest_kept(&self) -> Option<super::Generation> {
         let numbers = self.numbers().ok()?;
         let mut newest = numbers.iter().rev();
-        newest.find_map(|number| self.generation(&numbered(*number)).ok().flatten())
+        newest.find_map(|number| {
+            let found = self.generation(&numbered(*number)).ok().flatten()?;
+            let number = Some(*number);
+            Some(super::Generation { number, ..found })
+        })
     }
 
     /// Keeps the current document `old` before another one takes its place; tells its number.

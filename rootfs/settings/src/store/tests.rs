@@ -12,6 +12,14 @@ fn named(name: &str) -> Settings {
     settings
 }
 
+fn with_anna(name: &str) -> Settings {
+    let anna = include_str!("../../tests/golden/full.toml");
+    let mut settings = named(name);
+    settings.users = Settings::from_text(anna).expect("reads").users;
+    assert!(!settings.users.is_empty());
+    settings
+}
+
 fn store() -> (tempfile::TempDir, Store) {
     let folder = tempfile::tempdir().expect("temporary folder");
     let store = Store::of_system(folder.path());
@@ -295,7 +303,13 @@ fn c88_what_the_older_system_saved_after_a_return_is_taken_over() {
         &FORM_1.replace("recorder-1", "recorder-2"),
     );
     let loaded = settled(&store);
-    assert_eq!(loaded.origin, Origin::Since { from: 1 });
+    assert_eq!(
+        loaded.origin,
+        Origin::Since {
+            from: 1,
+            damage: None
+        }
+    );
     assert_eq!(loaded.settings.system.hostname.as_str(), "recorder-2");
     assert!(loaded.warnings()[0].contains("meanwhile"));
     assert!(read(&store, "displaced.3.toml").contains("newer"));
@@ -303,6 +317,58 @@ fn c88_what_the_older_system_saved_after_a_return_is_taken_over() {
     // What the older system broke is not taken over.
     put(&store, "current.toml", "version = 1\nx = 1\n");
     assert_eq!(store.load().origin, Origin::Current);
+}
+
+#[test]
+fn damage_after_what_the_older_system_saved_was_taken_over_loses_no_user() {
+    let (_folder, store) = of_form_1();
+    settled(&store);
+    store.save(&with_anna("newer")).expect("saved");
+    put(&store, "current.toml", &FORM_1.replace("recorder-1", "r-2"));
+    settled(&store);
+    for without in [&["previous.3.toml"][..], &["previous.3-2.toml"], &[]] {
+        let whole = store.files.names().expect("names");
+        let whole: Vec<_> = whole
+            .iter()
+            .map(|name| (name, read(&store, name)))
+            .collect();
+        put(&store, "current.3.toml", "damaged");
+        for name in without {
+            store.files.remove(name).expect(name);
+        }
+        let loaded = store.load();
+        assert_eq!(loaded.settings.users, with_anna("x").users, "{without:?}");
+        assert_eq!(loaded.settings.system.hostname.as_str(), "r-2");
+        assert!(loaded.origin.is_loss(), "{loaded:?}");
+        assert!(
+            loaded.warnings()[0].contains("current.3.toml"),
+            "{loaded:?}"
+        );
+        for (name, text) in whole {
+            put(&store, name, &text);
+        }
+    }
+}
+
+#[test]
+fn without_the_one_before_the_newest_that_is_kept_is_used() {
+    let (_folder, store) = store();
+    for name in ["one", "two", "three"] {
+        store.save(&named(name)).expect("saved");
+    }
+    for current in [None, Some("damaged")] {
+        for previous in [None, Some("damaged"), Some("version = 3\n")] {
+            for (name, text) in [("current.3.toml", current), ("previous.3.toml", previous)] {
+                store.files.remove(name).expect("removed");
+                if let Some(text) = text {
+                    put(&store, name, text);
+                }
+            }
+            let loaded = store.load();
+            assert_eq!(loaded.settings, named("two"), "{current:?} {previous:?}");
+            assert!(loaded.origin.is_loss());
+        }
+    }
 }
 
 #[test]
