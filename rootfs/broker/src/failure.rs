@@ -97,6 +97,16 @@ impl Failure {
         Self::refusal("newer", &[("form", Said::same(form))])
     }
 
+    /// The settings are not to be changed as they are.
+    #[must_use]
+    pub fn settings(why: Said) -> Self {
+        Self {
+            refused: true,
+            code: "settings",
+            said: why,
+        }
+    }
+
     /// It was tried and has failed; `what` is a key.
     #[must_use]
     pub fn failed(what: &str, error: impl std::fmt::Display) -> Self {

@@ -35,12 +35,13 @@ pub trait Machine {
     /// # Errors
     /// They cannot be written as a value.
     fn settings(&mut self) -> Result<Value, Failure>;
-    /// Sets the password of an account; what a person must know of it.
+    /// Sets the password of an account for `who`; what a person must know of it.
     ///
     /// # Errors
     /// It cannot be saved: the old one is in force.
     fn set_password(
         &mut self,
+        who: &str,
         account: Account,
         password: &Secret,
     ) -> Result<Option<Said>, Failure>;

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use vigie_login::hash;
 use vigie_settings::apply::apply;
-use vigie_settings::{Said, Settings, Store};
+use vigie_settings::{ChangeError, Changing, Said, Settings, Store};
 
 use crate::failure::{Failure, said};
 use crate::machine::{Machine, Wanted};
@@ -36,6 +36,7 @@ impl Machine for Running {
 
     fn set_password(
         &mut self,
+        who: &str,
         account: Account,
         password: &Secret,
     ) -> Result<Option<Said>, Failure> {
@@ -44,19 +45,16 @@ impl Machine for Running {
         let hash = hash
             .parse()
             .map_err(|error| Failure::failed("failed.hash", error))?;
-        let store = Store::of_system(&self.root);
-        let mut loaded = store.load();
-        if let Some(form) = loaded.unused {
-            return Err(Failure::newer(form));
-        }
-        let access = &mut loaded.settings.access;
+        let changing = Changing::begin(&self.root, who).map_err(unchanged)?;
+        let mut settings = changing.old.settings.clone();
+        let access = &mut settings.access;
         match account {
             Account::Root => access.root_password_hash = Some(hash),
             Account::Service => access.service_password_hash = Some(hash),
         }
-        let saved = store.save(&loaded.settings);
-        saved.map_err(|error| Failure::failed("failed.settings", error))?;
-        let report = apply(&self.root);
+        let saved = changing.save(&settings).map_err(ChangeError::Save);
+        saved.map_err(unchanged)?;
+        let report = apply(&self.root, changing.held());
         let warnings = Said::same(report.warnings.join("; "));
         Ok(report
             .failed
@@ -78,6 +76,15 @@ impl Machine for Running {
             true => Ok(()),
             false => Err(failed(&format!("journalctl: {ended}"))),
         }
+    }
+}
+
+/// Why the settings stay as they are.
+fn unchanged(error: ChangeError) -> Failure {
+    match error {
+        ChangeError::Newer { form } => Failure::newer(form),
+        ChangeError::Damaged { .. } => Failure::settings(error.said()),
+        ChangeError::Locked(_) | ChangeError::Save(_) => Failure::failed("failed.settings", error),
     }
 }
 
@@ -179,7 +186,7 @@ mod tests {
         let mut machine = running(&root);
         let secret = Secret::new("dix lamas verts");
         for account in [Account::Root, Account::Service] {
-            assert_eq!(machine.set_password(account, &secret), Ok(None));
+            assert_eq!(machine.set_password("anna", account, &secret), Ok(None));
         }
         let kept = access(root.path());
         let shadow = fs::read_to_string(root.path().join("etc/shadow")).unwrap();
@@ -201,6 +208,52 @@ mod tests {
     }
 
     #[test]
+    fn it_is_saved_for_who_asked_and_only_where_nothing_is_lost_by_it() {
+        let root = root();
+        let mut machine = running(&root);
+        let folder = root.path().join(vigie_settings::store::FOLDER);
+        fs::create_dir_all(&folder).unwrap();
+        let form_2 = include_str!("../../settings/tests/forms/2.toml");
+        fs::write(folder.join("current.2.toml"), form_2).unwrap();
+        let secret = Secret::new("dix lamas verts");
+        let mut set = || machine.set_password("anna", Account::Root, &secret);
+        assert_eq!(set(), Ok(None));
+        // What was migrated is a generation of its own below it.
+        let history = Store::of_system(root.path()).history().unwrap();
+        let who: Vec<_> = history.iter().flat_map(|one| &one.stamp).collect();
+        assert_eq!(who.len(), 2, "{history:?}");
+        assert_eq!(who[0].who, "anna");
+        // A change that is under way is waited for.
+        let held = Store::of_system(root.path()).exclusive().unwrap();
+        std::thread::scope(|scope| {
+            let setting = scope.spawn(&mut set);
+            while !waits_for_a_lock() {
+                assert!(!setting.is_finished());
+                std::thread::yield_now();
+            }
+            drop(held);
+            assert_eq!(setting.join().unwrap(), Ok(None));
+        });
+        // Damaged settings stay as they are, for who looks at them.
+        let shadow = fs::read(root.path().join("etc/shadow")).unwrap();
+        fs::write(folder.join("current.3.toml"), "damaged").unwrap();
+        let failure = set().unwrap_err();
+        assert!(failure.refused, "{failure:?}");
+        assert!(failure.said.to_string().contains("restore a backup"));
+        let current = fs::read(folder.join("current.3.toml")).unwrap();
+        assert_eq!(current, b"damaged");
+        assert_eq!(fs::read(root.path().join("etc/shadow")).unwrap(), shadow);
+    }
+
+    /// Whether a thread of ours waits for a lock on a file.
+    fn waits_for_a_lock() -> bool {
+        let own = format!(" {} ", std::process::id());
+        let locks = fs::read_to_string("/proc/locks").unwrap();
+        let mut waiting = locks.lines().filter(|line| line.contains("->"));
+        waiting.any(|line| line.contains(&own))
+    }
+
+    #[test]
     fn what_cannot_be_saved_changes_nothing() {
         let root = root();
         let mut machine = running(&root);
@@ -209,7 +262,9 @@ mod tests {
         fs::create_dir_all(folder.parent().unwrap()).unwrap();
         fs::write(&folder, "in the way").unwrap();
         let secret = Secret::new("dix lamas verts");
-        let failure = machine.set_password(Account::Root, &secret).unwrap_err();
+        let failure = machine
+            .set_password("anna", Account::Root, &secret)
+            .unwrap_err();
         assert!(!failure.refused && !failure.said.to_string().contains("lamas"));
         let shadow = fs::read_to_string(root.path().join("etc/shadow")).unwrap();
         assert!(shadow.contains("root:*:"));

@@ -261,7 +261,7 @@ impl Desk<'_> {
         if !good {
             return Err(Failure::password(SHORTEST));
         }
-        if let Some(warning) = self.machine.set_password(account, password)? {
+        if let Some(warning) = self.machine.set_password(&speaker.who, account, password)? {
             told.warn(&warning);
         }
         // Who has set their own stays logged in; all others who were, by the old one, are not.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::document::Settings;
 use crate::render::{Entry, Kind, render};
-use crate::store::{Origin, Store};
+use crate::store::{Exclusive, Origin, Store};
 use crate::values::TimeZone;
 
 /// Where a warning is left for the console and the web page, below the root.
@@ -29,11 +29,13 @@ pub struct Report {
     pub failed: bool,
 }
 
-/// Loads the settings below `root` and makes `root/etc` follow them. Warnings are also left in
-/// [`ERROR_NOTE`] where `/run/vigie` exists.
+/// Before the first service: loads the settings below `root` and makes `root/etc` follow them.
+/// Warnings are also left in [`ERROR_NOTE`] where `/run/vigie` exists.
 #[must_use]
-pub fn apply(root: &Path) -> Report {
+pub fn apply_early(root: &Path) -> Report {
     let store = Store::of_system(root);
+    // Without a folder nobody changes anything in it.
+    let _others_wait = store.exclusive_as_it_is();
     let loaded = store.load();
     let mut report = Report::default();
     report.warnings.extend(loaded.warnings());
@@ -41,7 +43,25 @@ pub fn apply(root: &Path) -> Report {
         report.warnings.push(error.to_string());
     }
     tell_the_health_check(root, &loaded.origin);
-    let settings = with_known_zone(root, loaded.settings, &mut report);
+    follow(root, loaded.settings, &mut report);
+    leave(&root.join(ERROR_NOTE), &report.warnings);
+    report
+}
+
+/// In a running system, after a change: makes `root/etc` follow the settings. What the start has left
+/// in [`ERROR_NOTE`] and [`UNUSED`] stays: the state volume that it did not find, or the damage that
+/// it went past, is not mended by this.
+#[must_use]
+pub fn apply(root: &Path, _others_wait: &Exclusive) -> Report {
+    let loaded = Store::of_system(root).load();
+    let mut report = Report::default();
+    report.warnings.extend(loaded.warnings());
+    follow(root, loaded.settings, &mut report);
+    report
+}
+
+fn follow(root: &Path, settings: Settings, report: &mut Report) {
+    let settings = with_known_zone(root, settings, report);
     // The image's own list of accounts; an image without one still gets root's entry.
     let shadow = fs::read_to_string(root.join("etc/shadow")).unwrap_or_default();
     for entry in render(&settings, &shadow) {
@@ -57,8 +77,6 @@ pub fn apply(root: &Path) -> Report {
             }
         }
     }
-    note(root, &report.warnings);
-    report
 }
 
 /// Whether a zone exists is known by the image alone; without it every clock reading would fail.
@@ -83,10 +101,6 @@ fn with_known_zone(root: &Path, mut settings: Settings, report: &mut Report) -> 
 fn tell_the_health_check(root: &Path, origin: &Origin) {
     let text = origin.is_loss().then(|| origin.warning()).flatten();
     leave(&root.join(UNUSED), text.as_slice());
-}
-
-fn note(root: &Path, warnings: &[String]) {
-    leave(&root.join(ERROR_NOTE), warnings);
 }
 
 /// Leaves lines in a file, or no file.
@@ -203,12 +217,12 @@ mod tests {
     fn the_second_time_nothing_is_written() {
         let root = root();
         store_text(root.path(), include_str!("../tests/golden/full.toml"));
-        let first = apply(root.path());
+        let first = apply_early(root.path());
         assert!(
             first.changed.contains(&"etc/fstab") && first.warnings.is_empty(),
             "{first:?}"
         );
-        assert_eq!(apply(root.path()), Report::default());
+        assert_eq!(apply_early(root.path()), Report::default());
         assert_eq!(
             fs::read_link(root.path().join("etc/localtime")).ok(),
             Some("../usr/share/zoneinfo/Europe/Paris".into())
@@ -219,9 +233,9 @@ mod tests {
     fn a_smaller_document_leaves_nothing_of_a_larger_one() {
         let root = root();
         store_text(root.path(), include_str!("../tests/golden/full.toml"));
-        let _ = apply(root.path());
+        let _ = apply_early(root.path());
         store_text(root.path(), "version = 3");
-        let report = apply(root.path());
+        let report = apply_early(root.path());
         assert!(
             report
                 .changed
@@ -243,7 +257,7 @@ mod tests {
             root.path(),
             "version = 3\n[system]\ntimezone = \"Mars/Olympus\"",
         );
-        let report = apply(root.path());
+        let report = apply_early(root.path());
         assert!(
             report.warnings[0].contains("Mars/Olympus") && !report.failed,
             "{report:?}"
@@ -258,15 +272,42 @@ mod tests {
                 .contains("Mars/Olympus")
         );
         store_text(root.path(), "version = 3");
-        let _ = apply(root.path());
+        let _ = apply_early(root.path());
         assert!(!root.path().join(ERROR_NOTE).exists());
+    }
+
+    #[test]
+    fn a_running_system_keeps_what_the_start_has_left() {
+        let root = root();
+        store_text(root.path(), "version = 3");
+        let held = Store::of_system(root.path()).exclusive().expect("held");
+        for zone in ["Etc/UTC", "Mars/Olympus"] {
+            let text = format!("version = 3\n[system]\ntimezone = \"{zone}\"");
+            for there in [true, false] {
+                store_text(root.path(), &text);
+                for name in [ERROR_NOTE, UNUSED] {
+                    let path = root.path().join(name);
+                    let _ = fs::remove_file(&path);
+                    if there {
+                        fs::write(path, "no state volume\n").expect(name);
+                    }
+                }
+                let report = apply(root.path(), &held);
+                assert_eq!(report.warnings.is_empty(), zone == "Etc/UTC");
+                for name in [ERROR_NOTE, UNUSED] {
+                    let found = fs::read_to_string(root.path().join(name)).ok();
+                    let expected = there.then(|| "no state volume\n".to_owned());
+                    assert_eq!(found, expected, "{name}");
+                }
+            }
+        }
     }
 
     #[test]
     fn one_file_that_fails_does_not_stop_the_rest() {
         let root = root();
         fs::create_dir_all(root.path().join("etc/hostname/in-the-way")).expect("folder");
-        let report = apply(root.path());
+        let report = apply_early(root.path());
         assert!(
             report.failed && report.warnings.iter().any(|w| w.contains("/etc/hostname")),
             "{report:?}"
@@ -282,7 +323,7 @@ mod tests {
         let old = include_str!("../tests/forms/1.toml");
         for (text, usable) in [("version = 1\nx = 1\n", false), (old, true)] {
             fs::write(folder.join("current.toml"), text).expect("old settings");
-            let report = apply(root.path());
+            let report = apply_early(root.path());
             assert_eq!(report.warnings.is_empty(), usable, "{report:?}");
             assert_eq!(root.path().join(UNUSED).exists(), !usable, "{text}");
             assert_eq!(folder.join("current.3.toml").exists(), usable, "{text}");
@@ -314,7 +355,7 @@ mod tests {
             for (name, text) in files {
                 fs::write(folder.join(name), text).expect(name);
             }
-            let report = apply(root.path());
+            let report = apply_early(root.path());
             assert_eq!(root.path().join(UNUSED).exists(), unused, "{report:?}");
             assert_eq!(report.warnings.is_empty(), !unused, "{report:?}");
         }

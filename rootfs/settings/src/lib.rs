@@ -17,6 +17,7 @@
 
 pub mod apply;
 pub mod backup;
+mod changing;
 pub mod check;
 pub mod difference;
 pub mod document;
@@ -34,6 +35,7 @@ mod told;
 pub mod values;
 pub mod words;
 
+pub use changing::{ChangeError, Changing};
 pub use check::{Problem, Problems};
 pub use document::{
     Access, Addressing, Automatic, Hawkbit, Interface, Network, Registration, Role, Settings,

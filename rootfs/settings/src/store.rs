@@ -67,6 +67,12 @@ fn displaced() -> String {
     named("displaced", VERSION)
 }
 
+/// Keeps others that ask for the same waiting until it is dropped.
+#[derive(Debug)]
+pub struct Exclusive {
+    _folder: File,
+}
+
 /// The generations in one folder.
 #[derive(Debug, Clone)]
 pub struct Store<F = Folder> {
@@ -151,11 +157,19 @@ impl Store {
     ///
     /// # Errors
     /// The folder cannot be made or locked.
-    pub fn exclusive(&self) -> io::Result<File> {
+    pub fn exclusive(&self) -> io::Result<Exclusive> {
         self.files.make()?;
+        self.exclusive_as_it_is()
+    }
+
+    /// The same without making the folder.
+    ///
+    /// # Errors
+    /// The folder is not there or cannot be locked.
+    pub fn exclusive_as_it_is(&self) -> io::Result<Exclusive> {
         let folder = File::open(&self.files.0)?;
         folder.lock()?;
-        Ok(folder)
+        Ok(Exclusive { _folder: folder })
     }
 }
 

@@ -40,7 +40,13 @@ impl Machine for Script {
     fn settings(&mut self) -> Result<Value, Failure> {
         self.did("settings-get").map(|()| json!({"version": 2}))
     }
-    fn set_password(&mut self, account: Account, _: &Secret) -> Result<Option<Said>, Failure> {
+    fn set_password(
+        &mut self,
+        who: &str,
+        account: Account,
+        _: &Secret,
+    ) -> Result<Option<Said>, Failure> {
+        assert!(self.users.find(who).is_some(), "{who}");
         self.did(&format!("set-password {}", account.name()))?;
         let mut users = self.users.borrow_mut();
         let user = users.iter_mut().find(|user| user.name == account.name());

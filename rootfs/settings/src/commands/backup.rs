@@ -8,11 +8,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 use vigie_settings::backup::{BACKUP_MAX, make, onto, read};
-use vigie_settings::{Loaded, Said, Settings, Store, said};
+use vigie_settings::{Changing, Said, Settings, Store, said};
 
 use super::change::save;
 use super::show::numbered;
-use super::{Failure, Out, changeable, input};
+use super::{Failure, Out, input};
 
 /// No passphrase is longer.
 const PASSPHRASE_MAX: u64 = 1024;
@@ -119,27 +119,18 @@ pub fn restore(
     let passphrase = passphrase.read(Some(file))?;
     let bytes = input(file, BACKUP_MAX)?;
     let settings = read(&bytes, passphrase.as_deref())?;
-    take(root, &Store::of_system(root).by(by), settings, out)
+    take(root, by, settings, out)
 }
 
 /// Takes the settings from a generation that is kept.
 pub fn restore_generation(root: &Path, by: &str, number: u32, out: Out) -> Result<(), Failure> {
-    let store = Store::of_system(root).by(by);
-    let settings = numbered(&store, number)?;
-    take(root, &store, settings, out)
+    let settings = numbered(&Store::of_system(root), number)?;
+    take(root, by, settings, out)
 }
 
 /// Damaged settings are no hindrance: a backup is what mends them.
-fn take(root: &Path, store: &Store, settings: Settings, out: Out) -> Result<(), Failure> {
-    let _others_wait = store.exclusive()?;
-    match changeable(store) {
-        Ok(Loaded { settings: old, .. }) => {
-            save(root, store, Some(&old), &onto(settings, &old), out)
-        }
-        Err(Failure::Failed(_)) => {
-            let left = store.load().settings;
-            save(root, store, None, &onto(settings, &left), out)
-        }
-        Err(failure) => Err(failure),
-    }
+fn take(root: &Path, by: &str, settings: Settings, out: Out) -> Result<(), Failure> {
+    let changing = Changing::mending(root, by)?;
+    let new = onto(settings, &changing.old.settings);
+    save(root, &changing, &new, out)
 }

@@ -5,10 +5,10 @@ use std::path::Path;
 use serde_json::json;
 use toml::{Table, Value};
 use vigie_settings::difference::{changes, is_secret, tree};
-use vigie_settings::{Said, Settings, Store, here, key, said};
+use vigie_settings::{Changing, Said, Settings, here, key, said};
 
 use super::show::say_changes;
-use super::{Failure, Out, changeable, input};
+use super::{Failure, Out, input};
 
 /// No value is longer.
 const VALUE_MAX: usize = 64 << 10;
@@ -102,31 +102,32 @@ fn change(
     out: Out,
     make: impl FnOnce(&Value) -> Result<Option<Settings>, Failure>,
 ) -> Result<(), Failure> {
-    let store = Store::of_system(root).by(by);
-    let _others_wait = store.exclusive()?;
-    let old = changeable(&store)?.settings;
-    let new = make(&tree(&old))?.ok_or_else(|| no_such(path))?;
-    save(root, &store, Some(&old), &new, out)
+    let changing = Changing::begin(root, by)?;
+    let old = &changing.old.settings;
+    let new = make(&tree(old))?.ok_or_else(|| no_such(path))?;
+    save(root, &changing, &new, out)
 }
 
-/// Saves what differs from the settings `old`, and says what does; without good ones, all of it.
-pub fn save(
-    root: &Path,
-    store: &Store,
-    old: Option<&Settings>,
-    new: &Settings,
-    out: Out,
-) -> Result<(), Failure> {
+/// Saves what differs, and says what does; where the old settings are damaged, all of it.
+pub fn save(root: &Path, changing: &Changing, new: &Settings, out: Out) -> Result<(), Failure> {
     let problems = here::problems(root, new);
     if !problems.is_empty() {
         return Err(Failure::Refused(problems));
     }
-    let found = changes(old.unwrap_or(&Settings::default()), new);
-    let is_new = old.is_none() || !found.is_empty();
+    let old = &changing.old;
+    let found = match old.origin.is_loss() {
+        true => changes(&Settings::default(), new),
+        false => changes(&old.settings, new),
+    };
+    let is_new = old.origin.is_loss() || !found.is_empty();
     if is_new {
-        store.save(new)?;
+        changing.save(new)?;
     }
-    let current = store.history()?.into_iter().find(|one| one.is_current);
+    let current = changing
+        .store()
+        .history()?
+        .into_iter()
+        .find(|one| one.is_current);
     let number = current.map(|one| one.number);
     say_changes(
         &found,

@@ -10,7 +10,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use vigie_settings::backup::BackupError;
 use vigie_settings::{
-    DocumentError, Language, Loaded, Problem, Problems, Said, SaveError, Store, said,
+    ChangeError, DocumentError, Language, Loaded, Problem, Problems, Said, SaveError, said,
 };
 
 /// Why a command did not do it.
@@ -100,6 +100,16 @@ impl From<SaveError> for Failure {
     }
 }
 
+impl From<ChangeError> for Failure {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Newer { .. } => Self::Newer(error.said()),
+            ChangeError::Save(error) => error.into(),
+            ChangeError::Locked(_) | ChangeError::Damaged { .. } => Self::Failed(error.said()),
+        }
+    }
+}
+
 impl From<BackupError> for Failure {
     fn from(error: BackupError) -> Self {
         match error {
@@ -173,26 +183,6 @@ pub fn who() -> String {
         .into_iter()
         .find_map(|name| std::env::var(name).ok().filter(|name| !name.is_empty()));
     name.unwrap_or_else(|| "command line".to_owned())
-}
-
-/// Settings that can be changed: what the software of the other slot has saved beyond them would
-/// be lost without a word.
-///
-/// # Errors
-/// A newer form was changed; the settings are damaged.
-fn changeable(store: &Store) -> Result<Loaded, Failure> {
-    let loaded = store.load();
-    if let Some(form) = loaded.unused {
-        let form = [("form", Said::same(form))];
-        return Err(Failure::Newer(said("command.newer-settings", &form)));
-    }
-    if loaded.origin.is_loss() {
-        let why = loaded.origin.warning().unwrap_or_default();
-        let why = [("why", Said::same(why))];
-        return Err(Failure::Failed(said("command.damaged-settings", &why)));
-    }
-    store.settle(&loaded)?;
-    Ok(loaded)
 }
 
 /// All of a file, or of standard input for `-`; more than `most` bytes are refused.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::json;
-use vigie_settings::apply::apply;
+use vigie_settings::apply;
 use vigie_settings::difference::{Change, HIDDEN, changes, is_secret, tree, without_secrets};
 use vigie_settings::store::Saved;
 use vigie_settings::{DocumentError, Said, Settings, Store, here, key, said, schema};
@@ -13,7 +13,7 @@ use super::{Failure, Out, input};
 /// A damaged document is a warning: the system comes up with the generation before it. Only
 /// files that could not be written are a failure.
 pub fn apply_early(root: &Path) -> Result<(), Failure> {
-    let report = apply(root);
+    let report = apply::apply_early(root);
     for warning in &report.warnings {
         eprintln!("vigie-settings: {warning}");
     }

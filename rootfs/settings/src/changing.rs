@@ -1,0 +1,111 @@
+//! Changing the settings: one road for the command line and the broker, so that nobody changes what
+//! another one is changing, what is damaged, or what a newer version has saved beyond it.
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+
+use crate::document::Settings;
+use crate::store::{Exclusive, Loaded, SaveError, Store};
+use crate::words::{Said, said};
+
+/// Settings that are being changed; others that ask for the same wait until this is dropped.
+#[derive(Debug)]
+pub struct Changing {
+    /// The settings as they are.
+    pub old: Loaded,
+    store: Store,
+    held: Exclusive,
+}
+
+/// Why the settings are not changed.
+#[derive(Debug)]
+pub enum ChangeError {
+    /// The folder cannot be made or locked.
+    Locked(io::Error),
+    /// A newer form was changed.
+    Newer {
+        /// Which.
+        form: u32,
+    },
+    /// A change would be made to older settings than those saved last.
+    Damaged {
+        /// What is wrong.
+        why: String,
+    },
+    /// They could not be written.
+    Save(SaveError),
+}
+
+impl Changing {
+    /// Begins a change of the settings below `root` by `who`.
+    ///
+    /// # Errors
+    /// They are not to be changed.
+    pub fn begin(root: &Path, who: &str) -> Result<Self, ChangeError> {
+        let begun = Self::mending(root, who)?;
+        if begun.old.origin.is_loss() {
+            let why = begun.old.origin.warning().unwrap_or_default();
+            return Err(ChangeError::Damaged { why });
+        }
+        Ok(begun)
+    }
+
+    /// The same for what mends damaged settings.
+    ///
+    /// # Errors
+    /// They are not to be changed.
+    pub fn mending(root: &Path, who: &str) -> Result<Self, ChangeError> {
+        let store = Store::of_system(root).by(who);
+        let held = store.exclusive().map_err(ChangeError::Locked)?;
+        let old = store.load();
+        if let Some(form) = old.unused {
+            return Err(ChangeError::Newer { form });
+        }
+        if !old.origin.is_loss() {
+            store.settle(&old).map_err(ChangeError::Save)?;
+        }
+        Ok(Self { old, store, held })
+    }
+
+    /// Makes `new` the settings.
+    ///
+    /// # Errors
+    /// A document that contradicts itself, or a write that failed; the old ones then stay.
+    pub fn save(&self, new: &Settings) -> Result<(), SaveError> {
+        self.store.save(new)
+    }
+
+    /// The generations.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// What keeps others waiting.
+    #[must_use]
+    pub fn held(&self) -> &Exclusive {
+        &self.held
+    }
+}
+
+impl ChangeError {
+    /// In both languages.
+    #[must_use]
+    pub fn said(&self) -> Said {
+        match self {
+            Self::Locked(error) => Said::same(error),
+            Self::Newer { form } => said("command.newer-settings", &[("form", Said::same(form))]),
+            Self::Damaged { why } => said("command.damaged-settings", &[("why", Said::same(why))]),
+            Self::Save(error) => error.said(),
+        }
+    }
+}
+
+impl fmt::Display for ChangeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.said().fmt(f)
+    }
+}
+
+impl std::error::Error for ChangeError {}
