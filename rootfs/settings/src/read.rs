@@ -4,6 +4,7 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::DeTable;
 
+use crate::difference::is_secret;
 use crate::told;
 use crate::words::{Said, said};
 
@@ -55,7 +56,11 @@ pub fn read_tree<T: DeserializeOwned>(
     serde_path_to_error::deserialize(toml::Deserializer::from(tree)).map_err(|e| {
         let path = e.path().to_string();
         let field = (path != ".").then_some(path);
-        read_error(text, field, e.inner(), told::of_serde)
+        let mut error = read_error(text, field, e.inner(), told::of_serde);
+        if let Some(message) = without_secret(&error, e.inner().message()) {
+            error.text = told::of_serde(&message);
+        }
+        error
     })
 }
 
@@ -63,6 +68,17 @@ pub fn read_tree<T: DeserializeOwned>(
 #[must_use]
 pub fn line_at(text: &str, offset: usize) -> usize {
     text.get(..offset).unwrap_or_default().matches('\n').count() + 1
+}
+
+/// What serde says of a secret of the wrong kind, without the value.
+fn without_secret(error: &ReadError, message: &str) -> Option<String> {
+    let last = error.field.as_ref()?.rsplit('.').next()?;
+    if !is_secret(last.split('[').next()?) || !message.starts_with("invalid ") {
+        return None;
+    }
+    let (found, wanted) = message.rsplit_once(", expected ")?;
+    let kind = found.split(['`', '"']).next()?.trim_end();
+    Some(format!("{kind}, expected {wanted}"))
 }
 
 fn read_error(
@@ -110,6 +126,10 @@ mod tests {
             ("version = 3\nversion = 1", "line 2: duplicate key"),
             ("version = ", "line 1: "),
             ("version = \"1\"", "line 1: version: invalid type: string"),
+            (
+                "version = 3\n[access]\nroot_password_hash = 12345",
+                "line 3: access.root_password_hash: invalid type: integer, expected ",
+            ),
         ] {
             let error = read_toml::<Settings>(text).expect_err(text);
             assert_ne!(error.text.to(Language::En), error.text.to(Language::Fr));

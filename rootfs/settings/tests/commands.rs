@@ -220,6 +220,34 @@ fn secrets_come_by_standard_input_and_are_never_shown() {
         said.contains("# users.anna.password_hash: set, not shown"),
         "{said}"
     );
+    // Nor are they arguments, wherever they stand in one.
+    for value in [
+        user.trim_end(),
+        "{ name = \"anna\", \"password\\u005fhash\" = \"x\" }",
+        "{ name = \"anna\" password_hash = \"x\" }",
+        "[{ a = { token = \"x\" } }]",
+    ] {
+        let said = system.says(3, &["set", "users.+", value], "");
+        assert!(
+            said.contains("standard input") && !said.contains("argon2id"),
+            "{said}"
+        );
+    }
+    for (key, value) in [
+        ("access.root_password_hash", "987654\n"),
+        (
+            "users.+",
+            "{ name = \"eve\", role = \"viewer\", password_hash = 987654 }\n",
+        ),
+    ] {
+        for language in ["en", "fr"] {
+            let said = system.says(3, &["--language", language, "set", key, "-"], value);
+            assert!(
+                said.contains("password_hash") && !said.contains("987654"),
+                "{said}"
+            );
+        }
+    }
     // Nobody locks everybody out.
     let refused = system.says(3, &["set", "users.anna.disabled", "true"], "");
     assert!(refused.contains("no administrator"), "{refused}");

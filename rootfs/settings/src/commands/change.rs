@@ -26,12 +26,40 @@ pub fn set(root: &Path, by: &str, path: &str, value: &str, out: Out) -> Result<(
                 .unwrap_or(text)
         }
         // Every process of the machine sees the others' arguments.
-        _ if secret => return Err(Failure::refused(path, said("command.secret-argument", &[]))),
+        value if secret || holds_secret(value) => {
+            return Err(Failure::refused(path, said("command.secret-argument", &[])));
+        }
         value => value.to_owned(),
     };
     change(root, by, path, out, |document| {
         with(document, &parts, &value)
     })
+}
+
+/// Whether a value names a field that is a secret, also in text that is not quite TOML.
+fn holds_secret(text: &str) -> bool {
+    let is_named = |text: &str| {
+        let names = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+        names.into_iter().any(is_secret)
+    };
+    let before_signs = text.rsplit_once('=').map(|(before, _)| before);
+    before_signs.is_some_and(is_named) || as_toml(text).as_ref().is_some_and(has_secret)
+}
+
+fn has_secret(value: &Value) -> bool {
+    match value {
+        Value::Table(table) => table
+            .iter()
+            .any(|(name, value)| is_secret(name) || has_secret(value)),
+        Value::Array(list) => list.iter().any(has_secret),
+        _ => false,
+    }
+}
+
+/// What a text means as TOML; a second line would be another field.
+fn as_toml(text: &str) -> Option<Value> {
+    let mut table = format!("value = {text}").parse::<Table>().ok()?;
+    (table.len() == 1).then(|| table.remove("value")).flatten()
 }
 
 /// Takes a field away.
@@ -58,12 +86,9 @@ fn no_such(path: &str) -> Failure {
 /// The document with a value: what the text means as TOML, else the text itself, whichever the field
 /// takes.
 fn with(document: &Value, parts: &[String], text: &str) -> Result<Option<Settings>, Failure> {
-    let as_toml = format!("value = {text}").parse::<Table>().ok();
-    let as_toml = as_toml.and_then(|mut table| {
-        // A second line would be another field.
-        (table.len() == 1).then(|| table.remove("value")).flatten()
-    });
-    let candidates = as_toml.into_iter().chain([Value::String(text.to_owned())]);
+    let candidates = as_toml(text)
+        .into_iter()
+        .chain([Value::String(text.to_owned())]);
     let mut refusal = None;
     for candidate in candidates {
         let mut document = document.clone();
