@@ -340,7 +340,8 @@ impl<F: Files> Store<F> {
                 self.replace(&previous(VERSION), &bytes)?;
                 made
             }
-            None => self.made_of_older(&text),
+            // A person wrote it: it is no migration, and never as one left it.
+            None => self.made_of_older("-".to_owned()),
         };
         self.replace(&current, Made::put(made.as_ref(), &text).as_bytes())
     }
@@ -392,7 +393,7 @@ impl<F: Files> Store<F> {
         let current = current(VERSION);
         let number = self.last_number()? + 1;
         let text = Stamp::now(number, &format!("the version before (form {from})")).put(&text);
-        let made = self.made_of_older(&text);
+        let made = self.made_of_older(digest(text.as_bytes()));
         if let Ok(old) = self.bytes(&current)
             && !old.is_empty()
         {
@@ -406,15 +407,16 @@ impl<F: Files> Store<F> {
         Ok(true)
     }
 
-    /// Where a document that is made now comes from.
-    fn made_of_older(&self, text: &str) -> Option<Made> {
-        (FIRST..VERSION).rev().find_map(|form| {
+    /// Where a document that is made now comes from; `result` is the digest of its text.
+    fn made_of_older(&self, result: String) -> Option<Made> {
+        let found = (FIRST..VERSION).rev().find_map(|form| {
             let bytes = self.files.read(&current(form)).ok()??;
-            Some(Made {
-                form,
-                source: digest(&bytes),
-                result: digest(text.as_bytes()),
-            })
+            Some((form, digest(&bytes)))
+        });
+        found.map(|(form, source)| Made {
+            form,
+            source,
+            result,
         })
     }
 

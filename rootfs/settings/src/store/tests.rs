@@ -320,6 +320,30 @@ fn c88_what_the_older_system_saved_after_a_return_is_taken_over() {
 }
 
 #[test]
+fn only_what_was_migrated_and_nothing_else_is_as_it_was_made() {
+    let untouched = |store: &Store| {
+        let text = read(store, "current.3.toml");
+        let made = Made::of(&text).expect("where it is from");
+        assert_eq!(made.form, 1);
+        made.result == digest(without_made(&text).as_bytes())
+    };
+    let (_folder, store) = of_form_1();
+    settled(&store);
+    assert!(untouched(&store));
+    // Saved over damage, after a migration, and before one.
+    put(&store, "current.3.toml", "damaged");
+    store.save(&named("mended")).expect("saved");
+    assert!(!untouched(&store));
+    settled(&store);
+    store.save(&named("changed")).expect("saved");
+    assert!(!untouched(&store));
+    let (_folder, store) = of_form_1();
+    store.save(&named("first")).expect("saved");
+    assert!(!untouched(&store));
+    assert_eq!(store.load().origin, Origin::Current);
+}
+
+#[test]
 fn damage_after_what_the_older_system_saved_was_taken_over_loses_no_user() {
     let (_folder, store) = of_form_1();
     settled(&store);
