@@ -83,7 +83,7 @@ impl Machine for Running {
 fn unchanged(error: ChangeError) -> Failure {
     match error {
         ChangeError::Newer { form } => Failure::newer(form),
-        ChangeError::Damaged { .. } => Failure::settings(error.said()),
+        ChangeError::Lost | ChangeError::Damaged { .. } => Failure::settings(error.said()),
         ChangeError::Locked(_) | ChangeError::Save(_) => Failure::failed("failed.settings", error),
     }
 }

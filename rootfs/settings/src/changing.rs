@@ -1,9 +1,10 @@
 //! Changing the settings: one road for the command line and the broker, so that nobody changes what
 //! another one is changing, what is damaged, or what a newer version has saved beyond it.
 
-use std::fmt;
-use std::io;
 use std::path::Path;
+use std::{fmt, fs, io};
+
+use serde_json::Value;
 
 use crate::document::Settings;
 use crate::store::{Exclusive, Loaded, SaveError, Store};
@@ -21,6 +22,8 @@ pub struct Changing {
 /// Why the settings are not changed.
 #[derive(Debug)]
 pub enum ChangeError {
+    /// The state volume is lost: what is saved would be in memory alone.
+    Lost,
     /// The folder cannot be made or locked.
     Locked(io::Error),
     /// A newer form was changed.
@@ -56,6 +59,9 @@ impl Changing {
     /// # Errors
     /// They are not to be changed.
     pub fn mending(root: &Path, who: &str) -> Result<Self, ChangeError> {
+        if is_lost(root) {
+            return Err(ChangeError::Lost);
+        }
         let store = Store::of_system(root).by(who);
         let held = store.exclusive().map_err(ChangeError::Locked)?;
         let old = store.load();
@@ -89,11 +95,22 @@ impl Changing {
     }
 }
 
+/// What the initrd found, below the root.
+const BOOT: &str = "run/vigie/boot.json";
+
+/// Whether an installed system runs without its state volume. A live system has none to lose.
+fn is_lost(root: &Path) -> bool {
+    let text = fs::read_to_string(root.join(BOOT)).unwrap_or_default();
+    let boot: Value = serde_json::from_str(&text).unwrap_or_default();
+    boot["mode"] == "installed" && boot["state_device"].is_null()
+}
+
 impl ChangeError {
     /// In both languages.
     #[must_use]
     pub fn said(&self) -> Said {
         match self {
+            Self::Lost => said("command.lost-settings", &[]),
             Self::Locked(error) => Said::same(error),
             Self::Newer { form } => said("command.newer-settings", &[("form", Said::same(form))]),
             Self::Damaged { why } => said("command.damaged-settings", &[("why", Said::same(why))]),

@@ -78,6 +78,15 @@ impl Origin {
         }
     }
 
+    /// Whether they are what somebody saved, and not the defaults in the place of it.
+    #[must_use]
+    pub fn is_document(&self) -> bool {
+        !matches!(
+            self,
+            Self::Absent | Self::Unmigrated { .. } | Self::Defaults { .. }
+        )
+    }
+
     /// What a person must know; `None` when all is well.
     #[must_use]
     pub fn warning(&self) -> Option<String> {

@@ -368,6 +368,48 @@ fn damaged_settings_are_not_changed_but_mended_by_a_backup() {
 }
 
 #[test]
+fn without_its_state_volume_nothing_is_changed_and_no_defaults_are_backed_up() {
+    let system = System::new();
+    let backup = system.path("backup");
+    let said = system.says(1, &["backup", text(&backup)], "");
+    assert!(said.contains("no backup was made"), "{said}");
+    system.says(0, &["set", "system.hostname", "hall"], "");
+    system.says(0, &["backup", text(&backup)], "");
+    fs::create_dir_all(system.path("run/vigie")).unwrap();
+    let folder = system.path("var");
+    for (mode, device, lost) in [
+        ("installed", "null", true),
+        ("installed", "\"/dev/vda7\"", false),
+        ("live", "null", false),
+    ] {
+        let boot = format!("{{\"mode\":\"{mode}\",\"state_device\":{device}}}");
+        fs::write(system.path("run/vigie/boot.json"), boot).unwrap();
+        for words in [
+            &["set", "system.hostname", mode][..],
+            &["unset", "system.hostname"],
+            &["restore", text(&backup)],
+        ] {
+            let _ = fs::remove_dir_all(&folder);
+            if words[0] == "unset" && !lost {
+                system.says(0, &["set", "system.hostname", "x"], "");
+            }
+            let said = system.says(i32::from(lost), words, "");
+            assert_eq!(said.contains("state volume"), lost, "{said}");
+            assert_eq!(folder.exists(), !lost);
+        }
+    }
+    // Neither are they where the settings are damaged beyond use.
+    for name in ["current.3.toml", "previous.3.toml"] {
+        fs::write(system.store(name), "damaged").unwrap();
+    }
+    for number in 0..9 {
+        let _ = fs::remove_file(system.store(&format!("previous.3-{number}.toml")));
+    }
+    system.says(1, &["backup", text(&system.path("other"))], "");
+    assert!(!system.path("other").exists());
+}
+
+#[test]
 fn what_newer_software_saved_is_kept_and_not_passed_over() {
     let system = System::new();
     system.says(0, &["set", "system.hostname", "one"], "");

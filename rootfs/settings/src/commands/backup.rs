@@ -65,6 +65,9 @@ impl Passphrase {
 pub fn backup(root: &Path, file: &Path, passphrase: &Passphrase, out: Out) -> Result<(), Failure> {
     let loaded = Store::of_system(root).load();
     out.warn(&loaded);
+    if !loaded.origin.is_document() {
+        return Err(Failure::Failed(said("command.nothing-to-back-up", &[])));
+    }
     let at = SystemTime::now().duration_since(UNIX_EPOCH);
     let at = at.unwrap_or_default().as_secs();
     let passphrase = passphrase.read(None)?;

@@ -105,7 +105,9 @@ impl From<ChangeError> for Failure {
         match error {
             ChangeError::Newer { .. } => Self::Newer(error.said()),
             ChangeError::Save(error) => error.into(),
-            ChangeError::Locked(_) | ChangeError::Damaged { .. } => Self::Failed(error.said()),
+            ChangeError::Lost | ChangeError::Locked(_) | ChangeError::Damaged { .. } => {
+                Self::Failed(error.said())
+            }
         }
     }
 }
