@@ -9,6 +9,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown, sym
 use std::path::{Path, PathBuf};
 
 use crate::document::Settings;
+use crate::files::make_folders;
 use crate::render::{Entry, Kind, render};
 use crate::store::{Exclusive, Origin, Store};
 use crate::values::TimeZone;
@@ -112,7 +113,8 @@ fn leave(path: &Path, lines: &[String]) {
     let result = if lines.is_empty() {
         fs::remove_file(path)
     } else {
-        fs::write(path, lines.join("\n") + "\n")
+        let readable = || fs::set_permissions(path, fs::Permissions::from_mode(0o644));
+        fs::write(path, lines.join("\n") + "\n").and_then(|()| readable())
     };
     if let Err(error) = result
         && error.kind() != io::ErrorKind::NotFound
@@ -174,7 +176,7 @@ fn put_link(path: &Path, target: &str) -> io::Result<bool> {
 /// A free name in the same folder, which is made when it is missing.
 fn temp_beside(path: &Path) -> io::Result<PathBuf> {
     let folder = path.parent().unwrap_or(Path::new("/"));
-    fs::create_dir_all(folder)?;
+    make_folders(folder)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temp = folder.join(format!(".{name}.vigie-new"));
     match fs::remove_file(&temp) {

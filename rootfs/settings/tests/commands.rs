@@ -410,6 +410,39 @@ fn without_its_state_volume_nothing_is_changed_and_no_defaults_are_backed_up() {
 }
 
 #[test]
+fn modes_do_not_follow_the_umask() {
+    use std::os::unix::fs::PermissionsExt;
+    for umask in ["000", "077"] {
+        let system = System::new();
+        for folder in ["etc", "run/vigie"] {
+            fs::create_dir_all(system.path(folder)).unwrap();
+        }
+        let program = env!("CARGO_BIN_EXE_vigie-settings");
+        let run = |words: &str| {
+            let root = text(system.0.path()).to_owned();
+            let line = format!("umask {umask}; exec {program} --root {root} {words}");
+            let output = Command::new("sh").args(["-c", &line]).output().unwrap();
+            assert!(output.status.success(), "{words}: {output:?}");
+        };
+        run("set system.hostname hall");
+        fs::write(system.store("current.3.toml"), "damaged").unwrap();
+        run("apply --early");
+        for (path, mode) in [
+            ("var", 0o755),
+            ("var/lib/vigie/settings", 0o755),
+            ("etc/systemd", 0o755),
+            ("etc/systemd/network", 0o755),
+            ("etc/hostname", 0o644),
+            ("run/vigie/settings-error", 0o644),
+            ("run/vigie/settings-not-used", 0o644),
+        ] {
+            let found = fs::metadata(system.path(path)).expect(path).permissions();
+            assert_eq!(found.mode() & 0o7777, mode, "{umask} {path}");
+        }
+    }
+}
+
+#[test]
 fn what_newer_software_saved_is_kept_and_not_passed_over() {
     let system = System::new();
     system.says(0, &["set", "system.hostname", "one"], "");
