@@ -4,7 +4,8 @@
 //! 1. A line is on the disk before it is answered that something is done; one that a power cut left
 //!    half spoils no other.
 //! 2. The newest file is appended to; a full one is renamed, and the oldest of [`Trail::kept`] goes.
-//! 3. Log-ins that failed have files of their own: ten thousand wrong passwords push out no action.
+//! 3. What anybody can have written down as often as they like has files of its own: neither ten thousand
+//!    wrong passwords nor a viewer who is refused or logs in and out push out an action ([`Trail::of`]).
 //! 4. No secret is ever in one: nothing gets here but a verb, an account, a unit and words of ours.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -116,21 +117,49 @@ impl Trail {
     /// What was done, below the root of a system.
     #[must_use]
     pub fn actions(root: &Path) -> Self {
-        Self {
-            folder: root.join(FOLDER),
-            name: "actions",
-            kept: 8,
-            full: FULL,
-        }
+        Self::row(root, "actions", 8)
     }
 
     /// Log-ins that failed.
     #[must_use]
     pub fn wrong(root: &Path) -> Self {
+        Self::row(root, "wrong-log-ins", 2)
+    }
+
+    /// Log-ins and log-outs.
+    #[must_use]
+    pub fn log_ins(root: &Path) -> Self {
+        Self::row(root, "log-ins", 2)
+    }
+
+    /// What somebody known was refused.
+    #[must_use]
+    pub fn refusals(root: &Path) -> Self {
+        Self::row(root, "refusals", 2)
+    }
+
+    /// All rows, below the root of a system.
+    #[must_use]
+    pub fn all(root: &Path) -> [Self; 4] {
+        [Self::actions, Self::wrong, Self::log_ins, Self::refusals].map(|row| row(root))
+    }
+
+    /// The row that a record of a verb goes into.
+    #[must_use]
+    pub fn of(root: &Path, verb: Verb, record: &Record) -> Self {
+        match (verb, record.ended) {
+            (Verb::LogIn, Ended::Refused) => Self::wrong(root),
+            (_, Ended::Refused) => Self::refusals(root),
+            (Verb::LogIn | Verb::LogOut, _) => Self::log_ins(root),
+            _ => Self::actions(root),
+        }
+    }
+
+    fn row(root: &Path, name: &'static str, kept: u32) -> Self {
         Self {
             folder: root.join(FOLDER),
-            name: "wrong-log-ins",
-            kept: 2,
+            name,
+            kept,
             full: FULL,
         }
     }

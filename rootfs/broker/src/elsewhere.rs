@@ -14,12 +14,12 @@ pub const FROM_OUTSIDE: &str = "var/lib/vigie/recovery/actions.jsonl";
 /// What was updated, by whom and through which door (`vigie-update`, `history.rs`).
 pub const UPDATES: &str = "var/lib/vigie/update/history.jsonl";
 
-/// All that was done to a system, from inside and from outside, updates and log-ins that failed
-/// included; the oldest first.
+/// All that was done to a system, from inside and from outside, updates, log-ins and refusals included;
+/// the oldest first.
 #[must_use]
 pub fn everything(root: &Path) -> Vec<Record> {
-    let mut all = Trail::actions(root).load();
-    all.extend(Trail::wrong(root).load());
+    let rows = Trail::all(root);
+    let mut all: Vec<Record> = rows.iter().flat_map(Trail::load).collect();
     all.extend(from_outside(&root.join(FROM_OUTSIDE)));
     all.extend(updates(&root.join(UPDATES)));
     all.sort_by_key(|record| record.time);

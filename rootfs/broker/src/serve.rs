@@ -173,7 +173,7 @@ impl Desk<'_> {
                     code: Some("wrong".to_owned()),
                     ..Record::now(Verb::LogIn, from, Ended::Refused)
                 };
-                self.tell_if_not(Trail::wrong(&self.root).append(&record), told);
+                self.write_down(Verb::LogIn, &record, told);
                 return Err(Failure::wrong());
             }
         };
@@ -273,15 +273,12 @@ impl Desk<'_> {
         Ok(())
     }
 
-    fn write_down(&self, verb: Verb, record: &Record, told: &mut Told) {
-        if verb.is_audited() {
-            self.tell_if_not(Trail::actions(&self.root).append(record), told);
-        }
-    }
-
     /// A full or broken volume must not keep the administrator from what mends it.
-    fn tell_if_not(&self, written: std::io::Result<()>, told: &mut Told) {
-        if let Err(error) = written {
+    fn write_down(&self, verb: Verb, record: &Record, told: &mut Told) {
+        if !verb.is_audited() {
+            return;
+        }
+        if let Err(error) = Trail::of(&self.root, verb, record).append(record) {
             eprintln!("vigie-broker: the audit trail cannot be written: {error}");
             told.warn(&said("warning.audit", &[("error", Said::same(error))]));
         }

@@ -260,6 +260,32 @@ fn ten_thousand_wrong_passwords_are_few_lines_and_push_out_no_action() {
 }
 
 #[test]
+fn whoever_is_logged_in_pushes_out_no_action_either() {
+    let mut office = Office::new();
+    office.ask(Peer::Root, None, request(Verb::SetPassword));
+    let token = office.token("vera");
+    let told = office.ask(Peer::Web, Some(&token), request(Verb::PowerOff));
+    assert_eq!(code(&told), "role");
+    let ask = r#"{"verb":"log-in","user":"vera","password":"dix lamas"}"#;
+    let told = office.ask(Peer::Web, None, ask);
+    let token = told[0]["token"].as_str().unwrap().to_owned();
+    assert!(is_well(&office.ask(
+        Peer::Web,
+        Some(&token),
+        request(Verb::LogOut)
+    )));
+    let actions = |trail: Trail| -> Vec<String> {
+        let records = trail.load().into_iter();
+        records.map(|record| record.action).collect()
+    };
+    let root = office.root.path();
+    assert_eq!(actions(Trail::actions(root)), ["set-password"]);
+    assert_eq!(actions(Trail::refusals(root)), ["power-off"]);
+    assert_eq!(actions(Trail::log_ins(root)), ["log-in", "log-out"]);
+    assert_eq!(office.records().len(), 4, "all are shown together");
+}
+
+#[test]
 fn garbage_is_refused_unread_and_nothing_of_it_is_told() {
     let mut office = Office::new();
     let long = format!(
