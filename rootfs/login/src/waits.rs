@@ -98,6 +98,15 @@ impl Waits {
         })
     }
 
+    /// Takes one attempt back from each of those who were right, and leaves what others were wrong. Whoever
+    /// was let through did not have to wait, so they do not afterwards.
+    ///
+    /// # Errors
+    /// The file cannot be read or written.
+    pub fn take_back(&self, all: &[Who], now: u64) -> io::Result<()> {
+        self.change(|attempts| all.iter().for_each(|who| attempts.take_back(who, now)))
+    }
+
     fn change(&self, how: impl FnOnce(&mut Attempts)) -> io::Result<()> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
@@ -127,6 +136,15 @@ impl Attempts {
             last: now,
         };
         self.0.insert(who.name.clone(), attempt);
+    }
+
+    fn take_back(&mut self, who: &Who, now: u64) {
+        let Some(attempt) = self.0.get_mut(&who.name) else {
+            return;
+        };
+        attempt.wrong = attempt.wrong.saturating_sub(1);
+        let waited = now.saturating_sub(delay(attempt.wrong, who.free).as_secs());
+        attempt.last = attempt.last.min(waited);
     }
 
     fn bound(&mut self) {
@@ -206,6 +224,27 @@ mod tests {
         // From elsewhere, nobody waits for them.
         let elsewhere = [Who::new("there user-1", 3), Who::new("there", 8)];
         assert_eq!(waits.begin(&elsewhere, 10).unwrap(), None);
+    }
+
+    #[test]
+    fn whoever_was_right_costs_the_others_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let waits = waits(&dir);
+        let office = [Who::new("here", 8)];
+        for _ in 0..30 {
+            assert_eq!(waits.begin(&office, 100).unwrap(), None);
+            waits.take_back(&office, 100).unwrap();
+        }
+        // What others were wrong stays.
+        for _ in 0..9 {
+            assert_eq!(waits.begin(&office, 100).unwrap(), None);
+        }
+        assert_eq!(waits.begin(&office, 100).unwrap().unwrap().as_secs(), 2);
+        assert_eq!(waits.begin(&office, 102).unwrap(), None);
+        waits.take_back(&office, 102).unwrap();
+        assert_eq!(waits.begin(&office, 102).unwrap(), None);
+        assert_eq!(waits.begin(&office, 102).unwrap().unwrap().as_secs(), 4);
+        waits.take_back(&[Who::new("there", 8)], 102).unwrap();
     }
 
     #[test]
