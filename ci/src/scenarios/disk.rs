@@ -102,7 +102,7 @@ stat -c '%a %U %G' /etc/shadow
 grep -c '^service:[$]y[$]' /etc/shadow
 echo '{"ask":{"verb":"logs","lines":3}}' | vigie-broker ask | grep -c '"event":"line"'
 vigie-broker audit --json | grep -c '"set-password"'
-echo '{"ask":{"verb":"power-off"}}' |
+echo '{"from":"192.0.2.7","ask":{"verb":"power-off"}}' |
     setpriv --reuid=vigie-web --regid=vigie-web --clear-groups vigie-broker ask | grep -o '"code":"session"'
 echo '{"ask":{"verb":"session"}}' |
     setpriv --reuid=service --regid=service --clear-groups vigie-broker ask 2>&1 | grep -o 'Permission denied'

@@ -17,6 +17,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
+use crate::peer::Peer;
 use crate::verb::{Role, Verb};
 
 /// The folder, below the root of the system.
@@ -51,6 +52,9 @@ pub struct Record {
     pub role: Option<Role>,
     /// From where: an address, or `console`.
     pub from: String,
+    /// Whose word that is, by the kernel; none in what others wrote down, and in old records.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peer: Option<Peer>,
     /// What: a verb, or an action of the recovery.
     pub action: String,
     /// What it was about.
@@ -74,6 +78,7 @@ impl Record {
             who: None,
             role: None,
             from: from.to_owned(),
+            peer: None,
             action: action.as_str().unwrap_or_default().to_owned(),
             about: None,
             ended,

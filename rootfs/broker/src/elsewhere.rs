@@ -46,6 +46,7 @@ fn from_outside(path: &Path) -> Vec<Record> {
             who: None,
             role: None,
             from: format!("recovery{medium}"),
+            peer: None,
             action: entry.action,
             about: Some(entry.what),
             ended: Ended::Done,
@@ -79,6 +80,7 @@ fn updates(path: &Path) -> Vec<Record> {
             role: None,
             // What the machine finds out by itself, such as that a version is good, has no door.
             from: entry.door.unwrap_or_else(|| "-".to_owned()),
+            peer: None,
             action: printable(&format!("update-{}", entry.outcome)),
             about: entry.to,
             ended,

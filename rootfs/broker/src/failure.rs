@@ -49,6 +49,12 @@ impl Failure {
         Self::refusal("peer", &[])
     }
 
+    /// The web interface says for no address that it speaks.
+    #[must_use]
+    pub fn from() -> Self {
+        Self::refusal("from", &[])
+    }
+
     /// There is no such session, or no longer.
     #[must_use]
     pub fn session() -> Self {
@@ -171,6 +177,7 @@ mod tests {
         for failure in [
             Failure::request(),
             Failure::peer(),
+            Failure::from(),
             Failure::session(),
             Failure::role(Role::Operator),
             Failure::wrong(),

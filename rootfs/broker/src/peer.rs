@@ -3,12 +3,14 @@
 use std::os::unix::net::UnixStream;
 
 use rustix::net::sockopt::socket_peercred;
+use serde::{Deserialize, Serialize};
 
 /// The account of the web interface, which speaks for those who have logged in to it.
 pub const WEB: &str = "vigie-web";
 
 /// Who asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Peer {
     /// Root: the console menu, or somebody in a shell. It may do everything anyway.
     Root,

@@ -4,6 +4,7 @@
 //! (nothing was changed) or `failed`, with `code`, `reason` and `reason_fr`.
 
 use std::io::{Read, Write};
+use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -57,6 +58,38 @@ struct Speaker {
     role: Role,
 }
 
+/// Who asks, and for somebody at which place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Place {
+    peer: Peer,
+    from: String,
+}
+
+impl Place {
+    /// The web interface gives the address of whom it speaks for, and nothing that looks like another way
+    /// to here; root may say anything.
+    fn of(peer: Peer, told: Option<&str>) -> Result<Self, Failure> {
+        let from = match (peer, told) {
+            (Peer::Root, told) => audit::printable(told.unwrap_or("console")),
+            (Peer::Web, told) => {
+                let address = told.and_then(|told| told.parse::<IpAddr>().ok());
+                address
+                    .ok_or_else(Failure::from)?
+                    .to_canonical()
+                    .to_string()
+            }
+        };
+        Ok(Self { peer, from })
+    }
+
+    fn record(&self, verb: Verb, ended: Ended) -> Record {
+        Record {
+            peer: Some(self.peer),
+            ..Record::now(verb, &self.from, ended)
+        }
+    }
+}
+
 /// Answers one request of `peer`, or tells them why there is no answer.
 pub fn serve(mut socket: UnixStream, peer: Option<Peer>, desk: &mut Desk<'_>) {
     let Some(mut told) = Told::new(&socket) else {
@@ -98,17 +131,17 @@ fn read(socket: &mut UnixStream) -> Option<Envelope> {
 impl Desk<'_> {
     fn answer(&mut self, peer: Peer, envelope: &Envelope, told: &mut Told) -> Result<(), Failure> {
         let verb = envelope.ask.verb();
-        let from = from(peer, envelope.from.as_deref());
+        let place = Place::of(peer, envelope.from.as_deref())?;
         let token = envelope.token.as_ref();
         if let Request::LogIn { user, password } = &envelope.ask {
-            return self.log_in((user, password), &from, told);
+            return self.log_in((user, password), &place, told);
         }
         let speaker = match self.judge(peer, verb, token) {
             Ok(speaker) => speaker,
             // What nobody has asked is not written down: there is no end of that.
             Err((None, failure)) => return Err(failure),
             Err((Some(speaker), failure)) => {
-                let record = record(envelope, &speaker, &from, &Err(failure.clone()));
+                let record = record(envelope, &speaker, &place, &Err(failure.clone()));
                 self.write_down(verb, &record, told);
                 return Err(failure);
             }
@@ -116,12 +149,12 @@ impl Desk<'_> {
         let ends_us = matches!(verb, Verb::Restart | Verb::PowerOff);
         if ends_us {
             // Nobody knows how much time is left afterwards.
-            let record = record(envelope, &speaker, &from, &Ok(()));
+            let record = record(envelope, &speaker, &place, &Ok(()));
             self.write_down(verb, &record, told);
         }
         let outcome = self.act(&envelope.ask, &speaker, token, told);
         if !ends_us || outcome.is_err() {
-            let record = record(envelope, &speaker, &from, &outcome);
+            let record = record(envelope, &speaker, &place, &outcome);
             self.write_down(verb, &record, told);
         }
         outcome
@@ -159,10 +192,11 @@ impl Desk<'_> {
     fn log_in(
         &mut self,
         (name, password): (&str, &Secret),
-        from: &str,
+        place: &Place,
         told: &mut Told,
     ) -> Result<(), Failure> {
-        let answer = login::judge(&self.attempts, self.users, (name, password), from, now());
+        let who = (name, password);
+        let answer = login::judge(&self.attempts, self.users, who, &place.from, now());
         let user = match answer {
             Answer::Welcome(user) => user,
             // One that was not looked at is not written down: there is no end of them.
@@ -171,7 +205,7 @@ impl Desk<'_> {
                 let record = Record {
                     about: Some(name.to_owned()),
                     code: Some("wrong".to_owned()),
-                    ..Record::now(Verb::LogIn, from, Ended::Refused)
+                    ..place.record(Verb::LogIn, Ended::Refused)
                 };
                 self.write_down(Verb::LogIn, &record, told);
                 return Err(Failure::wrong());
@@ -182,7 +216,7 @@ impl Desk<'_> {
         let record = Record {
             who: Some(user.name.clone()),
             role: Some(user.role),
-            ..Record::now(Verb::LogIn, from, Ended::Done)
+            ..place.record(Verb::LogIn, Ended::Done)
         };
         self.write_down(Verb::LogIn, &record, told);
         told.send(&json!({
@@ -285,19 +319,10 @@ impl Desk<'_> {
     }
 }
 
-/// Where somebody is: the web interface says it, and root may.
-fn from(peer: Peer, told: Option<&str>) -> String {
-    let own = match peer {
-        Peer::Root => "console",
-        Peer::Web => "web",
-    };
-    audit::printable(told.unwrap_or(own))
-}
-
 fn record(
     envelope: &Envelope,
     speaker: &Speaker,
-    from: &str,
+    place: &Place,
     outcome: &Result<(), Failure>,
 ) -> Record {
     let ended = match outcome {
@@ -313,7 +338,7 @@ fn record(
             .as_ref()
             .err()
             .map(|failure| failure.code.to_owned()),
-        ..Record::now(envelope.ask.verb(), from, ended)
+        ..place.record(envelope.ask.verb(), ended)
     }
 }
 

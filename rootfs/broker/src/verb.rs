@@ -23,7 +23,8 @@ pub struct Envelope {
     /// Of the session that speaks; root needs none.
     #[serde(default)]
     pub token: Option<Secret>,
-    /// The address that whoever asks speaks for, for the audit trail and for waits.
+    /// The address that whoever asks speaks for, for the audit trail and for waits. The web interface must
+    /// give one; root may say anything.
     #[serde(default)]
     pub from: Option<String>,
     /// What is asked.

@@ -286,6 +286,45 @@ fn whoever_is_logged_in_pushes_out_no_action_either() {
 }
 
 #[test]
+fn the_web_interface_speaks_for_an_address_and_for_nothing_else() {
+    let mut office = Office::new();
+    let ask = |office: &mut Office, peer, from: &str, verb| {
+        let line = format!("{{{from}\"ask\":{}}}\n", request(verb));
+        let told = office.raw(Some(peer), line.as_bytes());
+        code(&told).to_owned()
+    };
+    for from in [
+        "",
+        r#""from":"","#,
+        r#""from":"console","#,
+        r#""from":"recovery 1.2.3.4","#,
+        r#""from":"192.0.2.7 console","#,
+        r#""from":"192.0.2.7:443","#,
+    ] {
+        let told = ask(&mut office, Peer::Web, from, Verb::LogIn);
+        assert_eq!(told, "from", "{from}");
+    }
+    assert!(office.records().is_empty());
+    for (from, expected) in [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:DB8:0::7", "2001:db8::7"),
+    ] {
+        let from = format!(r#""from":"{from}","#);
+        assert_eq!(ask(&mut office, Peer::Web, &from, Verb::LogIn), "wrong");
+        let record = office.records().pop().unwrap();
+        assert_eq!((&*record.from, record.peer), (expected, Some(Peer::Web)));
+        std::fs::remove_dir_all(office.root.path().join(audit::FOLDER)).unwrap();
+    }
+    for (from, expected) in [("", "console"), (r#""from":"a shell","#, "a shell")] {
+        assert_eq!(ask(&mut office, Peer::Root, from, Verb::Restart), "");
+        let record = office.records().pop().unwrap();
+        assert_eq!((&*record.from, record.peer), (expected, Some(Peer::Root)));
+        std::fs::remove_dir_all(office.root.path().join(audit::FOLDER)).unwrap();
+    }
+}
+
+#[test]
 fn garbage_is_refused_unread_and_nothing_of_it_is_told() {
     let mut office = Office::new();
     let long = format!(
@@ -327,7 +366,10 @@ fn no_changed_byte_makes_a_verb_of_another_role() {
     let mut office = Office::new();
     let token = office.token("vera");
     for verb in Verb::ALL.into_iter().filter(|verb| *verb != Verb::LogIn) {
-        let line = format!(r#"{{"token":"{token}","ask":{}}}"#, request(verb));
+        let line = format!(
+            r#"{{"token":"{token}","from":"192.0.2.7","ask":{}}}"#,
+            request(verb)
+        );
         // Not within the token: a wrong one is tried elsewhere.
         let places = (0..line.len()).filter(|at| !(10..74).contains(at));
         for (at, with) in places.flat_map(|at| [(at, 0x01), (at, 0x20), (at, 0x80)]) {
