@@ -202,8 +202,10 @@ impl Desk<'_> {
             // One that was not looked at is not written down: there is no end of them.
             Answer::Wait(left) => return Err(Failure::wait(left)),
             Answer::Wrong => {
+                // What is nobody's name may be a password that was typed at the wrong place.
+                let known = self.users.find(name).map(|user| user.name);
                 let record = Record {
-                    about: Some(name.to_owned()),
+                    about: Some(known.unwrap_or_else(|| "?".to_owned())),
                     code: Some("wrong".to_owned()),
                     ..place.record(Verb::LogIn, Ended::Refused)
                 };

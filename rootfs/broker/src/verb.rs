@@ -203,10 +203,11 @@ impl Request {
     #[must_use]
     pub fn about(&self) -> Option<String> {
         match self {
-            Self::LogIn { user, .. } => Some(user.clone()),
             Self::SetPassword { account, .. } => Some(account.name().to_owned()),
             Self::Logs { unit, .. } => unit.clone(),
-            Self::LogOut {}
+            // A name that was typed may be a password; whose it is, is found out before it is written.
+            Self::LogIn { .. }
+            | Self::LogOut {}
             | Self::Session {}
             | Self::SettingsGet {}
             | Self::SettingsValidate { .. }

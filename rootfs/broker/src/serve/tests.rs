@@ -286,6 +286,17 @@ fn whoever_is_logged_in_pushes_out_no_action_either() {
 }
 
 #[test]
+fn a_password_that_is_typed_as_a_name_is_not_written_down() {
+    let mut office = Office::new();
+    for name in ["dix lamas", "olga"] {
+        let ask = format!(r#"{{"verb":"log-in","user":"{name}","password":"x"}}"#);
+        assert_eq!(code(&office.ask(Peer::Web, None, &ask)), "wrong");
+    }
+    let about: Vec<_> = office.records().into_iter().map(|r| r.about).collect();
+    assert_eq!(about, [Some("?".to_owned()), Some("olga".to_owned())]);
+}
+
+#[test]
 fn the_web_interface_speaks_for_an_address_and_for_nothing_else() {
     let mut office = Office::new();
     let ask = |office: &mut Office, peer, from: &str, verb| {
