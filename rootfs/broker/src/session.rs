@@ -24,6 +24,8 @@ const IDLE: Duration = Duration::from_secs(30 * 60);
 const LONGEST: Duration = Duration::from_secs(12 * 3600);
 /// At most so many at once; the one that was not used for longest gives way.
 const MOST: usize = 64;
+/// At most so many of one user, so that nobody pushes the others out.
+const MOST_OF_ONE: usize = 8;
 
 /// All who are logged in.
 #[derive(Clone, Debug)]
@@ -60,13 +62,8 @@ impl Sessions {
             used: now,
         };
         self.change(now, |all| {
-            while all.len() >= MOST {
-                let oldest = all.iter().min_by_key(|(_, session)| session.used);
-                let Some(oldest) = oldest.map(|(key, _)| key.clone()) else {
-                    break;
-                };
-                all.remove(&oldest);
-            }
+            make_room(all, MOST_OF_ONE, |session| session.user == user.name);
+            make_room(all, MOST, |_| true);
             all.insert(key(&token), session);
         })?;
         Ok(token)
@@ -133,6 +130,20 @@ impl Sessions {
         file.rewind()?;
         file.set_len(0)?;
         file.write_all(&serde_json::to_vec(&all)?)
+    }
+}
+
+/// Makes room for one more of those that are meant: the one that was not used for longest goes.
+fn make_room(all: &mut All, most: usize, meant: impl Fn(&Session) -> bool) {
+    let mut those: Vec<(u64, String)> = all
+        .iter()
+        .filter(|(_, session)| meant(session))
+        .map(|(key, session)| (session.used, key.clone()))
+        .collect();
+    those.sort();
+    let too_many = (those.len() + 1).saturating_sub(most);
+    for (_, key) in &those[..too_many] {
+        all.remove(key);
     }
 }
 
@@ -222,14 +233,23 @@ pub(crate) mod tests {
     fn their_number_is_bounded_and_the_file_holds_no_token() {
         let dir = tempfile::tempdir().unwrap();
         let sessions = sessions(&dir);
-        let users = vec![user("anne", Role::Operator)];
+        let names = (0..=MOST).map(|number| format!("user {number}"));
+        let users: Vec<User> = names.map(|name| user(&name, Role::Operator)).collect();
+        let is = |token: &Secret| sessions.of(token, &users, 3).unwrap().is_some();
+        let tokens: Vec<Secret> = users
+            .iter()
+            .map(|user| sessions.begin(user, 2).unwrap())
+            .collect();
+        assert_eq!(tokens.iter().filter(|token| is(token)).count(), MOST);
+        // One who logs in again and again pushes out nobody but themselves.
+        std::fs::write(&sessions.path, "").unwrap();
+        let other = sessions.begin(&users[1], 1).unwrap();
         let first = sessions.begin(&users[0], 1).unwrap();
         let mut last = first.clone();
         for _ in 0..MOST {
             last = sessions.begin(&users[0], 2).unwrap();
         }
-        assert!(sessions.of(&first, &users, 3).unwrap().is_none());
-        assert!(sessions.of(&last, &users, 3).unwrap().is_some());
+        assert!(is(&other) && is(&last) && !is(&first));
         let text = std::fs::read_to_string(&sessions.path).unwrap();
         assert!(!text.contains(last.expose()) && !text.contains(&users[0].hash));
         let mode = std::fs::metadata(&sessions.path)
