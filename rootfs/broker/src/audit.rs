@@ -1,7 +1,7 @@
 //! The audit trail: who had what done, from where, and what became of it. A line of JSON each, on the
 //! state volume, so that it survives updates and their undoing.
 //!
-//! 1. A line is on the disk before it is answered that something is done; one that a power cut left
+//! 1. A change has a line before it is begun and another when it has ended. A line is on the disk before it is answered that something is done; one that a power cut left
 //!    half spoils no other.
 //! 2. The newest file is appended to; a full one is renamed, and the oldest of [`Trail::kept`] goes.
 //! 3. What anybody can have written down as often as they like has files of its own: neither ten thousand
@@ -31,7 +31,9 @@ const LONGEST: usize = 200;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ended {
-    /// It was done, or is being done.
+    /// Not yet: it is about to be done. Where no other record follows, nobody knows.
+    Asked,
+    /// It was done; the machine is going, where that was asked.
     Done,
     /// It was not allowed or made no sense; nothing was changed.
     Refused,

@@ -146,6 +146,7 @@ fn run_audit(root: &Path, json: bool, last: Option<usize>) -> Result<()> {
 /// A record as a person reads it.
 fn line(record: &Record, language: Language) -> String {
     let key = match record.ended {
+        Ended::Asked => "trail.asked",
         Ended::Done => "trail.done",
         Ended::Refused => "trail.refused",
         Ended::Failed => "trail.failed",

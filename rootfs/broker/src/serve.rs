@@ -146,17 +146,17 @@ impl Desk<'_> {
                 return Err(failure);
             }
         };
-        let ends_us = matches!(verb, Verb::Restart | Verb::PowerOff);
-        if ends_us {
-            // Nobody knows how much time is left afterwards.
-            let record = record(envelope, &speaker, &place, &Ok(()));
-            self.write_down(verb, &record, told);
-        }
-        let outcome = self.act(&envelope.ask, &speaker, token, told);
-        if !ends_us || outcome.is_err() {
-            let record = record(envelope, &speaker, &place, &outcome);
-            self.write_down(verb, &record, told);
-        }
+        let outcome = match sense(&envelope.ask) {
+            Ok(()) => {
+                if verb.is_change() {
+                    self.announce(verb, &record(envelope, &speaker, &place, &Ok(())));
+                }
+                self.act(&envelope.ask, &speaker, token, told)
+            }
+            Err(failure) => Err(failure),
+        };
+        let record = record(envelope, &speaker, &place, &outcome);
+        self.write_down(verb, &record, told);
         outcome
     }
 
@@ -290,13 +290,6 @@ impl Desk<'_> {
         token: Option<&Secret>,
         told: &mut Told,
     ) -> Result<(), Failure> {
-        let text = password.expose();
-        let good = text.chars().count() >= SHORTEST
-            && text.len() <= hash::LONGEST
-            && !text.contains(char::is_control);
-        if !good {
-            return Err(Failure::password(SHORTEST));
-        }
         if let Some(warning) = self.machine.set_password(&speaker.who, account, password)? {
             told.warn(&warning);
         }
@@ -309,6 +302,18 @@ impl Desk<'_> {
         Ok(())
     }
 
+    /// Before something is done: whatever stops us in the middle of it, who asked is known. What became of
+    /// it follows in a record of its own, and where neither can be written, that one warns.
+    fn announce(&self, verb: Verb, record: &Record) {
+        let record = Record {
+            ended: Ended::Asked,
+            ..record.clone()
+        };
+        if let Err(error) = Trail::of(&self.root, verb, &record).append(&record) {
+            eprintln!("vigie-broker: the audit trail cannot be written: {error}");
+        }
+    }
+
     /// A full or broken volume must not keep the administrator from what mends it.
     fn write_down(&self, verb: Verb, record: &Record, told: &mut Told) {
         if !verb.is_audited() {
@@ -319,6 +324,19 @@ impl Desk<'_> {
             told.warn(&said("warning.audit", &[("error", Said::same(error))]));
         }
     }
+}
+
+/// Whether something can be done at all, before it is begun.
+fn sense(ask: &Request) -> Result<(), Failure> {
+    let Request::SetPassword { password, .. } = ask else {
+        return Ok(());
+    };
+    let text = password.expose();
+    let good = text.chars().count() >= SHORTEST
+        && text.len() <= hash::LONGEST
+        && !text.contains(char::is_control);
+    good.then_some(())
+        .ok_or_else(|| Failure::password(SHORTEST))
 }
 
 fn record(

@@ -166,6 +166,12 @@ impl Verb {
         }
     }
 
+    /// Whether it does something to the machine: that is written down before, too.
+    #[must_use]
+    pub const fn is_change(self) -> bool {
+        matches!(self, Self::SetPassword | Self::Restart | Self::PowerOff)
+    }
+
     /// Whether it is written down that it was said: what changes something. Who looks is not: a page that
     /// follows the log asks each second, and would push out everything else.
     #[must_use]
