@@ -211,6 +211,18 @@ mod tests {
     }
 
     #[test]
+    fn a_request_is_no_line_of_the_journal_and_a_fault_is_one() {
+        let unit = include_str!("../../overlay/usr/lib/systemd/system/vigie-broker@.service");
+        for line in [
+            "StandardError=journal",
+            "SyslogLevel=warning",
+            "LogLevelMax=notice",
+        ] {
+            assert!(unit.lines().any(|other| other == line), "{line}");
+        }
+    }
+
+    #[test]
     fn a_line_says_who_from_where_what_and_what_became_of_it() {
         let record = Record {
             time: 1_796_038_341,
