@@ -179,7 +179,9 @@ struct Hold<'a> {
     alive: Alive<'a>,
     stillness: Stillness,
     killed: Option<Instant>,
-    /// It does not end.
+    /// It is listened to no more.
+    is_given_up: bool,
+    /// It had not ended by then.
     is_lost: bool,
 }
 
@@ -190,6 +192,7 @@ impl<'a> Hold<'a> {
             alive,
             stillness: Stillness::default(),
             killed: None,
+            is_given_up: false,
             is_lost: false,
         }
     }
@@ -204,7 +207,8 @@ impl<'a> Hold<'a> {
         let still = self.stillness.take(pulse(self.process), Instant::now());
         let killed = self.killed.map(|at| at.elapsed());
         if patience.ends(still, asked, killed) {
-            self.is_lost = true;
+            self.is_given_up = true;
+            self.is_lost = child.try_wait()?.is_none();
             // Should it come back, it must not go on behind the back of whoever uses the volume then.
             child.kill()?;
         }
@@ -221,11 +225,12 @@ fn until_end(
 ) -> std::io::Result<Option<ExitStatus>> {
     let handle = pidfd_open(Pid::from_child(child), PidfdFlags::empty()).ok();
     loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(Some(status));
-        }
+        // One that was given up has been killed since: that it may end by now changes nothing.
         if hold.is_lost {
             return Ok(None);
+        }
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
         }
         match &handle {
             Some(handle) => {
@@ -252,7 +257,7 @@ fn listen(
         let _ = fcntl_setpipe_size(errors, PROGRESS);
     }
     let mut buffer = vec![0; CHUNK];
-    while !hold.is_lost && (out.is_some() || errors.is_some()) {
+    while !hold.is_given_up && (out.is_some() || errors.is_some()) {
         let said = heard.wait(out.as_ref(), errors.as_ref())?;
         // Progress last: what is said before it is heard before it.
         if said && out.is_some() && !heard.hear_output(out.as_mut(), &mut buffer)? {
@@ -609,7 +614,7 @@ mod tests {
             ..Told::default()
         };
         let patience = Patience {
-            killed: Duration::from_millis(300),
+            killed: Duration::from_millis(1500),
             asked: Duration::from_secs(3600),
             alone: Duration::from_secs(3600),
         };
