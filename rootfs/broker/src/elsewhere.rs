@@ -100,7 +100,7 @@ fn seconds(utc: &str) -> Option<u64> {
     if !good {
         return None;
     }
-    // As `utc`, backwards: years begin on 1 March (H. Hinnant, days_from_civil).
+    // As `vigie_settings::utc`, backwards: years begin on 1 March (H. Hinnant, days_from_civil).
     let shifted = if month > 2 { month - 3 } else { month + 9 };
     let year = if month > 2 { year } else { year - 1 };
     let (era, of_era) = (year / 400, year % 400);
@@ -114,7 +114,8 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::audit::utc;
+    use vigie_settings::utc;
+
     use crate::verb::{Role, Verb};
 
     fn record(number: u64) -> Record {

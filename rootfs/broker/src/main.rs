@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
-use vigie_broker::audit::{self, Ended, Record};
+use vigie_broker::audit::{Ended, Record};
 use vigie_broker::elsewhere;
 use vigie_broker::failure::said;
 use vigie_broker::login::ATTEMPTS;
@@ -157,7 +157,7 @@ fn line(record: &Record, language: Language) -> String {
     let code = record.code.iter().map(|code| format!(" ({code})"));
     format!(
         "{} {who} {}: {}{} {}{}",
-        audit::utc(record.time),
+        vigie_settings::utc(record.time),
         record.from,
         record.action,
         about.collect::<String>(),

@@ -43,7 +43,7 @@ pub use document::{
 };
 pub use files::Files;
 pub use read::{ReadError, line_at, parse_tree, read_toml, read_tree};
-pub use stamp::Stamp;
+pub use stamp::{Stamp, utc};
 pub use store::{DocumentError, Loaded, Origin, SaveError, Store};
 pub use values::{
     Certificates, Cidr, Email, FsUuid, Host, HostName, HttpsUrl, IdleMinutes, InterfaceName,

@@ -65,8 +65,9 @@ fn plain(who: &str) -> String {
     who.chars().take(WHO).map(shown).collect()
 }
 
-/// Seconds since 1970 as a date and a time in UTC.
-fn utc(seconds: u64) -> String {
+/// Seconds since 1970 as a date and a time in UTC: `2026-11-30T11:32:20Z`.
+#[must_use]
+pub fn utc(seconds: u64) -> String {
     // Years up to 9999: what a broken clock says beyond is shown as that.
     let seconds = seconds.min(253_402_300_799);
     let (days, second) = (seconds / 86_400, seconds % 86_400);
