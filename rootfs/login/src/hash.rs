@@ -3,7 +3,7 @@
 use argon2::password_hash::{PasswordHash, PasswordHasher as _, PasswordVerifier as _, SaltString};
 use argon2::{Algorithm, Argon2, Params, Version};
 use sha_crypt::ShaCrypt;
-use yescrypt::{PasswordHasher as _, PasswordVerifier as _, Yescrypt};
+use yescrypt::{Mode, PasswordHasher as _, PasswordVerifier as _, Yescrypt};
 
 /// Longest password in bytes, as crypt(3) has it.
 pub const LONGEST: usize = 511;
@@ -15,8 +15,12 @@ pub const NO_ACCOUNT: &str =
 pub const NO_USER: &str = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$\
                            AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
-/// KiB of memory that verifying may take: a hash that was put in by others must not take it all.
-const MOST_MEMORY: u32 = 256 << 10;
+/// KiB of memory that verifying may take: a hash that was put in by others must not take it all. Four times
+/// that of Debian's accounts; the settings take less.
+const MOST_MEMORY: u32 = 64 << 10;
+/// Rounds of SHA-crypt: Debian's accounts have 5000, other programs give up to 656,000. The kind of hash
+/// takes a thousand million, which is minutes, for everybody who waits behind it.
+const MOST_ROUNDS: u32 = 1_000_000;
 
 /// Whether a password is the one of a hash, compared in constant time; none for hashes of kinds that
 /// this cannot compute.
@@ -27,11 +31,41 @@ pub fn matches(hash: &str, password: &str) -> Option<bool> {
     }
     let bytes = password.as_bytes();
     match hash.split('$').nth(1)? {
-        "y" => Some(Yescrypt::default().verify_password(bytes, hash).is_ok()),
-        "5" | "6" => Some(ShaCrypt::default().verify_password(bytes, hash).is_ok()),
+        "y" => Some(yescrypt_is_bearable(hash) && yescrypt(hash, bytes)),
+        "5" | "6" => Some(sha_is_bearable(hash) && sha(hash, bytes)),
         "argon2id" => Some(argon2id(hash, bytes)),
         _ => None,
     }
+}
+
+fn yescrypt(hash: &str, password: &[u8]) -> bool {
+    Yescrypt::default().verify_password(password, hash).is_ok()
+}
+
+/// Time goes with memory, unless the hash says otherwise; crypt(3) never makes one that does.
+fn yescrypt_is_bearable(hash: &str) -> bool {
+    let Some(Ok(params)) = hash.split('$').nth(2).map(str::parse::<yescrypt::Params>) else {
+        return false;
+    };
+    let (n, r, p) = (params.n(), params.r(), params.p());
+    let kib = n.saturating_mul(u64::from(r)) / 8;
+    let plain = yescrypt::Params::new(Mode::default(), n, r, p);
+    plain.is_ok_and(|plain| plain == params) && p == 1 && kib <= u64::from(MOST_MEMORY)
+}
+
+fn sha(hash: &str, password: &[u8]) -> bool {
+    ShaCrypt::default().verify_password(password, hash).is_ok()
+}
+
+fn sha_is_bearable(hash: &str) -> bool {
+    let rounds = hash.split('$').nth(2);
+    let rounds = rounds.and_then(|field| field.strip_prefix("rounds="));
+    let within = |rounds: &str| {
+        rounds
+            .parse()
+            .is_ok_and(|rounds: u32| rounds <= MOST_ROUNDS)
+    };
+    rounds.is_none_or(within)
 }
 
 fn argon2id(hash: &str, password: &[u8]) -> bool {
@@ -120,8 +154,42 @@ mod tests {
     }
 
     #[test]
+    fn debian_and_others_make_no_hash_that_is_too_costly() {
+        for (hash, bearable) in [
+            ("$y$j9T$salt$hash", true),
+            ("$y$jBT$salt$hash", true),
+            ("$y$jCT$salt$hash", false),
+            ("$y$jFT$salt$hash", false),
+            ("$y$j95$salt$hash", true),
+            // More threads, more time for the same memory.
+            ("$y$j9T/.$salt$hash", false),
+            ("$y$j9T0.$salt$hash", false),
+            ("$y$$salt$hash", false),
+            ("$y$", false),
+        ] {
+            assert_eq!(yescrypt_is_bearable(hash), bearable, "{hash}");
+        }
+        for (hash, bearable) in [
+            ("$6$salt$hash", true),
+            ("$5$rounds=6000$salt$hash", true),
+            ("$6$rounds=656000$salt$hash", true),
+            ("$6$rounds=1000001$salt$hash", false),
+            ("$5$rounds=999999999$salt$hash", false),
+            ("$6$rounds=99999999999$salt$hash", false),
+            ("$6$rounds=$salt$hash", false),
+        ] {
+            assert_eq!(sha_is_bearable(hash), bearable, "{hash}");
+        }
+    }
+
+    #[test]
     fn a_damaged_or_costly_hash_opens_nothing() {
+        let begun = std::time::Instant::now();
         for hash in [
+            "$6$rounds=999999999$saltsalt$6L8Ne0RvbU2xHDnSPlr9Cs53aXYWpEJhb5ewTYBzmg7",
+            "$5$rounds=999999999$saltsalt$6L8Ne0RvbU2xHDnSPlr9Cs53aXYWpEJhb5ewTYBzmg7",
+            "$y$jJT$F5Jx5fExrKuPp53xLKQ..1$00000000000000000000000000000000000000000000",
+            "$argon2id$v=19$m=65537,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAA",
             "$argon2id$",
             "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$",
             "$argon2id$v=19$m=4294967295,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAA",
@@ -133,6 +201,7 @@ mod tests {
                 assert_eq!(matches(hash, password), Some(false), "{hash}");
             }
         }
+        assert!(begun.elapsed().as_secs() < 20, "they were computed");
         for other in [
             "",
             "x",

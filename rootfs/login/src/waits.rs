@@ -2,15 +2,14 @@
 //! never longer than that, so that nobody can lock the administrator out for good.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use rustix::fs::{FlockOperation, flock};
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
+
+use crate::kept::Kept;
 
 /// Wrong passwords that cost no wait, where the caller has no other figure.
 pub const FREE: u32 = 3;
@@ -108,17 +107,11 @@ impl Waits {
     }
 
     fn change(&self, how: impl FnOnce(&mut Attempts)) -> io::Result<()> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        let mut file: File = options.mode(0o600).open(&self.path)?;
-        flock(&file, FlockOperation::LockExclusive)?;
-        let mut text = String::new();
-        file.read_to_string(&mut text)?;
-        let mut all: Attempts = serde_json::from_str(&text).unwrap_or_default();
+        let kept = Kept::lock(&self.path)?;
+        // Bytes that are no text must not keep anybody from waiting.
+        let mut all: Attempts = serde_json::from_slice(&kept.read()?).unwrap_or_default();
         how(&mut all);
-        file.rewind()?;
-        file.set_len(0)?;
-        file.write_all(serde_json::to_string(&all)?.as_bytes())
+        kept.write(&serde_json::to_vec(&all)?)
     }
 }
 
@@ -259,8 +252,10 @@ mod tests {
         let all: Attempts = serde_json::from_str(&text).unwrap();
         assert_eq!(all.0.len(), REMEMBERED);
         assert!(all.0.contains_key("peer 1049"));
-        std::fs::write(&waits.path, "{").unwrap();
-        assert_eq!(begin("anne", 5), None);
+        for damaged in [&b"{"[..], b"{\"anne\xc3", b"\xff"] {
+            std::fs::write(&waits.path, damaged).unwrap();
+            assert_eq!(begin("anne", 5), None);
+        }
         assert_eq!(Who::new(&"x".repeat(500), 3).name.len(), LONGEST_NAME);
     }
 
