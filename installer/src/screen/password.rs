@@ -6,7 +6,7 @@ use zxcvbn::{Score, zxcvbn};
 use crate::messages::Text;
 
 /// Fewer characters are refused.
-pub const SHORTEST: usize = 8;
+pub use vigie_settings::SHORTEST_PASSWORD as SHORTEST;
 
 /// What people who speak French, and who install recorders, choose: the crate's lists are English.
 const OFTEN_CHOSEN: [&str; 28] = [

@@ -8,6 +8,7 @@ pub mod command;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+pub use vigie_settings::Account;
 use vigie_settings::{Files, Origin, PasswordHash, Settings, Store};
 use vigie_update::Version;
 use vigie_update::appliance::named_licence;
@@ -16,33 +17,6 @@ use crate::audit::{self, Entry};
 use crate::full::{self, Freed, Room};
 use crate::message::Message;
 use crate::refusal::Refusal;
-
-/// Whose password.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Account {
-    /// The administrator.
-    Root,
-    /// Who sends update packages by scp.
-    Service,
-}
-
-impl Account {
-    /// Its name.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Root => "root",
-            Self::Service => "service",
-        }
-    }
-
-    fn hash(self, settings: &mut Settings) -> &mut Option<PasswordHash> {
-        match self {
-            Self::Root => &mut settings.access.root_password_hash,
-            Self::Service => &mut settings.access.service_password_hash,
-        }
-    }
-}
 
 /// What the settings were like, where a person must know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,7 +89,7 @@ fn change<F: Files>(
     running: Version,
 ) -> Result<Option<Damage>> {
     let (mut settings, damage) = usable(room, store, running)?;
-    *account.hash(&mut settings) = Some(hash);
+    *account.hash(&mut settings.access) = Some(hash);
     room.saving(&mut || store.save(&settings).context("saving the settings"))?;
     ensure!(
         store.load().settings == settings,
@@ -185,7 +159,7 @@ mod tests {
             let mut expected = store.load().settings;
             let done = set(dir.path(), account, TWO.parse().unwrap(), RUNNING, None).unwrap();
             assert_eq!((done.damage, done.not_logged), (None, None));
-            *account.hash(&mut expected) = Some(TWO.parse().unwrap());
+            *account.hash(&mut expected.access) = Some(TWO.parse().unwrap());
             assert_eq!(store.load().settings, expected);
             // The generation before is still there for a damaged one.
             fs::write(newest(dir.path()), "damaged").unwrap();

@@ -74,6 +74,26 @@ impl Changing {
         Ok(Self { old, store, held })
     }
 
+    /// The settings below `root` where they may be changed; nothing is locked or written.
+    ///
+    /// # Errors
+    /// They are not to be changed.
+    pub fn look(root: &Path) -> Result<Loaded, ChangeError> {
+        if is_lost(root) {
+            return Err(ChangeError::Lost);
+        }
+        let loaded = Store::of_system(root).load();
+        if let Some(form) = loaded.unused {
+            return Err(ChangeError::Newer { form });
+        }
+        match loaded.origin.is_loss() {
+            true => Err(ChangeError::Damaged {
+                why: loaded.origin.warning().unwrap_or_default(),
+            }),
+            false => Ok(loaded),
+        }
+    }
+
     /// Makes `new` the settings.
     ///
     /// # Errors

@@ -15,6 +15,7 @@
 //! 2. What is stored has passed [`check`].
 //! 3. [`render`] reads nothing but its arguments.
 
+mod account;
 pub mod apply;
 pub mod backup;
 mod changing;
@@ -35,6 +36,7 @@ mod told;
 pub mod values;
 pub mod words;
 
+pub use account::{Account, SHORTEST_PASSWORD};
 pub use changing::{ChangeError, Changing};
 pub use check::{Problem, Problems};
 pub use document::{
