@@ -104,7 +104,17 @@ impl Record {
 #[must_use]
 pub fn printable(text: &str) -> String {
     let seen = text.chars().map(|c| if c == '\n' { ' ' } else { c });
-    seen.filter(|c| !c.is_control()).take(LONGEST).collect()
+    let shown = |c: &char| !c.is_control() && !turns_text(*c);
+    seen.filter(shown).take(LONGEST).collect()
+}
+
+/// Characters that show others in another order or at another place (Unicode's Bidi_Control, and the
+/// separators of lines and paragraphs): a name could look like another one.
+fn turns_text(c: char) -> bool {
+    matches!(
+        c,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    )
 }
 
 /// One row of files.
@@ -156,8 +166,13 @@ impl Trail {
     pub fn of(root: &Path, verb: Verb, record: &Record) -> Self {
         match (verb, record.ended) {
             (Verb::LogIn, Ended::Refused) => Self::wrong(root),
+            (Verb::Setup, Ended::Refused) => Self::wrong(root),
             (_, Ended::Refused) => Self::refusals(root),
             (Verb::LogIn | Verb::LogOut, _) => Self::log_ins(root),
+            // Whoever is logged in may do so as often as they like.
+            (Verb::SetOwnPassword, _) if record.role != Some(Role::Administrator) => {
+                Self::log_ins(root)
+            }
             _ => Self::actions(root),
         }
     }
@@ -334,6 +349,19 @@ mod tests {
         assert_eq!(times.last(), Some(&4));
         trail.turn_over().unwrap();
         assert!(trail.file(1).exists() && trail.file(3).exists() && !trail.file(2).exists());
+    }
+
+    #[test]
+    fn what_is_shown_stands_where_it_was_written() {
+        for (text, expected) in [
+            ("anne", "anne"),
+            ("a\u{202e}enna", "aenna"),
+            ("\u{61c}\u{200e}\u{200f}\u{202a}\u{2066}\u{2069}é", "é"),
+            ("a\nb\u{2028}c\u{2029}", "a bc"),
+            ("\u{1b}[2J\u{9b}m", "[2Jm"),
+        ] {
+            assert_eq!(printable(text), expected);
+        }
     }
 
     #[test]

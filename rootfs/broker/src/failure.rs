@@ -78,6 +78,54 @@ impl Failure {
         Self::refusal("wrong", &[])
     }
 
+    /// The present password of who asks is wrong.
+    #[must_use]
+    pub fn wrong_own() -> Self {
+        Self::refusal("wrong-own", &[])
+    }
+
+    /// The code of the first setup is wrong.
+    #[must_use]
+    pub fn wrong_code() -> Self {
+        Self::refusal("wrong-code", &[])
+    }
+
+    /// There is an administrator already, or none can be saved.
+    #[must_use]
+    pub fn closed() -> Self {
+        Self::refusal("closed", &[])
+    }
+
+    /// It is told to root alone.
+    #[must_use]
+    pub fn console() -> Self {
+        Self::refusal("console", &[])
+    }
+
+    /// What is no name of a user.
+    #[must_use]
+    pub fn user_name(why: Said) -> Self {
+        Self::refusal("user-name", &[("why", why)])
+    }
+
+    /// A name that somebody has.
+    #[must_use]
+    pub fn user_taken() -> Self {
+        Self::refusal("user-taken", &[])
+    }
+
+    /// A name that nobody has.
+    #[must_use]
+    pub fn no_user() -> Self {
+        Self::refusal("no-user", &[])
+    }
+
+    /// Nobody would be left who may do everything.
+    #[must_use]
+    pub fn last_administrator() -> Self {
+        Self::refusal("last-administrator", &[])
+    }
+
     /// Too many were wrong.
     #[must_use]
     pub fn wait(left: Duration) -> Self {
@@ -153,6 +201,8 @@ mod tests {
             include_str!("failure.rs"),
             include_str!("serve.rs"),
             include_str!("running.rs"),
+            include_str!("people.rs"),
+            include_str!("serve/people.rs"),
             include_str!("main.rs"),
         ] {
             sources += source;
@@ -181,6 +231,14 @@ mod tests {
             Failure::session(),
             Failure::role(Role::Operator),
             Failure::wrong(),
+            Failure::wrong_own(),
+            Failure::wrong_code(),
+            Failure::closed(),
+            Failure::console(),
+            Failure::user_name(Said::same("x")),
+            Failure::user_taken(),
+            Failure::no_user(),
+            Failure::last_administrator(),
             Failure::wait(Duration::from_secs(7)),
             Failure::password(8),
             Failure::logs(9),

@@ -7,7 +7,8 @@
 //! The road of a request, one module a step: [`peer`] (who the kernel says asks) → [`verb`] (what is
 //! asked, and which role it takes) → [`session`] and [`users`] (who that is, and their role now) →
 //! [`serve`] (judges, has it done by a [`machine::Machine`], answers) → [`audit`] (who, from where,
-//! what, and what became of it).
+//! what, and what became of it). [`people`] is how the users of the settings are changed, [`setup`] how
+//! the first of them comes to be.
 //!
 //! Invariants:
 //! 1. The verbs are those of one enumeration; what is not one of them is refused unread.
@@ -22,9 +23,11 @@ pub mod failure;
 pub mod login;
 pub mod machine;
 pub mod peer;
+pub mod people;
 pub mod running;
 pub mod secret;
 pub mod serve;
 pub mod session;
+pub mod setup;
 pub mod users;
 pub mod verb;

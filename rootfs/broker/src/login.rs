@@ -1,27 +1,30 @@
 //! Whether a name and a password log somebody in.
 //!
-//! Wrong ones make wait: by their address with the name, and by the address alone, where that has tried
-//! many. Never longer than a minute, and nobody for what others do: `vigie-login`.
+//! Wrong ones make wait: by their source with the name, and by the source alone, where that has tried
+//! many ([`counted`]). Never longer than a minute, and nobody for what others do: `vigie-login`.
 
 use std::fs::{File, OpenOptions};
+use std::net::{IpAddr, Ipv6Addr};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
+use sha2::{Digest, Sha256};
 use vigie_login::hash;
 use vigie_login::waits::{FREE, Waits, Who};
 
+use crate::peer::Peer;
 use crate::secret::Secret;
 use crate::users::{User, Users};
 
 /// Who was wrong how often, in memory.
 pub const ATTEMPTS: &str = "/run/vigie/broker-attempts";
 
-/// Wrong passwords of one address, whatever the names: an office behind one address has its typing errors.
-const FREE_OF_ADDRESS: u32 = 20;
-/// Longest name that is remembered by itself, in characters.
-const LONGEST_NAME: usize = 64;
+/// Wrong passwords of one source, whatever the names: an office behind one address has its typing errors.
+const FREE_OF_SOURCE: u32 = 20;
+/// The part of an IPv6 address that a provider gives somebody; the rest they choose themselves.
+const PREFIX: u32 = 64;
 
 /// What is answered.
 #[derive(PartialEq, Eq)]
@@ -34,27 +37,67 @@ pub enum Answer {
     Wait(Duration),
 }
 
-/// Judges a name and a password that came from an address.
+/// By what wrong passwords for a name are counted: first by what is forgotten when one was right.
+///
+/// A browser that the web interface knows waits for itself, and not for others behind its address. A name
+/// is one of 256 buckets, whether anybody has it or not: whoever waits learns nothing of that, and names fill no
+/// memory.
+#[must_use]
+pub fn counted(from: &str, browser: Option<&str>, name: &str) -> Vec<Who> {
+    let source = match browser {
+        Some(number) => format!("browser {number}"),
+        None => source(from),
+    };
+    let bucket = Sha256::digest(name.as_bytes())[0];
+    vec![
+        Who::new(&format!("{source} {bucket}"), FREE),
+        Who::new(&source, FREE_OF_SOURCE),
+    ]
+}
+
+/// The same for the code of the first setup.
+#[must_use]
+pub fn counted_code(from: &str) -> Vec<Who> {
+    vec![Who::new(&format!("{} setup", source(from)), FREE)]
+}
+
+/// The same for the present password of who is logged in: nobody else can make them wait.
+#[must_use]
+pub fn counted_own(name: &str) -> Vec<Who> {
+    vec![Who::new(&format!("own {name}"), FREE)]
+}
+
+/// Whether a browser's number is one.
+#[must_use]
+pub fn is_browser(number: &str) -> bool {
+    (1..=32).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Where somebody is: an address, of IPv6 the network that they chose it from.
+fn source(from: &str) -> String {
+    match from.parse::<IpAddr>() {
+        Ok(IpAddr::V6(address)) => {
+            let network = address.to_bits() & (u128::MAX << (128 - PREFIX));
+            format!("{}/{PREFIX}", Ipv6Addr::from_bits(network))
+        }
+        _ => from.to_owned(),
+    }
+}
+
+/// Judges a name and a password of somebody who is [`counted`], and whom `by` logs in.
 #[must_use]
 pub fn judge(
     attempts: &Path,
-    users: &dyn Users,
+    (users, by): (&dyn Users, Peer),
     (name, password): (&str, &Secret),
-    from: &str,
+    counted: &[Who],
     now: u64,
 ) -> Answer {
-    let user = users.find(name);
-    // Names that nobody has share one: they would fill the memory.
-    let known = user.as_ref().map_or("?", |user| &user.name);
-    let known: String = known.chars().take(LONGEST_NAME).collect();
-    let all = [
-        Who::new(&format!("{from} {known}"), FREE),
-        Who::new(from, FREE_OF_ADDRESS),
-    ];
+    let user = users.find(name, by);
     let waits = Waits {
         path: attempts.to_owned(),
     };
-    match waits.begin(&all, now) {
+    match waits.begin(counted, now) {
         Ok(None) => {}
         Ok(Some(wait)) => return Answer::Wait(wait),
         // Without a memory every attempt waits a little: better than a closed door.
@@ -66,10 +109,11 @@ pub fn judge(
     let right = hash::matches(hash, password.expose()) == Some(true);
     match user.filter(|_| right) {
         Some(user) => {
-            // What is left of it is forgotten in a quarter of an hour anyway. Of the address only this one is
+            // What is left of it is forgotten in a quarter of an hour anyway. Of the source only this one is
             // taken back: who has an account must not guess the others' for nothing.
-            let _ = waits.forget(&all[..1]);
-            let _ = waits.take_back(&all[1..], now);
+            let (first, others) = counted.split_at(counted.len().min(1));
+            let _ = waits.forget(first);
+            let _ = waits.take_back(others, now);
             Answer::Welcome(user)
         }
         None => Answer::Wrong,
@@ -93,7 +137,8 @@ mod tests {
 
     fn answer(users: &Vec<User>, at: &Path, who: (&str, &str), from: &str, now: u64) -> String {
         let password = Secret::new(who.1);
-        match judge(at, users, (who.0, &password), from, now) {
+        let counted = counted(from, None, who.0);
+        match judge(at, (users, Peer::Web), (who.0, &password), &counted, now) {
             Answer::Welcome(user) => format!("welcome {}", user.name),
             Answer::Wrong => "wrong".into(),
             Answer::Wait(left) => format!("wait {}", left.as_secs()),
@@ -140,11 +185,83 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let at = dir.path().join("attempts");
         let users = vec![user("anne", Role::Operator), user("jean", Role::Viewer)];
-        for number in 0..=FREE_OF_ADDRESS * 2 {
+        for number in 0..=FREE_OF_SOURCE * 2 {
             let name = ["anne", "jean"][number as usize % 2];
             let told = answer(&users, &at, (name, "dix lamas"), "192.0.2.7", 10);
             assert_eq!(told, format!("welcome {name}"), "{number}");
         }
+    }
+
+    fn names(counted: Vec<Who>) -> Vec<String> {
+        counted.into_iter().map(|who| who.name).collect()
+    }
+
+    #[test]
+    fn of_ipv6_the_network_is_counted_and_of_a_known_browser_itself_alone() {
+        let of = |from| names(counted(from, None, "anne"));
+        assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:1:2:3"));
+        assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
+        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
+        assert_eq!(of("2001:db8::1")[1], "2001:db8::/64");
+        assert_eq!(of("console")[1], "console");
+        let one = names(counted("192.0.2.1", Some("1a"), "anne"));
+        assert!(one.iter().all(|name| name.starts_with("browser 1a")));
+        for (number, good) in [
+            ("1a", true),
+            ("0123456789abcdef0123456789ABCDEF", true),
+            ("0123456789abcdef0123456789ABCDEF0", false),
+            ("", false),
+            ("1a ", false),
+            ("é", false),
+        ] {
+            assert_eq!(is_browser(number), good, "{number}");
+        }
+    }
+
+    #[test]
+    fn waiting_does_not_tell_which_names_exist() {
+        let dir = tempfile::tempdir().unwrap();
+        let users = vec![user("anne", Role::Operator)];
+        let ask = |name, now| {
+            let at = dir.path().join(format!("attempts of {name}"));
+            answer(&users, &at, (name, "x"), "192.0.2.7", now)
+        };
+        for now in 0..10 {
+            assert_eq!(ask("anne", now), ask("nobody", now), "{now}");
+        }
+        // Nor does what was tried before with names that nobody has.
+        let at = dir.path().join("attempts");
+        let tried = |name| answer(&users, &at, (name, "x"), "192.0.2.7", 10);
+        for name in ["a", "b", "c", "d", "e", "anne", "nobody"] {
+            assert_eq!(tried(name), "wrong", "{name}");
+        }
+    }
+
+    #[test]
+    fn a_known_browser_does_not_wait_for_who_guesses_beside_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = dir.path().join("attempts");
+        let users = vec![user("anne", Role::Administrator)];
+        for number in 0..30 {
+            answer(&users, &at, ("anne", "x"), "192.0.2.7", 10 + number);
+        }
+        let ask = |browser, password| {
+            let counted = counted("192.0.2.7", browser, "anne");
+            judge(
+                &at,
+                (&users, Peer::Web),
+                ("anne", &Secret::new(password)),
+                &counted,
+                40,
+            )
+        };
+        assert!(matches!(ask(None, "dix lamas"), Answer::Wait(_)));
+        assert!(matches!(ask(Some("1a"), "dix lamas"), Answer::Welcome(_)));
+        for _ in 0..4 {
+            assert!(matches!(ask(Some("1a"), "x"), Answer::Wrong));
+        }
+        assert!(matches!(ask(Some("1a"), "dix lamas"), Answer::Wait(_)));
+        assert!(matches!(ask(Some("1b"), "dix lamas"), Answer::Welcome(_)));
     }
 
     #[test]

@@ -1,11 +1,10 @@
 //! What is done by root: a trait, so that a test puts a script in its place.
 
 use serde_json::Value;
-use vigie_settings::Said;
+use vigie_settings::{Account, Said};
 
 use crate::failure::Failure;
 use crate::secret::Secret;
-use crate::verb::Account;
 
 /// Which lines of the log are wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]

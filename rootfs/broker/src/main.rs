@@ -5,6 +5,7 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
@@ -16,7 +17,8 @@ use vigie_broker::peer;
 use vigie_broker::running::Running;
 use vigie_broker::serve::{Desk, serve};
 use vigie_broker::session::{SESSIONS, Sessions};
-use vigie_broker::users::{Accounts, SHADOW};
+use vigie_broker::setup::{CODE, Code};
+use vigie_broker::users::{Accounts, OfSystem, SHADOW};
 use vigie_settings::{Language, Store};
 
 /// Has done by root what others may ask for, by their roles, and writes down who asked.
@@ -83,17 +85,24 @@ fn run_serve() -> Result<()> {
     if let Err(why) = &peer {
         eprintln!("vigie-broker: {why}");
     }
-    let accounts = Accounts {
-        shadow: SHADOW.into(),
+    let users = OfSystem {
+        root: "/".into(),
+        accounts: Accounts {
+            shadow: SHADOW.into(),
+        },
     };
+    let settings = Store::of_system(Path::new("/")).load().settings;
+    let idle = u64::from(settings.web.idle_minutes.get()) * 60;
     let mut machine = Running { root: "/".into() };
     let mut desk = Desk {
         root: "/".into(),
         attempts: ATTEMPTS.into(),
         sessions: Sessions {
             path: SESSIONS.into(),
+            idle: Duration::from_secs(idle),
         },
-        users: &accounts,
+        code: Code { path: CODE.into() },
+        users: &users,
         machine: &mut machine,
     };
     serve(socket, peer.ok(), &mut desk);
@@ -208,6 +217,16 @@ mod tests {
         let nowhere = Path::new("/nonexistent/socket");
         let error = ask(nowhere, &b"x"[..], &mut Vec::new()).unwrap_err();
         assert!(error.to_string().contains("/nonexistent/socket"));
+    }
+
+    #[test]
+    fn the_web_interface_cannot_take_all_connections() {
+        let unit = include_str!("../../overlay/usr/lib/systemd/system/vigie-broker.socket");
+        let most = |key: &str| -> u32 {
+            let mut values = unit.lines().filter_map(|line| line.strip_prefix(key));
+            values.next().unwrap().parse().unwrap()
+        };
+        assert!(most("MaxConnectionsPerSource=") < most("MaxConnections="));
     }
 
     #[test]

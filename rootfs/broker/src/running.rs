@@ -7,12 +7,11 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use vigie_login::hash;
 use vigie_settings::apply::apply;
-use vigie_settings::{ChangeError, Changing, Said, Settings, Store};
+use vigie_settings::{Account, ChangeError, Changing, Said, Settings, Store};
 
 use crate::failure::{Failure, said};
 use crate::machine::{Machine, Wanted};
 use crate::secret::Secret;
-use crate::verb::Account;
 
 /// The machine below a root; `/` for the running one.
 #[derive(Clone, Debug)]
@@ -47,11 +46,7 @@ impl Machine for Running {
             .map_err(|error| Failure::failed("failed.hash", error))?;
         let changing = Changing::begin(&self.root, who).map_err(unchanged)?;
         let mut settings = changing.old.settings.clone();
-        let access = &mut settings.access;
-        match account {
-            Account::Root => access.root_password_hash = Some(hash),
-            Account::Service => access.service_password_hash = Some(hash),
-        }
+        *account.hash(&mut settings.access) = Some(hash);
         let saved = changing.save(&settings).map_err(ChangeError::Save);
         saved.map_err(unchanged)?;
         let report = apply(&self.root, changing.held());
@@ -80,7 +75,7 @@ impl Machine for Running {
 }
 
 /// Why the settings stay as they are.
-fn unchanged(error: ChangeError) -> Failure {
+pub(crate) fn unchanged(error: ChangeError) -> Failure {
     match error {
         ChangeError::Newer { form } => Failure::newer(form),
         ChangeError::Lost | ChangeError::Damaged { .. } => Failure::settings(error.said()),

@@ -11,20 +11,21 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use vigie_login::hash;
 use vigie_login::waits::now;
-use vigie_settings::{DocumentError, Said, Settings};
+use vigie_settings::{DocumentError, Language, Said, Settings};
 
 use crate::audit::{self, Ended, Record, Trail};
 use crate::elsewhere;
 use crate::failure::{self, Failure, said};
-use crate::login::{self, Answer};
 use crate::machine::{Machine, Wanted};
 use crate::peer::Peer;
 use crate::secret::Secret;
 use crate::session::Sessions;
-use crate::users::{User, Users};
-use crate::verb::{Account, Envelope, Needs, Request, Role, Verb};
+use crate::setup::Code;
+use crate::users::{ROOT, User, Users};
+use crate::verb::{Envelope, Needs, Request, Role, Verb};
+
+mod people;
 
 /// Longest request in bytes, its newline included: a document of settings has room in it.
 const LONGEST: usize = 256 << 10;
@@ -32,19 +33,19 @@ const LONGEST: usize = 256 << 10;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// One that does not take its answer for so long is told nothing more.
 const UNREAD: Duration = Duration::from_secs(10);
-/// Shortest password that is set, in characters; the installation has the same rule.
-const SHORTEST: usize = 8;
 /// Most lines of the log at once.
 const MOST_LINES: u32 = 100_000;
 
 /// All that a request is judged by and done with.
 pub struct Desk<'a> {
-    /// The root of the system, for the audit trail.
+    /// The root of the system, for the audit trail and the users of the settings.
     pub root: PathBuf,
     /// Who was wrong how often.
     pub attempts: PathBuf,
     /// Who is logged in.
     pub sessions: Sessions,
+    /// What makes the first administrator.
+    pub code: Code,
     /// Who may log in.
     pub users: &'a dyn Users,
     /// Who does it.
@@ -56,6 +57,19 @@ pub struct Desk<'a> {
 struct Speaker {
     who: String,
     role: Role,
+    language: Option<Language>,
+    peer: Peer,
+}
+
+impl Speaker {
+    fn of(user: User, peer: Peer) -> Self {
+        Self {
+            who: user.name,
+            role: user.role,
+            language: user.language,
+            peer,
+        }
+    }
 }
 
 /// Who asks, and for somebody at which place.
@@ -133,8 +147,8 @@ impl Desk<'_> {
         let verb = envelope.ask.verb();
         let place = Place::of(peer, envelope.from.as_deref())?;
         let token = envelope.token.as_ref();
-        if let Request::LogIn { user, password } = &envelope.ask {
-            return self.log_in((user, password), &place, told);
+        if verb.needs() == Needs::Nobody {
+            return self.answer_anybody(&envelope.ask, &place, told);
         }
         let speaker = match self.judge(peer, verb, token) {
             Ok(speaker) => speaker,
@@ -146,7 +160,7 @@ impl Desk<'_> {
                 return Err(failure);
             }
         };
-        let outcome = match sense(&envelope.ask) {
+        let outcome = match self.sense(&envelope.ask, &speaker, &place) {
             Ok(()) => {
                 if verb.is_change() {
                     self.announce(verb, &record(envelope, &speaker, &place, &Ok(())));
@@ -169,62 +183,30 @@ impl Desk<'_> {
     ) -> Result<Speaker, (Option<Speaker>, Failure)> {
         let speaker = match (peer, token) {
             (Peer::Root, None) => Speaker {
-                who: "root".to_owned(),
+                who: ROOT.to_owned(),
                 role: Role::Administrator,
+                language: None,
+                peer,
             },
             (Peer::Web, None) => return Err((None, Failure::session())),
             (_, Some(token)) => {
                 let user = self.sessions.of(token, self.users, now());
                 let failed = |error| (None, Failure::failed("failed.session", error));
                 let user = user.map_err(failed)?;
-                let User { name, role, .. } = user.ok_or((None, Failure::session()))?;
-                Speaker { who: name, role }
+                let user = user.ok_or((None, Failure::session()))?;
+                Speaker::of(user, peer)
             }
         };
         match verb.needs() {
             Needs::Role(needed) if speaker.role < needed => {
                 Err((Some(speaker), Failure::role(needed)))
             }
-            Needs::Nobody | Needs::Role(_) => Ok(speaker),
-        }
-    }
-
-    fn log_in(
-        &mut self,
-        (name, password): (&str, &Secret),
-        place: &Place,
-        told: &mut Told,
-    ) -> Result<(), Failure> {
-        let who = (name, password);
-        let answer = login::judge(&self.attempts, self.users, who, &place.from, now());
-        let user = match answer {
-            Answer::Welcome(user) => user,
-            // One that was not looked at is not written down: there is no end of them.
-            Answer::Wait(left) => return Err(Failure::wait(left)),
-            Answer::Wrong => {
-                // What is nobody's name may be a password that was typed at the wrong place.
-                let known = self.users.find(name).map(|user| user.name);
-                let record = Record {
-                    about: Some(known.unwrap_or_else(|| "?".to_owned())),
-                    code: Some("wrong".to_owned()),
-                    ..place.record(Verb::LogIn, Ended::Refused)
-                };
-                self.write_down(Verb::LogIn, &record, told);
-                return Err(Failure::wrong());
+            Needs::Root if speaker.role < Role::Administrator => {
+                Err((Some(speaker), Failure::role(Role::Administrator)))
             }
-        };
-        let token = self.sessions.begin(&user, now());
-        let token = token.map_err(|error| Failure::failed("failed.session", error))?;
-        let record = Record {
-            who: Some(user.name.clone()),
-            role: Some(user.role),
-            ..place.record(Verb::LogIn, Ended::Done)
-        };
-        self.write_down(Verb::LogIn, &record, told);
-        told.send(&json!({
-            "event": "session", "user": user.name, "role": user.role, "token": token.expose(),
-        }));
-        Ok(())
+            Needs::Root if peer != Peer::Root => Err((Some(speaker), Failure::console())),
+            Needs::Nobody | Needs::Role(_) | Needs::Root => Ok(speaker),
+        }
     }
 
     fn act(
@@ -236,15 +218,22 @@ impl Desk<'_> {
     ) -> Result<(), Failure> {
         match ask {
             // Judged before anybody has a role.
-            Request::LogIn { .. } => return Err(Failure::request()),
+            Request::LogIn { .. } | Request::SetupState {} | Request::Setup { .. } => {
+                return Err(Failure::request());
+            }
+            Request::SetupCode {}
+            | Request::SetPassword { .. }
+            | Request::SetOwnPassword { .. }
+            | Request::Users {}
+            | Request::UserAdd { .. }
+            | Request::UserChange { .. }
+            | Request::UserRemove { .. } => self.act_on_people(ask, speaker, token, told)?,
             Request::LogOut {} => {
                 let ended = token.map(|token| self.sessions.end(token, now()));
                 let failed = |error| Failure::failed("failed.session", error);
                 ended.transpose().map_err(failed)?;
             }
-            Request::Session {} => told.send(&json!({
-                "event": "session", "user": speaker.who, "role": speaker.role,
-            })),
+            Request::Session {} => told.send(&self.session(speaker)),
             Request::SettingsGet {} => {
                 let settings = self.machine.settings()?;
                 told.send(&json!({"event": "settings", "settings": settings}));
@@ -253,9 +242,6 @@ impl Desk<'_> {
                 problems(document)
                     .iter()
                     .for_each(|problem| told.send(problem));
-            }
-            Request::SetPassword { account, password } => {
-                self.set_password(*account, password, speaker, token, told)?;
             }
             Request::Logs { lines, unit, since } => {
                 let wanted = wanted(*lines, unit.as_deref(), *since)?;
@@ -282,26 +268,6 @@ impl Desk<'_> {
         Ok(())
     }
 
-    fn set_password(
-        &mut self,
-        account: Account,
-        password: &Secret,
-        speaker: &Speaker,
-        token: Option<&Secret>,
-        told: &mut Told,
-    ) -> Result<(), Failure> {
-        if let Some(warning) = self.machine.set_password(&speaker.who, account, password)? {
-            told.warn(&warning);
-        }
-        // Who has set their own stays logged in; all others who were, by the old one, are not.
-        let own = account.name() == speaker.who;
-        if let (true, Some(token), Some(user)) = (own, token, self.users.find(&speaker.who)) {
-            let renewed = self.sessions.renew(token, &user, now());
-            renewed.map_err(|error| Failure::failed("failed.session", error))?;
-        }
-        Ok(())
-    }
-
     /// Before something is done: whatever stops us in the middle of it, who asked is known. What became of
     /// it follows in a record of its own, and where neither can be written, that one warns.
     fn announce(&self, verb: Verb, record: &Record) {
@@ -324,19 +290,6 @@ impl Desk<'_> {
             told.warn(&said("warning.audit", &[("error", Said::same(error))]));
         }
     }
-}
-
-/// Whether something can be done at all, before it is begun.
-fn sense(ask: &Request) -> Result<(), Failure> {
-    let Request::SetPassword { password, .. } = ask else {
-        return Ok(());
-    };
-    let text = password.expose();
-    let good = text.chars().count() >= SHORTEST
-        && text.len() <= hash::LONGEST
-        && !text.contains(char::is_control);
-    good.then_some(())
-        .ok_or_else(|| Failure::password(SHORTEST))
 }
 
 fn record(

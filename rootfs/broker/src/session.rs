@@ -2,24 +2,21 @@
 //! end by themselves, with the password that they were begun with, and with the start of the machine.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use vigie_login::kept::Kept;
 
+use crate::peer::Peer;
 use crate::secret::Secret;
 use crate::users::{User, Users};
 
 /// Where they are kept.
 pub const SESSIONS: &str = "/run/vigie/broker-sessions";
 
-/// A session that nobody used for so long is over.
-const IDLE: Duration = Duration::from_secs(30 * 60);
 /// However much it is used.
 const LONGEST: Duration = Duration::from_secs(12 * 3600);
 /// At most so many at once; the one that was not used for longest gives way.
@@ -32,11 +29,15 @@ const MOST_OF_ONE: usize = 8;
 pub struct Sessions {
     /// [`SESSIONS`].
     pub path: PathBuf,
+    /// A session that nobody used for so long is over.
+    pub idle: Duration,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Session {
     user: String,
+    /// Who logged them in: root is not let in everywhere.
+    by: Peer,
     /// [`User::credential`].
     credential: String,
     /// In seconds since the start of the machine.
@@ -51,12 +52,13 @@ impl Sessions {
     ///
     /// # Errors
     /// No random numbers, or the file cannot be written.
-    pub fn begin(&self, user: &User, now: u64) -> io::Result<Secret> {
+    pub fn begin(&self, user: &User, by: Peer, now: u64) -> io::Result<Secret> {
         let mut bytes = [0; 32];
         getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
         let token = Secret::new(hex::encode(bytes));
         let session = Session {
             user: user.name.clone(),
+            by,
             credential: user.credential(),
             begun: now,
             used: now,
@@ -73,22 +75,23 @@ impl Sessions {
     /// is over. This counts as use.
     ///
     /// # Errors
-    /// The file cannot be read or written.
+    /// The file cannot be read.
     pub fn of(&self, token: &Secret, users: &dyn Users, now: u64) -> io::Result<Option<User>> {
         let key = key(token);
-        let mut found = None;
-        self.change(now, |all| {
-            let Some(session) = all.get_mut(&key) else {
-                return;
-            };
-            session.used = now;
-            found = users
-                .find(&session.user)
-                .filter(|user| user.credential() == session.credential);
-            if found.is_none() {
-                all.remove(&key);
-            }
-        })?;
+        let kept = Kept::lock(&self.path)?;
+        let mut all = self.load(&kept, now)?;
+        let Some(session) = all.get_mut(&key) else {
+            return Ok(None);
+        };
+        session.used = now;
+        let found = users
+            .find(&session.user, session.by)
+            .filter(|user| user.credential() == session.credential);
+        if found.is_none() {
+            all.remove(&key);
+        }
+        // Without room for when it was used it ends sooner, and is as good until then.
+        let _ = kept.write(&serde_json::to_vec(&all)?);
         Ok(found)
     }
 
@@ -114,22 +117,20 @@ impl Sessions {
     }
 
     fn change(&self, now: u64, how: impl FnOnce(&mut All)) -> io::Result<()> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        let mut file: File = options.mode(0o600).open(&self.path)?;
-        flock(&file, FlockOperation::LockExclusive)?;
-        let mut text = Vec::new();
-        file.read_to_end(&mut text)?;
+        let kept = Kept::lock(&self.path)?;
+        let mut all = self.load(&kept, now)?;
+        how(&mut all);
+        kept.write(&serde_json::to_vec(&all)?)
+    }
+
+    fn load(&self, kept: &Kept<'_>, now: u64) -> io::Result<All> {
         // What is damaged logs nobody in.
-        let mut all: All = serde_json::from_slice(&text).unwrap_or_default();
+        let mut all: All = serde_json::from_slice(&kept.read()?).unwrap_or_default();
         all.retain(|_, session| {
-            now.saturating_sub(session.used) < IDLE.as_secs()
+            now.saturating_sub(session.used) < self.idle.as_secs()
                 && now.saturating_sub(session.begun) < LONGEST.as_secs()
         });
-        how(&mut all);
-        file.rewind()?;
-        file.set_len(0)?;
-        file.write_all(&serde_json::to_vec(&all)?)
+        Ok(all)
     }
 }
 
@@ -158,24 +159,27 @@ pub(crate) mod tests {
     use super::*;
     use crate::verb::Role;
 
+    pub(crate) const IDLE: Duration = Duration::from_secs(30 * 60);
+
     pub(crate) fn user(name: &str, role: Role) -> User {
         User {
             name: name.into(),
             role,
+            language: None,
             // Of "dix lamas", by Debian's crypt(3).
             hash: "$5$rounds=6000$saltsalt$6L8Ne0RvbU2xHDnSPlr9Cs53aXYWpEJhb5ewTYBzmg7".into(),
         }
     }
 
     impl Users for Vec<User> {
-        fn find(&self, name: &str) -> Option<User> {
+        fn find(&self, name: &str, _: Peer) -> Option<User> {
             self.iter().find(|user| user.name == name).cloned()
         }
     }
 
     fn sessions(dir: &tempfile::TempDir) -> Sessions {
         let path = dir.path().join("sessions");
-        Sessions { path }
+        Sessions { path, idle: IDLE }
     }
 
     #[test]
@@ -184,7 +188,7 @@ pub(crate) mod tests {
         let sessions = sessions(&dir);
         let users = vec![user("anne", Role::Operator)];
         let is = |token: &Secret, now| sessions.of(token, &users, now).unwrap().is_some();
-        let token = sessions.begin(&users[0], 100).unwrap();
+        let token = sessions.begin(&users[0], Peer::Web, 100).unwrap();
         assert_eq!(token.expose().len(), 64);
         for other in [
             "",
@@ -201,11 +205,23 @@ pub(crate) mod tests {
             assert!(is(&token, now));
         }
         assert!(!is(&token, now + 28 * 60));
-        let idle = sessions.begin(&users[0], now).unwrap();
+        let idle = sessions.begin(&users[0], Peer::Web, now).unwrap();
         assert!(!is(&idle, now + IDLE.as_secs()));
-        let ended = sessions.begin(&users[0], now).unwrap();
+        let ended = sessions.begin(&users[0], Peer::Web, now).unwrap();
         sessions.end(&ended, now).unwrap();
         assert!(!is(&ended, now));
+    }
+
+    #[test]
+    fn where_there_is_no_room_who_is_logged_in_stays_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let sessions = sessions(&dir);
+        let users = vec![user("anne", Role::Operator)];
+        let token = sessions.begin(&users[0], Peer::Web, 1).unwrap();
+        std::fs::create_dir(dir.path().join("sessions.new")).unwrap();
+        assert!(sessions.of(&token, &users, 2).unwrap().is_some());
+        assert!(sessions.begin(&users[0], Peer::Web, 2).is_err());
+        assert!(sessions.of(&token, &users, 3).unwrap().is_some());
     }
 
     #[test]
@@ -213,13 +229,13 @@ pub(crate) mod tests {
         let dir = tempfile::tempdir().unwrap();
         let sessions = sessions(&dir);
         let anne = user("anne", Role::Operator);
-        let token = sessions.begin(&anne, 1).unwrap();
+        let token = sessions.begin(&anne, Peer::Web, 1).unwrap();
         let lower = vec![user("anne", Role::Viewer)];
         let found = sessions.of(&token, &lower, 1).unwrap().unwrap();
         assert_eq!(found.role, Role::Viewer, "the role of now");
         let mut changed = anne.clone();
         changed.hash += "x";
-        let other = sessions.begin(&anne, 1).unwrap();
+        let other = sessions.begin(&anne, Peer::Web, 1).unwrap();
         // Her own session goes on where she has set it herself; the other one is over, for good.
         sessions.renew(&token, &changed, 1).unwrap();
         let now_ = vec![changed];
@@ -238,16 +254,16 @@ pub(crate) mod tests {
         let is = |token: &Secret| sessions.of(token, &users, 3).unwrap().is_some();
         let tokens: Vec<Secret> = users
             .iter()
-            .map(|user| sessions.begin(user, 2).unwrap())
+            .map(|user| sessions.begin(user, Peer::Web, 2).unwrap())
             .collect();
         assert_eq!(tokens.iter().filter(|token| is(token)).count(), MOST);
         // One who logs in again and again pushes out nobody but themselves.
         std::fs::write(&sessions.path, "").unwrap();
-        let other = sessions.begin(&users[1], 1).unwrap();
-        let first = sessions.begin(&users[0], 1).unwrap();
+        let other = sessions.begin(&users[1], Peer::Web, 1).unwrap();
+        let first = sessions.begin(&users[0], Peer::Web, 1).unwrap();
         let mut last = first.clone();
         for _ in 0..MOST {
-            last = sessions.begin(&users[0], 2).unwrap();
+            last = sessions.begin(&users[0], Peer::Web, 2).unwrap();
         }
         assert!(is(&other) && is(&last) && !is(&first));
         let text = std::fs::read_to_string(&sessions.path).unwrap();

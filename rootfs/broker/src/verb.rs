@@ -1,6 +1,7 @@
 //! The verbs, and which role each takes: [`Verb::needs`] is the one place that says it.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use vigie_settings::{Account, Language, UserName};
 
 use crate::secret::Secret;
 
@@ -14,6 +15,38 @@ pub enum Role {
     Operator,
     /// Does everything.
     Administrator,
+}
+
+impl Role {
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Operator => "operator",
+            Self::Administrator => "administrator",
+        }
+    }
+}
+
+impl From<vigie_settings::Role> for Role {
+    fn from(role: vigie_settings::Role) -> Self {
+        match role {
+            vigie_settings::Role::Viewer => Self::Viewer,
+            vigie_settings::Role::Operator => Self::Operator,
+            vigie_settings::Role::Administrator => Self::Administrator,
+        }
+    }
+}
+
+impl From<Role> for vigie_settings::Role {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Viewer => Self::Viewer,
+            Role::Operator => Self::Operator,
+            Role::Administrator => Self::Administrator,
+        }
+    }
 }
 
 /// One line that comes in.
@@ -41,6 +74,25 @@ pub enum Request {
         user: String,
         /// The password.
         password: Secret,
+        /// The number of a browser that the web interface knows: it waits for itself alone.
+        #[serde(default)]
+        browser: Option<String>,
+    },
+    /// Whether there is no administrator yet, and one can be made: a `setup`.
+    SetupState {},
+    /// The code that makes the first administrator: a `code`.
+    SetupCode {},
+    /// Makes the first administrator and logs them in: as [`Request::LogIn`].
+    Setup {
+        /// What the console shows.
+        code: Secret,
+        /// The name.
+        user: String,
+        /// The password.
+        password: Secret,
+        /// The language of their pages.
+        #[serde(default)]
+        language: Option<Language>,
     },
     /// Ends the session that asks.
     LogOut {},
@@ -59,6 +111,52 @@ pub enum Request {
         account: Account,
         /// The new one.
         password: Secret,
+        /// The present one of who asks; the web interface must give it.
+        #[serde(default)]
+        own: Option<Secret>,
+    },
+    /// Sets the password of who asks.
+    SetOwnPassword {
+        /// The present one.
+        old: Secret,
+        /// The new one.
+        new: Secret,
+    },
+    /// Who may use the web interface: a `user` each.
+    Users {},
+    /// Adds one.
+    UserAdd {
+        /// The name.
+        name: String,
+        /// What they may do.
+        role: Role,
+        /// The password.
+        password: Secret,
+        /// The language of their pages.
+        #[serde(default)]
+        language: Option<Language>,
+    },
+    /// Changes what is given of one.
+    UserChange {
+        /// Who.
+        name: String,
+        /// What they may do.
+        #[serde(default)]
+        role: Option<Role>,
+        /// The password.
+        #[serde(default)]
+        password: Option<Secret>,
+        /// The language of their pages; null for that of the appliance.
+        #[serde(default, deserialize_with = "given")]
+        language: Option<Option<Language>>,
+        /// Whether they are kept out.
+        #[serde(default)]
+        disabled: Option<bool>,
+    },
+    /// Removes one.
+    UserRemove {
+        /// Who.
+        name: String,
     },
     /// The system log: `line`s, the oldest first.
     Logs {
@@ -82,25 +180,13 @@ pub enum Request {
     PowerOff {},
 }
 
-/// An account of the system whose password is in the settings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Account {
-    /// The administrator's.
-    Root,
-    /// Who sends update packages.
-    Service,
-}
-
-impl Account {
-    /// Its name.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Root => "root",
-            Self::Service => "service",
-        }
-    }
+/// What is null was given, too.
+fn given<'de, T, D>(from: D) -> Result<Option<T>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    T::deserialize(from).map(Some)
 }
 
 /// A verb by itself.
@@ -109,6 +195,12 @@ impl Account {
 pub enum Verb {
     /// [`Request::LogIn`].
     LogIn,
+    /// [`Request::SetupState`].
+    SetupState,
+    /// [`Request::SetupCode`].
+    SetupCode,
+    /// [`Request::Setup`].
+    Setup,
     /// [`Request::LogOut`].
     LogOut,
     /// [`Request::Session`].
@@ -119,6 +211,16 @@ pub enum Verb {
     SettingsValidate,
     /// [`Request::SetPassword`].
     SetPassword,
+    /// [`Request::SetOwnPassword`].
+    SetOwnPassword,
+    /// [`Request::Users`].
+    Users,
+    /// [`Request::UserAdd`].
+    UserAdd,
+    /// [`Request::UserChange`].
+    UserChange,
+    /// [`Request::UserRemove`].
+    UserRemove,
     /// [`Request::Logs`].
     Logs,
     /// [`Request::Audit`].
@@ -136,17 +238,27 @@ pub enum Needs {
     Nobody,
     /// Who has this role or one above it.
     Role(Role),
+    /// Root itself, as an administrator: not the web interface, whoever it speaks for.
+    Root,
 }
 
 impl Verb {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 18] = [
         Self::LogIn,
+        Self::SetupState,
+        Self::SetupCode,
+        Self::Setup,
         Self::LogOut,
         Self::Session,
         Self::SettingsGet,
         Self::SettingsValidate,
         Self::SetPassword,
+        Self::SetOwnPassword,
+        Self::Users,
+        Self::UserAdd,
+        Self::UserChange,
+        Self::UserRemove,
         Self::Logs,
         Self::Audit,
         Self::Restart,
@@ -157,33 +269,42 @@ impl Verb {
     #[must_use]
     pub const fn needs(self) -> Needs {
         match self {
-            Self::LogIn => Needs::Nobody,
-            Self::LogOut | Self::Session => Needs::Role(Role::Viewer),
+            Self::LogIn | Self::SetupState | Self::Setup => Needs::Nobody,
+            Self::SetupCode => Needs::Root,
+            Self::LogOut | Self::Session | Self::SetOwnPassword => Needs::Role(Role::Viewer),
             Self::SettingsGet | Self::SettingsValidate | Self::Logs => Needs::Role(Role::Operator),
-            Self::SetPassword | Self::Audit | Self::Restart | Self::PowerOff => {
-                Needs::Role(Role::Administrator)
-            }
+            Self::SetPassword
+            | Self::Users
+            | Self::UserAdd
+            | Self::UserChange
+            | Self::UserRemove
+            | Self::Audit
+            | Self::Restart
+            | Self::PowerOff => Needs::Role(Role::Administrator),
         }
     }
 
     /// Whether it does something to the machine: that is written down before, too.
     #[must_use]
     pub const fn is_change(self) -> bool {
-        matches!(self, Self::SetPassword | Self::Restart | Self::PowerOff)
+        matches!(
+            self,
+            Self::Setup
+                | Self::SetPassword
+                | Self::SetOwnPassword
+                | Self::UserAdd
+                | Self::UserChange
+                | Self::UserRemove
+                | Self::Restart
+                | Self::PowerOff
+        )
     }
 
     /// Whether it is written down that it was said: what changes something. Who looks is not: a page that
     /// follows the log asks each second, and would push out everything else.
     #[must_use]
     pub const fn is_audited(self) -> bool {
-        match self {
-            Self::LogIn | Self::LogOut | Self::SetPassword | Self::Restart | Self::PowerOff => true,
-            Self::Session
-            | Self::SettingsGet
-            | Self::SettingsValidate
-            | Self::Logs
-            | Self::Audit => false,
-        }
+        self.is_change() || matches!(self, Self::LogIn | Self::LogOut)
     }
 }
 
@@ -193,11 +314,19 @@ impl Request {
     pub const fn verb(&self) -> Verb {
         match self {
             Self::LogIn { .. } => Verb::LogIn,
+            Self::SetupState {} => Verb::SetupState,
+            Self::SetupCode {} => Verb::SetupCode,
+            Self::Setup { .. } => Verb::Setup,
             Self::LogOut {} => Verb::LogOut,
             Self::Session {} => Verb::Session,
             Self::SettingsGet {} => Verb::SettingsGet,
             Self::SettingsValidate { .. } => Verb::SettingsValidate,
             Self::SetPassword { .. } => Verb::SetPassword,
+            Self::SetOwnPassword { .. } => Verb::SetOwnPassword,
+            Self::Users {} => Verb::Users,
+            Self::UserAdd { .. } => Verb::UserAdd,
+            Self::UserChange { .. } => Verb::UserChange,
+            Self::UserRemove { .. } => Verb::UserRemove,
             Self::Logs { .. } => Verb::Logs,
             Self::Audit { .. } => Verb::Audit,
             Self::Restart {} => Verb::Restart,
@@ -211,8 +340,32 @@ impl Request {
         match self {
             Self::SetPassword { account, .. } => Some(account.name().to_owned()),
             Self::Logs { unit, .. } => unit.clone(),
+            Self::UserRemove { name } => Some(named(name)),
+            Self::UserAdd { name, role, .. } => Some(format!("{}, {}", named(name), role.name())),
+            Self::UserChange {
+                name,
+                role,
+                password,
+                language,
+                disabled,
+            } => {
+                let what = [
+                    role.map(|role| role.name().to_owned()),
+                    password.as_ref().map(|_| "password".to_owned()),
+                    language.map(|_| "language".to_owned()),
+                    disabled.map(|disabled| (if disabled { "disabled" } else { "enabled" }).into()),
+                ];
+                let what = what.into_iter().flatten();
+                let all: Vec<String> = std::iter::once(named(name)).chain(what).collect();
+                Some(all.join(", "))
+            }
             // A name that was typed may be a password; whose it is, is found out before it is written.
             Self::LogIn { .. }
+            | Self::SetupState {}
+            | Self::SetupCode {}
+            | Self::Setup { .. }
+            | Self::SetOwnPassword { .. }
+            | Self::Users {}
             | Self::LogOut {}
             | Self::Session {}
             | Self::SettingsGet {}
@@ -224,6 +377,12 @@ impl Request {
     }
 }
 
+/// A name for the audit trail: what is none may be a password that was typed at the wrong place.
+fn named(name: &str) -> String {
+    let name = name.parse::<UserName>();
+    name.map_or_else(|_| "?".to_owned(), |name| name.to_string())
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
@@ -232,13 +391,29 @@ pub(crate) mod tests {
     pub(crate) fn request(verb: Verb) -> &'static str {
         match verb {
             Verb::LogIn => r#"{"verb":"log-in","user":"anne","password":"dix lamas"}"#,
+            Verb::SetupState => r#"{"verb":"setup-state"}"#,
+            Verb::SetupCode => r#"{"verb":"setup-code"}"#,
+            Verb::Setup => {
+                r#"{"verb":"setup","code":"ABCD-EFGH","user":"anne","password":"dix lamas"}"#
+            }
             Verb::LogOut => r#"{"verb":"log-out"}"#,
             Verb::Session => r#"{"verb":"session"}"#,
             Verb::SettingsGet => r#"{"verb":"settings-get"}"#,
             Verb::SettingsValidate => r#"{"verb":"settings-validate","document":"version = 2"}"#,
             Verb::SetPassword => {
-                r#"{"verb":"set-password","account":"service","password":"vingt lamas"}"#
+                r#"{"verb":"set-password","account":"service","password":"vingt lamas","own":"dix lamas"}"#
             }
+            Verb::SetOwnPassword => {
+                r#"{"verb":"set-own-password","old":"dix lamas","new":"vingt lamas"}"#
+            }
+            Verb::Users => r#"{"verb":"users"}"#,
+            Verb::UserAdd => {
+                r#"{"verb":"user-add","name":"nina","role":"operator","password":"vingt lamas"}"#
+            }
+            Verb::UserChange => {
+                r#"{"verb":"user-change","name":"gina","role":"operator","language":null,"disabled":true}"#
+            }
+            Verb::UserRemove => r#"{"verb":"user-remove","name":"gina"}"#,
             Verb::Logs => r#"{"verb":"logs","lines":5,"unit":"vigie-web.service"}"#,
             Verb::Audit => r#"{"verb":"audit","last":5}"#,
             Verb::Restart => r#"{"verb":"restart"}"#,
@@ -271,6 +446,13 @@ pub(crate) mod tests {
         use Role::{Administrator, Operator, Viewer};
         for (verb, needs, audited) in [
             (Verb::LogIn, None, true),
+            (Verb::SetupState, None, false),
+            (Verb::Setup, None, true),
+            (Verb::SetOwnPassword, Some(Viewer), true),
+            (Verb::Users, Some(Administrator), false),
+            (Verb::UserAdd, Some(Administrator), true),
+            (Verb::UserChange, Some(Administrator), true),
+            (Verb::UserRemove, Some(Administrator), true),
             (Verb::LogOut, Some(Viewer), true),
             (Verb::Session, Some(Viewer), false),
             (Verb::SettingsGet, Some(Operator), false),
@@ -283,6 +465,27 @@ pub(crate) mod tests {
         ] {
             assert_eq!(verb.needs(), needs.map_or(Needs::Nobody, Needs::Role));
             assert_eq!(verb.is_audited(), audited, "{verb:?}");
+        }
+        assert_eq!(Verb::SetupCode.needs(), Needs::Root);
+    }
+
+    #[test]
+    fn what_is_done_to_users_is_told_and_no_secret() {
+        for (ask, expected) in [
+            (request(Verb::UserAdd), "nina, operator"),
+            (
+                request(Verb::UserChange),
+                "gina, operator, language, disabled",
+            ),
+            (
+                r#"{"verb":"user-change","name":"gina","password":"dix lamas","disabled":false}"#,
+                "gina, password, enabled",
+            ),
+            (r#"{"verb":"user-change","name":"gina"}"#, "gina"),
+            (r#"{"verb":"user-remove","name":"Dix lamas"}"#, "?"),
+        ] {
+            let read: Request = serde_json::from_str(ask).unwrap();
+            assert_eq!(read.about().unwrap(), expected, "{ask}");
         }
     }
 }

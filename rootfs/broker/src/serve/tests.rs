@@ -3,7 +3,10 @@ use std::io::{BufRead, BufReader};
 use std::rc::Rc;
 
 use super::*;
-use crate::session::tests::user;
+use vigie_settings::Account;
+
+use crate::people::tests::{USERS, save};
+use crate::session::tests::{IDLE, user};
 use crate::verb::tests::request;
 
 /// Writes down what it is asked.
@@ -18,8 +21,8 @@ struct Script {
 }
 
 impl Users for RefCell<Vec<User>> {
-    fn find(&self, name: &str) -> Option<User> {
-        self.borrow().find(name)
+    fn find(&self, name: &str, by: Peer) -> Option<User> {
+        self.borrow().find(name, by)
     }
 }
 
@@ -51,7 +54,7 @@ impl Machine for Script {
         account: Account,
         _: &Secret,
     ) -> Result<Option<Said>, Failure> {
-        assert!(self.users.find(who).is_some(), "{who}");
+        assert!(self.users.find(who, Peer::Web).is_some(), "{who}");
         self.did(&format!("set-password {}", account.name()))?;
         let mut users = self.users.borrow_mut();
         let user = users.iter_mut().find(|user| user.name == account.name());
@@ -82,6 +85,7 @@ impl Office {
         ];
         let users = Rc::new(RefCell::new(users));
         let root = tempfile::tempdir().unwrap();
+        save(root.path(), USERS);
         let script = Script {
             users: Rc::clone(&users),
             root: root.path().to_owned(),
@@ -96,45 +100,33 @@ impl Office {
 
     fn sessions(&self) -> Sessions {
         let path = self.root.path().join("sessions");
-        Sessions { path }
+        Sessions { path, idle: IDLE }
     }
 
     fn token(&self, name: &str) -> String {
-        let user = self.users.find(name).unwrap();
-        let token = self.sessions().begin(&user, now()).unwrap();
+        let user = self.users.find(name, Peer::Web).unwrap();
+        let token = self.sessions().begin(&user, Peer::Web, now()).unwrap();
         token.expose().to_owned()
     }
 
     /// What is told to a line.
     fn raw(&mut self, peer: Option<Peer>, line: &[u8]) -> Vec<Value> {
-        let (mut near, far) = UnixStream::pair().unwrap();
         let (sessions, attempts) = (self.sessions(), self.root.path().join("attempts"));
         let mut desk = Desk {
             root: self.root.path().to_owned(),
             attempts,
             sessions,
+            code: Code {
+                path: self.root.path().join("code"),
+            },
             users: &*self.users,
             machine: &mut self.script,
         };
-        std::thread::scope(|scope| {
-            // Whoever is refused in the middle of their line cannot write on.
-            let writes = || {
-                let _ = near.write_all(line);
-                let _ = near.shutdown(std::net::Shutdown::Write);
-            };
-            scope.spawn(writes);
-            serve(far, peer, &mut desk);
-        });
-        let lines = BufReader::new(near).lines().map(Result::unwrap);
-        lines
-            .map(|line| serde_json::from_str(&line).unwrap())
-            .collect()
+        answered(&mut desk, peer, line)
     }
 
     fn ask(&mut self, peer: Peer, token: Option<&str>, ask: &str) -> Vec<Value> {
-        let token = token.map_or(String::new(), |token| format!(r#""token":"{token}","#));
-        let line = format!(r#"{{{token}"from":"192.0.2.7","ask":{ask}}}"#);
-        self.raw(Some(peer), format!("{line}\n").as_bytes())
+        self.raw(Some(peer), line(token, ask).as_bytes())
     }
 
     fn records(&self) -> Vec<Record> {
@@ -142,12 +134,35 @@ impl Office {
     }
 }
 
-fn code(told: &[Value]) -> &str {
+/// What a desk tells to a line.
+pub(super) fn answered(desk: &mut Desk<'_>, peer: Option<Peer>, line: &[u8]) -> Vec<Value> {
+    let (mut near, far) = UnixStream::pair().unwrap();
+    std::thread::scope(|scope| {
+        // Whoever is refused in the middle of their line cannot write on.
+        let writes = || {
+            let _ = near.write_all(line);
+            let _ = near.shutdown(std::net::Shutdown::Write);
+        };
+        scope.spawn(writes);
+        serve(far, peer, desk);
+    });
+    let lines = BufReader::new(near).lines().map(Result::unwrap);
+    lines
+        .map(|line| serde_json::from_str(&line).unwrap())
+        .collect()
+}
+
+pub(super) fn line(token: Option<&str>, ask: &str) -> String {
+    let token = token.map_or(String::new(), |token| format!(r#""token":"{token}","#));
+    format!("{{{token}\"from\":\"192.0.2.7\",\"ask\":{ask}}}\n")
+}
+
+pub(super) fn code(told: &[Value]) -> &str {
     let refusal = told.iter().find(|event| !event["code"].is_null());
     refusal.map_or("", |event| event["code"].as_str().unwrap())
 }
 
-fn is_well(told: &[Value]) -> bool {
+pub(super) fn is_well(told: &[Value]) -> bool {
     told.last() == Some(&json!({"event": "end", "ok": true}))
 }
 
@@ -164,20 +179,25 @@ fn each_verb_takes_the_role_that_the_table_says() {
             let mut office = Office::new();
             let token = office.token(name);
             let told = office.ask(Peer::Web, Some(&token), request(verb));
-            let Needs::Role(needed) = verb.needs() else {
-                // A token gives no name a password.
-                assert_eq!((verb, code(&told)), (Verb::LogIn, "wrong"));
-                continue;
+            let (needed, refusal) = match verb.needs() {
+                Needs::Role(needed) => (Some(needed), "role"),
+                Needs::Root if role == Role::Administrator => (None, "console"),
+                Needs::Root => (None, "role"),
+                Needs::Nobody => {
+                    assert_eq!(code(&told), of_anybody(verb), "{verb:?}");
+                    continue;
+                }
             };
-            let may = role >= needed;
+            let may = needed.is_some_and(|needed| role >= needed);
             assert_eq!(is_well(&told), may, "{verb:?} {name}: {told:?}");
             if !may {
-                assert_eq!(code(&told), "role", "{verb:?} {name}");
+                assert_eq!(code(&told), refusal, "{verb:?} {name}");
                 assert!(office.script.done.is_empty(), "{verb:?} {name}");
             }
             let mut records = office.records();
             if may && verb.is_change() {
-                assert_eq!(office.script.before, [Ended::Asked], "{verb:?}");
+                let before = &office.script.before;
+                assert!(before.iter().all(|one| *one == Ended::Asked), "{verb:?}");
                 assert_eq!(records.remove(0).ended, Ended::Asked, "{verb:?}");
             }
             assert_eq!(records.len(), usize::from(verb.is_audited()), "{verb:?}");
@@ -190,17 +210,27 @@ fn each_verb_takes_the_role_that_the_table_says() {
         let mut office = Office::new();
         for token in [None, Some("0123"), Some("")] {
             let told = office.ask(Peer::Web, token, request(verb));
-            let expected = if verb == Verb::LogIn {
-                "wrong"
-            } else {
-                "session"
+            let expected = match verb.needs() {
+                Needs::Nobody => of_anybody(verb),
+                _ => "session",
             };
             assert_eq!(code(&told), expected, "{verb:?} {token:?}");
         }
         assert!(office.script.done.is_empty(), "{verb:?} by nobody");
         assert!(Trail::actions(office.root.path()).load().is_empty());
         let told = office.ask(Peer::Root, None, request(verb));
-        assert_eq!(is_well(&told), verb != Verb::LogIn, "{verb:?} by root");
+        // There is an administrator already.
+        let refused = [Verb::LogIn, Verb::Setup, Verb::SetupCode].contains(&verb);
+        assert_eq!(is_well(&told), !refused, "{verb:?} by root: {told:?}");
+    }
+}
+
+/// What becomes of what anybody may ask, here: a token gives no name a password, and the setup is over.
+fn of_anybody(verb: Verb) -> &'static str {
+    match verb {
+        Verb::LogIn => "wrong",
+        Verb::Setup => "closed",
+        _ => "",
     }
 }
 
@@ -218,7 +248,10 @@ fn a_token_is_given_for_a_password_and_ends_when_it_is_said() {
     let told = office.ask(Peer::Web, Some(&token), r#"{"verb":"session"}"#);
     assert_eq!(
         told[0],
-        json!({"event": "session", "user": "olga", "role": "operator"})
+        json!({
+            "event": "session", "user": "olga", "role": "operator", "language": null,
+            "idle_minutes": 30,
+        })
     );
     assert!(is_well(&office.ask(
         Peer::Web,
@@ -387,7 +420,10 @@ fn garbage_is_refused_unread_and_nothing_of_it_is_told() {
 fn no_changed_byte_makes_a_verb_of_another_role() {
     let mut office = Office::new();
     let token = office.token("vera");
-    for verb in Verb::ALL.into_iter().filter(|verb| *verb != Verb::LogIn) {
+    let takes_a_role = |verb: &Verb| verb.needs() != Needs::Nobody;
+    // A viewer's own password is theirs to change; each try of it takes its time.
+    let others = |verb: &Verb| takes_a_role(verb) && *verb != Verb::SetOwnPassword;
+    for verb in Verb::ALL.into_iter().filter(others) {
         let line = format!(
             r#"{{"token":"{token}","from":"192.0.2.7","ask":{}}}"#,
             request(verb)
@@ -458,7 +494,7 @@ fn what_fails_is_told_and_written_down_so() {
 #[test]
 fn a_trail_that_cannot_be_written_is_told_and_stops_nothing() {
     let mut office = Office::new();
-    std::fs::write(office.root.path().join("var"), "in the way").unwrap();
+    std::fs::write(office.root.path().join(audit::FOLDER), "in the way").unwrap();
     let told = office.ask(Peer::Root, None, request(Verb::SetPassword));
     assert!(is_well(&told), "{told:?}");
     let warning = told
@@ -540,7 +576,8 @@ fn a_document_is_validated_with_line_field_and_both_languages() {
 fn whoever_sets_their_own_password_stays_and_others_are_out() {
     let mut office = Office::new();
     let (own, other) = (office.token("root"), office.token("root"));
-    let ask = r#"{"verb":"set-password","account":"root","password":"vingt lamas"}"#;
+    let ask =
+        r#"{"verb":"set-password","account":"root","password":"vingt lamas","own":"dix lamas"}"#;
     assert!(is_well(&office.ask(Peer::Web, Some(&own), ask)));
     assert!(is_well(&office.ask(
         Peer::Web,
@@ -552,6 +589,8 @@ fn whoever_sets_their_own_password_stays_and_others_are_out() {
         "session"
     );
     // Nothing of it touches a session of somebody else.
+    office.users.borrow_mut()[0].hash.pop();
+    let own = office.token("root");
     let olga = office.token("olga");
     assert!(is_well(&office.ask(Peer::Web, Some(&own), ask)));
     assert!(is_well(&office.ask(
