@@ -19,6 +19,7 @@ use vigie_update::commands::{
 };
 use vigie_update::doors::login::Gate;
 use vigie_update::doors::look;
+use vigie_update::doors::session::BROKER;
 use vigie_update::fate::FateError;
 use vigie_update::history::{Door, Outcome, Reason};
 use vigie_update::media::place;
@@ -135,7 +136,11 @@ enum Command {
     AskPassword,
     /// Answers one request from the socket on standard input; run by vigie-update@.service.
     #[command(hide = true)]
-    Serve,
+    Serve {
+        /// Where the broker listens, which knows who is logged in to the web interface.
+        #[arg(long, default_value = BROKER)]
+        broker: PathBuf,
+    },
     /// The unpacking process; started by apply and verify.
     #[command(hide = true)]
     Unwrap,
@@ -207,7 +212,7 @@ fn run(command: Command, language: Language) -> Result<ExitCode> {
                 return Ok(ExitCode::FAILURE);
             }
         }
-        Command::Serve => serve::run()?,
+        Command::Serve { broker } => serve::run(&broker)?,
         Command::Unwrap => child::run().context("unpacking")?,
         Command::Look { folder } => look::run(&folder).context("looking into a medium")?,
     }

@@ -19,6 +19,7 @@ use crate::doors::login::{Answer, Gate};
 use crate::doors::peer;
 use crate::doors::places::{self, WEB};
 use crate::doors::serve::{Failure, Updater, Verdict, serve};
+use crate::doors::session::{self, Speaker};
 use crate::fate::FateError;
 use crate::history::{self, Door, Outcome, Record};
 use crate::machine::below;
@@ -29,11 +30,12 @@ use crate::pulled::{self, FOLDER, Report};
 use crate::reached;
 use crate::warn;
 
-/// Answers the one request that comes through standard input, a connected socket.
+/// Answers the one request that comes through standard input, a connected socket; `broker` is where that
+/// listens which knows who is logged in.
 ///
 /// # Errors
 /// Standard input is no socket.
-pub fn run() -> Result<()> {
+pub fn run(broker: &Path) -> Result<()> {
     let socket = io::stdin().as_fd().try_clone_to_owned();
     let socket = UnixStream::from(socket.context("taking the socket from standard input")?);
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
@@ -41,14 +43,16 @@ pub fn run() -> Result<()> {
     if let Err(why) = &peer {
         warn!("vigie-update: {why}");
     }
-    serve(socket, peer, &mut Running);
+    serve(socket, peer, &mut Running { broker });
     Ok(())
 }
 
 /// The running machine.
-struct Running;
+struct Running<'a> {
+    broker: &'a Path,
+}
 
-impl Updater for Running {
+impl Updater for Running<'_> {
     fn status(&mut self) -> Result<Value, Failure> {
         let mut status = serde_json::to_value(slots::status_now()?).map_err(anyhow::Error::from)?;
         status["busy"] = lock::holder(Path::new(LOCK)).into();
@@ -144,6 +148,10 @@ impl Updater for Running {
 
     fn ask(&mut self) -> Result<Report, Failure> {
         check::ask(false)
+    }
+
+    fn speaker(&mut self, token: &str) -> Result<Speaker, Failure> {
+        session::of(self.broker, token)
     }
 
     fn password_digest(&mut self) -> Result<String, Failure> {

@@ -4,7 +4,7 @@
 //! - [`look`]: a medium is looked into by a process that need not be waited for;
 //! - [`found`]: what lies there, and what this machine says of it;
 //! - [`serve`]: the socket through which programs without privileges ask for updates;
-//! - [`peer`], [`login`]: who may ask.
+//! - [`peer`], [`session`], [`login`]: who may ask.
 
 mod digest;
 pub mod found;
@@ -13,3 +13,4 @@ pub mod look;
 pub mod peer;
 pub mod places;
 pub mod serve;
+pub mod session;

@@ -5,18 +5,24 @@
 //! are told as `refused` (nothing was changed) or `failed`, with `reason` and `reason_fr`; `failed`
 //! with `fault`, `machine` where nothing is known against the package.
 //!
+//! What changes something the web interface asks for with the token of a session, and it must be one of an
+//! administrator's: the broker is asked ([`session`](super::session)).
+//!
 //! An update that was begun goes on when whoever asked for it has gone.
 
 use std::io::{Read, Write};
+use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use vigie_settings::Role;
 
 use super::found::Found;
 use super::login::Answer;
 use super::peer::Peer;
+use super::session::Speaker;
 use crate::apply::ApplyError;
 use crate::history::{Door, LONGEST_WHO, Outcome, Record};
 use crate::package::error::Fault;
@@ -35,6 +41,18 @@ const RECORDS: usize = 50;
 
 /// The code of a refusal because another installation is under way, or waits for its restart.
 const BUSY: &str = "busy";
+
+/// Who asks for a change.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asker {
+    /// Their name, for the history.
+    #[serde(default)]
+    pub who: Option<String>,
+    /// Of their session; the web interface must give it.
+    #[serde(default)]
+    pub token: Option<String>,
+}
 
 /// What is asked.
 #[derive(Deserialize)]
@@ -60,18 +78,19 @@ pub enum Request {
     Apply {
         /// Of [`Found`].
         id: String,
-        /// Who asks, for the history.
+        /// As in [`Asker`].
+        #[serde(default)]
         who: Option<String>,
+        /// As in [`Asker`].
+        #[serde(default)]
+        token: Option<String>,
     },
     /// Back to the other slot: `rollback` or `cancelled`.
-    Rollback {
-        /// Who asks, for the history.
-        who: Option<String>,
-    },
+    Rollback(Asker),
     /// Restarts the machine: `restarting`.
-    Restart {},
+    Restart(Asker),
     /// Asks the server of the settings what it has; nothing is fetched: an `asked`.
-    Ask {},
+    Ask(Asker),
     /// What changes with root's password: a `password` with its `digest`.
     PasswordDigest {},
     /// Whether a password is right: `welcome` with that digest, or `refused` with a `code`.
@@ -113,6 +132,42 @@ impl Failure {
         }
     }
 
+    /// A fault of the machine.
+    #[must_use]
+    pub fn of_machine(english: String, french: String) -> Self {
+        Self {
+            refused: false,
+            fault: Fault::Machine,
+            code: None,
+            english,
+            french,
+        }
+    }
+
+    /// There is no such session, or no longer.
+    #[must_use]
+    pub fn session() -> Self {
+        Self {
+            code: Some("session"),
+            ..Self::refused(
+                "nobody is logged in, or no longer; log in again",
+                "personne n'est connecté, ou ne l'est plus ; connectez-vous de nouveau",
+            )
+        }
+    }
+
+    /// Who is logged in may not.
+    #[must_use]
+    pub fn role() -> Self {
+        Self {
+            code: Some("role"),
+            ..Self::refused(
+                "this takes the role administrator; ask somebody who has it",
+                "il faut pour cela le rôle administrateur ; demandez à quelqu'un qui l'a",
+            )
+        }
+    }
+
     fn event(&self) -> Value {
         let event = if self.refused { "refused" } else { "failed" };
         let mut event = json!({"event": event, "reason": self.english, "reason_fr": self.french});
@@ -141,13 +196,7 @@ impl From<ApplyError> for Failure {
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
         let text = format!("{error:#}");
-        Self {
-            refused: false,
-            fault: Fault::Machine,
-            code: None,
-            english: text.clone(),
-            french: text,
-        }
+        Self::of_machine(text.clone(), text)
     }
 }
 
@@ -195,6 +244,10 @@ pub trait Updater {
     fn restart(&mut self) -> Result<(), Failure>;
     /// Asks the server of the settings.
     fn ask(&mut self) -> Result<Report, Failure>;
+    /// Who a session of the web interface is of; where nobody can say it, nobody is let in.
+    fn speaker(&mut self, _token: &str) -> Result<Speaker, Failure> {
+        Err(Failure::session())
+    }
     /// What changes with root's password, as `Gate::digest`.
     fn password_digest(&mut self) -> Result<String, Failure>;
     /// Judges a password.
@@ -268,19 +321,25 @@ fn answer(
             let verdict = updater.check(name(&upload)?, &mut told.progress())?;
             told.event("package", &verdict);
         }
-        Request::Apply { id, who } => {
-            let applied = updater.apply(&id, asks(peer, who), &mut told.progress())?;
+        Request::Apply { id, who, token } => {
+            let who = asks(peer, Asker { who, token }, updater)?;
+            let applied = updater.apply(&id, who, &mut told.progress())?;
             told.event("installed", &applied);
         }
-        Request::Rollback { who } => {
-            let outcome = updater.rollback(door(peer), asks(peer, who))?;
+        Request::Rollback(asker) => {
+            let who = asks(peer, asker, updater)?;
+            let outcome = updater.rollback(door(peer), who)?;
             told.send(&json!({"event": outcome}));
         }
-        Request::Restart {} => {
+        Request::Restart(asker) => {
+            asks(peer, asker, updater)?;
             told.send(&json!({"event": "restarting"}));
             updater.restart()?;
         }
-        Request::Ask {} => told.event("asked", &updater.ask()?),
+        Request::Ask(asker) => {
+            asks(peer, asker, updater)?;
+            told.event("asked", &updater.ask()?);
+        }
         Request::PasswordDigest {} => {
             let digest = updater.password_digest()?;
             told.send(&json!({"event": "password", "digest": digest}));
@@ -347,11 +406,35 @@ fn name(upload: &str) -> Result<&str, Failure> {
     })
 }
 
-/// Who asks, for the history: the web interface and root say for whom they speak.
-fn asks(peer: &Peer, who: Option<String>) -> Option<String> {
+/// Who asks for a change, for the history: root says for whom it speaks, and the broker for whom the web
+/// interface does, who must be an administrator.
+fn asks(peer: &Peer, asker: Asker, updater: &mut dyn Updater) -> Result<Option<String>, Failure> {
     match peer {
-        Peer::Member(name) => Some(name.clone()),
-        Peer::Root | Peer::Web => who.map(|who| printable(&who, LONGEST_WHO)),
+        Peer::Member(name) => Ok(Some(name.clone())),
+        Peer::Root => Ok(asker.who.map(|who| printable(&who, LONGEST_WHO))),
+        Peer::Web => {
+            let token = asker.token.ok_or_else(Failure::session)?;
+            let speaker = updater.speaker(&token)?;
+            if speaker.role != Role::Administrator {
+                return Err(Failure::role());
+            }
+            Ok(Some(spoken_for(speaker.user, asker.who.as_deref())))
+        }
+    }
+}
+
+/// The user of the session, with the address that the web interface gives behind their name: `anne (192.0.2.7)`.
+fn spoken_for(user: String, who: Option<&str>) -> String {
+    let address = who
+        .and_then(|who| {
+            who.strip_prefix(&*user)?
+                .strip_prefix(" (")?
+                .strip_suffix(')')
+        })
+        .and_then(|address| address.parse::<IpAddr>().ok());
+    match address {
+        Some(address) => format!("{user} ({address})"),
+        None => user,
     }
 }
 
@@ -461,6 +544,15 @@ mod tests {
                 reason_fr: None,
             })
         }
+        fn speaker(&mut self, token: &str) -> Result<Speaker, Failure> {
+            let role = match token {
+                "of anne" => Role::Administrator,
+                "of olga" => Role::Operator,
+                _ => return Err(Failure::session()),
+            };
+            let user = token.trim_start_matches("of ").to_owned();
+            Ok(Speaker { user, role })
+        }
         fn password_digest(&mut self) -> Result<String, Failure> {
             Ok("d16e57".into())
         }
@@ -488,7 +580,7 @@ mod tests {
 
     #[test]
     fn c59_who_installs_twice_is_told_that_it_is_busy() {
-        let (events, _) = ask(Peer::Web, b"{\"verb\":\"apply\",\"id\":\"twice\"}\n");
+        let (events, _) = ask(Peer::Root, b"{\"verb\":\"apply\",\"id\":\"twice\"}\n");
         let told = (&events[0]["event"], &events[0]["code"]);
         assert_eq!(told, (&json!("refused"), &json!(BUSY)));
         let waits = ApplyError::Refused(crate::policy::Refusal::Waiting { version: None });
@@ -519,6 +611,12 @@ mod tests {
             ),
             (
                 Peer::Web,
+                r#"{"verb":"apply","id":"ab","who":"anne (192.0.2.7)","token":"of anne"}"#.into(),
+                Some("apply ab Some(\"anne (192.0.2.7)\")".into()),
+                "progress progress installed end",
+            ),
+            (
+                Peer::Root,
                 r#"{"verb":"apply","id":"ab","who":"root\u001b[2J"}"#.into(),
                 Some("apply ab Some(\"root[2J\")".into()),
                 "progress progress installed end",
@@ -531,8 +629,8 @@ mod tests {
             ),
             (
                 Peer::Web,
-                r#"{"verb":"rollback"}"#.into(),
-                Some("rollback Web None".into()),
+                r#"{"verb":"rollback","token":"of anne"}"#.into(),
+                Some("rollback Web Some(\"anne\")".into()),
                 "cancelled end",
             ),
             (
@@ -543,7 +641,13 @@ mod tests {
             ),
             (
                 Peer::Web,
-                r#"{"verb":"ask"}"#.into(),
+                r#"{"verb":"restart","token":"of anne"}"#.into(),
+                Some("restart".into()),
+                "restarting end",
+            ),
+            (
+                Peer::Web,
+                r#"{"verb":"ask","token":"of anne"}"#.into(),
                 Some("ask".into()),
                 "asked end",
             ),
@@ -572,6 +676,58 @@ mod tests {
             assert_eq!(did, Vec::from_iter(asked), "{request}");
             let ok = !events.contains("refused") && !events.contains("failed");
             assert_eq!(told.last().unwrap()["ok"], ok);
+        }
+    }
+
+    #[test]
+    fn the_web_interface_changes_nothing_without_a_session_of_an_administrator() {
+        for verb in [
+            r#""verb":"apply","id":"ab""#,
+            r#""verb":"rollback""#,
+            r#""verb":"restart""#,
+            r#""verb":"ask""#,
+        ] {
+            for (token, code) in [
+                ("", "session"),
+                (r#","token":null"#, "session"),
+                (r#","token":"""#, "session"),
+                (r#","token":"of nobody""#, "session"),
+                (r#","token":"of olga""#, "role"),
+                (r#","who":"root""#, "session"),
+            ] {
+                let (told, did) = ask(Peer::Web, format!("{{{verb}{token}}}\n").as_bytes());
+                assert_eq!(told[0]["code"], code, "{verb} {token}");
+                assert_ne!(told[0]["reason"], told[0]["reason_fr"]);
+                assert_eq!((told.len(), &told[1]["ok"]), (2, &json!(false)));
+                assert!(did.is_empty(), "{did:?}");
+            }
+            // What the others ask for needs none.
+            for peer in [Peer::Root, member()] {
+                let (told, did) = ask(peer, format!("{{{verb}}}\n").as_bytes());
+                assert_eq!(
+                    (told.last().unwrap()["ok"].as_bool(), did.len()),
+                    (Some(true), 1)
+                );
+            }
+        }
+        for looks in [r#"{"verb":"status"}"#, r#"{"verb":"history"}"#] {
+            let (told, _) = ask(Peer::Web, format!("{looks}\n").as_bytes());
+            assert_eq!(told.last().unwrap()["ok"], true, "{looks}");
+        }
+    }
+
+    #[test]
+    fn the_history_names_the_user_of_the_session() {
+        for (who, expected) in [
+            (None, "anne"),
+            (Some("anne (192.0.2.7)"), "anne (192.0.2.7)"),
+            (Some("anne (2001:DB8::7)"), "anne (2001:db8::7)"),
+            (Some("root (192.0.2.7)"), "anne"),
+            (Some("anne (console)"), "anne"),
+            (Some("anne) (192.0.2.7)"), "anne"),
+            (Some("annette (192.0.2.7)"), "anne"),
+        ] {
+            assert_eq!(spoken_for("anne".into(), who), expected, "{who:?}");
         }
     }
 
@@ -650,7 +806,7 @@ mod tests {
             .unwrap();
         drop(near);
         let mut script = Script::default();
-        serve(far, Ok(Peer::Web), &mut script);
+        serve(far, Ok(Peer::Root), &mut script);
         assert_eq!(script.asked, ["apply ab None"]);
     }
 }
