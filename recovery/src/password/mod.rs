@@ -109,7 +109,9 @@ fn usable<F: Files>(
     running: Version,
 ) -> Result<(Settings, Option<Damage>)> {
     let mut loaded = store.load();
-    if let Some(form) = loaded.unused {
+    // Also where that would take it over: it is the newer system that is installed, with its own.
+    if let Some(unused) = loaded.unused {
+        let form = unused.form;
         return Err(Refusal::NewerSettings { form }.into());
     }
     room.saving(&mut || store.settle(&loaded).context("saving the settings"))?;

@@ -7,6 +7,7 @@ use std::{fmt, fs, io};
 use serde_json::Value;
 
 use crate::document::Settings;
+use crate::origin::Unused;
 use crate::store::{Exclusive, Loaded, SaveError, Store};
 use crate::words::{Said, said};
 
@@ -26,7 +27,7 @@ pub enum ChangeError {
     Lost,
     /// The folder cannot be made or locked.
     Locked(io::Error),
-    /// A newer form was changed.
+    /// A newer form was changed, and would not take over what is saved here.
     Newer {
         /// Which.
         form: u32,
@@ -65,7 +66,9 @@ impl Changing {
         let store = Store::of_system(root).by(who);
         let held = store.exclusive().map_err(ChangeError::Locked)?;
         let old = store.load();
-        if let Some(form) = old.unused {
+        if let Some(Unused { form, takes_over }) = old.unused
+            && !takes_over
+        {
             return Err(ChangeError::Newer { form });
         }
         if !old.origin.is_loss() {

@@ -46,7 +46,7 @@ pub use document::{
 pub use files::Files;
 pub use read::{ReadError, line_at, parse_tree, read_toml, read_tree};
 pub use stamp::{Stamp, utc};
-pub use store::{DocumentError, Loaded, Origin, SaveError, Store};
+pub use store::{DocumentError, Loaded, Origin, SaveError, Store, Unused};
 pub use values::{
     Certificates, Cidr, Email, FsUuid, Host, HostName, HttpsUrl, IdleMinutes, InterfaceName,
     Invalid, Keymap, Language, Line, MacAddress, MountPoint, PasswordHash, PathName, SshKey,

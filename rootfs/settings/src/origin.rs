@@ -12,7 +12,16 @@ pub struct Loaded {
     /// Which generation it is.
     pub origin: Origin,
     /// A newer form of the document that was changed by the system of the other slot.
-    pub unused: Option<u32>,
+    pub unused: Option<Unused>,
+}
+
+/// A newer form of the document, which this system does not use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unused {
+    /// Which.
+    pub form: u32,
+    /// Whether that system takes over what is saved here: its document was made from this form's.
+    pub takes_over: bool,
 }
 
 /// Which generation was loaded.
@@ -126,10 +135,14 @@ impl Loaded {
     /// What a person must know.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        let unused = self.unused.map(|form| {
+        let unused = self.unused.map(|Unused { form, takes_over }| {
+            let then = match takes_over {
+                true => "it takes over what is changed here, in place of what it has of the same fields",
+                false => "nothing can be changed here without leaving them behind",
+            };
             format!(
                 "settings that were saved under a newer version (form {form}) are not used by this version; \
-                 update to it again, or make the changes here"
+                 update to it again to have them; {then}"
             )
         });
         self.origin.warning().into_iter().chain(unused).collect()

@@ -17,6 +17,7 @@
 //! 6. Nothing that a person saved goes unused without a word: after going back to an older system
 //!    it says that a newer one has other settings, and the newer one takes over what was saved
 //!    meanwhile, with its own fields that the older one does not know, keeping its own beside it.
+//!    Where it would not (its document was not made from this form's), nothing is changed here.
 
 use std::fs::File;
 use std::io;
@@ -29,7 +30,7 @@ use crate::origin::{Made, digest, without_made};
 use crate::read::read_toml;
 use crate::stamp::Stamp;
 
-pub use crate::origin::{Loaded, Origin};
+pub use crate::origin::{Loaded, Origin, Unused};
 pub use error::{DocumentError, SaveError};
 pub use history::{KEPT, Saved};
 
@@ -129,6 +130,14 @@ struct Generation {
     made: Option<Made>,
     /// The number that it has, where it was saved by this software.
     number: Option<u32>,
+}
+
+/// A newer form's document, of which nothing but its first lines can be read.
+struct Newer {
+    form: u32,
+    made: Option<Made>,
+    /// It is as it was made.
+    is_untouched: bool,
 }
 
 /// What became of a form's two files.
@@ -252,20 +261,39 @@ impl<F: Files> Store<F> {
         (Settings::default(), origin)
     }
 
-    /// A newer form whose document was changed after it was migrated, so that this one lacks
-    /// something that a person has saved.
-    fn newer_unused(&self) -> Option<u32> {
+    /// The newest of the newer forms whose document was changed after it was migrated, so that this one lacks
+    /// something that a person has saved. What is saved here is taken over where each newer form looks for
+    /// it here ([`Self::or_since`]), and nowhere in between.
+    fn newer_unused(&self) -> Option<Unused> {
         let names = self.files.names().unwrap_or_default();
         let form = |name: &String| {
             let form = name.strip_prefix("current.")?.strip_suffix(".toml")?;
             form.parse().ok().filter(|form| *form > VERSION)
         };
-        let newest = names.iter().filter_map(form).max()?;
-        let bytes = self.files.read(&current(newest)).ok()??;
+        let mut forms: Vec<u32> = names.iter().filter_map(form).collect();
+        forms.sort_unstable();
+        let newest = self.newer(*forms.last()?)?;
+        let is_ours = |form: &u32| {
+            let newer = self.newer(*form);
+            newer.is_some_and(|one| one.made.is_some_and(|made| made.form == VERSION))
+        };
+        (!newest.is_untouched).then(|| Unused {
+            form: newest.form,
+            takes_over: forms.iter().all(is_ours),
+        })
+    }
+
+    fn newer(&self, form: u32) -> Option<Newer> {
+        let bytes = self.files.read(&current(form)).ok()??;
         let text = text(bytes).unwrap_or_default();
-        let untouched = Made::of(&text)
-            .is_some_and(|made| made.result == digest(without_made(&text).as_bytes()));
-        (!untouched).then_some(newest)
+        let made = Made::of(&text);
+        let as_made = |made: &Made| made.result == digest(without_made(&text).as_bytes());
+        let is_untouched = made.as_ref().is_some_and(as_made);
+        Some(Newer {
+            form,
+            made,
+            is_untouched,
+        })
     }
 
     fn found(&self, form: u32) -> Found {

@@ -412,12 +412,66 @@ fn c88_c89_a_newer_form_is_named_once_it_was_changed() {
         "current.4.toml",
         &Made::put(Some(&made), &(body.to_owned() + "x = 1\n")),
     );
+    let unused = |form, takes_over| Some(Unused { form, takes_over });
     let loaded = store.load();
-    assert_eq!((loaded.unused, loaded.settings), (Some(4), named("ours")));
+    assert_eq!(
+        (loaded.unused, &loaded.settings),
+        (unused(4, true), &named("ours"))
+    );
+    assert!(loaded.warnings()[0].contains("takes over"), "{loaded:?}");
     for odd in ["", "version = 4", "#= from x"] {
         put(&store, "current.4.toml", odd);
-        assert_eq!(store.load().unused, Some(4), "{odd}");
+        let loaded = store.load();
+        assert_eq!(loaded.unused, unused(4, false), "{odd}");
+        assert!(loaded.warnings()[0].contains("nothing can be changed"));
     }
+}
+
+/// Each newer form looks for what was saved meanwhile where its own document was made from.
+#[test]
+fn a_newer_form_takes_over_only_what_it_was_made_from() {
+    for (forms, expected) in [
+        (&[(4, 3)][..], (4, true)),
+        (&[(4, 2)], (4, false)),
+        (&[(5, 3)], (5, true)),
+        (&[(4, 3), (5, 3)], (5, true)),
+        (&[(4, 3), (5, 4)], (5, false)),
+        (&[(4, 2), (5, 3)], (5, false)),
+    ] {
+        let (folder, store) = store();
+        store.save(&named("ours")).expect("saved");
+        for (form, from) in forms {
+            let made = Made {
+                form: *from,
+                source: digest(b"x"),
+                result: "-".to_owned(),
+            };
+            let body = format!("version = {form}\n");
+            let name = format!("current.{form}.toml");
+            put(&store, &name, &Made::put(Some(&made), &body));
+        }
+        let (form, takes_over) = expected;
+        let unused = store.load().unused;
+        assert_eq!(unused, Some(Unused { form, takes_over }), "{forms:?}");
+        let begun = crate::Changing::begin(folder.path(), "anna");
+        assert_eq!(begun.is_ok(), takes_over, "{forms:?}");
+        if let Ok(changing) = begun {
+            changing.save(&named("meanwhile")).expect("saved");
+        }
+    }
+}
+
+/// The other side of it: what the newer system does with a document that was made from an older form's.
+#[test]
+fn what_is_saved_after_a_return_is_what_the_newer_system_finds_changed() {
+    let (_folder, store) = of_form_1();
+    settled(&store);
+    store.save(&named("newer")).expect("saved");
+    let newer = store.newer(VERSION).expect("there");
+    assert!(!newer.is_untouched && newer.made.is_some_and(|made| made.form == 1));
+    put(&store, "current.toml", &FORM_1.replace("recorder-1", "r-2"));
+    let hostname = store.load().settings.system.hostname;
+    assert_eq!(hostname.as_str(), "r-2");
 }
 
 #[test]
