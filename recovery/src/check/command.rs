@@ -14,6 +14,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use vigie_disk::sysfs::Sysfs;
 use vigie_installer::toolbox::HostTools;
 use vigie_settings::Language;
+use vigie_settings::apply::CHECK_NOW;
 
 use super::array::{self, Started};
 use super::full;
@@ -65,6 +66,9 @@ pub struct Arguments {
     /// appliance does this at each start.
     #[arg(long, conflicts_with = "repair")]
     pub preen: bool,
+    /// Look through volumes that are clean, too. An appliance does so at the start that was told to check all.
+    #[arg(long, requires = "preen")]
+    pub thorough: bool,
     /// Tell the running appliance: its state shows volumes that are being checked or are not
     /// used, and a report is kept of each that was not clean.
     #[arg(long)]
@@ -92,6 +96,11 @@ pub struct Arguments {
 }
 
 impl Arguments {
+    /// Whether clean volumes are looked through; `now` is there in a start that was told to.
+    fn is_thorough(&self, now: &Path) -> bool {
+        self.thorough || (self.preen && self.tell && now.exists())
+    }
+
     /// Whether the version guard holds: where anything is written. An appliance at its start is its own system.
     const fn is_guarded(&self) -> bool {
         let own = self.preen && self.tell;
@@ -178,6 +187,7 @@ impl<'a> Scene<'a> {
     const fn mode(&self) -> Mode {
         match (self.arguments.repair, self.arguments.preen) {
             (true, _) => Mode::Repair,
+            (false, true) if self.arguments.is_thorough(&now()) => Mode::Thorough,
             (false, true) => Mode::Preen,
             (false, false) => Mode::Inspect,
         }
@@ -305,6 +315,11 @@ impl<'a> Scene<'a> {
         }
         kept
     }
+}
+
+/// There in a start that was told to check all volumes.
+fn now() -> PathBuf {
+    Path::new("/").join(CHECK_NOW)
 }
 
 /// How the disks are, and whether a repair may begin on them; if not, why. A start of an appliance

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | inspect | `-f -n`: nothing is written, not even the journal |
 //! | preen | the journal alone, then `-p`: what needs no decision, for an unattended start |
+//! | thorough | the journal alone, then `-f -p`: the same of a start that was told to look at everything |
 //! | repair | the journal alone, `-f -p`, a look (`-f -n`), `-f -y` (twice), the same with each backup superblock |
 //!
 //! Where the superblock or the group descriptors may not be believed and a copy may, a repair
@@ -47,6 +48,8 @@ pub enum Mode {
     Inspect,
     /// The journal is replayed and what needs no decision is mended.
     Preen,
+    /// The same, looking through what is marked as clean, too.
+    Thorough,
     /// All that can be done.
     Repair,
 }
@@ -272,7 +275,7 @@ impl Ladder {
             Mode::Inspect if missing => self.damaged(),
             Mode::Inspect => Next::Run(Step::Inspect),
             // Even a preen would write damaged descriptors over their copies.
-            Mode::Preen if self.of_primary().is_some() => self.damaged(),
+            Mode::Preen | Mode::Thorough if self.of_primary().is_some() => self.damaged(),
             Mode::Repair if self.primary.is_passed_over() => self.climb(Outcome::exit(0)),
             _ if self.primary.needs_replay() => Next::Run(Step::Journal),
             _ => Next::Run(self.preen()),
@@ -281,7 +284,7 @@ impl Ladder {
 
     const fn preen(&self) -> Step {
         match self.mode {
-            Mode::Repair => Step::FullPreen,
+            Mode::Repair | Mode::Thorough => Step::FullPreen,
             Mode::Inspect | Mode::Preen => Step::Preen,
         }
     }
@@ -313,7 +316,7 @@ impl Ladder {
             Step::Journal => Next::Run(self.preen()),
             Step::Preen | Step::FullPreen if outcome.is_clean() => self.good(),
             Step::Preen | Step::FullPreen if outcome.is_corrected() => self.changed(),
-            Step::Preen | Step::FullPreen if self.mode == Mode::Preen => {
+            Step::Preen | Step::FullPreen if self.mode != Mode::Repair => {
                 self.damaged_or_not_checked(outcome)
             }
             Step::Preen | Step::FullPreen => self.climb(outcome),
@@ -340,7 +343,7 @@ impl Ladder {
         match self.mode {
             Mode::Repair => Next::Run(Step::Verify),
             // A start waits for nothing that can be done without.
-            Mode::Inspect | Mode::Preen => self.good(),
+            Mode::Inspect | Mode::Preen | Mode::Thorough => self.good(),
         }
     }
 

@@ -153,7 +153,7 @@ impl Report {
     pub fn text(&self, language: Language) -> String {
         let mode = match self.mode {
             Mode::Inspect => "report.mode-inspect",
-            Mode::Preen => "report.mode-preen",
+            Mode::Preen | Mode::Thorough => "report.mode-preen",
             Mode::Repair => "report.mode-repair",
         };
         let values = [

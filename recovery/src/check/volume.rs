@@ -143,7 +143,7 @@ impl Check<'_> {
         let path = volume.path.clone().map_err(|(_, why)| refused(why))?;
         let path = real(&path).map_err(refused)?;
         // A start does not wait for hours: what an array gives while it is synchronised is right.
-        if self.mode != Mode::Preen {
+        if !matches!(self.mode, Mode::Preen | Mode::Thorough) {
             self.settle(&path, watch)?;
         }
         self.uses.free(&path).map_err(refused)?;

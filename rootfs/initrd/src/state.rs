@@ -3,8 +3,9 @@
 //! because a box that can be reached can be repaired.
 
 use std::ffi::CStr;
+use std::path::Path;
 
-use rustix::mount::{MountFlags, mount};
+use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
 use vigie_initrd::cmdline::Request;
 use vigie_initrd::fsck::{self, OPERATIONAL_ERROR, Verdict};
@@ -19,6 +20,8 @@ use crate::program;
 use crate::root::Root;
 
 const TARGET: &str = "/sysroot/var";
+/// Where somebody has asked for a check of all volumes at this start (`vigie_settings::apply::CHECK_NEXT`).
+const CHECK_NEXT: &str = "/sysroot/var/lib/vigie/check-next";
 /// Programs of the system image, which is not the root yet, are started by its own loader.
 const LOADER: &str = "/sysroot/usr/lib64/ld-linux-x86-64.so.2";
 const LOADED: [&str; 3] = [
@@ -88,19 +91,41 @@ fn mount_state(
     source: Result<BlockDevice, String>,
 ) -> Result<(String, StateCheck), StateCheck> {
     let device = source.map_err(not_checked)?.node();
-    let check = check(&device)?;
+    let check = check(&device, &["--preen"])?;
     loader.need("ext4");
-    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOATIME;
-    mount(&device, TARGET, "ext4", flags, Some(OPTIONS))
-        .map_err(|e| not_checked(format!("mounting {device} on /var: {e}; {}", check.summary)))?;
+    mount_on_var(&device, &check)?;
+    let check = match Path::new(CHECK_NEXT).exists() {
+        false => check,
+        // Somebody has asked for it; the volume itself says so, and is not in use yet.
+        true => checked_again(&device, check)?,
+    };
     note(format_args!("state volume {device} mounted"));
     Ok((device, check))
 }
 
+fn mount_on_var(device: &str, check: &StateCheck) -> Result<(), StateCheck> {
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOATIME;
+    let mounted = mount(device, TARGET, "ext4", flags, Some(OPTIONS));
+    mounted.map_err(|e| not_checked(format!("mounting {device} on /var: {e}; {}", check.summary)))
+}
+
+/// The volume, looked through although it is clean, and mounted again.
+fn checked_again(device: &str, before: StateCheck) -> Result<StateCheck, StateCheck> {
+    if let Err(error) = unmount(TARGET, UnmountFlags::empty()) {
+        note(format_args!(
+            "state volume {device} cannot be checked again: {error}"
+        ));
+        return Ok(before);
+    }
+    let check = check(device, &["--preen", "--thorough"])?;
+    mount_on_var(device, &check)?;
+    Ok(check)
+}
+
 /// Preens the volume, and repairs it where preening is not enough. Never asks:
 /// there is nobody to answer.
-fn check(device: &str) -> Result<StateCheck, StateCheck> {
-    let (verdict, check) = recovery(&["--preen"], device);
+fn check(device: &str, preen: &[&str]) -> Result<StateCheck, StateCheck> {
+    let (verdict, check) = recovery(preen, device);
     if verdict != Verdict::Faulty {
         return Ok(check);
     }

@@ -19,6 +19,12 @@ pub const ERROR_NOTE: &str = "run/vigie/settings-error";
 /// Is there where what was saved last is not in use: the health check fails.
 pub const UNUSED: &str = "run/vigie/settings-not-used";
 
+/// There while all volumes are to be checked at the next start, below the root; `rootfs/initrd` looks for
+/// it, too, before it mounts the state volume for good.
+pub const CHECK_NEXT: &str = "var/lib/vigie/check-next";
+/// There in a start that checks all volumes, below the root.
+pub const CHECK_NOW: &str = "run/vigie/check-now";
+
 /// What applying did.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Report {
@@ -44,6 +50,10 @@ pub fn apply_early(root: &Path) -> Report {
         report.warnings.push(error.to_string());
     }
     tell_the_health_check(root, &loaded.origin);
+    if let Err(error) = take_the_mark(root) {
+        let warning = format!("/{CHECK_NEXT}: {error}; volumes may be checked at each start");
+        report.warnings.push(warning);
+    }
     follow(root, loaded.settings, &mut report);
     leave(&root.join(ERROR_NOTE), &report.warnings);
     report
@@ -94,6 +104,19 @@ fn with_known_zone(root: &Path, mut settings: Settings, report: &mut Report) -> 
         settings.system.timezone = TimeZone::default();
     }
     settings
+}
+
+/// What was asked of this start is asked of no other.
+fn take_the_mark(root: &Path) -> io::Result<()> {
+    let next = root.join(CHECK_NEXT);
+    if !next.exists() {
+        return Ok(());
+    }
+    let now = root.join(CHECK_NOW);
+    if now.parent().is_some_and(Path::is_dir) {
+        fs::write(now, "")?;
+    }
+    fs::remove_file(next)
 }
 
 /// A version on trial that cannot use what was saved last is not healthy: the box goes back. It
@@ -361,6 +384,21 @@ mod tests {
             assert_eq!(root.path().join(UNUSED).exists(), unused, "{report:?}");
             assert_eq!(report.warnings.is_empty(), !unused, "{report:?}");
         }
+    }
+
+    #[test]
+    fn one_start_checks_what_it_is_asked_to() {
+        let root = root();
+        store_text(root.path(), "version = 3");
+        let (next, now) = (root.path().join(CHECK_NEXT), root.path().join(CHECK_NOW));
+        assert!(apply_early(root.path()).warnings.is_empty());
+        assert!(!now.exists());
+        fs::write(&next, "").expect("asked");
+        assert!(apply_early(root.path()).warnings.is_empty());
+        assert_eq!((next.exists(), now.exists()), (false, true));
+        // The state volume is looked at before that, by the initrd.
+        let initrd = include_str!("../../initrd/src/state.rs");
+        assert!(initrd.contains(&format!("\"/sysroot/{CHECK_NEXT}\"")));
     }
 
     #[test]

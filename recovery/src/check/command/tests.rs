@@ -29,6 +29,18 @@ fn whatever_writes_is_guarded_but_for_an_appliance_at_its_start() {
     }
 }
 
+#[test]
+fn a_start_that_was_told_to_looks_through_everything() {
+    let dir = tempfile::tempdir().unwrap();
+    let now = dir.path().join("check-now");
+    let thorough = |words: &str| arguments(words).is_thorough(&now);
+    assert!(!thorough("--preen --tell data-1") && thorough("--preen --thorough data-1"));
+    std::fs::write(&now, "").unwrap();
+    assert!(thorough("--preen --tell data-1"));
+    // Whoever preens by hand is told nothing by a start.
+    assert!(!thorough("--preen data-1") && !thorough("--tell data-1"));
+}
+
 fn part(disk: &str, purpose: Purpose) -> Part {
     Part {
         disk: disk.into(),
