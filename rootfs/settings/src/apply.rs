@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::document::Settings;
 use crate::files::make_folders;
+use crate::live::{IN_FORCE, note_in_force};
 use crate::render::{Entry, Kind, render};
 use crate::store::{Exclusive, Origin, Store};
 use crate::values::TimeZone;
@@ -54,7 +55,11 @@ pub fn apply_early(root: &Path) -> Report {
         let warning = format!("/{CHECK_NEXT}: {error}; volumes may be checked at each start");
         report.warnings.push(warning);
     }
-    follow(root, loaded.settings, &mut report);
+    if let Err(error) = note_in_force(root, &loaded.settings) {
+        let warning = format!("writing /{IN_FORCE}: {error}; changes hold from the next start");
+        report.warnings.push(warning);
+    }
+    write_files(root, loaded.settings, &mut report);
     leave(&root.join(ERROR_NOTE), &report.warnings);
     report
 }
@@ -67,11 +72,12 @@ pub fn apply(root: &Path, _others_wait: &Exclusive) -> Report {
     let loaded = Store::of_system(root).load();
     let mut report = Report::default();
     report.warnings.extend(loaded.warnings());
-    follow(root, loaded.settings, &mut report);
+    write_files(root, loaded.settings, &mut report);
     report
 }
 
-fn follow(root: &Path, settings: Settings, report: &mut Report) {
+/// Writes the files that differ; the settings that they are made of.
+pub(crate) fn write_files(root: &Path, settings: Settings, report: &mut Report) -> Settings {
     let settings = with_known_zone(root, settings, report);
     // The image's own list of accounts; an image without one still gets root's entry.
     let shadow = fs::read_to_string(root.join("etc/shadow")).unwrap_or_default();
@@ -88,6 +94,7 @@ fn follow(root: &Path, settings: Settings, report: &mut Report) {
             }
         }
     }
+    settings
 }
 
 /// Whether a zone exists is known by the image alone; without it every clock reading would fail.

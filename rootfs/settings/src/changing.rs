@@ -1,12 +1,13 @@
 //! Changing the settings: one road for the command line and the broker, so that nobody changes what
 //! another one is changing, what is damaged, or what a newer version has saved beyond it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::{fmt, fs, io};
 
 use serde_json::Value;
 
 use crate::document::Settings;
+use crate::live::{self, Followed, System, trial};
 use crate::origin::Unused;
 use crate::store::{Exclusive, Loaded, SaveError, Store};
 use crate::words::{Said, said};
@@ -18,6 +19,20 @@ pub struct Changing {
     pub old: Loaded,
     store: Store,
     held: Exclusive,
+    root: PathBuf,
+    who: String,
+}
+
+/// What became of a change.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It is saved, and the running system follows it.
+    Saved(Followed),
+    /// It is not saved: it is in force for so long, unless it is confirmed.
+    Trial {
+        /// How long.
+        seconds: u64,
+    },
 }
 
 /// Why the settings are not changed.
@@ -37,6 +52,10 @@ pub enum ChangeError {
         /// What is wrong.
         why: String,
     },
+    /// A change of the networks is on trial.
+    Trial,
+    /// The networks cannot go on trial: they are as they were.
+    NotOnTrial(io::Error),
     /// They could not be written.
     Save(SaveError),
 }
@@ -60,6 +79,15 @@ impl Changing {
     /// # Errors
     /// They are not to be changed.
     pub fn mending(root: &Path, who: &str) -> Result<Self, ChangeError> {
+        let begun = Self::on_trial(root, who)?;
+        match trial::is_under_way(root) {
+            true => Err(ChangeError::Trial),
+            false => Ok(begun),
+        }
+    }
+
+    /// The same for what ends a trial of the networks.
+    pub(crate) fn on_trial(root: &Path, who: &str) -> Result<Self, ChangeError> {
         if is_lost(root) {
             return Err(ChangeError::Lost);
         }
@@ -74,7 +102,45 @@ impl Changing {
         if !old.origin.is_loss() {
             store.settle(&old).map_err(ChangeError::Save)?;
         }
-        Ok(Self { old, store, held })
+        Ok(Self {
+            old,
+            store,
+            held,
+            root: root.to_owned(),
+            who: who.to_owned(),
+        })
+    }
+
+    /// Makes `new` the settings of the running system, and saves it, unless it may cut off whoever asks:
+    /// then it goes on trial, and is saved when that is confirmed.
+    ///
+    /// # Errors
+    /// As [`Self::save`]; or it cannot go on trial.
+    pub fn take(&self, new: &Settings, system: &mut dyn System) -> Result<Taken, ChangeError> {
+        new.check().map_err(SaveError::Check)?;
+        let saved = &self.old.settings;
+        let before = live::in_force(&self.root).unwrap_or_else(|| saved.clone());
+        if live::needs_trial(&before, new) {
+            let begun = trial::begin(&self.root, &self.who, (saved, new), system);
+            let seconds = begun.map_err(ChangeError::NotOnTrial)?;
+            return Ok(Taken::Trial { seconds });
+        }
+        self.save_what_differs(new)?;
+        Ok(Taken::Saved(live::follow(&self.root, new, system)))
+    }
+
+    /// Makes `new` the settings, where they are other ones.
+    pub(crate) fn save_what_differs(&self, new: &Settings) -> Result<(), SaveError> {
+        match self.old.origin.is_loss() || self.old.settings != *new {
+            true => self.save(new),
+            false => Ok(()),
+        }
+    }
+
+    /// The number of the generation that is saved now.
+    #[must_use]
+    pub fn generation(&self) -> Option<u32> {
+        self.store.generation_in_use()
     }
 
     /// The settings below `root` where they may be changed; nothing is locked or written.
@@ -137,8 +203,19 @@ impl ChangeError {
             Self::Locked(error) => Said::same(error),
             Self::Newer { form } => said("command.newer-settings", &[("form", Said::same(form))]),
             Self::Damaged { why } => said("command.damaged-settings", &[("why", Said::same(why))]),
+            Self::Trial => said(
+                "trial.under-way",
+                &[("seconds", Said::same(trial::SECONDS))],
+            ),
+            Self::NotOnTrial(error) => said("trial.not-begun", &[("error", Said::same(error))]),
             Self::Save(error) => error.said(),
         }
+    }
+}
+
+impl From<SaveError> for ChangeError {
+    fn from(error: SaveError) -> Self {
+        Self::Save(error)
     }
 }
 

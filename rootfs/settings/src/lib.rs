@@ -5,8 +5,9 @@
 //! fields) → [`store`] (atomic generations on the state volume) → [`render`] (document → files,
 //! pure) → [`apply`] (files → `/etc`, writing only what differs).
 //!
-//! Beside it: [`here`] (what only the machine knows), [`key`] and [`difference`] (single fields),
-//! [`backup`], [`schema`].
+//! Beside it: [`live`] (what a change makes of the running system), [`here`] (what only the machine
+//! knows), [`key`], [`edit`] and [`difference`] (single fields), [`ways`] (who gets in), [`backup`],
+//! [`schema`].
 //!
 //! What is wrong with a document is said in both languages: [`words`].
 //!
@@ -22,10 +23,12 @@ mod changing;
 pub mod check;
 pub mod difference;
 pub mod document;
+pub mod edit;
 mod files;
 pub mod forms;
 pub mod here;
 pub mod key;
+pub mod live;
 mod origin;
 pub mod read;
 pub mod render;
@@ -34,10 +37,11 @@ mod stamp;
 pub mod store;
 mod told;
 pub mod values;
+pub mod ways;
 pub mod words;
 
 pub use account::{Account, SHORTEST_PASSWORD};
-pub use changing::{ChangeError, Changing};
+pub use changing::{ChangeError, Changing, Taken};
 pub use check::{Problem, Problems};
 pub use document::{
     Access, Addressing, Automatic, Hawkbit, Interface, Network, Registration, Role, Settings,

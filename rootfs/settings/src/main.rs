@@ -9,7 +9,9 @@ use clap::{Parser, Subcommand};
 use vigie_settings::Language;
 
 use commands::backup::Passphrase;
-use commands::{Failure, Out, backup, change, show};
+use commands::change::{How, Site};
+use commands::live::Trial;
+use commands::{Failure, Out, backup, change, live, show};
 
 /// Reads, checks, changes and applies the appliance's settings.
 ///
@@ -40,8 +42,18 @@ enum Command {
     /// Make /etc follow the settings, writing only what differs.
     Apply {
         /// At boot, before the first service: no running service is told.
-        #[arg(long, required = true)]
+        #[arg(long, required_unless_present = "live", conflicts_with = "live")]
         early: bool,
+        /// In the running system, whose services follow, too. What may cut you off goes on trial, as with
+        /// `set --now`.
+        #[arg(long)]
+        live: bool,
+    },
+    /// A change of the networks that is in force and not saved yet.
+    Trial {
+        /// What becomes of it.
+        #[command(subcommand)]
+        what: Trial,
     },
     /// Check a settings document without using it.
     Validate {
@@ -63,11 +75,15 @@ enum Command {
         /// secret must be.
         #[arg(allow_hyphen_values = true)]
         value: String,
+        #[command(flatten)]
+        how: How,
     },
     /// Take one value away, so that its default holds.
     Unset {
         /// The field's path.
         key: String,
+        #[command(flatten)]
+        how: How,
     },
     /// Print what differs between a generation and the settings in use, without secrets.
     Diff {
@@ -92,6 +108,9 @@ enum Command {
         /// The number of a generation.
         #[arg(long)]
         generation: Option<u32>,
+        /// Have the running system follow at once, as with `set --now`.
+        #[arg(long)]
+        now: bool,
         #[command(flatten)]
         passphrase: Passphrase,
     },
@@ -118,24 +137,28 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Command, root: &Path, by: &str, out: Out) -> Result<(), Failure> {
+    let site = Site { root, by };
     match command {
-        Command::Apply { early: _ } => show::apply_early(root),
+        Command::Apply { early: true, .. } => show::apply_early(root),
+        Command::Apply { .. } => live::apply(root, by, out),
+        Command::Trial { what } => live::trial(root, what, out),
         Command::Validate { file } => show::validate(root, file.as_deref(), out),
         Command::Get { key } => show::get(root, &key, out),
         Command::Show => show::show(root, out),
-        Command::Set { key, value } => change::set(root, by, &key, &value, out),
-        Command::Unset { key } => change::unset(root, by, &key, out),
+        Command::Set { key, value, how } => change::set(site, &key, &value, &how, out),
+        Command::Unset { key, how } => change::unset(site, &key, &how, out),
         Command::Diff { generation } => show::diff(root, generation, out),
         Command::History => show::history(root, out),
         Command::Backup { file, passphrase } => backup::backup(root, &file, &passphrase, out),
         Command::Restore {
             file: Some(file),
             passphrase,
+            now,
             ..
-        } => backup::restore(root, by, &file, &passphrase, out),
-        Command::Restore { generation, .. } => {
-            backup::restore_generation(root, by, generation.unwrap_or_default(), out)
-        }
+        } => backup::restore(site, &file, &passphrase, now, out),
+        Command::Restore {
+            generation, now, ..
+        } => backup::restore_generation(site, generation.unwrap_or_default(), now, out),
         Command::Schema => show::schema(),
     }
 }

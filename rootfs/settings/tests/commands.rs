@@ -454,6 +454,114 @@ fn what_newer_software_saved_is_kept_and_not_passed_over() {
 }
 
 #[test]
+fn what_is_saved_after_a_return_is_allowed_where_the_newer_system_takes_it_over() {
+    let system = System::new();
+    system.says(0, &["set", "system.hostname", "one"], "");
+    let newer = "#= from 3 0123 as 4567\nversion = 4\n";
+    fs::write(system.store("current.4.toml"), newer).unwrap();
+    system.says(0, &["set", "system.hostname", "two"], "");
+    assert_eq!(
+        fs::read_to_string(system.store("current.4.toml")).unwrap(),
+        newer
+    );
+    let said = system.says(0, &["show"], "");
+    assert!(said.contains("takes over what is changed here"), "{said}");
+}
+
+#[test]
+fn the_last_way_in_is_only_lost_by_its_name() {
+    let system = System::new();
+    let hash = "$y$j9T$F5Jx5fExrKuPp53xLKQ..1$tnSYvahCwPBHKZUspmcxMfb0.WiB9W.zEaKlOBL35rC\n";
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ2zKQ1mBpgkPzT0zQ7yUj1QvG0wYcWm8zZ3dQ5nqk7P";
+    system.says(0, &["set", "access.root_password_hash", "-"], hash);
+    system.says(0, &["set", "access.service_password_hash", "-"], hash);
+    let said = system.says(3, &["unset", "access"], "");
+    assert!(
+        said.contains("root's account") && said.contains("--losing root"),
+        "{said}"
+    );
+    let said = system.says(3, &["unset", "access", "--losing", "root"], "");
+    assert!(said.contains("--losing service"), "{said}");
+    system.says(2, &["unset", "access", "--losing", "everything"], "");
+    assert_eq!(
+        system
+            .says(0, &["get", "access"], "")
+            .matches("(hidden)")
+            .count(),
+        2
+    );
+    // One of two ways is not the last.
+    system.says(0, &["set", "access.ssh_authorized_keys.+", key], "");
+    system.says(0, &["unset", "access.root_password_hash"], "");
+    let said = system.says(3, &["set", "access.ssh_authorized_keys", "[]"], "");
+    assert!(said.contains("--losing root"), "{said}");
+    let words = ["unset", "access", "--losing", "root", "--losing", "service"];
+    system.says(0, &words, "");
+    assert!(!system.says(0, &["show"], "").contains("hidden"));
+}
+
+/// Whoever types a passphrase ends the line, and not the input.
+#[test]
+fn a_passphrase_is_a_line_and_its_end_is_not_waited_for() {
+    let system = System::new();
+    system.says(0, &["set", "system.hostname", "one"], "");
+    let file = system.path("backup");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_vigie-settings"))
+        .arg("--root")
+        .arg(system.0.path())
+        .args(["backup", "--passphrase-stdin"])
+        .arg(&file)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(b"dix lamas verts\n").unwrap();
+    // It ends although the input does not.
+    assert!(child.wait().unwrap().success());
+    drop(input);
+    let words = ["restore", "--passphrase-stdin", text(&file)];
+    system.says(0, &words, "dix lamas verts\r\nand more\n");
+    system.says(6, &words, "dix lamas\n");
+}
+
+#[test]
+fn only_the_running_system_follows_at_once() {
+    let system = System::new();
+    for words in [
+        &["set", "system.hostname", "one", "--now"][..],
+        &["apply", "--live"],
+        &["trial", "confirm"],
+        &["trial", "revert"],
+        &["trial", "begin"],
+        &["trial", "take-back"],
+    ] {
+        let said = system.says(3, words, "");
+        assert!(said.contains("--root"), "{said}");
+    }
+    system.says(2, &["apply"], "");
+    system.says(2, &["apply", "--live", "--early"], "");
+    assert_eq!(
+        system.says(0, &["trial", "state"], ""),
+        "Nothing is on trial.\n"
+    );
+    assert_eq!(system.json(0, &["trial", "state"])["left"], Value::Null);
+    assert_eq!(system.says(0, &["get", "system.hostname"], ""), "vigie\n");
+}
+
+/// What a trial has begun keeps every other change waiting, also those for the next start.
+#[test]
+fn nothing_is_changed_during_a_trial() {
+    let system = System::new();
+    fs::create_dir_all(system.path("run/vigie")).unwrap();
+    fs::write(system.path("run/vigie/trial.json"), "{}").unwrap();
+    let said = system.says(3, &["set", "system.hostname", "one"], "");
+    assert!(said.contains("on trial"), "{said}");
+    fs::remove_file(system.path("run/vigie/trial.json")).unwrap();
+    system.says(0, &["set", "system.hostname", "one"], "");
+}
+
+#[test]
 fn the_schema_is_printed() {
     let schema: Value = serde_json::from_str(&System::new().says(0, &["schema"], "")).unwrap();
     assert_eq!(schema["properties"]["version"]["const"], 3);

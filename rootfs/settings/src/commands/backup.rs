@@ -1,7 +1,7 @@
 //! Backups, and taking the settings from one or from a generation that is kept.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -10,7 +10,7 @@ use serde_json::json;
 use vigie_settings::backup::{BACKUP_MAX, make, onto, read};
 use vigie_settings::{Changing, Said, Settings, Store, said};
 
-use super::change::save;
+use super::change::{Site, save};
 use super::show::numbered;
 use super::{Failure, Out, input};
 
@@ -37,10 +37,7 @@ impl Passphrase {
             (true, _) if file.is_some_and(|file| file.as_os_str() == "-") => {
                 return Err(Failure::refused("", said("command.stdin-twice", &[])));
             }
-            (true, _) => io::stdin()
-                .lock()
-                .take(PASSPHRASE_MAX)
-                .read_to_end(&mut bytes)?,
+            (true, _) => first_line(io::stdin().lock(), &mut bytes)?,
             (_, Some(number)) => {
                 let path = PathBuf::from(format!("/proc/self/fd/{number}"));
                 let file = File::open(&path).map_err(|error| {
@@ -50,15 +47,17 @@ impl Passphrase {
                     ];
                     Failure::Failed(said("command.reading", &values))
                 })?;
-                file.take(PASSPHRASE_MAX).read_to_end(&mut bytes)?
+                first_line(BufReader::new(file), &mut bytes)?
             }
         };
-        let line = bytes
-            .split(|byte| *byte == b'\n')
-            .next()
-            .unwrap_or_default();
+        let line = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
         Ok(Some(line.strip_suffix(b"\r").unwrap_or(line).to_vec()))
     }
+}
+
+/// Whoever types it has nothing else to say: the end is not waited for.
+fn first_line(from: impl BufRead, bytes: &mut Vec<u8>) -> io::Result<usize> {
+    from.take(PASSPHRASE_MAX).read_until(b'\n', bytes)
 }
 
 /// Writes a backup into a new file, for root alone.
@@ -113,27 +112,27 @@ fn write_new(file: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// Takes the settings from a backup.
 pub fn restore(
-    root: &Path,
-    by: &str,
+    site: Site<'_>,
     file: &Path,
     passphrase: &Passphrase,
+    now: bool,
     out: Out,
 ) -> Result<(), Failure> {
     let passphrase = passphrase.read(Some(file))?;
     let bytes = input(file, BACKUP_MAX)?;
     let settings = read(&bytes, passphrase.as_deref())?;
-    take(root, by, settings, out)
+    take(site, settings, now, out)
 }
 
 /// Takes the settings from a generation that is kept.
-pub fn restore_generation(root: &Path, by: &str, number: u32, out: Out) -> Result<(), Failure> {
-    let settings = numbered(&Store::of_system(root), number)?;
-    take(root, by, settings, out)
+pub fn restore_generation(site: Site<'_>, number: u32, now: bool, out: Out) -> Result<(), Failure> {
+    let settings = numbered(&Store::of_system(site.root), number)?;
+    take(site, settings, now, out)
 }
 
 /// Damaged settings are no hindrance: a backup is what mends them.
-fn take(root: &Path, by: &str, settings: Settings, out: Out) -> Result<(), Failure> {
-    let changing = Changing::mending(root, by)?;
+fn take(site: Site<'_>, settings: Settings, now: bool, out: Out) -> Result<(), Failure> {
+    let changing = Changing::mending(site.root, site.by)?;
     let new = onto(settings, &changing.old.settings);
-    save(root, &changing, &new, out)
+    save(site.root, &changing, &new, now, out)
 }

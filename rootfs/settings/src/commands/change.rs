@@ -5,16 +5,18 @@ use std::path::Path;
 use serde_json::json;
 use toml::{Table, Value};
 use vigie_settings::difference::{changes, is_secret, tree};
+use vigie_settings::edit::{document_of, holds_secret};
+use vigie_settings::ways::{self, Way};
 use vigie_settings::{Changing, Said, Settings, here, key, said};
 
 use super::show::say_changes;
-use super::{Failure, Out, input};
+use super::{Failure, Out, input, live};
 
 /// No value is longer.
 const VALUE_MAX: usize = 64 << 10;
 
 /// Sets a field.
-pub fn set(root: &Path, by: &str, path: &str, value: &str, out: Out) -> Result<(), Failure> {
+pub fn set(site: Site<'_>, path: &str, value: &str, how: &How, out: Out) -> Result<(), Failure> {
     let parts = parts(path)?;
     let secret = parts.iter().any(|part| is_secret(part));
     let value = match value {
@@ -26,34 +28,24 @@ pub fn set(root: &Path, by: &str, path: &str, value: &str, out: Out) -> Result<(
                 .unwrap_or(text)
         }
         // Every process of the machine sees the others' arguments.
-        value if secret || holds_secret(value) => {
+        value if secret || names_secret(value) => {
             return Err(Failure::refused(path, said("command.secret-argument", &[])));
         }
         value => value.to_owned(),
     };
-    change(root, by, path, out, |document| {
+    change(site, path, how, out, |document| {
         with(document, &parts, &value)
     })
 }
 
 /// Whether a value names a field that is a secret, also in text that is not quite TOML.
-fn holds_secret(text: &str) -> bool {
+fn names_secret(text: &str) -> bool {
     let is_named = |text: &str| {
         let names = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
         names.into_iter().any(is_secret)
     };
     let before_signs = text.rsplit_once('=').map(|(before, _)| before);
-    before_signs.is_some_and(is_named) || as_toml(text).as_ref().is_some_and(has_secret)
-}
-
-fn has_secret(value: &Value) -> bool {
-    match value {
-        Value::Table(table) => table
-            .iter()
-            .any(|(name, value)| is_secret(name) || has_secret(value)),
-        Value::Array(list) => list.iter().any(has_secret),
-        _ => false,
-    }
+    before_signs.is_some_and(is_named) || as_toml(text).as_ref().is_some_and(holds_secret)
 }
 
 /// What a text means as TOML; a second line would be another field.
@@ -63,9 +55,9 @@ fn as_toml(text: &str) -> Option<Value> {
 }
 
 /// Takes a field away.
-pub fn unset(root: &Path, by: &str, path: &str, out: Out) -> Result<(), Failure> {
+pub fn unset(site: Site<'_>, path: &str, how: &How, out: Out) -> Result<(), Failure> {
     let parts = parts(path)?;
-    change(root, by, path, out, |document| {
+    change(site, path, how, out, |document| {
         let mut document = document.clone();
         match key::take(&mut document, &parts) {
             true => read(&document).map(Some),
@@ -106,35 +98,57 @@ fn with(document: &Value, parts: &[String], text: &str) -> Result<Option<Setting
     refusal.map_or(Ok(None), Err)
 }
 
-/// Through text: what is stored is read in the same way.
 fn read(document: &Value) -> Result<Settings, Failure> {
-    let text = toml::to_string(document).map_err(|error| Failure::Failed(Said::same(error)))?;
-    let settings: Settings = vigie_settings::read_toml(&text).map_err(|error| {
-        let field = error.field.unwrap_or_default();
-        // Its line is one of a text that nobody sees.
-        Failure::refused(&field, error.text)
-    })?;
-    settings
-        .check()
-        .map_err(|problems| Failure::Refused(problems.0))?;
-    Ok(settings)
+    document_of(document).map_err(Failure::Refused)
+}
+
+/// How a change is made.
+#[derive(clap::Args, Debug, Default)]
+pub struct How {
+    /// Have the running system follow at once. What may cut you off goes on trial: it is saved when you
+    /// confirm it within 60 s (`trial confirm`), and goes back otherwise.
+    #[arg(long)]
+    now: bool,
+    /// Also where that takes away the last way into: root, service, users.
+    #[arg(long, value_name = "WAY")]
+    losing: Vec<Way>,
+}
+
+/// Whose change it is, of which system.
+#[derive(Clone, Copy, Debug)]
+pub struct Site<'a> {
+    /// The root of the system.
+    pub root: &'a Path,
+    /// Who it is, for the history.
+    pub by: &'a str,
 }
 
 fn change(
-    root: &Path,
-    by: &str,
+    site: Site<'_>,
     path: &str,
+    how: &How,
     out: Out,
     make: impl FnOnce(&Value) -> Result<Option<Settings>, Failure>,
 ) -> Result<(), Failure> {
-    let changing = Changing::begin(root, by)?;
+    let changing = Changing::begin(site.root, site.by)?;
     let old = &changing.old.settings;
     let new = make(&tree(old))?.ok_or_else(|| no_such(path))?;
-    save(root, &changing, &new, out)
+    let mut lost = ways::lost(old, &new).into_iter();
+    if let Some(way) = lost.find(|way| !how.losing.contains(way)) {
+        let values = [("way", way.said()), ("name", Said::same(way))];
+        return Err(Failure::refused(path, said("command.losing", &values)));
+    }
+    save(site.root, &changing, &new, how.now, out)
 }
 
 /// Saves what differs, and says what does; where the old settings are damaged, all of it.
-pub fn save(root: &Path, changing: &Changing, new: &Settings, out: Out) -> Result<(), Failure> {
+pub fn save(
+    root: &Path,
+    changing: &Changing,
+    new: &Settings,
+    now: bool,
+    out: Out,
+) -> Result<(), Failure> {
     let problems = here::problems(root, new);
     if !problems.is_empty() {
         return Err(Failure::Refused(problems));
@@ -144,27 +158,22 @@ pub fn save(root: &Path, changing: &Changing, new: &Settings, out: Out) -> Resul
         true => changes(&Settings::default(), new),
         false => changes(&old.settings, new),
     };
+    if now {
+        return live::take(root, changing, new, &found, out);
+    }
     let is_new = old.origin.is_loss() || !found.is_empty();
     if is_new {
         changing.save(new)?;
     }
-    let current = changing
-        .store()
-        .history()?
-        .into_iter()
-        .find(|one| one.is_current);
-    let number = current.map(|one| one.number);
+    let number = changing.generation();
     say_changes(
         &found,
         &json!({ "generation": number, "changed": found }),
         out,
     );
-    if !out.json {
-        let key = match is_new {
-            true => "command.at-the-next-start",
-            false => "command.nothing-changed",
-        };
-        println!("{}", said(key, &[]).to(out.language));
-    }
+    out.line(match is_new {
+        true => said("command.at-the-next-start", &[]),
+        false => said("command.nothing-changed", &[]),
+    });
     Ok(())
 }

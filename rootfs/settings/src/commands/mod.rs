@@ -2,6 +2,7 @@
 
 pub mod backup;
 pub mod change;
+pub mod live;
 pub mod show;
 
 use std::io::{self, Read, Write};
@@ -9,6 +10,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use vigie_settings::backup::BackupError;
+use vigie_settings::live::trial::TrialError;
 use vigie_settings::{
     ChangeError, DocumentError, Language, Loaded, Problem, Problems, Said, SaveError, said,
 };
@@ -105,9 +107,21 @@ impl From<ChangeError> for Failure {
         match error {
             ChangeError::Newer { .. } => Self::Newer(error.said()),
             ChangeError::Save(error) => error.into(),
-            ChangeError::Lost | ChangeError::Locked(_) | ChangeError::Damaged { .. } => {
-                Self::Failed(error.said())
-            }
+            ChangeError::Trial => Self::refused("", error.said()),
+            ChangeError::Lost
+            | ChangeError::Locked(_)
+            | ChangeError::NotOnTrial(_)
+            | ChangeError::Damaged { .. } => Self::Failed(error.said()),
+        }
+    }
+}
+
+impl From<TrialError> for Failure {
+    fn from(error: TrialError) -> Self {
+        match error {
+            TrialError::Unfit(_) => Self::refused("", error.said()),
+            TrialError::Change(error) => error.into(),
+            TrialError::Followed(_) | TrialError::Io(_) => Self::Failed(error.said()),
         }
     }
 }
@@ -142,6 +156,13 @@ impl Out {
         };
         // Whoever does not listen any more has heard enough.
         let _ = io::stdout().write_all(text.as_bytes());
+    }
+
+    /// A line for people.
+    pub fn line(self, said: Said) {
+        if !self.json {
+            println!("{}", said.to(self.language));
+        }
     }
 
     /// What went wrong.

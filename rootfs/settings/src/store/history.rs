@@ -47,6 +47,13 @@ impl<F: Files> Store<F> {
         Ok(newest.into_iter().chain(older).collect())
     }
 
+    /// The number of the generation in use; nothing where none was saved.
+    #[must_use]
+    pub fn generation_in_use(&self) -> Option<u32> {
+        let numbers = self.numbers().ok()?;
+        self.current_number(&numbers)
+    }
+
     /// The settings of a generation that is kept; nothing where there is none of this number.
     ///
     /// # Errors

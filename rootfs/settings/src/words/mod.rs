@@ -202,6 +202,9 @@ mod tests {
             "\"document.",
             "\"backup.",
             "\"command.",
+            "\"live.",
+            "\"trial.",
+            "\"way.",
         ] {
             for rest in sources.split(start).skip(1) {
                 let key = format!("{start}{}", rest.split('"').next().unwrap_or_default());

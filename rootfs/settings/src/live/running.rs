@@ -1,0 +1,75 @@
+//! The running system: programs, bounded in time, and the kernel's clock.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+
+use super::System;
+
+/// Longest that one program takes, in seconds; most take less than one. It is coreutils' `timeout` that
+/// ends it.
+const LONGEST: &str = "30";
+/// Time in which an answer reaches a browser, before its address is gone.
+const ANSWER: Duration = Duration::from_secs(2);
+
+/// The system that this runs in.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Running;
+
+impl Running {
+    /// The system whose root is `root`, where that is the one that runs.
+    #[must_use]
+    pub fn of(root: &Path) -> Option<Self> {
+        (root == Path::new("/")).then_some(Self)
+    }
+}
+
+impl System for Running {
+    fn run(&mut self, words: &[&str]) -> Result<(), String> {
+        let output = Command::new("timeout")
+            .args(["--kill-after=5", LONGEST])
+            .args(words)
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|error| error.to_string())?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let told = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        Err(match (output.status.code(), told.is_empty()) {
+            (Some(124 | 137), _) => format!("no answer within {LONGEST} s"),
+            (_, true) => output.status.to_string(),
+            (_, false) => told,
+        })
+    }
+
+    fn clock(&self) -> u64 {
+        let now = clock_gettime(ClockId::Monotonic);
+        let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
+        seconds * 1000 + u64::try_from(now.tv_nsec).unwrap_or_default() / 1_000_000
+    }
+
+    fn let_the_answer_go(&mut self) {
+        std::thread::sleep(ANSWER);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_run_by_its_words_and_what_it_says_is_told() {
+        let mut system = Running;
+        assert_eq!(system.run(&["true"]), Ok(()));
+        let error = system.run(&["sh", "-c", "echo no bus >&2; exit 3"]);
+        assert_eq!(error, Err("no bus".to_owned()));
+        assert!(system.run(&["false"]).is_err_and(|why| why.contains('1')));
+        assert!(system.run(&["/nonexistent/program"]).is_err());
+        let before = system.clock();
+        assert!(system.clock() >= before && before > 0);
+        assert!(Running::of(Path::new("/tmp")).is_none());
+    }
+}
