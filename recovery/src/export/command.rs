@@ -27,6 +27,13 @@ const LINES: &str = "200000";
 /// And no more bytes.
 const MOST: u64 = 64 << 20;
 
+/// The same of the running appliance.
+const LINES_HERE: &str = "20000";
+/// And no more bytes.
+const MOST_HERE: u64 = 8 << 20;
+/// Where its state volume is.
+const STATE_HERE: &str = "/var";
+
 /// Takes things out of an installation; nothing is written to it.
 #[derive(clap::Args, Debug)]
 pub struct Arguments {
@@ -48,8 +55,11 @@ enum What {
     },
     /// Logs, history, reports and settings for whoever helps, without secrets (tar.gz).
     Logs {
-        /// The new file.
+        /// The new file; with --here, - for standard output.
         file: PathBuf,
+        /// Of the running appliance; otherwise of the installation on a disk.
+        #[arg(long)]
+        here: bool,
     },
     /// Recordings of a time.
     Recordings(Recordings),
@@ -83,6 +93,9 @@ pub fn run(arguments: &Arguments, language: Language) -> u8 {
 }
 
 fn act(arguments: &Arguments, tell: &mut Tell) -> Result<()> {
+    if let What::Logs { file, here: true } = &arguments.what {
+        return of_the_running(file, tell);
+    }
     let site = Site::open(&arguments.which, false)?;
     let device = site.state_device()?;
     let state = reading(&device, "state", tell)?;
@@ -94,7 +107,7 @@ fn act(arguments: &Arguments, tell: &mut Tell) -> Result<()> {
             }
             done(tell, file);
         }
-        What::Logs { file } => logs(&site, &state.folder, file, tell)?,
+        What::Logs { file, here: _ } => logs(&site, &state.folder, file, tell)?,
         What::Recordings(asked) => {
             // The zone is asked for; the volume is not needed any longer.
             let zone = Store::on_state_volume(&state.folder).load().settings;
@@ -125,10 +138,28 @@ fn reading(device: &Path, name: &str, tell: &mut Tell) -> Result<Mounted> {
     Mounted::reading(device, name)
 }
 
+/// The bundle of the appliance that runs. Its services are bounded in memory, and so is its journal here.
+fn of_the_running(file: &Path, tell: &mut Tell) -> Result<()> {
+    let state = Path::new(STATE_HERE);
+    let journal = journal(state, LINES_HERE, MOST_HERE);
+    let journal = journal.unwrap_or_else(|error| format!("{error:#}\n").into_bytes());
+    let more = [("journal.txt", journal)];
+    if file.as_os_str() == "-" {
+        bundle::write(std::io::stdout().lock(), state, &more)?;
+        return Ok(());
+    }
+    let out = create(file)?;
+    bundle::write(&out, state, &more)?;
+    out.sync_all().context("writing the bundle")?;
+    done(tell, file);
+    Ok(())
+}
+
 fn logs(site: &Site, state: &Path, file: &Path, tell: &mut Tell) -> Result<()> {
     let out = create(file)?;
     let volumes = serde_json::to_vec_pretty(&site.inventory)?;
-    let journal = journal(state).unwrap_or_else(|error| format!("{error:#}\n").into_bytes());
+    let journal = journal(state, LINES, MOST);
+    let journal = journal.unwrap_or_else(|error| format!("{error:#}\n").into_bytes());
     let more = [("volumes.json", volumes), ("journal.txt", journal)];
     let contents = bundle::write(&out, state, &more)?;
     out.sync_all().context("writing the bundle")?;
@@ -143,7 +174,7 @@ fn logs(site: &Site, state: &Path, file: &Path, tell: &mut Tell) -> Result<()> {
 }
 
 /// The newest lines of the installation's journal.
-fn journal(state: &Path) -> Result<Vec<u8>> {
+fn journal(state: &Path, lines: &str, most: u64) -> Result<Vec<u8>> {
     let folder = state.join("log/journal");
     let mut command = HostTools.command("journalctl");
     command
@@ -154,7 +185,7 @@ fn journal(state: &Path) -> Result<Vec<u8>> {
             "--quiet",
             "--output=short-iso",
             "--lines",
-            LINES,
+            lines,
         ])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -164,7 +195,7 @@ fn journal(state: &Path) -> Result<Vec<u8>> {
     let Some(output) = child.stdout.take() else {
         bail!("reading the journal: journalctl has no output");
     };
-    let read = std::io::Read::read_to_end(&mut std::io::Read::take(output, MOST), &mut bytes);
+    let read = std::io::Read::read_to_end(&mut std::io::Read::take(output, most), &mut bytes);
     // Whether or not all was read, it is not waited for what nobody reads.
     let _ = child.kill();
     child.wait().context("reading the journal")?;

@@ -37,6 +37,16 @@ impl Failure {
         }
     }
 
+    /// A refusal in words of its own.
+    #[must_use]
+    pub fn refused(code: &'static str, why: Said) -> Self {
+        Self {
+            refused: true,
+            code,
+            said: why,
+        }
+    }
+
     /// The request is no request.
     #[must_use]
     pub fn request() -> Self {
@@ -203,6 +213,9 @@ mod tests {
             include_str!("running.rs"),
             include_str!("people.rs"),
             include_str!("serve/people.rs"),
+            include_str!("bundle.rs"),
+            include_str!("keeping.rs"),
+            include_str!("journal.rs"),
             include_str!("main.rs"),
         ] {
             sources += source;
@@ -210,14 +223,20 @@ mod tests {
         for key in &keys {
             let word = key.strip_prefix("refused.").unwrap_or(key);
             assert!(
-                sources.contains(&format!("\"{word}\"")),
+                sources.contains(&format!("\"{word}\"")) || sources.contains(&format!("\"{key}\"")),
                 "{key} is not used"
             );
         }
-        for start in ["\"failed.", "\"role.", "\"warning.", "\"trail."] {
+        for start in [
+            "\"failed.",
+            "\"refused.",
+            "\"role.",
+            "\"warning.",
+            "\"trail.",
+        ] {
             for rest in sources.split(start).skip(1) {
                 let rest = rest.split('"').next().unwrap_or_default();
-                if rest.is_empty() || rest.contains(", ") {
+                if rest.is_empty() || rest.contains(", ") || rest.contains('{') {
                     continue;
                 }
                 let key = format!("{}{rest}", start.trim_start_matches('"'));

@@ -18,8 +18,11 @@
 //!    no secret ever is.
 
 pub mod audit;
+pub mod bundle;
 pub mod elsewhere;
 pub mod failure;
+pub mod journal;
+pub mod keeping;
 pub mod login;
 pub mod machine;
 pub mod peer;

@@ -1,9 +1,10 @@
 //! What is done by root: a trait, so that a test puts a script in its place.
 
-use serde_json::Value;
 use vigie_settings::{Account, Said};
 
 use crate::failure::Failure;
+use crate::journal::{Line, Log};
+use crate::keeping::Keeper;
 use crate::secret::Secret;
 
 /// Which lines of the log are wanted.
@@ -15,10 +16,14 @@ pub struct Wanted {
     pub unit: Option<String>,
     /// Since then, in seconds since 1970.
     pub since: Option<u64>,
+    /// From this cursor on, the first ones behind it.
+    pub after: Option<String>,
+    /// Which log.
+    pub log: Log,
 }
 
 /// The machine.
-pub trait Machine {
+pub trait Machine: Keeper {
     /// Switches it off.
     ///
     /// # Errors
@@ -29,11 +34,6 @@ pub trait Machine {
     /// # Errors
     /// systemd refuses.
     fn restart(&mut self) -> Result<(), Failure>;
-    /// The settings in use, without secrets.
-    ///
-    /// # Errors
-    /// They cannot be written as a value.
-    fn settings(&mut self) -> Result<Value, Failure>;
     /// Sets the password of an account for `who`; what a person must know of it.
     ///
     /// # Errors
@@ -48,5 +48,6 @@ pub trait Machine {
     ///
     /// # Errors
     /// It cannot be read.
-    fn logs(&mut self, wanted: &Wanted, tell: &mut dyn FnMut(&str) -> bool) -> Result<(), Failure>;
+    fn logs(&mut self, wanted: &Wanted, tell: &mut dyn FnMut(&Line) -> bool)
+    -> Result<(), Failure>;
 }

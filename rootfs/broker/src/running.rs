@@ -1,17 +1,19 @@
 //! The running machine: systemd, the settings, the journal.
 
-use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde_json::Value;
 use vigie_login::hash;
 use vigie_settings::apply::apply;
-use vigie_settings::{Account, ChangeError, Changing, Said, Settings, Store};
+use vigie_settings::{Account, ChangeError, Changing, Said, Settings, live};
 
 use crate::failure::{Failure, said};
+use crate::journal::{self, Line};
+use crate::keeping::{Keeper, Shelf};
 use crate::machine::{Machine, Wanted};
 use crate::secret::Secret;
+use crate::verb::Request;
 
 /// The machine below a root; `/` for the running one.
 #[derive(Clone, Debug)]
@@ -27,10 +29,6 @@ impl Machine for Running {
 
     fn restart(&mut self) -> Result<(), Failure> {
         systemctl("reboot")
-    }
-
-    fn settings(&mut self) -> Result<Value, Failure> {
-        shown(&Store::of_system(&self.root).load().settings)
     }
 
     fn set_password(
@@ -56,21 +54,29 @@ impl Machine for Running {
             .then(|| said("warning.applied", &[("error", warnings)])))
     }
 
-    fn logs(&mut self, wanted: &Wanted, tell: &mut dyn FnMut(&str) -> bool) -> Result<(), Failure> {
-        let failed = |error: &dyn std::fmt::Display| Failure::failed("failed.logs", error);
-        let mut command = journalctl(wanted);
-        let mut child = command.spawn().map_err(|error| failed(&error))?;
-        let mut wants = true;
-        if let Some(output) = child.stdout.take() {
-            let mut lines = BufReader::new(output).split(b'\n').map_while(Result::ok);
-            wants = lines.all(|line| tell(&String::from_utf8_lossy(&line)));
-        }
-        // It ends by itself with the pipe that nobody reads.
-        let ended = child.wait().map_err(|error| failed(&error))?;
-        match ended.success() || !wants {
-            true => Ok(()),
-            false => Err(failed(&format!("journalctl: {ended}"))),
-        }
+    fn logs(
+        &mut self,
+        wanted: &Wanted,
+        tell: &mut dyn FnMut(&Line) -> bool,
+    ) -> Result<(), Failure> {
+        journal::read(wanted, tell)
+    }
+}
+
+impl Keeper for Running {
+    fn keep(
+        &mut self,
+        who: &str,
+        ask: &Request,
+        tell: &mut dyn FnMut(&Value),
+    ) -> Result<(), Failure> {
+        let mut system = live::running::Running;
+        let root = self.root.clone();
+        let mut shelf = Shelf {
+            root,
+            system: &mut system,
+        };
+        shelf.keep(who, ask, tell)
     }
 }
 
@@ -78,8 +84,11 @@ impl Machine for Running {
 pub(crate) fn unchanged(error: ChangeError) -> Failure {
     match error {
         ChangeError::Newer { form } => Failure::newer(form),
+        ChangeError::Trial => Failure::refused("trial", error.said()),
         ChangeError::Lost | ChangeError::Damaged { .. } => Failure::settings(error.said()),
-        ChangeError::Locked(_) | ChangeError::Save(_) => Failure::failed("failed.settings", error),
+        ChangeError::Locked(_) | ChangeError::NotOnTrial(_) | ChangeError::Save(_) => {
+            Failure::failed("failed.settings", error)
+        }
     }
 }
 
@@ -96,23 +105,8 @@ fn systemctl(verb: &str) -> Result<(), Failure> {
     Err(Failure::failed("failed.power", said))
 }
 
-/// Words that others chose are single arguments, each after its `=`.
-fn journalctl(wanted: &Wanted) -> Command {
-    let mut command = Command::new("journalctl");
-    command.args(["--no-pager", "--quiet", "--utc", "--output=short-iso"]);
-    command.arg(format!("--lines={}", wanted.lines));
-    if let Some(unit) = &wanted.unit {
-        command.arg(format!("--unit={unit}"));
-    }
-    if let Some(since) = wanted.since {
-        command.arg(format!("--since=@{since}"));
-    }
-    command.stdin(Stdio::null()).stdout(Stdio::piped());
-    command
-}
-
 /// The settings as a value, without secrets: of a field that is one, it is told that there is one.
-fn shown(settings: &Settings) -> Result<Value, Failure> {
+pub(crate) fn shown(settings: &Settings) -> Result<Value, Failure> {
     let value = serde_json::to_value(settings);
     let mut value = value.map_err(|error| Failure::failed("failed.settings", error))?;
     hide(&mut value);
@@ -143,7 +137,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
     use std::path::Path;
 
-    use vigie_settings::Access;
+    use vigie_settings::{Access, Store};
 
     use super::*;
 
@@ -285,24 +279,6 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn words_of_others_are_no_options_of_journalctl() {
-        let wanted = Wanted {
-            lines: 7,
-            unit: Some("--flush".into()),
-            since: Some(12),
-        };
-        let command = journalctl(&wanted);
-        let arguments: Vec<_> = command
-            .get_args()
-            .map(|one| one.to_string_lossy())
-            .collect();
-        assert_eq!(
-            arguments[4..],
-            ["--lines=7", "--unit=--flush", "--since=@12"]
-        );
     }
 
     /// As in the updater: what was tried must be what starts after a power cut too.

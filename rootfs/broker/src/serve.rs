@@ -17,6 +17,7 @@ use vigie_settings::{DocumentError, Language, Said, Settings};
 use crate::audit::{self, Ended, Record, Trail};
 use crate::elsewhere;
 use crate::failure::{self, Failure, said};
+use crate::journal;
 use crate::machine::{Machine, Wanted};
 use crate::peer::Peer;
 use crate::secret::Secret;
@@ -234,19 +235,14 @@ impl Desk<'_> {
                 ended.transpose().map_err(failed)?;
             }
             Request::Session {} => told.send(&self.session(speaker)),
-            Request::SettingsGet {} => {
-                let settings = self.machine.settings()?;
-                told.send(&json!({"event": "settings", "settings": settings}));
-            }
             Request::SettingsValidate { document } => {
                 problems(document)
                     .iter()
                     .for_each(|problem| told.send(problem));
             }
-            Request::Logs { lines, unit, since } => {
-                let wanted = wanted(*lines, unit.as_deref(), *since)?;
-                self.machine.logs(&wanted, &mut |line| {
-                    told.send(&json!({"event": "line", "text": line}));
+            Request::Logs { .. } => {
+                self.machine.logs(&wanted(ask)?, &mut |line| {
+                    told.send(&json!({"event": "line", "text": line.text, "cursor": line.cursor}));
                     told.is_heard()
                 })?;
             }
@@ -263,6 +259,23 @@ impl Desk<'_> {
             Request::PowerOff {} => {
                 self.machine.power_off()?;
                 told.send(&json!({"event": "going"}));
+            }
+            Request::SettingsGet {}
+            | Request::SettingsCheck { .. }
+            | Request::SettingsSet { .. }
+            | Request::NetworkTrial {}
+            | Request::NetworkConfirm {}
+            | Request::NetworkRevert {}
+            | Request::SettingsHistory {}
+            | Request::SettingsDiff { .. }
+            | Request::SettingsRestore { .. }
+            | Request::Backup { .. }
+            | Request::Restore { .. }
+            | Request::CheckAtBoot { .. }
+            | Request::CheckAtBootState {}
+            | Request::SupportBundle {} => {
+                let mut tell = |event: &Value| told.send(event);
+                self.machine.keep(&speaker.who, ask, &mut tell)?;
             }
         }
         Ok(())
@@ -315,16 +328,30 @@ fn record(
     }
 }
 
-fn wanted(lines: u32, unit: Option<&str>, since: Option<u64>) -> Result<Wanted, Failure> {
-    let is_unit = |unit: &str| {
+fn wanted(ask: &Request) -> Result<Wanted, Failure> {
+    let Request::Logs {
+        lines,
+        unit,
+        since,
+        after,
+        log,
+    } = ask
+    else {
+        return Err(Failure::request());
+    };
+    let is_unit = |unit: &String| {
         let good = |b: u8| b.is_ascii_alphanumeric() || b"@._:-\\".contains(&b);
         !unit.is_empty() && unit.len() <= 255 && unit.bytes().all(good)
     };
-    let good = (1..=MOST_LINES).contains(&lines) && unit.is_none_or(is_unit);
+    let good = (1..=MOST_LINES).contains(lines)
+        && unit.as_ref().is_none_or(is_unit)
+        && after.as_ref().is_none_or(|after| journal::is_cursor(after));
     good.then(|| Wanted {
-        lines,
-        unit: unit.map(str::to_owned),
-        since,
+        lines: *lines,
+        unit: unit.clone(),
+        since: *since,
+        after: after.clone(),
+        log: *log,
     })
     .ok_or_else(|| Failure::logs(MOST_LINES))
 }

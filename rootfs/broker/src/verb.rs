@@ -1,8 +1,11 @@
 //! The verbs, and which role each takes: [`Verb::needs`] is the one place that says it.
 
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 use vigie_settings::{Account, Language, UserName};
 
+use crate::journal::Log;
+use crate::keeping;
 use crate::secret::Secret;
 
 /// What somebody may do; each one includes those before it.
@@ -98,7 +101,7 @@ pub enum Request {
     LogOut {},
     /// Who the session is of: a `session`.
     Session {},
-    /// The settings in use, without secrets: `settings`.
+    /// The settings in use, without secrets, and the number of their generation: `settings`.
     SettingsGet {},
     /// Whether a document would be accepted: a `problem` for each thing that is wrong with it.
     SettingsValidate {
@@ -168,6 +171,12 @@ pub enum Request {
         /// Since then, in seconds since 1970.
         #[serde(default)]
         since: Option<u64>,
+        /// From this cursor on: the first lines behind it.
+        #[serde(default)]
+        after: Option<String>,
+        /// Which log.
+        #[serde(default)]
+        log: Log,
     },
     /// The audit trail: `record`s, the oldest first.
     Audit {
@@ -178,6 +187,70 @@ pub enum Request {
     Restart {},
     /// Switches the machine off: `going`.
     PowerOff {},
+    /// Whether changes would be accepted: a `problem` for each thing that is wrong.
+    SettingsCheck {
+        /// What would be changed.
+        changes: Vec<Edited>,
+    },
+    /// Changes the settings: `problem`s, or `saved`.
+    SettingsSet {
+        /// What is changed.
+        changes: Vec<Edited>,
+        /// The generation that whoever asks has seen; another one is in use, then nothing is changed.
+        #[serde(default)]
+        generation: Option<u32>,
+    },
+    /// How long networks are still on trial: `trial`.
+    NetworkTrial {},
+    /// Saves the networks that are on trial: `saved`.
+    NetworkConfirm {},
+    /// Takes them back.
+    NetworkRevert {},
+    /// The generations that are kept: a `generation` each, the newest first.
+    SettingsHistory {},
+    /// What has changed since one of them: a `change` each.
+    SettingsDiff {
+        /// Its number.
+        generation: u32,
+    },
+    /// Takes the settings of one of them again: as [`Request::SettingsSet`].
+    SettingsRestore {
+        /// Its number.
+        generation: u32,
+    },
+    /// A backup of the settings: `backup`.
+    Backup {
+        /// It is sealed with this.
+        #[serde(default)]
+        passphrase: Option<Secret>,
+    },
+    /// Takes the settings of a backup: as [`Request::SettingsSet`].
+    Restore {
+        /// The backup, in Base64.
+        data: String,
+        /// It was sealed with this.
+        #[serde(default)]
+        passphrase: Option<Secret>,
+    },
+    /// Has the next start check all volumes, or not.
+    CheckAtBoot {
+        /// Whether.
+        on: bool,
+    },
+    /// Whether it does: `check`.
+    CheckAtBootState {},
+    /// Logs and settings for whoever helps, without secrets: a `file`, and its `chunk`s.
+    SupportBundle {},
+}
+
+/// One field of the settings, and what becomes of it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Edited {
+    /// Its path, as `network.enterprise.address`.
+    pub path: String,
+    /// Its new value; null takes it away, so that its default holds.
+    pub value: Value,
 }
 
 /// What is null was given, too.
@@ -229,6 +302,32 @@ pub enum Verb {
     Restart,
     /// [`Request::PowerOff`].
     PowerOff,
+    /// [`Request::SettingsCheck`].
+    SettingsCheck,
+    /// [`Request::SettingsSet`].
+    SettingsSet,
+    /// [`Request::NetworkTrial`].
+    NetworkTrial,
+    /// [`Request::NetworkConfirm`].
+    NetworkConfirm,
+    /// [`Request::NetworkRevert`].
+    NetworkRevert,
+    /// [`Request::SettingsHistory`].
+    SettingsHistory,
+    /// [`Request::SettingsDiff`].
+    SettingsDiff,
+    /// [`Request::SettingsRestore`].
+    SettingsRestore,
+    /// [`Request::Backup`].
+    Backup,
+    /// [`Request::Restore`].
+    Restore,
+    /// [`Request::CheckAtBoot`].
+    CheckAtBoot,
+    /// [`Request::CheckAtBootState`].
+    CheckAtBootState,
+    /// [`Request::SupportBundle`].
+    SupportBundle,
 }
 
 /// Who may say a verb.
@@ -244,7 +343,7 @@ pub enum Needs {
 
 impl Verb {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 31] = [
         Self::LogIn,
         Self::SetupState,
         Self::SetupCode,
@@ -263,6 +362,19 @@ impl Verb {
         Self::Audit,
         Self::Restart,
         Self::PowerOff,
+        Self::SettingsCheck,
+        Self::SettingsSet,
+        Self::NetworkTrial,
+        Self::NetworkConfirm,
+        Self::NetworkRevert,
+        Self::SettingsHistory,
+        Self::SettingsDiff,
+        Self::SettingsRestore,
+        Self::Backup,
+        Self::Restore,
+        Self::CheckAtBoot,
+        Self::CheckAtBootState,
+        Self::SupportBundle,
     ];
 
     /// Who may say it.
@@ -280,31 +392,59 @@ impl Verb {
             | Self::UserRemove
             | Self::Audit
             | Self::Restart
-            | Self::PowerOff => Needs::Role(Role::Administrator),
+            | Self::PowerOff
+            | Self::SettingsCheck
+            | Self::SettingsSet
+            | Self::NetworkConfirm
+            | Self::NetworkRevert
+            | Self::SettingsHistory
+            | Self::SettingsDiff
+            | Self::SettingsRestore
+            | Self::Backup
+            | Self::Restore
+            | Self::CheckAtBoot
+            | Self::SupportBundle => Needs::Role(Role::Administrator),
+            Self::NetworkTrial | Self::CheckAtBootState => Needs::Role(Role::Viewer),
         }
+    }
+
+    /// Whether it does something to the settings, or to what the next start does.
+    const fn changes_settings(self) -> bool {
+        matches!(
+            self,
+            Self::SettingsSet
+                | Self::NetworkConfirm
+                | Self::NetworkRevert
+                | Self::SettingsRestore
+                | Self::Restore
+                | Self::CheckAtBoot
+        )
     }
 
     /// Whether it does something to the machine: that is written down before, too.
     #[must_use]
     pub const fn is_change(self) -> bool {
-        matches!(
-            self,
-            Self::Setup
-                | Self::SetPassword
-                | Self::SetOwnPassword
-                | Self::UserAdd
-                | Self::UserChange
-                | Self::UserRemove
-                | Self::Restart
-                | Self::PowerOff
-        )
+        self.changes_settings()
+            || matches!(
+                self,
+                Self::Setup
+                    | Self::SetPassword
+                    | Self::SetOwnPassword
+                    | Self::UserAdd
+                    | Self::UserChange
+                    | Self::UserRemove
+                    | Self::Restart
+                    | Self::PowerOff
+            )
     }
 
     /// Whether it is written down that it was said: what changes something. Who looks is not: a page that
     /// follows the log asks each second, and would push out everything else.
     #[must_use]
     pub const fn is_audited(self) -> bool {
-        self.is_change() || matches!(self, Self::LogIn | Self::LogOut)
+        // Whoever takes a backup away has the hashes of all passwords, and logs leave with a bundle.
+        let leaves = matches!(self, Self::Backup | Self::SupportBundle);
+        leaves || self.is_change() || matches!(self, Self::LogIn | Self::LogOut)
     }
 }
 
@@ -331,6 +471,19 @@ impl Request {
             Self::Audit { .. } => Verb::Audit,
             Self::Restart {} => Verb::Restart,
             Self::PowerOff {} => Verb::PowerOff,
+            Self::SettingsCheck { .. } => Verb::SettingsCheck,
+            Self::SettingsSet { .. } => Verb::SettingsSet,
+            Self::NetworkTrial {} => Verb::NetworkTrial,
+            Self::NetworkConfirm {} => Verb::NetworkConfirm,
+            Self::NetworkRevert {} => Verb::NetworkRevert,
+            Self::SettingsHistory {} => Verb::SettingsHistory,
+            Self::SettingsDiff { .. } => Verb::SettingsDiff,
+            Self::SettingsRestore { .. } => Verb::SettingsRestore,
+            Self::Backup { .. } => Verb::Backup,
+            Self::Restore { .. } => Verb::Restore,
+            Self::CheckAtBoot { .. } => Verb::CheckAtBoot,
+            Self::CheckAtBootState {} => Verb::CheckAtBootState,
+            Self::SupportBundle {} => Verb::SupportBundle,
         }
     }
 
@@ -359,6 +512,10 @@ impl Request {
                 let all: Vec<String> = std::iter::once(named(name)).chain(what).collect();
                 Some(all.join(", "))
             }
+            // The fields' names, never their values.
+            Self::SettingsSet { changes, .. } => Some(keeping::fields(changes)),
+            Self::SettingsRestore { generation } => Some(generation.to_string()),
+            Self::CheckAtBoot { on } => Some((if *on { "on" } else { "off" }).to_owned()),
             // A name that was typed may be a password; whose it is, is found out before it is written.
             Self::LogIn { .. }
             | Self::SetupState {}
@@ -372,7 +529,17 @@ impl Request {
             | Self::SettingsValidate { .. }
             | Self::Audit { .. }
             | Self::Restart {}
-            | Self::PowerOff {} => None,
+            | Self::PowerOff {}
+            | Self::SettingsCheck { .. }
+            | Self::NetworkTrial {}
+            | Self::NetworkConfirm {}
+            | Self::NetworkRevert {}
+            | Self::SettingsHistory {}
+            | Self::SettingsDiff { .. }
+            | Self::Backup { .. }
+            | Self::Restore { .. }
+            | Self::CheckAtBootState {}
+            | Self::SupportBundle {} => None,
         }
     }
 }
@@ -418,6 +585,23 @@ pub(crate) mod tests {
             Verb::Audit => r#"{"verb":"audit","last":5}"#,
             Verb::Restart => r#"{"verb":"restart"}"#,
             Verb::PowerOff => r#"{"verb":"power-off"}"#,
+            Verb::SettingsCheck => {
+                r#"{"verb":"settings-check","changes":[{"path":"system.hostname","value":"x"}]}"#
+            }
+            Verb::SettingsSet => {
+                r#"{"verb":"settings-set","changes":[{"path":"web.x_hash","value":"dix lamas"}]}"#
+            }
+            Verb::NetworkTrial => r#"{"verb":"network-trial"}"#,
+            Verb::NetworkConfirm => r#"{"verb":"network-confirm"}"#,
+            Verb::NetworkRevert => r#"{"verb":"network-revert"}"#,
+            Verb::SettingsHistory => r#"{"verb":"settings-history"}"#,
+            Verb::SettingsDiff => r#"{"verb":"settings-diff","generation":7}"#,
+            Verb::SettingsRestore => r#"{"verb":"settings-restore","generation":7}"#,
+            Verb::Backup => r#"{"verb":"backup","passphrase":"dix lamas"}"#,
+            Verb::Restore => r#"{"verb":"restore","data":"AAAA","passphrase":"dix lamas"}"#,
+            Verb::CheckAtBoot => r#"{"verb":"check-at-boot","on":true}"#,
+            Verb::CheckAtBootState => r#"{"verb":"check-at-boot-state"}"#,
+            Verb::SupportBundle => r#"{"verb":"support-bundle"}"#,
         }
     }
 
@@ -462,6 +646,19 @@ pub(crate) mod tests {
             (Verb::Audit, Some(Administrator), false),
             (Verb::Restart, Some(Administrator), true),
             (Verb::PowerOff, Some(Administrator), true),
+            (Verb::SettingsCheck, Some(Administrator), false),
+            (Verb::SettingsSet, Some(Administrator), true),
+            (Verb::NetworkTrial, Some(Viewer), false),
+            (Verb::NetworkConfirm, Some(Administrator), true),
+            (Verb::NetworkRevert, Some(Administrator), true),
+            (Verb::SettingsHistory, Some(Administrator), false),
+            (Verb::SettingsDiff, Some(Administrator), false),
+            (Verb::SettingsRestore, Some(Administrator), true),
+            (Verb::Backup, Some(Administrator), true),
+            (Verb::Restore, Some(Administrator), true),
+            (Verb::CheckAtBoot, Some(Administrator), true),
+            (Verb::CheckAtBootState, Some(Viewer), false),
+            (Verb::SupportBundle, Some(Administrator), true),
         ] {
             assert_eq!(verb.needs(), needs.map_or(Needs::Nobody, Needs::Role));
             assert_eq!(verb.is_audited(), audited, "{verb:?}");

@@ -5,6 +5,8 @@ use std::rc::Rc;
 use super::*;
 use vigie_settings::Account;
 
+use crate::journal::Line;
+use crate::keeping::Keeper;
 use crate::people::tests::{USERS, save};
 use crate::session::tests::{IDLE, user};
 use crate::verb::tests::request;
@@ -45,9 +47,6 @@ impl Machine for Script {
     fn restart(&mut self) -> Result<(), Failure> {
         self.did("restart")
     }
-    fn settings(&mut self) -> Result<Value, Failure> {
-        self.did("settings-get").map(|()| json!({"version": 2}))
-    }
     fn set_password(
         &mut self,
         who: &str,
@@ -62,10 +61,31 @@ impl Machine for Script {
         user.into_iter().for_each(|user| user.hash.push('x'));
         Ok(None)
     }
-    fn logs(&mut self, wanted: &Wanted, tell: &mut dyn FnMut(&str) -> bool) -> Result<(), Failure> {
+    fn logs(
+        &mut self,
+        wanted: &Wanted,
+        tell: &mut dyn FnMut(&Line) -> bool,
+    ) -> Result<(), Failure> {
         self.did("logs")?;
-        (0..wanted.lines).all(|number| tell(&format!("line {number}")));
+        (0..wanted.lines).all(|number| {
+            let text = format!("line {number}");
+            let cursor = format!("i={number}");
+            tell(&Line { text, cursor })
+        });
         Ok(())
+    }
+}
+
+impl Keeper for Script {
+    fn keep(
+        &mut self,
+        who: &str,
+        ask: &Request,
+        tell: &mut dyn FnMut(&Value),
+    ) -> Result<(), Failure> {
+        assert!(self.users.find(who).is_some(), "{who}");
+        tell(&json!({"event": "kept"}));
+        self.did(&format!("{:?}", ask.verb()))
     }
 }
 
@@ -443,7 +463,13 @@ fn no_changed_byte_makes_a_verb_of_another_role() {
             assert_eq!(code(&told), "request", "{verb:?} cut at {length}");
         }
     }
-    assert!(office.script.done.is_empty(), "{:?}", office.script.done);
+    // What a viewer may look at.
+    let looks = ["NetworkTrial", "CheckAtBootState"];
+    let done = &office.script.done;
+    assert!(
+        done.iter().all(|one| looks.contains(&one.as_str())),
+        "{done:?}"
+    );
 }
 
 #[test]
@@ -522,6 +548,9 @@ fn the_log_is_told_in_lines_of_what_was_asked() {
         (lines.len(), lines[4]["text"].as_str()),
         (5, Some("line 4"))
     );
+    assert_eq!(lines[4]["cursor"], "i=4");
+    let ask = r#"{"verb":"logs","lines":5,"after":"s=1;i=4","log":"disconnections"}"#;
+    assert!(is_well(&office.ask(Peer::Root, None, ask)));
     for ask in [
         r#"{"verb":"logs","lines":0}"#,
         r#"{"verb":"logs","lines":100001}"#,
@@ -529,6 +558,7 @@ fn the_log_is_told_in_lines_of_what_was_asked() {
         r#"{"verb":"logs","lines":5,"unit":"a b"}"#,
         r#"{"verb":"logs","lines":5,"unit":"../x"}"#,
         r#"{"verb":"logs","lines":5,"unit":"a\nb"}"#,
+        r#"{"verb":"logs","lines":5,"after":"a b"}"#,
     ] {
         assert_eq!(code(&office.ask(Peer::Root, None, ask)), "logs", "{ask}");
     }
