@@ -8,7 +8,7 @@
 //! [`bar`], [`keep`], [`kept`], [`told`], [`command`].
 //!
 //! Invariants:
-//! 1. Nothing is written but in [`Mode::Preen`] and [`Mode::Repair`], and never to a volume in use.
+//! 1. Nothing is written but in [`Mode::Preen`], [`Mode::Thorough`] and [`Mode::Repair`], and never to a volume in use.
 //! 2. A run that writes is not ended by us but where it cannot go on ([`stuck`]); a person who asks to stop
 //!    is heard between two volumes.
 //! 3. "Clean" is said only after a run of e2fsck that found nothing, and "repaired" (but in a

@@ -12,10 +12,11 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
+
+use vigie_settings::seconds_now;
 
 use crate::peer::Peer;
 use crate::verb::{Role, Verb};
@@ -73,10 +74,9 @@ impl Record {
     /// A record of now.
     #[must_use]
     pub fn now(verb: Verb, from: &str, ended: Ended) -> Self {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH);
         let action = serde_json::to_value(verb).unwrap_or_default();
         Self {
-            time: since.map_or(0, |since| since.as_secs()),
+            time: seconds_now(),
             who: None,
             role: None,
             from: from.to_owned(),

@@ -82,7 +82,7 @@ fn tell_lines(output: impl Read, wanted: &Wanted, tell: &mut dyn FnMut(&Line) ->
             newest.pop_front();
         }
     }
-    newest.iter().all(|line| tell(line))
+    newest.iter().all(tell)
 }
 
 /// Words that others chose are single arguments, each after its `=`.

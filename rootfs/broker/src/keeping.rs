@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde_json::{Value, json};
-use vigie_login::waits::now;
 use vigie_settings::apply::CHECK_NEXT;
 use vigie_settings::backup::{self, BackupError};
 use vigie_settings::difference::{HIDDEN, changes};
@@ -16,6 +15,7 @@ use vigie_settings::live::trial::{self, TrialError};
 use vigie_settings::ways::{self, Way};
 use vigie_settings::{
     ChangeError, Changing, DocumentError, Problem, Said, SaveError, Settings, Store, Taken, here,
+    seconds_now,
 };
 
 use crate::audit;
@@ -261,9 +261,8 @@ impl Shelf<'_> {
             let why = said("refused.no-settings", &[]);
             return Err(Failure::refused("no-settings", why));
         }
-        let at = now();
         let passphrase = passphrase.map(|passphrase| passphrase.expose().as_bytes());
-        let bytes = backup::make(&loaded.settings, at, passphrase).map_err(of_backup)?;
+        let bytes = backup::make(&loaded.settings, seconds_now(), passphrase).map_err(of_backup)?;
         let name = format!("{}.vigie-settings", self.dated());
         let data = BASE64_STANDARD.encode(bytes);
         tell(&json!({"event": "backup", "name": name, "data": data}));
@@ -273,7 +272,7 @@ impl Shelf<'_> {
     /// How files of this appliance and day are called.
     fn dated(&self) -> String {
         let name = self.store().load().settings.system.hostname;
-        let time = vigie_settings::utc(now());
+        let time = vigie_settings::utc(seconds_now());
         let day = time.split('T').next().unwrap_or_default();
         format!("{name}-{day}")
     }

@@ -152,7 +152,9 @@ impl Changing {
             return Err(ChangeError::Lost);
         }
         let loaded = Store::of_system(root).load();
-        if let Some(form) = loaded.unused {
+        if let Some(Unused { form, takes_over }) = loaded.unused
+            && !takes_over
+        {
             return Err(ChangeError::Newer { form });
         }
         match loaded.origin.is_loss() {

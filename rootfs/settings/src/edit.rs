@@ -80,9 +80,11 @@ pub fn edited(old: &Settings, edits: &[Edit]) -> Result<Settings, Vec<Problem>> 
             wrong.push(no_such(&edit.path));
             continue;
         };
-        let placed = match (&edit.value, document.as_table_mut()) {
-            (Some(value), Some(table)) => key::put(table, &parts, value.clone()),
-            _ => {
+        let placed = match &edit.value {
+            Some(value) => document
+                .as_table_mut()
+                .is_some_and(|table| key::put(table, &parts, value.clone())),
+            None => {
                 let _ = key::take(&mut document, &parts);
                 true
             }
@@ -168,7 +170,8 @@ mod tests {
         ] {
             let old = Settings::from_text("version = 3\n[[users]]\nname = \"anna\"\nrole = \"administrator\"\npassword_hash = \"$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4\"\n").expect("reads");
             let problems = edited(&old, &edits(&wrong)).expect_err("refused");
-            let found: Vec<&str> = problems.iter().map(|one| one.field.as_str()).collect();
+            let mut found: Vec<&str> = problems.iter().map(|one| one.field.as_str()).collect();
+            found.sort_unstable();
             assert_eq!(found, fields, "{wrong}");
         }
         assert!(Edit::from_json("time.ntp", &json!([null])).is_err());

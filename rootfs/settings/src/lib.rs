@@ -49,7 +49,7 @@ pub use document::{
 };
 pub use files::Files;
 pub use read::{ReadError, line_at, parse_tree, read_toml, read_tree};
-pub use stamp::{Stamp, utc};
+pub use stamp::{Stamp, seconds_now, utc};
 pub use store::{DocumentError, Loaded, Origin, SaveError, Store, Unused};
 pub use values::{
     Certificates, Cidr, Email, FsUuid, Host, HostName, HttpsUrl, IdleMinutes, InterfaceName,

@@ -77,13 +77,16 @@ impl Renewal {
     /// The program that does it, with its arguments.
     #[must_use]
     pub fn command(&self) -> Vec<String> {
-        let systemctl = |verb: &str, unit: &str| vec!["systemctl".into(), verb.into(), unit.into()];
+        let systemctl = |verb: &str, unit: &str| -> Vec<String> {
+            vec!["systemctl".to_owned(), verb.to_owned(), unit.to_owned()]
+        };
         match self {
-            Self::Units => vec!["systemctl".into(), "daemon-reload".into()],
+            Self::Units => vec!["systemctl".to_owned(), "daemon-reload".to_owned()],
             // The name is in /etc/hostname already: the service reads it there and tells the kernel.
-            Self::HostName(name) => ["hostnamectl", "--transient", "hostname", name.as_str()]
-                .map(Into::into)
-                .into(),
+            Self::HostName(name) => {
+                let words = ["hostnamectl", "--transient", "hostname", name.as_str()];
+                words.iter().map(|word| (*word).to_owned()).collect()
+            }
             Self::Language(language) => {
                 systemctl("set-environment", &format!("LANGUAGE={}", language.code()))
             }

@@ -20,12 +20,18 @@ pub struct Stamp {
     pub who: String,
 }
 
+/// The time by the appliance's clock, in seconds since 1970.
+#[must_use]
+pub fn seconds_now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.unwrap_or_default().as_secs()
+}
+
 impl Stamp {
     pub(crate) fn now(number: u32, who: &str) -> Self {
-        let at = SystemTime::now().duration_since(UNIX_EPOCH);
         Self {
             number,
-            at: at.unwrap_or_default().as_secs(),
+            at: seconds_now(),
             who: plain(who),
         }
     }

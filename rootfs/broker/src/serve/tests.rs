@@ -83,7 +83,7 @@ impl Keeper for Script {
         ask: &Request,
         tell: &mut dyn FnMut(&Value),
     ) -> Result<(), Failure> {
-        assert!(self.users.find(who).is_some(), "{who}");
+        assert!(self.users.find(who, Peer::Root).is_some(), "{who}");
         tell(&json!({"event": "kept"}));
         self.did(&format!("{:?}", ask.verb()))
     }

@@ -1,14 +1,13 @@
 //! Backups, and taking the settings from one or from a generation that is kept.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 use vigie_settings::backup::{BACKUP_MAX, make, onto, read};
-use vigie_settings::{Changing, Said, Settings, Store, said};
+use vigie_settings::{Changing, Said, Settings, Store, said, seconds_now};
 
 use super::change::{Site, save};
 use super::show::numbered;
@@ -67,10 +66,8 @@ pub fn backup(root: &Path, file: &Path, passphrase: &Passphrase, out: Out) -> Re
     if !loaded.origin.is_document() {
         return Err(Failure::Failed(said("command.nothing-to-back-up", &[])));
     }
-    let at = SystemTime::now().duration_since(UNIX_EPOCH);
-    let at = at.unwrap_or_default().as_secs();
     let passphrase = passphrase.read(None)?;
-    let bytes = make(&loaded.settings, at, passphrase.as_deref())?;
+    let bytes = make(&loaded.settings, seconds_now(), passphrase.as_deref())?;
     if file.as_os_str() == "-" {
         io::stdout().write_all(&bytes)?;
         return Ok(());

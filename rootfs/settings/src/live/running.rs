@@ -4,8 +4,6 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use rustix::time::{ClockId, clock_gettime};
-
 use super::System;
 
 /// Longest that one program takes, in seconds; most take less than one. It is coreutils' `timeout` that
@@ -13,6 +11,16 @@ use super::System;
 const LONGEST: &str = "30";
 /// Time in which an answer reaches a browser, before its address is gone.
 const ANSWER: Duration = Duration::from_secs(2);
+
+/// Seconds since the start, with two decimals: proc_uptime(5).
+const UPTIME: &str = "/proc/uptime";
+
+fn milliseconds(uptime: &str) -> Option<u64> {
+    let first = uptime.split_ascii_whitespace().next()?;
+    let (seconds, hundredths) = first.split_once('.')?;
+    let (seconds, hundredths): (u64, u64) = (seconds.parse().ok()?, hundredths.parse().ok()?);
+    Some(seconds * 1000 + hundredths * 10)
+}
 
 /// The system that this runs in.
 #[derive(Debug, Clone, Copy, Default)]
@@ -46,9 +54,9 @@ impl System for Running {
     }
 
     fn clock(&self) -> u64 {
-        let now = clock_gettime(ClockId::Monotonic);
-        let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
-        seconds * 1000 + u64::try_from(now.tv_nsec).unwrap_or_default() / 1_000_000
+        let text = std::fs::read_to_string(UPTIME).unwrap_or_default();
+        // Without a clock every trial is over: the safe end of it.
+        milliseconds(&text).unwrap_or(u64::MAX)
     }
 
     fn let_the_answer_go(&mut self) {
@@ -70,6 +78,9 @@ mod tests {
         assert!(system.run(&["/nonexistent/program"]).is_err());
         let before = system.clock();
         assert!(system.clock() >= before && before > 0);
+        assert!(system.clock() < u64::MAX);
+        assert_eq!(milliseconds("17.05 3.20\n"), Some(17_050));
+        assert_eq!(milliseconds(""), None);
         assert!(Running::of(Path::new("/tmp")).is_none());
     }
 }

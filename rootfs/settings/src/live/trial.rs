@@ -221,7 +221,7 @@ pub(crate) fn begin(
     system: &mut dyn System,
 ) -> io::Result<u64> {
     let trial = Trial {
-        until: system.clock() + SECONDS * 1000,
+        until: system.clock().saturating_add(SECONDS * 1000),
         who: who.to_owned(),
         phase: Phase::Asked,
         old: in_force(root).unwrap_or_else(|| saved.clone()),
@@ -276,7 +276,8 @@ pub fn confirm(root: &Path, system: &mut dyn System) -> Result<Option<u32>, Tria
     let (true, Some(trial)) = (wanted.map_err(TrialError::Unfit)?, trial) else {
         return Err(TrialError::Unfit(Unfit::None));
     };
-    changing.save_what_differs(&trial.new)?;
+    let saved = changing.save_what_differs(&trial.new);
+    saved.map_err(ChangeError::Save)?;
     forget(root)?;
     // It finds nothing to take back.
     let _ = system.run(&["systemctl", "stop", TIMER]);
