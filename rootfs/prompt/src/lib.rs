@@ -21,6 +21,7 @@
 
 mod capable;
 pub mod editor;
+mod idle;
 pub mod keys;
 pub mod menu;
 mod plain;
@@ -31,10 +32,12 @@ mod words;
 
 use std::fmt;
 use std::io;
+use std::time::Duration;
 
 use zeroize::Zeroizing;
 
 pub use capable::Capable;
+pub use idle::Idle;
 pub use plain::Plain;
 pub use wire::{Size, Tty, Wire};
 pub use words::{ENGLISH, FRENCH, Words};
@@ -107,7 +110,7 @@ impl fmt::Debug for Secret {
 ///
 /// # Errors
 /// Of every method: `UnexpectedEof` when the terminal was closed, `Interrupted` when the person
-/// pressed Ctrl-C, others when it fails.
+/// pressed Ctrl-C, `TimedOut` when nobody typed for as long as [`Idle`] waits, others when it fails.
 pub trait Prompter {
     /// Speaks this language from now on.
     fn speak(&mut self, words: &'static Words);
@@ -144,12 +147,21 @@ pub trait Prompter {
 /// The prompter for the terminal on standard input and output: capable where `TERM` says so and
 /// raw mode is possible, plain otherwise or if asked for.
 pub fn open(plain: bool, words: &'static Words) -> Box<dyn Prompter> {
+    open_for(plain, words, None)
+}
+
+/// The same, with an end to the questions of a person who has gone away, see [`Idle`].
+pub fn open_for(
+    plain: bool,
+    words: &'static Words,
+    patience: Option<Duration>,
+) -> Box<dyn Prompter> {
     let dumb = matches!(std::env::var("TERM").as_deref(), Ok("dumb" | "") | Err(_));
-    if !plain
-        && !dumb
-        && let Ok(tty) = Tty::raw()
-    {
-        return Box::new(Capable::new(tty, words));
+    let tty = (!plain && !dumb).then(Tty::raw).and_then(Result::ok);
+    match (tty, patience) {
+        (Some(tty), None) => Box::new(Capable::new(tty, words)),
+        (Some(tty), Some(patience)) => Box::new(Capable::new(Idle::new(tty, patience), words)),
+        (None, None) => Box::new(Plain::new(wire::Stdio, words)),
+        (None, Some(patience)) => Box::new(Plain::new(Idle::new(wire::Stdio, patience), words)),
     }
-    Box::new(Plain::new(wire::Stdio, words))
 }
