@@ -1,12 +1,20 @@
-//! `vigie-console`: the menu on the screen and on the serial line.
+//! `vigie-console`: the menu on the screen, on the serial line and over SSH.
 //!
-//! [`session`] runs the menu over a [`terminal`] (plain numbered lines, no escape sequences: the
-//! same on a screen, on a 9600-baud line and in a test) and a [`system`] (programs and facts).
-//! It trusts nobody on an installed appliance: only the live medium and recovery from the disk's own
-//! menu offer more than status, log-in and, to whoever knows root's password, updates.
+//! [`session`] is what a console shows to whoever stands there: plain numbered lines over a
+//! [`terminal`], no escape sequences, the same on a screen, on a 9600-baud line and in a test. It trusts
+//! nobody on an installed appliance. [`menu`] is for whoever has logged in ([`log_in`]), or is root
+//! already: over SSH and in a shell. Both work over a [`system`] (programs and facts), which tests
+//! replace; [`machine`] is the running one, [`broker`] does what is for root alone and writes it down.
 
+mod broker;
 mod held;
+mod log_in;
+mod machine;
+mod menu;
 mod messages;
+#[cfg(test)]
+mod script;
+mod serial;
 mod session;
 mod status;
 mod system;
@@ -17,15 +25,23 @@ mod web;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
+use crate::log_in::Who;
+use crate::machine::Machine;
+use crate::serial::Speed;
 use crate::session::{End, Session};
-use crate::system::Machine;
+use crate::status::Mode;
+use crate::system::System;
 use crate::terminal::Terminal;
 
 const USAGE: &str = "\
 vigie-console: the appliance's console menu on standard input and output
 
-usage: vigie-console            shows the menu
-       vigie-console --probe    exits 0 when standard input is a terminal that works
+usage: vigie-console [--plain]       shows the menu, to root
+       vigie-console --at-console    shows the menu of a console, where nobody is known yet
+       vigie-console status          prints the status
+       vigie-console terminal PORT [SPEED]
+                                     connects with a serial port such as ttyS1; Ctrl-O leaves
+       vigie-console --probe         exits 0 when standard input is a terminal that works
 
 Exit codes: 0 done, 1 failed, 2 wrong use, 69 the terminal is gone.";
 
@@ -33,26 +49,73 @@ Exit codes: 0 done, 1 failed, 2 wrong use, 69 the terminal is gone.";
 /// without hardware answers every read with an error.
 const TERMINAL_GONE: u8 = 69;
 
-fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => run(),
-        ["--probe"] if io::stdin().is_terminal() => ExitCode::SUCCESS,
-        ["--probe"] => ExitCode::FAILURE,
-        ["--help" | "-h"] => {
-            println!("{USAGE}");
-            ExitCode::SUCCESS
-        }
-        _ => {
-            eprintln!("{USAGE}");
-            ExitCode::from(2)
-        }
-    }
+/// What is asked for.
+#[derive(Debug, PartialEq, Eq)]
+enum Wanted {
+    /// The menu for root; with plain lines.
+    Menu(bool),
+    AtConsole,
+    Status,
+    Terminal(String, Speed),
+    Probe,
+    Help,
 }
 
-fn run() -> ExitCode {
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let Some(wanted) = wanted(&arguments) else {
+        eprintln!("{USAGE}");
+        return ExitCode::from(2);
+    };
+    match wanted {
+        Wanted::Help => println!("{USAGE}"),
+        Wanted::Probe if io::stdin().is_terminal() => {}
+        Wanted::Probe => return ExitCode::FAILURE,
+        Wanted::AtConsole => return at_console(),
+        Wanted::Menu(plain) => return menu(plain),
+        Wanted::Status => {
+            let mut machine = Machine::this(true);
+            let language = machine.language();
+            for line in menu::status(&mut machine, language) {
+                println!("{}", vigie_prompt::text::printable(&line));
+            }
+        }
+        Wanted::Terminal(port, speed) => {
+            if let Err(error) = Machine::this(true).talk(&port, speed) {
+                eprintln!("vigie-console: {error:#}");
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn wanted(arguments: &[&str]) -> Option<Wanted> {
+    Some(match arguments {
+        [] => Wanted::Menu(false),
+        ["--plain"] => Wanted::Menu(true),
+        ["--at-console"] => Wanted::AtConsole,
+        ["status"] => Wanted::Status,
+        ["terminal", port] => Wanted::Terminal(name(port)?, Speed::ALL[0]),
+        ["terminal", port, speed] => Wanted::Terminal(name(port)?, Speed::of(speed)?),
+        ["--probe"] => Wanted::Probe,
+        ["--help" | "-h"] => Wanted::Help,
+        _ => return None,
+    })
+}
+
+/// A port by its name, or by its path.
+fn name(port: &str) -> Option<String> {
+    let name = port.strip_prefix("/dev/").unwrap_or(port);
+    let is_name = !name.is_empty() && !name.contains('/') && !name.starts_with('.');
+    is_name.then(|| name.to_owned())
+}
+
+/// The menu of a console, where nobody is known yet.
+fn at_console() -> ExitCode {
     let terminal = Terminal::new(io::stdin().lock(), io::stdout());
-    match Session::new(terminal, Machine).run() {
+    match Session::new(terminal, Machine::this(false)).run() {
         Ok(End::Closed) => ExitCode::SUCCESS,
         // The menu must not come back while the system goes down; it ends this process.
         Ok(End::GoingDown) => loop {
@@ -62,5 +125,81 @@ fn run() -> ExitCode {
             eprintln!("vigie-console: {error}");
             ExitCode::from(TERMINAL_GONE)
         }
+    }
+}
+
+/// The menu for whoever is root already. What systemd itself starts is nobody's shell: it has the menu
+/// of a console, whatever its unit says.
+fn menu(plain: bool) -> ExitCode {
+    let mut machine = Machine::this(plain);
+    if machine.mode() != Mode::Installed
+        || rustix::process::getppid() == Some(rustix::process::Pid::INIT)
+    {
+        return at_console();
+    }
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("vigie-console: the menu is root's; log in as root");
+        return ExitCode::FAILURE;
+    }
+    // Over SSH there is no terminal where a command was given, or with -T: a password that is typed
+    // would be seen.
+    if !io::stdin().is_terminal() {
+        eprintln!("vigie-console: the menu needs a terminal; over SSH: ssh -t, and no command");
+        return ExitCode::from(2);
+    }
+    let language = machine.language();
+    match menu::run(&mut machine, language, Who::root()) {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("vigie-console: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_for() {
+        let speed = |text| Speed::of(text).expect("a speed");
+        for (arguments, expected) in [
+            (&[][..], Some(Wanted::Menu(false))),
+            (&["--plain"], Some(Wanted::Menu(true))),
+            (&["--at-console"], Some(Wanted::AtConsole)),
+            (&["status"], Some(Wanted::Status)),
+            (
+                &["terminal", "/dev/ttyS1"],
+                Some(Wanted::Terminal("ttyS1".into(), speed("115200"))),
+            ),
+            (
+                &["terminal", "ttyUSB0", "9600"],
+                Some(Wanted::Terminal("ttyUSB0".into(), speed("9600"))),
+            ),
+            (&["terminal", "../sda"], None),
+            (&["terminal", "ttyS1", "9601"], None),
+            (&["terminal"], None),
+            (&["menu"], None),
+            (&["--at-console", "status"], None),
+        ] {
+            assert_eq!(wanted(arguments), expected, "{arguments:?}");
+        }
+    }
+
+    /// Whoever stands at a console is nobody yet.
+    #[test]
+    fn the_unit_starts_the_menu_of_a_console() {
+        let unit = include_str!("../../overlay/usr/lib/systemd/system/vigie-console@.service");
+        let starts: Vec<&str> = unit
+            .lines()
+            .filter(|line| line.starts_with("ExecStart="))
+            .collect();
+        assert_eq!(starts, ["ExecStart=/usr/bin/vigie-console --at-console"]);
+        let serial = include_str!(
+            "../../overlay/usr/lib/systemd/system/vigie-console@ttyS0.service.d/serial.conf"
+        );
+        assert!(!serial.contains("ExecStart"), "{serial}");
     }
 }

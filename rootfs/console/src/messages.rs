@@ -1,34 +1,29 @@
 //! The menu's texts, one constant a language: a text that is missing in one does not compile.
 
-/// The languages that the menu speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Language {
-    En,
-    Fr,
+use vigie_settings::Language;
+
+/// The language of a `LANGUAGE` value, such as `fr` or `fr:en`; English for all others.
+pub fn of_variable(value: &str) -> Language {
+    if value.starts_with("fr") {
+        Language::Fr
+    } else {
+        Language::En
+    }
 }
 
-impl Language {
-    /// The language of a `LANGUAGE` value, such as `fr` or `fr:en`; English for all others.
-    pub fn of_variable(value: &str) -> Self {
-        if value.starts_with("fr") {
-            Self::Fr
-        } else {
-            Self::En
-        }
+/// The other one of the two.
+pub fn other(language: Language) -> Language {
+    match language {
+        Language::En => Language::Fr,
+        Language::Fr => Language::En,
     }
+}
 
-    pub fn other(self) -> Self {
-        match self {
-            Self::En => Self::Fr,
-            Self::Fr => Self::En,
-        }
-    }
-
-    pub fn messages(self) -> &'static Messages {
-        match self {
-            Self::En => &EN,
-            Self::Fr => &FR,
-        }
+/// The texts in a language.
+pub fn messages(language: Language) -> &'static Messages {
+    match language {
+        Language::En => &EN,
+        Language::Fr => &FR,
     }
 }
 
@@ -44,6 +39,7 @@ pub struct Messages {
     pub power_off: &'static str,
     pub log_in: &'static str,
     pub update: &'static str,
+    pub menu: &'static str,
     pub choose: &'static str,
     pub not_a_choice: &'static str,
     pub press_enter: &'static str,
@@ -68,6 +64,13 @@ pub struct Messages {
     pub degraded: &'static str,
     pub failed_unit: &'static str,
     pub no_answer: &'static str,
+    pub array_whole: &'static str,
+    pub array_missing: &'static str,
+    pub array_waits: &'static str,
+    pub setup: &'static str,
+    pub setup_open: &'static str,
+    pub setup_in_menu: &'static str,
+    pub setup_code: &'static str,
 
     pub shell_warning: &'static str,
     pub shell_end: &'static str,
@@ -97,6 +100,7 @@ static EN: Messages = Messages {
     power_off: "Power off",
     log_in: "Log in",
     update: "Update",
+    menu: "Menu: network, maintenance, power",
     choose: "Number, or Enter to refresh:",
     not_a_choice: "is not one of the numbers above.",
     press_enter: "Enter to go back:",
@@ -120,6 +124,13 @@ static EN: Messages = Messages {
     degraded: "needs attention",
     failed_unit: "Failed",
     no_answer: "the web service does not answer yet",
+    array_whole: "whole",
+    array_missing: "DISKS MISSING",
+    array_waits: "WAITS FOR DISKS",
+    setup: "First setup",
+    setup_open: "not done yet; do it at",
+    setup_in_menu: "the code for it is in the menu",
+    setup_code: "with the code",
     shell_warning: "A root shell can destroy everything on this machine's disks.",
     shell_end: "Leave it with exit.",
     provision_found: "A PROVISION volume is plugged in. Its answers may erase a disk.",
@@ -154,6 +165,7 @@ static FR: Messages = Messages {
     power_off: "Éteindre",
     log_in: "Se connecter",
     update: "Mettre à jour",
+    menu: "Menu : réseau, maintenance, arrêt",
     choose: "Numéro, ou Entrée pour actualiser :",
     not_a_choice: "n'est pas un des numéros ci-dessus.",
     press_enter: "Entrée pour revenir :",
@@ -177,6 +189,13 @@ static FR: Messages = Messages {
     degraded: "une intervention est nécessaire",
     failed_unit: "En échec",
     no_answer: "le service web ne répond pas encore",
+    array_whole: "complet",
+    array_missing: "DISQUES MANQUANTS",
+    array_waits: "ATTEND DES DISQUES",
+    setup: "Activation",
+    setup_open: "pas encore faite ; elle se fait à",
+    setup_in_menu: "son code est dans le menu",
+    setup_code: "avec le code",
     shell_warning: "Une console root peut détruire tout ce qui est sur les disques de cette machine.",
     shell_end: "Pour la quitter : exit.",
     provision_found: "Un volume PROVISION est branché. Ses réponses peuvent effacer un disque.",
@@ -212,7 +231,7 @@ mod tests {
             ("en", Language::En),
             ("", Language::En),
         ] {
-            assert_eq!(Language::of_variable(value), expected, "{value}");
+            assert_eq!(of_variable(value), expected, "{value}");
         }
     }
 }

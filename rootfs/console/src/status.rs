@@ -32,6 +32,7 @@ pub struct Health {
     pub status: String,
     pub slot: Option<String>,
     pub volumes: Vec<Volume>,
+    pub arrays: Vec<Array>,
     pub failed_units: Vec<String>,
     pub problems: Vec<String>,
     /// The same in French.
@@ -46,6 +47,32 @@ pub struct Volume {
     pub size_bytes: u64,
     pub free_bytes: u64,
     pub ok: bool,
+}
+
+/// One RAID array of [`Health`].
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Array {
+    pub name: String,
+    /// Empty while it waits for members.
+    pub level: String,
+    pub members: Vec<String>,
+    pub missing: usize,
+    /// How far a pass over it is.
+    pub sync_percent: Option<u8>,
+}
+
+/// An array as a person reads it: its name, its level, its members, how it is.
+pub fn array(m: &Messages, array: &Array) -> String {
+    let state = match array {
+        Array { level, .. } if level.is_empty() => m.array_waits,
+        Array { missing: 0, .. } => m.array_whole,
+        _ => m.array_missing,
+    };
+    let sync = array.sync_percent.map(|percent| format!(" {percent} %"));
+    let members = array.members.join(" ");
+    let name = format!("{:<8} {}", array.name, array.level);
+    format!("{name} ({members}) {state}{}", sync.unwrap_or_default())
 }
 
 /// What is worth showing the status again for. Free space is not: it changes all the time.
@@ -185,7 +212,9 @@ pub fn addresses(json: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::messages::Language;
+    use vigie_settings::Language;
+
+    use crate::messages::messages;
 
     #[test]
     fn the_version_says_where_it_runs_from() {
@@ -208,7 +237,7 @@ mod tests {
                 addresses: vec![],
                 health: health(slot),
             };
-            let lines = lines(Language::En.messages(), mode, &facts);
+            let lines = lines(messages(Language::En), mode, &facts);
             assert_eq!(lines[1], format!("  Version     {expected}"));
         }
     }
@@ -229,18 +258,42 @@ mod tests {
         let json = r#"{"status":"degraded","problems":["a disk"],"problems_fr":["un disque"]}"#;
         let health: Health = serde_json::from_str(json).expect("json");
         for (language, expected) in [(Language::En, "a disk"), (Language::Fr, "un disque")] {
-            let lines = health_lines(language.messages(), &health);
+            let lines = health_lines(messages(language), &health);
             assert_eq!(lines.last(), Some(&("!", expected.to_owned())));
         }
         // As the web service says it while nobody is let in at its ports: nothing else is known.
         let json = r#"{"status":"shut","problems":["nobody"],"problems_fr":["personne"]}"#;
         let health: Health = serde_json::from_str(json).expect("json");
-        let lines = health_lines(Language::En.messages(), &health);
+        let lines = health_lines(messages(Language::En), &health);
         let expected = [("State", "needs attention"), ("!", "nobody")];
         assert_eq!(
             lines,
             expected.map(|(name, value)| (name, value.to_owned()))
         );
+    }
+
+    #[test]
+    fn arrays() {
+        let whole = Array {
+            name: "state".into(),
+            level: "raid1".into(),
+            members: vec!["sda7".into(), "sdb7".into()],
+            ..Array::default()
+        };
+        let m = messages(Language::En);
+        assert_eq!(array(m, &whole), "state    raid1 (sda7 sdb7) whole");
+        let one = Array {
+            missing: 1,
+            members: vec!["sda7".into()],
+            sync_percent: Some(12),
+            ..whole.clone()
+        };
+        assert_eq!(array(m, &one), "state    raid1 (sda7) DISKS MISSING 12 %");
+        let waits = Array {
+            level: String::new(),
+            ..one
+        };
+        assert!(array(m, &waits).contains("WAITS"));
     }
 
     #[test]

@@ -5,6 +5,9 @@ use serde::Deserialize;
 use crate::messages::Messages;
 use crate::status::size;
 
+/// The updater.
+pub const UPDATER: &str = "/usr/bin/vigie-update";
+
 /// A line of `vigie-update list --json`; other fields exist.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
@@ -52,23 +55,17 @@ pub fn lines(m: &Messages, all: &[Found]) -> Vec<String> {
     let mut number = 0;
     let mut lines = Vec::new();
     for found in all {
-        let (mark, word) = match found.state.as_str() {
-            "ready" => {
+        let mark = match found.is_ready() {
+            true => {
                 number += 1;
-                (number.to_string(), m.ready)
+                number.to_string()
             }
-            "arriving" => ("-".to_owned(), m.arriving),
-            "later" => ("-".to_owned(), m.later),
-            _ => ("-".to_owned(), m.refused),
+            false => "-".to_owned(),
         };
+        let word = state(m, found);
         let version = found.version.as_deref().unwrap_or("?");
         lines.push(format!("  {mark} {version} {word}"));
-        lines.push(format!(
-            "    {}, {}, {}",
-            found.door,
-            found.name,
-            size(found.size)
-        ));
+        lines.push(format!("    {}", place(found)));
         let reason = if m.code == "fr" {
             &found.reason_fr
         } else {
@@ -77,6 +74,21 @@ pub fn lines(m: &Messages, all: &[Found]) -> Vec<String> {
         lines.extend(reason.iter().map(|reason| format!("    {reason}")));
     }
     lines
+}
+
+/// Whether it can be installed, in a word or two.
+pub fn state(m: &Messages, found: &Found) -> &'static str {
+    match found.state.as_str() {
+        "ready" => m.ready,
+        "arriving" => m.arriving,
+        "later" => m.later,
+        _ => m.refused,
+    }
+}
+
+/// Where it lies, and how much it is.
+pub fn place(found: &Found) -> String {
+    format!("{}, {}, {}", found.door, found.name, size(found.size))
 }
 
 /// What became of the last update, of `vigie-update history --json`; none where there was none.
@@ -98,7 +110,9 @@ pub fn last(m: &Messages, json_lines: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::messages::Language;
+    use vigie_settings::Language;
+
+    use crate::messages::messages;
 
     #[test]
     fn packages_and_the_last_outcome() {
@@ -109,7 +123,7 @@ garbage
 {"id":"ef","door":"web","name":"z.tgz","state":"unreadable","size":1,"reason":"damaged","reason_fr":"abîmé"}"#;
         let found = found(json);
         assert_eq!(found.len(), 4);
-        let shown = lines(Language::Fr.messages(), &found);
+        let shown = lines(messages(Language::Fr), &found);
         assert_eq!(
             shown,
             [
@@ -126,7 +140,7 @@ garbage
                 "    abîmé",
             ]
         );
-        let m = Language::En.messages();
+        let m = messages(Language::En);
         assert_eq!(lines(m, &[]), [m.no_package]);
         let history = "{\"outcome\":\"good\"}\n{\"outcome\":\"returned\",\"to\":\"1.2.0.0\",\"reason\":\"it hung\"}\n";
         let told = last(m, history);
@@ -135,7 +149,7 @@ garbage
         assert_eq!(told.as_deref(), Some(expected));
         assert_eq!(last(m, ""), None);
         // In the menu's language, where that was kept.
-        let m = Language::Fr.messages();
+        let m = messages(Language::Fr);
         assert!(last(m, history).is_some_and(|told| told.ends_with("(it hung)")));
         let history = r#"{"outcome":"returned","reason":"it hung","reason_fr":"elle s'est figée"}"#;
         assert!(last(m, history).is_some_and(|told| told.ends_with("(elle s'est figée)")));

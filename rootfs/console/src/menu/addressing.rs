@@ -1,0 +1,134 @@
+//! What a person answers about a network → the fields that change. Pure.
+
+use std::net::IpAddr;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use vigie_settings::{Addressing, Interface};
+
+use super::change::Change;
+
+/// The name servers of a line: addresses with blanks or commas between them.
+///
+/// # Errors
+/// The first word that is no address.
+pub fn servers(line: &str) -> Result<Vec<IpAddr>, String> {
+    let words = line.split([' ', ',']).filter(|word| !word.is_empty());
+    words
+        .map(|word| word.parse().map_err(|_| word.to_owned()))
+        .collect()
+}
+
+/// An interface with other addresses; the port stays.
+pub fn addressed(
+    old: &Interface,
+    addressing: Addressing,
+    gateway: Option<IpAddr>,
+    dns: Vec<IpAddr>,
+) -> Interface {
+    let address = match addressing {
+        Addressing::Dhcp => None,
+        Addressing::Static(address) => Some(address),
+    };
+    Interface {
+        mac: old.mac.clone(),
+        interface: old.interface.clone(),
+        dhcp: None,
+        gateway: gateway.filter(|_| address.is_some()),
+        address,
+        dns,
+    }
+}
+
+/// The fields that differ; nothing is said of the others, so that a change of somebody else to them
+/// stays.
+pub fn changes(prefix: &str, old: &impl Serialize, new: &impl Serialize) -> Vec<Change> {
+    let (old, new) = (fields(old), fields(new));
+    let gone = old.keys().filter(|name| !new.contains_key(*name));
+    let gone = gone.map(|name| Change::to(format!("{prefix}.{name}"), Value::Null));
+    let other = new
+        .iter()
+        .filter(|(name, value)| old.get(*name) != Some(value));
+    let other = other.map(|(name, value)| Change::to(format!("{prefix}.{name}"), value.clone()));
+    gone.chain(other).collect()
+}
+
+fn fields(of: &impl Serialize) -> Map<String, Value> {
+    match serde_json::to_value(of) {
+        Ok(Value::Object(fields)) => fields,
+        _ => Map::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn interface(value: Value) -> Interface {
+        serde_json::from_value(value).expect("an interface")
+    }
+
+    #[test]
+    fn only_what_differs_changes() {
+        let fixed = json!({"mac": "52:54:00:12:34:56", "address": "192.168.1.10/24", "gateway": "192.168.1.1", "dns": ["192.168.1.1"]});
+        let gateway = Some("192.168.1.1".parse().expect("an address"));
+        let dns = servers("192.168.1.1").expect("addresses");
+        let to = |address: &str| Addressing::Static(address.parse().expect("an address"));
+        for (old, new, expected) in [
+            (
+                json!({}),
+                (to("192.168.1.10/24"), gateway, dns.clone()),
+                json!([
+                    ["address", "192.168.1.10/24"],
+                    ["dns", ["192.168.1.1"]],
+                    ["gateway", "192.168.1.1"]
+                ]),
+            ),
+            (
+                fixed.clone(),
+                (to("192.168.1.10/24"), gateway, dns.clone()),
+                json!([]),
+            ),
+            (
+                fixed.clone(),
+                (to("192.168.1.11/24"), gateway, dns.clone()),
+                json!([["address", "192.168.1.11/24"]]),
+            ),
+            // DHCP names the gateway.
+            (
+                fixed.clone(),
+                (Addressing::Dhcp, gateway, dns),
+                json!([["address", null], ["gateway", null]]),
+            ),
+            (
+                fixed,
+                (Addressing::Dhcp, None, vec![]),
+                json!([["address", null], ["dns", null], ["gateway", null]]),
+            ),
+            (
+                json!({"dhcp": true}),
+                (to("10.0.0.2/8"), None, vec![]),
+                json!([["dhcp", null], ["address", "10.0.0.2/8"]]),
+            ),
+        ] {
+            let old = interface(old);
+            let (addressing, gateway, dns) = new;
+            let new = addressed(&old, addressing, gateway, dns);
+            let changes = changes("n", &old, &new);
+            let told: Vec<Value> = changes
+                .iter()
+                .map(|change| json!([change.path.trim_start_matches("n."), change.value]))
+                .collect();
+            assert_eq!(json!(told), expected);
+        }
+    }
+
+    #[test]
+    fn name_servers() {
+        assert_eq!(servers(" ").expect("none"), Vec::<IpAddr>::new());
+        assert_eq!(servers("192.0.2.1, fd00::1").expect("two").len(), 2);
+        assert_eq!(servers("192.0.2.1 x").expect_err("x"), "x");
+    }
+}

@@ -1,0 +1,331 @@
+//! The two networks, the name, the time servers, and what passes between the networks.
+
+use std::io;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use serde_json::Value;
+use vigie_prompt::{Answer, Field, Item};
+use vigie_settings::{Addressing, Cidr, Host, HostName, Interface, Invalid, Network};
+
+use super::addressing::{addressed, changes, servers};
+use super::change::Change;
+use super::{Menu, Page, given};
+
+/// [`given`] where the caller is to know.
+macro_rules! given_back {
+    ($answer:expr) => {
+        match $answer? {
+            Answer::Given(given) => given,
+            Answer::Back => return Ok(Answer::Back),
+        }
+    };
+}
+
+impl Menu<'_> {
+    const NETWORK: [(&'static str, Page); 5] = [
+        ("network.enterprise", |menu| menu.enterprise()),
+        ("network.cameras", |menu| menu.cameras_network()),
+        ("network.name", |menu| menu.host_name()),
+        ("network.time", |menu| menu.time_servers()),
+        ("network.routing", |menu| menu.routing()),
+    ];
+
+    pub(super) fn network(&mut self) -> io::Result<()> {
+        let above = |menu: &mut Self| menu.network_lines();
+        self.entries("network.title", above, &Self::NETWORK)
+    }
+
+    fn network_lines(&mut self) -> io::Result<Vec<String>> {
+        let Some(seen) = self.seen()? else {
+            return Ok(Vec::new());
+        };
+        let network = seen.network();
+        let mut lines = vec![self.row("network.is-name", seen.system().hostname.as_str())];
+        lines.extend(self.interface_lines("network.is-enterprise", &network.enterprise));
+        match &network.cameras {
+            Some(cameras) => lines.extend(self.interface_lines("network.is-cameras", cameras)),
+            None => lines.push(self.row("network.is-cameras", &self.say("network.none", &[]))),
+        }
+        let ntp = seen.time().ntp;
+        let ntp: Vec<&str> = ntp.iter().map(Host::as_str).collect();
+        let usual = self.say("network.usual-time", &[]);
+        lines.push(match ntp.is_empty() {
+            true => self.row("network.is-time", &usual),
+            false => self.row("network.is-time", &ntp.join(", ")),
+        });
+        let passes = match network.routing {
+            true => "network.passes",
+            false => "network.shut",
+        };
+        lines.push(self.row("network.is-routing", &self.say(passes, &[])));
+        Ok(lines)
+    }
+
+    fn row(&self, key: &str, value: &str) -> String {
+        format!("  {:<18} {value}", self.say(key, &[]))
+    }
+
+    fn interface_lines(&self, key: &str, interface: &Interface) -> Vec<String> {
+        let addressing = match interface.addressing() {
+            Addressing::Dhcp => self.say("network.by-dhcp", &[]),
+            Addressing::Static(address) => address.to_string(),
+        };
+        let mut lines = vec![self.row(key, &addressing)];
+        let mut more = |key: &str, value: String| {
+            lines.push(format!("  {:<18} {}: {value}", "", self.say(key, &[])));
+        };
+        if let Some(gateway) = interface.gateway {
+            more("network.gateway", gateway.to_string());
+        }
+        if !interface.dns.is_empty() {
+            more("network.servers", listed(&interface.dns));
+        }
+        let mac = interface.mac.as_ref().map(ToString::to_string);
+        let port = interface.interface.as_ref().map(ToString::to_string);
+        if let Some(port) = mac.or(port) {
+            more("network.port", port);
+        }
+        lines
+    }
+
+    fn enterprise(&mut self) -> io::Result<()> {
+        let Some(seen) = self.seen()? else {
+            return Ok(());
+        };
+        let old = seen.network().enterprise;
+        self.page("network.enterprise")?;
+        let default = usize::from(old.addressing() != Addressing::Dhcp);
+        let fixed = given!(self.choose(&["network.dhcp", "network.fixed"], default)) == 1;
+        let (addressing, gateway) = match fixed {
+            false => (Addressing::Dhcp, None),
+            true => {
+                let address = given!(self.address(&old));
+                let gateway = old.gateway.map(|old| old.to_string()).unwrap_or_default();
+                let gateway: Option<IpAddr> =
+                    given!(self.optional("network.ask-gateway", &gateway));
+                (Addressing::Static(address), gateway)
+            }
+        };
+        let dns = given!(self.name_servers(&old.dns));
+        let new = addressed(&old, addressing, gateway, dns);
+        let changes = changes("network.enterprise", &old, &new);
+        self.change(&seen, &changes).map(drop)
+    }
+
+    fn cameras_network(&mut self) -> io::Result<()> {
+        let Some(seen) = self.seen()? else {
+            return Ok(());
+        };
+        let network = seen.network();
+        self.page("network.cameras")?;
+        let default = match network.cameras.as_ref().map(Interface::addressing) {
+            None => 0,
+            Some(Addressing::Static(_)) => 1,
+            Some(Addressing::Dhcp) => 2,
+        };
+        let kinds = ["network.none", "network.fixed", "network.dhcp"];
+        let kind = given!(self.choose(&kinds, default));
+        let changes = match kind {
+            0 => without_cameras(&network),
+            _ => {
+                let old = network.cameras.unwrap_or_default();
+                let addressing = match kind {
+                    1 => Addressing::Static(given!(self.address(&old))),
+                    _ => Addressing::Dhcp,
+                };
+                let port = given!(self.port(&old));
+                let new = addressed(&port, addressing, None, Vec::new());
+                changes("network.cameras", &old, &new)
+            }
+        };
+        self.change(&seen, &changes).map(drop)
+    }
+
+    fn host_name(&mut self) -> io::Result<()> {
+        let Some(seen) = self.seen()? else {
+            return Ok(());
+        };
+        self.page("network.name")?;
+        let old = seen.system().hostname;
+        let new: HostName = given!(self.value("network.ask-name", old.as_str()));
+        let changes = match new == old {
+            true => vec![],
+            false => vec![Change::to("system.hostname", new.as_str())],
+        };
+        self.change(&seen, &changes).map(drop)
+    }
+
+    fn time_servers(&mut self) -> io::Result<()> {
+        let Some(seen) = self.seen()? else {
+            return Ok(());
+        };
+        self.page("network.time")?;
+        let old = seen.time();
+        let initial: Vec<&str> = old.ntp.iter().map(Host::as_str).collect();
+        let initial = initial.join(" ");
+        let language = self.language;
+        let hosts = |text: &str| text.split_whitespace().map(Host::from_str).collect();
+        let check = |text: &str| {
+            let hosts: Result<Vec<Host>, Invalid> = hosts(text);
+            hosts
+                .map(drop)
+                .map_err(|error| error.said().to(language).to_owned())
+        };
+        let label = self.say("network.ask-time", &[]);
+        let typed = given!(self.prompter().line(&Field {
+            label: &label,
+            initial: &initial,
+            optional: true,
+            mend: true,
+            check: &check,
+        }));
+        let mut new = old.clone();
+        new.ntp = hosts(&typed).unwrap_or_default();
+        self.change(&seen, &changes("time", &old, &new)).map(drop)
+    }
+
+    fn routing(&mut self) -> io::Result<()> {
+        let Some(seen) = self.seen()? else {
+            return Ok(());
+        };
+        let network = seen.network();
+        self.page("network.routing")?;
+        let text = self.say("network.about-routing", &[]);
+        given!(self.tell(vec![text]));
+        let default = usize::from(network.routing);
+        let on = given!(self.choose(&["network.shut", "network.passes"], default)) == 1;
+        let changes = match (network.routing, on) {
+            (false, true) => vec![Change::to("network.routing", true)],
+            (true, false) => vec![Change::to("network.routing", Value::Null)],
+            _ => vec![],
+        };
+        self.change(&seen, &changes).map(drop)
+    }
+
+    fn address(&mut self, old: &Interface) -> io::Result<Answer<Cidr>> {
+        let old = match old.addressing() {
+            Addressing::Static(address) => address.to_string(),
+            Addressing::Dhcp => String::new(),
+        };
+        self.value("network.ask-address", &old)
+    }
+
+    fn name_servers(&mut self, old: &[IpAddr]) -> io::Result<Answer<Vec<IpAddr>>> {
+        let label = self.say("network.ask-servers", &[]);
+        let wrong = self.say("network.no-address", &[]);
+        let check = |text: &str| {
+            let servers = servers(text).map(drop);
+            servers.map_err(|word| format!("\"{word}\" {wrong}"))
+        };
+        let typed = self.prompter().line(&Field {
+            label: &label,
+            initial: &listed(old),
+            optional: true,
+            mend: true,
+            check: &check,
+        })?;
+        Ok(match typed {
+            Answer::Given(text) => Answer::Given(servers(&text).unwrap_or_default()),
+            Answer::Back => Answer::Back,
+        })
+    }
+
+    /// An interface with the port that is chosen, and nothing else.
+    fn port(&mut self, old: &Interface) -> io::Result<Answer<Interface>> {
+        let ports = self.system.identity().ports;
+        if ports.is_empty() {
+            self.notice("network.no-port", &[])?;
+            return Ok(Answer::Back);
+        }
+        let items: Vec<Item> = ports
+            .iter()
+            .map(|port| {
+                let mac = port.mac.iter().map(|mac| format!("  {mac}"));
+                Item::new(format!("{}{}", port.name, mac.collect::<String>()))
+            })
+            .collect();
+        let is_old = |mac: &Option<String>, name: &str| {
+            let same_mac = old.mac.as_ref().map(ToString::to_string) == *mac && mac.is_some();
+            same_mac
+                || old
+                    .interface
+                    .as_ref()
+                    .is_some_and(|old| old.as_str() == name)
+        };
+        let default = ports.iter().position(|port| is_old(&port.mac, &port.name));
+        let text = self.say("network.which-port", &[]);
+        given_back!(self.tell(vec![text]));
+        let at = given_back!(self.prompter().choose(&items, default.unwrap_or(0)));
+        let mut chosen = Interface::default();
+        match ports[at].mac.as_deref().and_then(|mac| mac.parse().ok()) {
+            Some(mac) => chosen.mac = Some(mac),
+            None => chosen.interface = ports[at].name.parse().ok(),
+        }
+        Ok(Answer::Given(chosen))
+    }
+
+    /// A line that is a value of the settings.
+    fn value<T: FromStr<Err = Invalid>>(
+        &mut self,
+        label: &str,
+        initial: &str,
+    ) -> io::Result<Answer<T>> {
+        let label = self.say(label, &[]);
+        let language = self.language;
+        let check = |text: &str| {
+            let value = text.parse::<T>().map(drop);
+            value.map_err(|error| error.said().to(language).to_owned())
+        };
+        let typed = self.prompter().line(&Field {
+            label: &label,
+            initial,
+            optional: false,
+            mend: true,
+            check: &check,
+        })?;
+        Ok(match typed {
+            // The check has let it through.
+            Answer::Given(text) => text.parse().map_or(Answer::Back, Answer::Given),
+            Answer::Back => Answer::Back,
+        })
+    }
+
+    /// An address, or nothing.
+    fn optional(&mut self, label: &str, initial: &str) -> io::Result<Answer<Option<IpAddr>>> {
+        let label = self.say(label, &[]);
+        let wrong = self.say("network.no-address", &[]);
+        let check = |text: &str| match text.is_empty() || text.parse::<IpAddr>().is_ok() {
+            true => Ok(()),
+            false => Err(format!("\"{text}\" {wrong}")),
+        };
+        let typed = self.prompter().line(&Field {
+            label: &label,
+            initial,
+            optional: true,
+            mend: true,
+            check: &check,
+        })?;
+        Ok(match typed {
+            Answer::Given(text) => Answer::Given(text.parse().ok()),
+            Answer::Back => Answer::Back,
+        })
+    }
+}
+
+/// Without a network of their own there is nothing that could pass.
+fn without_cameras(network: &Network) -> Vec<Change> {
+    let mut changes = Vec::new();
+    if network.cameras.is_some() {
+        changes.push(Change::to("network.cameras", Value::Null));
+    }
+    if network.routing {
+        changes.push(Change::to("network.routing", Value::Null));
+    }
+    changes
+}
+
+fn listed(addresses: &[IpAddr]) -> String {
+    let texts: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    texts.join(" ")
+}
