@@ -10,6 +10,7 @@ use vigie_settings::{Addressing, Cidr, Host, HostName, Interface, Invalid, Netwo
 
 use super::addressing::{addressed, changes, servers};
 use super::change::Change;
+use super::words::prompts;
 use super::{Menu, Page, given};
 
 /// [`given`] where the caller is to know.
@@ -72,8 +73,10 @@ impl Menu<'_> {
             Addressing::Static(address) => address.to_string(),
         };
         let mut lines = vec![self.row(key, &addressing)];
+        let colon = prompts(self.language).colon;
         let mut more = |key: &str, value: String| {
-            lines.push(format!("  {:<18} {}: {value}", "", self.say(key, &[])));
+            let name = self.say(key, &[]);
+            lines.push(format!("  {:<18} {name}{colon} {value}", ""));
         };
         if let Some(gateway) = interface.gateway {
             more("network.gateway", gateway.to_string());

@@ -31,12 +31,12 @@ impl Menu<'_> {
         let at = given!(self.prompter().choose(&items, 0));
         match found.get(at) {
             Some(found) => self.install(&["--id", found.id.as_str()]),
-            None => self.from_file(),
+            None => self.ask_for_file(),
         }
     }
 
     /// A package is verified wherever it lies: a name is all that is needed.
-    fn from_file(&mut self) -> io::Result<()> {
+    fn ask_for_file(&mut self) -> io::Result<()> {
         let label = self.say("update.ask-file", &[]);
         let wrong = self.say("update.absolute", &[]);
         let check = |text: &str| match text.starts_with('/') {
