@@ -184,7 +184,7 @@ impl<'a> Scene<'a> {
         targets.chain(self.state()).collect()
     }
 
-    const fn mode(&self) -> Mode {
+    fn mode(&self) -> Mode {
         match (self.arguments.repair, self.arguments.preen) {
             (true, _) => Mode::Repair,
             (false, true) if self.arguments.is_thorough(&now()) => Mode::Thorough,
