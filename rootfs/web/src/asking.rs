@@ -4,10 +4,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::Value;
 use tokio::time::timeout;
 
-use crate::updater::{Failure, Updater};
+use crate::failure::Failure;
+use crate::updater::Updater;
 
 /// How long a page waits for the answer before it says that the server is being asked.
 const SHORT: Duration = Duration::from_secs(8);
@@ -37,14 +38,14 @@ impl Asking {
 
     /// Has the server asked, and waits a short time for the answer. It goes on after that, and
     /// when whoever asked has gone. Where one is under way already, that one is it.
-    pub async fn ask(&self, updater: Updater) {
+    pub async fn ask(&self, updater: Updater, request: Value) {
         let free = self.with(|asked| !std::mem::replace(&mut asked.running, true));
         if !free {
             return;
         }
         let asking = self.clone();
         let question = tokio::spawn(async move {
-            let outcome = updater.events(&json!({"verb": "ask"})).await;
+            let outcome = updater.events(&request).await;
             asking.with(|asked| {
                 *asked = Asked {
                     running: false,

@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::failure::Failure;
 use crate::language::Language;
 use crate::update_messages::UpdateMessages;
-use crate::updater::{Failure, Updater};
+use crate::updater::Updater;
 
 /// How it stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -134,8 +135,8 @@ impl Jobs {
         self.0.borrow().clone()
     }
 
-    /// Begins to apply a package; false where one is being applied.
-    pub fn begin(&self, updater: Updater, id: String, who: String) -> bool {
+    /// Begins to have a package applied, by this request; false where one is being applied.
+    pub fn begin(&self, updater: Updater, request: Value) -> bool {
         let free = self.change(|job| {
             let free = !job.as_ref().is_some_and(Job::is_running);
             if free {
@@ -146,7 +147,6 @@ impl Jobs {
         if free {
             let jobs = self.clone();
             tokio::spawn(async move {
-                let request = json!({"verb": "apply", "id": id, "who": who});
                 let tell = |event: Value| {
                     jobs.change(|job| job.as_mut().is_some_and(|job| job.note(&event)));
                 };

@@ -1,13 +1,22 @@
-//! Which language a browser asks for.
+//! Which language a browser, or somebody, asks for.
+
+use serde::Deserialize;
+
+/// The cookie of whoever chose one.
+pub const COOKIE: &str = "__Host-vigie-language";
 
 /// The languages that the pages speak.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Language {
     En,
     Fr,
 }
 
 impl Language {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::En, Self::Fr];
+
     /// The best of an `Accept-Language` header (RFC 9110, section 12.5.4); English without one.
     pub fn accepted(header: &str) -> Self {
         let mut best = (Self::En, 0.0);
@@ -29,11 +38,28 @@ impl Language {
         best.0
     }
 
-    fn of_tag(tag: &str) -> Option<Self> {
+    /// Of a tag, such as a cookie's or a form's.
+    pub fn of_tag(tag: &str) -> Option<Self> {
         match tag.split('-').next()?.to_ascii_lowercase().as_str() {
             "en" => Some(Self::En),
             "fr" => Some(Self::Fr),
             _ => None,
+        }
+    }
+
+    /// The other one.
+    pub fn other(self) -> Self {
+        match self {
+            Self::En => Self::Fr,
+            Self::Fr => Self::En,
+        }
+    }
+
+    /// Its own name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::En => "English",
+            Self::Fr => "Français",
         }
     }
 

@@ -8,33 +8,44 @@ mod admin;
 mod api;
 mod arrays;
 mod asking;
+mod broker;
 mod check;
-mod credential;
 mod door;
 mod facts;
+mod failure;
+mod frame;
 mod gate;
+#[cfg(test)]
+mod golden;
 mod health;
 mod job;
 mod known;
 mod language;
 mod lifetime;
+mod lines;
+mod login_page;
 mod messages;
 mod metrics;
 mod notify;
 mod page;
 mod parse;
+mod passwords;
 mod places;
 mod public;
+mod scripts;
 mod server;
 mod session;
 mod snapshot;
 mod tls;
 mod units;
 mod update_messages;
+mod update_packages;
 mod update_page;
 mod update_server;
 mod updater;
 mod upload;
+mod words;
+mod written;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -54,6 +65,7 @@ usage: vigie-web --listen systemd       the sockets of ports 80 and 443 are give
        --state DIR       where certificate and uploads are kept (/var/lib/vigie/web)
        --gate SOCKET     is made, for --check; only this account and root may use it
        --updater SOCKET  where the updater is asked (/run/vigie/update.sock)
+       --broker SOCKET   where the broker is asked (/run/vigie/broker.sock)
        --root DIR        where the facts of the status page are read (/)
 
 Exit codes: 0 done, 1 failed, 2 wrong use.";
@@ -106,6 +118,7 @@ fn task(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Task> {
     let mut root = PathBuf::from("/");
     let mut state = PathBuf::from("/var/lib/vigie/web");
     let mut updater = PathBuf::from("/run/vigie/update.sock");
+    let mut broker = PathBuf::from("/run/vigie/broker.sock");
     while let Some(option) = arguments.next() {
         let mut value = || {
             arguments
@@ -121,6 +134,7 @@ fn task(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Task> {
             "--root" => root = value()?.into(),
             "--state" => state = value()?.into(),
             "--updater" => updater = value()?.into(),
+            "--broker" => broker = value()?.into(),
             _ => bail!("unknown option {option}"),
         }
     }
@@ -135,6 +149,7 @@ fn task(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Task> {
         root,
         state,
         updater,
+        broker,
         gate,
     }))
 }
@@ -162,6 +177,7 @@ mod tests {
                 root: root.into(),
                 state: state.into(),
                 updater: "/run/vigie/update.sock".into(),
+                broker: "/run/vigie/broker.sock".into(),
                 gate: None,
             }))
         };

@@ -3,7 +3,6 @@
 use crate::language::Language;
 
 pub struct Messages {
-    pub title: &'static str,
     pub ok: &'static str,
     pub degraded: &'static str,
     pub live: &'static str,
@@ -57,7 +56,6 @@ impl Messages {
 }
 
 static EN: Messages = Messages {
-    title: "Status",
     ok: "Everything works",
     degraded: "Something needs attention",
     live: "Running from the installation medium",
@@ -97,7 +95,6 @@ static EN: Messages = Messages {
 };
 
 static FR: Messages = Messages {
-    title: "État",
     ok: "Tout fonctionne",
     degraded: "Une intervention est nécessaire",
     live: "Fonctionne depuis le support d’installation",

@@ -2,43 +2,58 @@
 
 use std::fmt::Write as _;
 
+use askama::Template;
+
 use crate::arrays::Action;
+use crate::frame::Frame;
 use crate::health::{Array, Health, Status, Volume};
 use crate::language::Language;
 use crate::messages::Messages;
-use crate::update_messages::UpdateMessages;
 
 /// The whole style of all pages; the security policy admits it by its digest and nothing else.
 pub const STYLE: &str = include_str!("style.css");
 
-/// The status page.
-pub fn status(health: &Health, hostname: &str, language: Language) -> String {
-    let m = Messages::of(language);
-    let host = escape(hostname);
-    let mut body = String::new();
+/// The status page; what stands above is written already.
+pub fn status(health: &Health, frame: Frame<'_>, above: &str) -> String {
+    let m = Messages::of(frame.language);
+    let mut body = above.to_owned();
     verdict(&mut body, m, health);
     system(&mut body, m, health);
     volumes(&mut body, m, health);
     arrays(&mut body, m, &health.arrays);
     list(&mut body, m.failed_units, m.none, &health.failed_units);
-    let problems = match language {
+    let problems = match frame.language {
         Language::En => &health.problems,
         Language::Fr => &health.problems_fr,
     };
     if !problems.is_empty() {
         list(&mut body, m.problems, m.none, problems);
     }
-    format!(
-        "<!doctype html>\n<html lang=\"{lang}\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta http-equiv=\"refresh\" content=\"30\">\n<title>{host} – {title}</title>\n<style>{STYLE}</style>\n</head>\n\
-         <body>\n<header><h1>Vigie</h1><p>{host}</p><nav><a href=\"/update\">{update}</a></nav></header>\n<main>\n{body}</main>\n\
-         <footer><p>{refresh}</p></footer>\n</body>\n</html>\n",
-        lang = language.tag(),
-        title = m.title,
-        update = UpdateMessages::of(language).title,
-        refresh = m.refresh,
-    )
+    let foot = format!("<footer><p>{}</p></footer>\n", m.refresh);
+    let refresh = "<meta http-equiv=\"refresh\" content=\"30\">\n";
+    framed(frame, refresh, &body, &foot)
+}
+
+/// A page whose content is written already, by functions that escape what is not ours.
+#[derive(Template)]
+#[template(path = "written.html")]
+struct Written<'a> {
+    frame: Frame<'a>,
+    head: &'a str,
+    body: &'a str,
+    foot: &'a str,
+}
+
+/// Such content in its frame.
+pub fn framed(frame: Frame<'_>, head: &str, body: &str, foot: &str) -> String {
+    let page = Written {
+        frame,
+        head,
+        body,
+        foot,
+    };
+    // Writing into memory does not fail.
+    page.render().unwrap_or_default()
 }
 
 fn verdict(body: &mut String, m: &Messages, health: &Health) {
@@ -210,13 +225,13 @@ pub fn escape(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
+    use crate::frame::tests::frame;
+    use crate::golden;
     use crate::health::tests::{bad_facts, facts, raid_facts};
+    use crate::words::frame::FrameWords;
 
     use super::*;
 
-    /// `tests/golden/NAME.html`; `VIGIE_BLESS=1` writes them.
     #[test]
     fn pages() {
         let well = Health::of(&facts(), Ok(vec![]));
@@ -241,20 +256,20 @@ mod tests {
             ("raid.en", &raid, Language::En),
             ("raid.fr", &raid, Language::Fr),
         ] {
-            let page = status(health, "nvr-hall", language);
+            let frame = Frame {
+                language,
+                hostname: "nvr-<hall>",
+                here: "/",
+                title: FrameWords::of(language).status,
+                who: None,
+                forms: false,
+            };
+            let page = status(health, frame, "");
             assert!(!page.contains("<script"), "{name}");
-            let file =
-                Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{name}.html"));
-            if std::env::var_os("VIGIE_BLESS").is_some() {
-                std::fs::write(&file, &page).expect("written");
-            }
-            assert_eq!(
-                page,
-                std::fs::read_to_string(&file).unwrap_or_default(),
-                "{}",
-                file.display()
-            );
+            golden::page(name, &page);
         }
+        let frame = frame(Language::Fr, "/", "État");
+        golden::page("well-logged-in.fr", &status(&well, frame, ""));
     }
 
     #[test]

@@ -2,25 +2,30 @@
 
 use std::sync::Arc;
 
+use askama::Template;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 
+use crate::frame::Frame;
 use crate::language::Language;
 use crate::snapshot::Snapshots;
+use crate::words::frame::FrameWords;
 use crate::{api, metrics, page};
 
-/// Port 80: the pages, and all else is sent to HTTPS.
+/// Port 80: the status, and all else is sent to HTTPS.
 pub fn router(public: Arc<Snapshots>) -> Router {
-    pages(public).fallback(to_https)
+    let page = Router::new().route("/", get(status_page));
+    page.with_state(Arc::clone(&public))
+        .merge(answers(public))
+        .fallback(to_https)
 }
 
-/// The pages themselves.
-pub fn pages(public: Arc<Snapshots>) -> Router {
+/// What programs are told.
+pub fn answers(public: Arc<Snapshots>) -> Router {
     Router::new()
-        .route("/", get(status_page))
         .route("/health", get(health))
         .route(api::STATUS, get(health))
         .route(api::DOCUMENT, get(document))
@@ -35,12 +40,23 @@ pub fn language(headers: &HeaderMap) -> Language {
     Language::accepted(accepted.unwrap_or_default())
 }
 
+/// A page of a template.
+pub fn rendered(page: &impl Template, language: Language) -> Response {
+    match page.render() {
+        Ok(page) => html(page, language),
+        Err(error) => {
+            eprintln!("vigie-web: writing a page: {error}");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
 /// A page with its headers.
 pub fn html(page: String, language: Language) -> Response {
     let content = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CONTENT_LANGUAGE, language.tag()),
-        (header::VARY, "Accept-Language"),
+        (header::VARY, "Accept-Language, Cookie"),
     ];
     (content, page).into_response()
 }
@@ -61,8 +77,15 @@ async fn metrics(State(app): State<Arc<Snapshots>>) -> Response {
 async fn status_page(State(app): State<Arc<Snapshots>>, headers: HeaderMap) -> Response {
     let language = language(&headers);
     let now = app.now().await;
-    let page = page::status(&now.health, &now.facts.hostname, language);
-    html(page, language)
+    let frame = Frame {
+        language,
+        hostname: &now.facts.hostname,
+        here: "/",
+        title: FrameWords::of(language).status,
+        who: None,
+        forms: false,
+    };
+    html(page::status(&now.health, frame, ""), language)
 }
 
 /// What somebody sends without TLS has been seen by others already: only reading is sent on.

@@ -31,7 +31,7 @@ use crate::facts::Source;
 use crate::lifetime::Lifetime;
 use crate::places::Places;
 use crate::snapshot::Snapshots;
-use crate::{admin, gate, page, public, tls, update_page};
+use crate::{admin, gate, page, public, scripts, tls};
 
 /// A client that has not sent its headers by then is sent away.
 const HEADER_TIME: Duration = Duration::from_secs(10);
@@ -58,6 +58,8 @@ pub struct Options {
     pub state: PathBuf,
     /// The updater's socket.
     pub updater: PathBuf,
+    /// The broker's socket.
+    pub broker: PathBuf,
     /// The health gate's socket, which is made there.
     pub gate: Option<PathBuf>,
 }
@@ -87,10 +89,10 @@ pub fn run(options: &Options) -> Result<()> {
         let doors = [(80, Door::closed()), (443, Door::closed())];
         let [at_plain, at_secure] = doors.clone().map(|(_, door)| door);
         let open = secured(public::router(Arc::clone(&public)), &policy(&[]));
-        let admin = Arc::new(Admin::new(options, hostname)?);
+        let admin = Arc::new(Admin::new(options, Arc::clone(&public))?);
         tokio::spawn(clean(Arc::clone(&admin)));
-        let closed = public::pages(public).merge(admin::router(admin));
-        let closed = secured(closed, &policy(&update_page::SCRIPTS));
+        let closed = public::answers(public).merge(admin::router(admin));
+        let closed = secured(closed, &policy(&scripts::ALL));
         let gate = gate_of(options, gate::behind(open.clone(), doors))?;
         crate::notify::ready().context("telling systemd that the service is ready")?;
         tokio::try_join!(

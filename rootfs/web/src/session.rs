@@ -9,9 +9,9 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tokio::time::Instant;
 
-/// A session that nobody used for so long is over.
-const IDLE: Duration = Duration::from_secs(30 * 60);
-/// However much it is used.
+use crate::broker::User;
+
+/// However much it is used, a session is over after that.
 const LONGEST: Duration = Duration::from_secs(12 * 3600);
 /// At most so many at once; the one that was not used for longest gives way.
 const MOST: usize = 64;
@@ -21,17 +21,35 @@ pub const COOKIE: &str = "__Host-vigie";
 /// The cookie that belongs to a log-in form.
 pub const FORM_COOKIE: &str = "__Host-vigie-form";
 
+/// Pages may be read for so long before the broker is asked again whose session this is; a change
+/// always asks.
+const KEPT_FOR: Duration = Duration::from_secs(5);
+
 /// One person who is logged in.
 #[derive(Clone, Debug)]
 pub struct Session {
-    /// The account.
-    pub user: String,
+    /// Who, as the broker said last.
+    pub user: User,
+    /// Of their session with the broker; it never leaves this machine.
+    pub token: String,
     /// What every change must bring along: another site does not know it.
     pub csrf: String,
-    /// Of the password that it was begun with ([`crate::credential`]).
-    pub digest: String,
     begun: Instant,
     used: Instant,
+    /// When the broker said so; none where that is doubted.
+    told: Option<Instant>,
+}
+
+impl Session {
+    /// Whether what the broker said last is good enough for reading.
+    pub fn is_fresh(&self) -> bool {
+        self.told.is_some_and(|told| told.elapsed() < KEPT_FOR)
+    }
+
+    fn is_over(&self) -> bool {
+        let idle = Duration::from_secs(self.user.idle_minutes.saturating_mul(60));
+        self.used.elapsed() >= idle || self.begun.elapsed() >= LONGEST
+    }
 }
 
 /// All who are logged in, by the SHA-256 of their token: a look-up tells nothing of a token.
@@ -76,22 +94,23 @@ pub fn drop_cookie(name: &str) -> String {
 impl Sessions {
     fn with<T>(&self, look: impl FnOnce(&mut HashMap<[u8; 32], Session>) -> T) -> T {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|_, session| session.used.elapsed() < IDLE && session.begun.elapsed() < LONGEST);
+        all.retain(|_, session| !session.is_over());
         look(&mut all)
     }
 
-    /// Begins a session of a password with this digest; gives its token.
+    /// Begins a session of one with the broker; gives the token of ours.
     ///
     /// # Errors
     /// No random numbers.
-    pub fn begin(&self, user: &str, digest: &str) -> Result<String> {
+    pub fn begin(&self, user: User, of_broker: String) -> Result<String> {
         let (token, csrf, now) = (token()?, self::token()?, Instant::now());
         let session = Session {
-            user: user.to_owned(),
+            user,
+            token: of_broker,
             csrf,
-            digest: digest.to_owned(),
             begun: now,
             used: now,
+            told: Some(now),
         };
         self.with(|all| {
             while all.len() >= MOST {
@@ -115,6 +134,21 @@ impl Sessions {
         })
     }
 
+    /// Notes who the broker says that a session is of.
+    pub fn renew(&self, token: &str, user: &User) {
+        self.with(|all| {
+            if let Some(session) = all.get_mut(&key(token)) {
+                session.user = user.clone();
+                session.told = Some(Instant::now());
+            }
+        });
+    }
+
+    /// Where one was over, others may be, too: each is asked for before it is believed again.
+    pub fn doubt(&self) {
+        self.with(|all| all.values_mut().for_each(|session| session.told = None));
+    }
+
     /// Ends a session.
     pub fn end(&self, token: &str) {
         self.with(|all| all.remove(&key(token)));
@@ -130,11 +164,25 @@ mod tests {
     use tokio::time::advance;
 
     use super::*;
+    use crate::broker::Role;
+
+    fn user() -> User {
+        User {
+            name: "anne".into(),
+            role: Role::Viewer,
+            language: None,
+            idle_minutes: 30,
+        }
+    }
+
+    fn begin(sessions: &Sessions) -> String {
+        sessions.begin(user(), "t".into()).expect("begun")
+    }
 
     #[tokio::test(start_paused = true)]
     async fn c64_sessions_end_by_themselves() {
         let sessions = Sessions::default();
-        let token = sessions.begin("root", "d").expect("begun");
+        let token = begin(&sessions);
         assert_eq!(token.len(), 64);
         assert!(sessions.of(&token).is_some());
         for other in ["", "x", &token[..63], &token.to_uppercase()] {
@@ -147,10 +195,23 @@ mod tests {
         }
         advance(Duration::from_secs(28 * 60)).await;
         assert!(sessions.of(&token).is_none());
-        let idle = sessions.begin("root", "d").expect("begun");
-        advance(IDLE).await;
+        let idle = begin(&sessions);
+        advance(Duration::from_secs(30 * 60)).await;
         assert!(sessions.of(&idle).is_none());
-        let ended = sessions.begin("root", "d").expect("begun");
+        // What the settings say counts from when the broker tells it.
+        let short = begin(&sessions);
+        sessions.renew(
+            &short,
+            &User {
+                idle_minutes: 1,
+                ..user()
+            },
+        );
+        advance(Duration::from_secs(59)).await;
+        assert!(sessions.of(&short).is_some());
+        advance(Duration::from_secs(60)).await;
+        assert!(sessions.of(&short).is_none());
+        let ended = begin(&sessions);
         sessions.end(&ended);
         assert!(sessions.of(&ended).is_none());
     }
@@ -158,13 +219,29 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn c64_their_number_is_bounded() {
         let sessions = Sessions::default();
-        let first = sessions.begin("root", "d").expect("begun");
+        let first = begin(&sessions);
         advance(Duration::from_secs(1)).await;
         for _ in 0..MOST {
-            sessions.begin("root", "d").expect("begun");
+            begin(&sessions);
         }
         assert!(sessions.of(&first).is_none());
         assert_eq!(sessions.with(|all| all.len()), MOST);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn c64_what_the_broker_said_is_good_for_five_seconds() {
+        let sessions = Sessions::default();
+        let token = begin(&sessions);
+        let fresh = || sessions.of(&token).map(|session| session.is_fresh());
+        assert_eq!(fresh(), Some(true));
+        advance(KEPT_FOR).await;
+        assert_eq!(fresh(), Some(false));
+        let role = Role::Administrator;
+        sessions.renew(&token, &User { role, ..user() });
+        assert_eq!(fresh(), Some(true));
+        assert_eq!(sessions.of(&token).map(|s| s.user.role), Some(role));
+        sessions.doubt();
+        assert_eq!(fresh(), Some(false));
     }
 
     #[test]

@@ -1,15 +1,8 @@
-//! The texts of the log-in and update pages, one constant a language.
+//! The texts of the update page, one constant a language.
 
 use crate::language::Language;
 
 pub struct UpdateMessages {
-    pub log_in: &'static str,
-    pub log_out: &'static str,
-    pub name: &'static str,
-    pub password: &'static str,
-    pub form_expired: &'static str,
-    pub status_page: &'static str,
-
     pub title: &'static str,
     /// With `{version}` and `{slot}`.
     pub running: &'static str,
@@ -99,12 +92,6 @@ pub fn worded<'a>(table: &[(&str, &'static str)], word: &'a str) -> &'a str {
 }
 
 static EN: UpdateMessages = UpdateMessages {
-    log_in: "Log in",
-    log_out: "Log out",
-    name: "Name",
-    password: "Password",
-    form_expired: "This form has expired; try again.",
-    status_page: "Status",
     title: "Update",
     running: "Version {version} runs from slot {slot}.",
     waiting: "Version {version} is installed. Restart to use it.",
@@ -196,12 +183,6 @@ static EN: UpdateMessages = UpdateMessages {
 };
 
 static FR: UpdateMessages = UpdateMessages {
-    log_in: "Se connecter",
-    log_out: "Se déconnecter",
-    name: "Nom",
-    password: "Mot de passe",
-    form_expired: "Ce formulaire a expiré ; réessayez.",
-    status_page: "État",
     title: "Mise à jour",
     running: "La version {version} fonctionne depuis l’emplacement {slot}.",
     waiting: "La version {version} est installée. Redémarrez pour l’utiliser.",

@@ -1,33 +1,23 @@
-//! What the updater says → the update page; and the log-in page. Pure.
+//! What the updater says → the update page. Pure.
 
 use std::fmt::Write as _;
 
 use serde_json::Value;
 
 use crate::asking::Asked;
+use crate::failure::Failure;
+use crate::frame::Frame;
 use crate::job::Job;
-use crate::language::Language;
-use crate::messages::Messages;
-use crate::page::{STYLE, escape, size};
-use crate::update_messages::{UpdateMessages, worded};
+use crate::page::{escape, framed};
+use crate::scripts;
+use crate::update_messages::UpdateMessages;
+use crate::update_packages::{history, packages, upload};
 use crate::update_server;
-use crate::updater::Failure;
-
-/// The whole script of the update page.
-const SCRIPT: &str = include_str!("update.js");
-/// That of the page which waits for the restarted appliance.
-const RESTARTING: &str = include_str!("restarting.js");
-/// All scripts; the security policy admits them by their digests.
-pub const SCRIPTS: [&str; 2] = [SCRIPT, RESTARTING];
-/// Records of the history that are shown.
-const RECORDS: usize = 8;
+use crate::written::{good, localized, text, warning};
 
 /// What the page shows.
 pub struct View<'a> {
-    pub language: Language,
-    pub hostname: &'a str,
-    /// The token that every form brings along.
-    pub csrf: &'a str,
+    pub frame: Frame<'a>,
     pub status: Result<Value, Failure>,
     pub found: Result<Vec<Value>, Failure>,
     pub history: Vec<Value>,
@@ -36,18 +26,19 @@ pub struct View<'a> {
 }
 
 impl View<'_> {
-    fn is_installing(&self) -> bool {
+    /// Whether an installation that was asked for here goes on.
+    pub fn is_installing(&self) -> bool {
         self.job.as_ref().is_some_and(Job::is_running)
     }
 }
 
 /// The update page.
 pub fn update(view: &View<'_>) -> String {
-    let m = UpdateMessages::of(view.language);
+    let m = UpdateMessages::of(view.frame.language);
     let mut body = String::new();
     match &view.status {
         Ok(status) => state(&mut body, view, m, status),
-        Err(why) => warning(&mut body, why.text(view.language)),
+        Err(why) => warning(&mut body, why.text(view.frame.language)),
     }
     job(&mut body, view, m);
     packages(&mut body, view, m);
@@ -56,7 +47,6 @@ pub fn update(view: &View<'_>) -> String {
     }
     upload(&mut body, m);
     history(&mut body, view, m);
-    let end = format!("<script>{SCRIPT}</script>\n");
     let refresh = match &view.job {
         Some(job) if job.is_running() => {
             "<noscript><meta http-equiv=\"refresh\" content=\"3\"></noscript>\n"
@@ -64,108 +54,20 @@ pub fn update(view: &View<'_>) -> String {
         _ if view.asked.running => "<meta http-equiv=\"refresh\" content=\"3\">\n",
         _ => "",
     };
-    let out = form(view, "/logout", m.log_out, "");
-    frame(
-        view.language,
-        view.hostname,
-        m.title,
-        refresh,
-        &out,
-        &(body + &end),
-    )
+    let foot = format!("<script>{}</script>\n", scripts::UPDATE);
+    framed(view.frame, refresh, &body, &foot)
 }
 
 /// Answers a restart that was asked for; comes back by itself.
-pub fn restarting(language: Language, hostname: &str) -> String {
-    let m = UpdateMessages::of(language);
+pub fn restarting(frame: Frame<'_>) -> String {
+    let m = UpdateMessages::of(frame.language);
     let refresh = "<noscript><meta http-equiv=\"refresh\" content=\"60;url=/update\"></noscript>\n";
     let body = format!(
-        "<p class=\"verdict ok\" role=\"status\">{}</p>\n<script>{RESTARTING}</script>\n",
+        "<p class=\"verdict ok\" role=\"status\">{}</p>\n",
         m.restarting
     );
-    frame(language, hostname, m.title, refresh, "", &body)
-}
-
-/// The log-in page; `why` is what was wrong the last time.
-pub fn login(language: Language, hostname: &str, csrf: &str, why: Option<&str>) -> String {
-    let m = UpdateMessages::of(language);
-    let mut body = String::new();
-    if let Some(why) = why {
-        warning(&mut body, why);
-    }
-    let _ = write!(
-        body,
-        "<form method=\"post\" action=\"/login\">\n\
-         <input type=\"hidden\" name=\"csrf\" value=\"{csrf}\">\n\
-         <p><label for=\"user\">{}</label><br><input id=\"user\" name=\"user\" value=\"root\" \
-         autocomplete=\"username\" autocapitalize=\"none\" required></p>\n\
-         <p><label for=\"password\">{}</label><br><input id=\"password\" name=\"password\" \
-         type=\"password\" autocomplete=\"current-password\" required autofocus></p>\n\
-         <p><button>{}</button></p>\n</form>\n",
-        m.name, m.password, m.log_in
-    );
-    frame(language, hostname, m.log_in, "", "", &body)
-}
-
-fn frame(
-    language: Language,
-    hostname: &str,
-    title: &str,
-    head: &str,
-    corner: &str,
-    body: &str,
-) -> String {
-    let (host, m) = (escape(hostname), UpdateMessages::of(language));
-    format!(
-        "<!doctype html>\n<html lang=\"{}\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n{head}\
-         <title>{host} – {title}</title>\n<style>{STYLE}</style>\n</head>\n\
-         <body>\n<header><h1>Vigie</h1><p>{host}</p><nav><a href=\"/\">{}</a></nav>{corner}</header>\n\
-         <main>\n<h2 class=\"title\">{title}</h2>\n{body}</main>\n</body>\n</html>\n",
-        language.tag(),
-        m.status_page,
-    )
-}
-
-/// A button that changes something.
-pub fn form(view: &View<'_>, action: &str, label: &str, more: &str) -> String {
-    format!(
-        "<form method=\"post\" action=\"{action}\"><input type=\"hidden\" name=\"csrf\" \
-         value=\"{}\">{more}<button>{label}</button></form>\n",
-        view.csrf
-    )
-}
-
-pub fn warning(body: &mut String, text: &str) {
-    let _ = writeln!(
-        body,
-        "<p class=\"verdict degraded\" role=\"alert\">{}</p>",
-        escape(text)
-    );
-}
-
-fn good(body: &mut String, text: &str) {
-    let _ = writeln!(
-        body,
-        "<p class=\"verdict ok\" role=\"status\">{}</p>",
-        escape(text)
-    );
-}
-
-pub fn text<'a>(value: &'a Value, key: &str) -> &'a str {
-    value[key].as_str().unwrap_or_default()
-}
-
-/// A reason in a language, as far as it is known in it.
-pub fn localized(value: &Value, language: Language) -> &str {
-    match language {
-        Language::En => text(value, "reason"),
-        // What a version before wrote into the history has no French.
-        Language::Fr => match text(value, "reason_fr") {
-            "" => text(value, "reason"),
-            french => french,
-        },
-    }
+    let foot = format!("<script>{}</script>\n", scripts::RESTARTING);
+    framed(frame, refresh, &body, &foot)
 }
 
 /// What runs, what comes next, what became of the last installation.
@@ -225,9 +127,12 @@ fn last_settled<'a>(view: &'a View<'_>) -> Option<&'a Value> {
 
 /// What another disk of the system said when the version that waits was installed.
 fn warned<'a>(view: &'a View<'_>) -> Option<&'a str> {
-    let of_job = view.job.as_ref().and_then(|job| job.warning(view.language));
+    let of_job = view
+        .job
+        .as_ref()
+        .and_then(|job| job.warning(view.frame.language));
     let installed = last_settled(view).filter(|record| text(record, "outcome") == "installed");
-    let of_record = installed.map(|record| localized(record, view.language));
+    let of_record = installed.map(|record| localized(record, view.frame.language));
     of_job.or(of_record.filter(|reason| !reason.is_empty()))
 }
 
@@ -242,7 +147,7 @@ fn last_outcome(body: &mut String, view: &View<'_>, m: &UpdateMessages) {
             let words = m.last_returned.replace("{version}", version);
             warning(
                 body,
-                &words.replace("{reason}", localized(record, view.language)),
+                &words.replace("{reason}", localized(record, view.frame.language)),
             );
         }
         _ => {}
@@ -257,7 +162,7 @@ fn job(body: &mut String, view: &View<'_>, m: &UpdateMessages) {
             true => m.last_machine,
             false => m.last_failed,
         };
-        warning(body, &format!("{words} {}", why.text(view.language)));
+        warning(body, &format!("{words} {}", why.text(view.frame.language)));
     }
     if job.is_running() {
         let percent = job.percent();
@@ -265,160 +170,28 @@ fn job(body: &mut String, view: &View<'_>, m: &UpdateMessages) {
             body,
             "<section id=\"job\" aria-live=\"polite\"><p id=\"job-text\">{}</p>\
              <progress id=\"job-bar\" max=\"100\" value=\"{percent}\">{percent} %</progress></section>",
-            job.phase(view.language)
+            job.phase(view.frame.language)
         );
     }
 }
 
-fn packages(body: &mut String, view: &View<'_>, m: &UpdateMessages) {
-    let _ = writeln!(body, "<section>\n<h2>{}</h2>", m.packages);
-    match &view.found {
-        // The status has told it already.
-        Err(why) if view.status.is_ok() => warning(body, why.text(view.language)),
-        Err(_) => {}
-        Ok(found) if found.is_empty() => {
-            let _ = writeln!(body, "<p>{}</p>", m.none);
-        }
-        Ok(found) => {
-            body.push_str("<ul>\n");
-            for package in found {
-                self::package(body, view, m, package);
-            }
-            body.push_str("</ul>\n");
-        }
-    }
-    let _ = writeln!(
-        body,
-        "<p><a href=\"/update\">{}</a></p>\n</section>",
-        m.look_again
-    );
-}
-
-fn package(body: &mut String, view: &View<'_>, m: &UpdateMessages, found: &Value) {
-    let state = text(found, "state");
-    let (class, word) = match state {
-        "ready" => ("good", m.ready),
-        "arriving" => ("", m.arriving),
-        "later" => ("", m.later),
-        "refused" => ("bad", m.refused),
-        _ => ("bad", m.unreadable),
-    };
-    let version = found["version"].as_str().unwrap_or("?");
-    let base = match text(found, "base") {
-        "" => String::new(),
-        base => format!(", {} {}", m.since, escape(base)),
-    };
-    let reason = match localized(found, view.language) {
-        "" => String::new(),
-        reason => format!("<br>{}", escape(reason)),
-    };
-    let bytes = size(
-        Messages::of(view.language),
-        found["size"].as_u64().unwrap_or_default(),
-    );
-    let (door, name) = (text(found, "door"), escape(text(found, "name")));
-    let _ = writeln!(
-        body,
-        "<li><strong>{}</strong>{base} <span class=\"{class}\">{word}</span>{reason}\
-         <br><span class=\"note\">{}, <code>{name}</code>, {bytes}</span>",
-        escape(version),
-        worded(&m.doors, door),
-    );
-    let mut buttons = String::new();
-    if state == "ready" && !view.is_installing() {
-        let id = escape(text(found, "id"));
-        let id = format!("<input type=\"hidden\" name=\"id\" value=\"{id}\">");
-        let label = format!("{} {}", m.install, escape(version));
-        buttons.push_str(&form(view, "/update/install", &label, &id));
-    }
-    if door == "web" {
-        let file = format!("<input type=\"hidden\" name=\"file\" value=\"{name}\">");
-        buttons.push_str(&form(view, "/update/remove", m.remove, &file));
-    }
-    let _ = writeln!(body, "<div class=\"actions\">{buttons}</div></li>");
-}
-
-fn upload(body: &mut String, m: &UpdateMessages) {
-    let texts = [
-        ("sending", m.sending),
-        ("checking", m.checking),
-        ("resuming", m.resuming),
-        ("done", m.upload_done),
-        ("lost", m.upload_lost),
-        ("machine", m.upload_machine),
-    ];
-    let texts = texts.map(|(key, text)| format!(" data-{key}=\"{}\"", escape(text)));
-    let _ = writeln!(
-        body,
-        "<section>\n<h2>{}</h2>\n<p class=\"note\">{}</p>\n\
-         <noscript><p>{}</p></noscript>\n\
-         <form id=\"upload\" hidden{}>\n\
-         <p><label for=\"file\">{}</label><br><input id=\"file\" type=\"file\" accept=\".tgz\" required></p>\n\
-         <p><button>{}</button></p>\n\
-         <div aria-live=\"polite\"><p id=\"upload-text\"></p>\
-         <progress id=\"upload-bar\" max=\"100\" value=\"0\" hidden></progress></div>\n</form>\n</section>",
-        m.upload,
-        m.upload_note,
-        m.upload_script,
-        texts.concat(),
-        m.upload_file,
-        m.upload_send
-    );
-}
-
-fn history(body: &mut String, view: &View<'_>, m: &UpdateMessages) {
-    if view.history.is_empty() {
-        return;
-    }
-    let _ = writeln!(body, "<section>\n<h2>{}</h2>\n<ul>", m.history);
-    for record in view.history.iter().take(RECORDS) {
-        let versions = match text(record, "to") {
-            "" => text(record, "from").to_owned(),
-            to => format!("{} → {to}", text(record, "from")),
-        };
-        let mut line = format!(
-            "{} <strong>{}</strong> {}",
-            date(record["time"].as_i64().unwrap_or_default()),
-            escape(&versions),
-            worded(&m.outcomes, text(record, "outcome")),
-        );
-        if let Some(door) = record["door"].as_str() {
-            let _ = write!(line, ", {}", escape(worded(&m.doors, door)));
-        }
-        if let Some(who) = record["who"].as_str() {
-            let _ = write!(line, ", {} {}", m.by, escape(who));
-        }
-        let reason = localized(record, view.language);
-        if !reason.is_empty() {
-            let _ = write!(line, "<br><span class=\"note\">{}</span>", escape(reason));
-        }
-        let _ = writeln!(body, "<li>{line}</li>");
-    }
-    body.push_str("</ul>\n</section>\n");
-}
-
-/// Seconds since 1970 as a date; the time zone is nowhere that this service reads.
-pub fn date(seconds: i64) -> String {
-    let Ok(time) = time::OffsetDateTime::from_unix_timestamp(seconds) else {
-        return String::new();
-    };
+/// A button that changes something.
+pub fn form(view: &View<'_>, action: &str, label: &str, more: &str) -> String {
     format!(
-        "{:04}-{:02}-{:02} {:02}:{:02} UTC",
-        time.year(),
-        u8::from(time.month()),
-        time.day(),
-        time.hour(),
-        time.minute()
+        "<form method=\"post\" action=\"{action}\"><input type=\"hidden\" name=\"csrf\" \
+         value=\"{}\">{more}<button>{label}</button></form>\n",
+        view.frame.csrf()
     )
 }
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use serde_json::json;
 
     use super::*;
+    use crate::frame::tests::frame;
+    use crate::golden;
+    use crate::language::Language;
 
     fn view(language: Language) -> View<'static> {
         let found = |state: &str, door: &str, reason: &str| {
@@ -436,9 +209,7 @@ mod tests {
             })
         };
         View {
-            language,
-            hostname: "nvr-<hall>",
-            csrf: "0123",
+            frame: frame(language, "/update", UpdateMessages::of(language).title),
             status: Ok(json!({
                 "version": "1.0.0.0", "slot": "a", "next": "a", "busy": "Console, <b>",
                 "slots": {"b": {"good": true}}, "holds": {"b": {"version": "0.9.0.0"}},
@@ -464,27 +235,10 @@ mod tests {
         }
     }
 
-    fn golden(name: &str, page: &str) {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{name}.html"));
-        // Style and script have files of their own.
-        let page = page.replace(STYLE, "");
-        let page = SCRIPTS
-            .iter()
-            .fold(page, |page, script| page.replace(script, ""));
-        if std::env::var_os("VIGIE_BLESS").is_some() {
-            std::fs::write(&file, &page).expect("written");
-        }
-        let expected = std::fs::read_to_string(&file).unwrap_or_default();
-        assert_eq!(page, expected, "{}", file.display());
-        for markup in ["<b>", "<i>", "<hall>"] {
-            assert!(!page.contains(markup), "{name}: {markup}");
-        }
-    }
-
     #[test]
     fn pages() {
-        golden("update.en", &update(&view(Language::En)));
-        golden("update.fr", &update(&view(Language::Fr)));
+        golden::page("update.en", &update(&view(Language::En)));
+        golden::page("update.fr", &update(&view(Language::Fr)));
         let failure = Failure::new("no answer <b>", "pas de réponse <b>");
         let silent = View {
             status: Err(failure.clone()),
@@ -492,12 +246,9 @@ mod tests {
             history: vec![],
             ..view(Language::En)
         };
-        golden("update-silent.en", &update(&silent));
-        golden(
-            "login.fr",
-            &login(Language::Fr, "nvr-hall", "0123", Some("faux <b>")),
-        );
-        golden("restarting.en", &restarting(Language::En, "nvr-hall"));
+        golden::page("update-silent.en", &update(&silent));
+        let frame = frame(Language::En, "/update", "Update");
+        golden::page("restarting.en", &restarting(frame));
     }
 
     #[test]
@@ -648,12 +399,5 @@ mod tests {
         }
         let none = page(en, Value::Null, &idle);
         assert!(!none.contains(button) && !none.contains("Update server"));
-    }
-
-    #[test]
-    fn dates() {
-        assert_eq!(date(1_700_000_000), "2023-11-14 22:13 UTC");
-        assert_eq!(date(0), "1970-01-01 00:00 UTC");
-        assert_eq!(date(i64::MAX), "");
     }
 }

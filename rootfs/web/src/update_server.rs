@@ -7,7 +7,8 @@ use serde_json::Value;
 use crate::language::Language;
 use crate::page::escape;
 use crate::update_messages::{UpdateMessages, worded};
-use crate::update_page::{View, date, form, localized, text, warning};
+use crate::update_page::{View, form};
+use crate::written::{date, localized, text, warning};
 
 /// Seconds of a day.
 const DAY: u64 = 86_400;
@@ -19,13 +20,13 @@ pub fn section(body: &mut String, view: &View<'_>, m: &UpdateMessages, server: &
     }
     let _ = writeln!(body, "<section>\n<h2>{}</h2>", m.server);
     if let Some(why) = &view.asked.failure {
-        warning(body, why.text(view.language));
+        warning(body, why.text(view.frame.language));
     }
     match &server["report"] {
         Value::Null => {
             let _ = writeln!(body, "<p>{}</p>", m.never_asked);
         }
-        report => told(body, m, report, view.language),
+        report => told(body, m, report, view.frame.language),
     }
     if view.asked.running || server["busy"] == true {
         let _ = writeln!(body, "<p role=\"status\">{}</p>", m.asking);

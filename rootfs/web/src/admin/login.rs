@@ -1,46 +1,80 @@
-//! Log in, log out.
+//! Log in, log out, and the language of whoever looks.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Form;
-use axum::extract::{Extension, State};
+use axum::extract::{Extension, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Admin, LoggedIn, Plain, cookie, wrong_token};
+use super::who::{Fields, Sent, Viewer};
+use super::{Admin, cookie, language, path};
+use crate::broker::User;
+use crate::failure::Failure;
 use crate::known;
-use crate::language::Language;
-use crate::public::{html, language};
+use crate::language::{self as chosen, Language};
+use crate::login_page::Login;
+use crate::public::rendered;
 use crate::server::Client;
 use crate::session::{self, COOKIE, FORM_COOKIE};
-use crate::update_messages::UpdateMessages;
-use crate::update_page;
+use crate::words::login::LoginWords;
 
-/// What the form sends.
-#[derive(Deserialize)]
-pub struct Given {
-    csrf: String,
-    user: String,
-    password: String,
+/// Where somebody wanted to go.
+#[derive(Default, Deserialize)]
+pub struct To {
+    #[serde(default)]
+    next: String,
 }
 
 /// `GET /login`
-pub async fn page(State(admin): State<Arc<Admin>>, headers: HeaderMap) -> Response {
-    form(&admin, language(&headers), StatusCode::OK, None)
+pub async fn page(
+    State(admin): State<Arc<Admin>>,
+    Extension(client): Extension<Client>,
+    Query(to): Query<To>,
+    headers: HeaderMap,
+) -> Response {
+    let open = admin.broker.is_open(client.address).await;
+    let page = Page {
+        open,
+        next: &to.next,
+        why: None,
+    };
+    form(&admin, language(&headers), StatusCode::OK, &page)
+}
+
+/// What differs from one log-in page to the next.
+struct Page<'a> {
+    open: bool,
+    next: &'a str,
+    why: Option<&'a str>,
 }
 
 /// The form, with a token of its own that its cookie repeats: nobody can be logged in by another
 /// site.
-fn form(admin: &Admin, language: Language, status: StatusCode, why: Option<&str>) -> Response {
+fn form(admin: &Admin, language: Language, status: StatusCode, page: &Page<'_>) -> Response {
     let Ok(token) = session::token() else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
-    let page = update_page::login(language, &admin.hostname, &token, why);
+    let w = LoginWords::of(language);
+    let login = Login {
+        frame: admin.frame(language, "/login", w.log_in),
+        w,
+        csrf: &token,
+        next: path(page.next).unwrap_or("/"),
+        why: page.why,
+        open: page.open,
+    };
     let cookie = [(header::SET_COOKIE, session::set_cookie(FORM_COOKIE, &token))];
-    (status, cookie, html(page, language)).into_response()
+    (status, cookie, rendered(&login, language)).into_response()
+}
+
+/// Whether a form without a session has the token that its cookie repeats.
+pub fn is_own_form(headers: &HeaderMap, fields: &Fields) -> bool {
+    let of_form = cookie(headers, FORM_COOKIE).unwrap_or_default();
+    session::same(&of_form, fields.one("csrf"))
 }
 
 /// `POST /login`
@@ -48,44 +82,73 @@ pub async fn log_in(
     State(admin): State<Arc<Admin>>,
     Extension(client): Extension<Client>,
     headers: HeaderMap,
-    Form(given): Form<Given>,
+    Form(fields): Form<Vec<(String, String)>>,
 ) -> Response {
-    let language = language(&headers);
-    let of_form = cookie(&headers, FORM_COOKIE).unwrap_or_default();
-    if !session::same(&of_form, &given.csrf) {
-        let why = UpdateMessages::of(language).form_expired;
-        return form(&admin, language, StatusCode::FORBIDDEN, Some(why));
+    let (language, fields) = (language(&headers), Fields(fields));
+    let open = admin.broker.is_open(client.address).await;
+    let again = |status, why: &str| {
+        let page = Page {
+            open,
+            next: fields.one("next"),
+            why: Some(why),
+        };
+        form(&admin, language, status, &page)
+    };
+    if !is_own_form(&headers, &fields) {
+        return again(StatusCode::FORBIDDEN, LoginWords::of(language).form_expired);
     }
-    let Ok(_place) = admin.logins.acquire().await else {
-        return StatusCode::SERVICE_UNAVAILABLE.into_response();
-    };
-    let of_browser = cookie(&headers, known::COOKIE);
-    let browser = of_browser.as_deref().and_then(|c| admin.known.number(c));
-    let request = json!({
-        "verb": "login",
-        "user": given.user,
-        "password": given.password,
-        "peer": peer(client.address, browser),
+    let ask = json!({
+        "verb": "log-in", "user": fields.one("user"), "password": fields.one("password"),
     });
-    let welcome = match admin.updater.events(&request).await {
-        Ok(welcome) => welcome,
-        Err(why) => {
-            let status = match why.code.as_deref() {
-                Some("wait") => StatusCode::TOO_MANY_REQUESTS,
-                Some(_) => StatusCode::UNAUTHORIZED,
-                None => StatusCode::SERVICE_UNAVAILABLE,
-            };
-            return form(&admin, language, status, Some(why.text(language)));
+    match begin(&admin, client.address, &headers, ask).await {
+        Ok((user, token)) => {
+            let next = path(fields.one("next")).unwrap_or("/");
+            welcome(&admin, &headers, (user, token), next)
         }
-    };
-    let digest = welcome.first().and_then(|event| event["digest"].as_str());
-    let Ok(token) = admin
-        .sessions
-        .begin(&given.user, digest.unwrap_or_default())
-    else {
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    };
-    let Ok(known) = admin.known.set_cookie(browser) else {
+        Err(why) => again(status(&why), why.text(language)),
+    }
+}
+
+/// Begins a session with the broker; a browser that is known waits for its own wrong passwords alone.
+pub async fn begin(
+    admin: &Admin,
+    from: IpAddr,
+    headers: &HeaderMap,
+    mut ask: Value,
+) -> Result<(User, String), Failure> {
+    let busy = || Failure::machine("the service ends", "le service s’arrête");
+    let _place = admin.logins.acquire().await.map_err(|_| busy())?;
+    if let Some(number) = browser(admin, headers).as_deref() {
+        ask["browser"] = number.into();
+    }
+    admin.broker.begin(from, &ask).await
+}
+
+/// The number of this browser, where it is known.
+fn browser(admin: &Admin, headers: &HeaderMap) -> Option<String> {
+    let cookie = cookie(headers, known::COOKIE)?;
+    admin.known.number(&cookie).map(str::to_owned)
+}
+
+/// The status of an answer to somebody who was not let in.
+pub fn status(why: &Failure) -> StatusCode {
+    match why.code.as_deref() {
+        Some("wait") => StatusCode::TOO_MANY_REQUESTS,
+        _ if why.refused => StatusCode::UNAUTHORIZED,
+        _ => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+/// Begins a session here, and leads on.
+pub fn welcome(
+    admin: &Admin,
+    headers: &HeaderMap,
+    (user, of_broker): (User, String),
+    next: &str,
+) -> Response {
+    let begun = admin.sessions.begin(user, of_broker);
+    let known = admin.known.set_cookie(browser(admin, headers).as_deref());
+    let (Ok(token), Ok(known)) = (begun, known) else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     let cookies = AppendHeaders([
@@ -93,58 +156,41 @@ pub async fn log_in(
         (header::SET_COOKIE, session::drop_cookie(FORM_COOKIE)),
         (header::SET_COOKIE, known),
     ]);
-    (cookies, Redirect::to("/update")).into_response()
+    (cookies, Redirect::to(next)).into_response()
 }
 
 /// `POST /logout`
 pub async fn log_out(
     State(admin): State<Arc<Admin>>,
-    logged_in: LoggedIn,
     headers: HeaderMap,
-    Form(form): Form<Plain>,
+    sent: Sent<Viewer>,
 ) -> Response {
-    if !logged_in.knows(&form.csrf) {
-        return wrong_token();
-    }
     admin
         .sessions
         .end(&cookie(&headers, COOKIE).unwrap_or_default());
+    // Where it is silent, the session there ends by itself; nobody has its token any more.
+    let ended = admin
+        .broker
+        .events(sent.who.speaker(), &json!({"verb": "log-out"}))
+        .await;
+    if let Err(why) = ended {
+        eprintln!("vigie-web: ending a session: {}", why.text(Language::En));
+    }
     let cookie = [(header::SET_COOKIE, session::drop_cookie(COOKIE))];
     (cookie, Redirect::to("/login")).into_response()
 }
 
-/// Who has to wait after wrong passwords: an address; of IPv6 the network, because whoever has one
-/// address there has 2^64. A browser that is known waits for itself alone.
-fn peer(address: IpAddr, browser: Option<&str>) -> String {
-    let network = match address {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
-        }
+/// `POST /language`: for this browser; nothing else changes, so anybody may.
+pub async fn language_chosen(Form(fields): Form<Vec<(String, String)>>) -> Response {
+    let fields = Fields(fields);
+    let next = path(fields.one("next")).unwrap_or("/");
+    let Some(language) = Language::of_tag(fields.one("language")) else {
+        return StatusCode::BAD_REQUEST.into_response();
     };
-    match browser {
-        Some(number) => format!("{network} browser {number}"),
-        None => network,
-    }
+    let cookie = session::set_cookie(chosen::COOKIE, language.tag());
+    let cookie = format!("{cookie}; Max-Age={YEAR}");
+    ([(header::SET_COOKIE, cookie)], Redirect::to(next)).into_response()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn c64_peers_of_one_network_wait_together() {
-        for (address, expected) in [
-            ("192.168.1.7", "192.168.1.7"),
-            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-            ("2001:db8:1:2:ffff::1", "2001:db8:1:2::/64"),
-        ] {
-            let address = address.parse().expect("address");
-            assert_eq!(peer(address, None), expected);
-            let known = peer(address, Some("0123456789abcdef"));
-            assert_eq!(known, format!("{expected} browser 0123456789abcdef"));
-            assert!(known.len() <= 64, "the updater cuts it there");
-        }
-    }
-}
+/// In seconds.
+const YEAR: u32 = 365 * 86_400;

@@ -2,42 +2,47 @@
 //!
 //! Invariants:
 //! 1. Every change needs a session, its CSRF token, and a browser that does not say that another
-//!    site asks.
-//! 2. A session lasts no longer than the password that it was begun with.
-//! 3. Passwords are handed to the updater and kept nowhere.
+//!    site asks ([`who`], [`elsewhere`]).
+//! 2. A session lasts no longer than that of the broker which it stands for; the role is that of now.
+//! 3. Passwords are handed to the broker and kept nowhere.
+//! 4. What a role may do is judged by the broker; here it is only seen to first, so that nobody is shown
+//!    what they cannot have done.
 
+mod elsewhere;
 mod login;
+mod setup;
+mod status;
 mod update;
 mod upload;
+pub mod who;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, FromRequestParts, Request};
-use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
-use axum::middleware::{Next, from_fn};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::from_fn;
 use axum::routing::{get, post};
-use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use crate::asking::Asking;
-use crate::credential::Credential;
+use crate::broker::Broker;
+use crate::frame::Frame;
 use crate::job::Jobs;
 use crate::known::Known;
-use crate::public::language;
-use crate::server::{Client, Options};
-use crate::session::{self, Session, Sessions};
+use crate::language::{self, Language};
+use crate::public;
+use crate::server::Options;
+use crate::session::{self, Sessions};
+use crate::snapshot::Snapshots;
 use crate::updater::Updater;
 use crate::upload::receive::Receiver;
 use crate::upload::store::Store;
 
 /// Largest form.
-const FORM_BYTES: usize = 8 * 1024;
-/// Passwords verified at once: each takes 16 MiB and some time of a processor.
+const FORM_BYTES: usize = 32 * 1024;
+/// Passwords verified at once: each takes 19 MiB and some time of a processor.
 const LOGINS: usize = 2;
 /// Uploads at once.
 const UPLOADS: usize = 2;
@@ -45,9 +50,10 @@ const UPLOADS: usize = 2;
 /// What the pages work with.
 pub struct Admin {
     hostname: String,
+    public: Arc<Snapshots>,
     sessions: Sessions,
-    credential: Credential,
     known: Known,
+    broker: Broker,
     updater: Updater,
     jobs: Jobs,
     asking: Asking,
@@ -59,13 +65,14 @@ pub struct Admin {
 impl Admin {
     /// # Errors
     /// No random numbers.
-    pub fn new(options: &Options, hostname: String) -> anyhow::Result<Self> {
+    pub fn new(options: &Options, public: Arc<Snapshots>) -> anyhow::Result<Self> {
         let updater = Updater::new(options.updater.clone());
         Ok(Self {
-            hostname,
+            hostname: public.source.hostname(),
+            public,
             sessions: Sessions::default(),
-            credential: Credential::new(updater.clone()),
             known: Known::load(&options.state)?,
+            broker: Broker::new(options.broker.clone()),
             receiver: Receiver {
                 store: Store::new(options.uploads()),
                 updater: updater.clone(),
@@ -101,113 +108,40 @@ impl Admin {
         });
         found
     }
+
+    /// The frame of a page for nobody in particular.
+    fn frame<'a>(&'a self, language: Language, here: &'a str, title: &'a str) -> Frame<'a> {
+        Frame {
+            language,
+            hostname: &self.hostname,
+            here,
+            title,
+            who: None,
+            forms: true,
+        }
+    }
 }
 
 /// All routes.
 pub fn router(admin: Arc<Admin>) -> Router {
     Router::new()
+        .route("/", get(status::page))
         .route("/login", get(login::page).post(login::log_in))
         .route("/logout", post(login::log_out))
-        .route("/update", get(update::page))
-        .route("/update/job", get(update::job))
-        .route("/update/install", post(update::install))
-        .route("/update/rollback", post(update::rollback))
-        .route("/update/restart", post(update::restart))
-        .route("/update/ask", post(update::ask))
-        .route("/update/remove", post(update::remove))
-        .route("/update/upload", post(upload::create).put(upload::whole))
-        .route(
-            "/update/upload/{name}",
-            get(upload::offset).put(upload::part).delete(upload::abort),
-        )
+        .route("/language", post(login::language_chosen))
+        .route("/setup", get(setup::page).post(setup::set_up))
+        .merge(update::routes())
         .fallback(|| async { (StatusCode::NOT_FOUND, "not found\n") })
         .layer(DefaultBodyLimit::max(FORM_BYTES))
-        .layer(from_fn(from_here))
+        .layer(from_fn(elsewhere::from_here))
         .with_state(admin)
 }
 
-/// Refuses changes of which the browser says that another site asks for them.
-async fn from_here(request: Request, next: Next) -> Response {
-    if is_from_elsewhere(request.method(), request.headers(), request.uri()) {
-        return (StatusCode::FORBIDDEN, "another site asked for this\n").into_response();
-    }
-    next.run(request).await
-}
-
-fn is_from_elsewhere(method: &Method, headers: &HeaderMap, uri: &Uri) -> bool {
-    if matches!(*method, Method::GET | Method::HEAD) {
-        return false;
-    }
-    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
-    let site = text(header::HeaderName::from_static("sec-fetch-site"));
-    // A browser that says this knows best; it may hide the origin from its own site as well.
-    if let Some(site) = site {
-        return !matches!(site, "same-origin" | "none");
-    }
-    let host = text(header::HOST).or_else(|| uri.authority().map(|host| host.as_str()));
-    let origin = text(header::ORIGIN);
-    origin.is_some_and(|origin| origin.strip_prefix("https://") != host)
-}
-
-/// Whoever is logged in. Pages send others to the log-in; all else answers 401.
-pub struct LoggedIn {
-    session: Session,
-    address: IpAddr,
-}
-
-impl LoggedIn {
-    /// Whether a token is this session's.
-    fn knows(&self, csrf: &str) -> bool {
-        session::same(&self.session.csrf, csrf)
-    }
-
-    /// Who, for the history.
-    fn who(&self) -> String {
-        format!("{} ({})", self.session.user, self.address)
-    }
-}
-
-impl FromRequestParts<Arc<Admin>> for LoggedIn {
-    type Rejection = Response;
-
-    async fn from_request_parts(parts: &mut Parts, admin: &Arc<Admin>) -> Result<Self, Response> {
-        let session = present(parts, admin).await?;
-        let client = parts.extensions.get::<Client>();
-        match (session, client) {
-            (Some(session), Some(client)) => Ok(Self {
-                session,
-                address: client.address,
-            }),
-            _ if parts.method == Method::GET && parts.uri.path() == "/update" => {
-                Err(Redirect::to("/login").into_response())
-            }
-            _ => Err((StatusCode::UNAUTHORIZED, "log in first\n").into_response()),
-        }
-    }
-}
-
-/// The session of a request, if its password is still the one. Where nobody can say, nothing is
-/// changed; reading tells nothing then but that the updater is silent.
-async fn present(parts: &Parts, admin: &Admin) -> Result<Option<Session>, Response> {
-    let Some(token) = cookie(&parts.headers, session::COOKIE) else {
-        return Ok(None);
-    };
-    let Some(session) = admin.sessions.of(&token) else {
-        return Ok(None);
-    };
-    let changes = !matches!(parts.method, Method::GET | Method::HEAD);
-    match admin.credential.is(&session.digest, changes).await {
-        Ok(true) => Ok(Some(session)),
-        Ok(false) => {
-            admin.sessions.end(&token);
-            Ok(None)
-        }
-        Err(_) if !changes => Ok(Some(session)),
-        Err(why) => {
-            let why = format!("{}\n", why.text(language(&parts.headers)));
-            Err((StatusCode::SERVICE_UNAVAILABLE, why).into_response())
-        }
-    }
+/// What somebody chose before, else what their browser asks for.
+fn language(headers: &HeaderMap) -> Language {
+    let chosen = cookie(headers, language::COOKIE);
+    let chosen = chosen.as_deref().and_then(Language::of_tag);
+    chosen.unwrap_or_else(|| public::language(headers))
 }
 
 fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
@@ -216,18 +150,12 @@ fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
     texts.find_map(|text| session::cookie(text, name).map(str::to_owned))
 }
 
-/// A form with nothing but its token.
-#[derive(Deserialize)]
-pub struct Plain {
-    csrf: String,
-}
-
-fn wrong_token() -> Response {
-    (
-        StatusCode::FORBIDDEN,
-        "the form's token is wrong; load the page again\n",
-    )
-        .into_response()
+/// A path of ours that a form or an address gave: letters, digits, dashes and slashes, and nothing that
+/// leads to another site.
+fn path(given: &str) -> Option<&str> {
+    let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'/' | b'-');
+    let is_ours = given.starts_with('/') && !given.starts_with("//");
+    (is_ours && given.len() <= 100 && given.bytes().all(good)).then_some(given)
 }
 
 #[cfg(test)]
@@ -237,31 +165,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn c64_other_sites_change_nothing() {
-        let uri = Uri::from_static("/update/install");
-        for (method, site, origin, elsewhere) in [
-            (Method::POST, "", "", false),
-            (Method::POST, "same-origin", "https://nvr-hall", false),
-            (Method::POST, "same-origin", "null", false),
-            (Method::POST, "none", "", false),
-            (Method::POST, "cross-site", "", true),
-            (Method::POST, "same-site", "", true),
-            (Method::POST, "", "https://evil.example", true),
-            (Method::POST, "", "http://nvr-hall", true),
-            (Method::POST, "", "null", true),
-            (Method::PUT, "cross-site", "", true),
-            (Method::DELETE, "", "https://nvr-hall:444", true),
-            (Method::GET, "cross-site", "https://evil.example", false),
-        ] {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::HOST, HeaderValue::from_static("nvr-hall"));
-            for (name, value) in [("sec-fetch-site", site), ("origin", origin)] {
-                if !value.is_empty() {
-                    headers.insert(name, HeaderValue::from_static(value));
-                }
-            }
-            let found = is_from_elsewhere(&method, &headers, &uri);
-            assert_eq!(found, elsewhere, "{method} {site} {origin}");
+    fn c64_no_address_leads_to_another_site() {
+        for good in ["/", "/update", "/settings/history/3", "/a-b"] {
+            assert_eq!(path(good), Some(good));
         }
+        let long = "/a".repeat(60);
+        for bad in [
+            "",
+            "update",
+            "//evil.example",
+            "/\\evil.example",
+            "https://evil.example",
+            "/x\r\nSet-Cookie: a=b",
+            "/x?next=//evil",
+            "/..%2f",
+            "/../etc",
+            &long,
+        ] {
+            assert_eq!(path(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_language_that_was_chosen_goes_before_the_browsers() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT_LANGUAGE, HeaderValue::from_static("en"));
+        assert_eq!(language(&headers), Language::En);
+        let cookie = HeaderValue::from_static("a=b; __Host-vigie-language=fr");
+        headers.insert(header::COOKIE, cookie);
+        assert_eq!(language(&headers), Language::Fr);
+        let cookie = HeaderValue::from_static("__Host-vigie-language=de");
+        headers.insert(header::COOKIE, cookie);
+        assert_eq!(language(&headers), Language::En);
     }
 }

@@ -4,42 +4,44 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Extension, Query, State};
-use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::{Form, Json};
+use axum::routing::{get, post};
+use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Admin, LoggedIn, Plain, wrong_token};
-use crate::public::{html, language};
+use super::who::{Administrator, LoggedIn, Sent, Who};
+use super::{Admin, upload};
+use crate::failure::Failure;
+use crate::public::html;
 use crate::server::Client;
+use crate::update_messages::UpdateMessages;
 use crate::update_page::{self, View};
-use crate::updater::Failure;
+use crate::updater::of_session;
 
 /// How long a question waits for a change of the installation; a change comes every half second.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The button of a package.
-#[derive(Deserialize)]
-pub struct OfPackage {
-    csrf: String,
-    id: String,
-}
-
-/// The button of an upload.
-#[derive(Deserialize)]
-pub struct OfFile {
-    csrf: String,
-    file: String,
+/// What the update page is made of.
+pub fn routes() -> Router<Arc<Admin>> {
+    Router::new()
+        .route("/update", get(page))
+        .route("/update/job", get(job))
+        .route("/update/install", post(install))
+        .route("/update/rollback", post(rollback))
+        .route("/update/restart", post(restart))
+        .route("/update/ask", post(ask))
+        .route("/update/remove", post(remove))
+        .route("/update/upload", post(upload::create).put(upload::whole))
+        .route(
+            "/update/upload/{name}",
+            get(upload::offset).put(upload::part).delete(upload::abort),
+        )
 }
 
 /// `GET /update`
-pub async fn page(
-    State(admin): State<Arc<Admin>>,
-    logged_in: LoggedIn,
-    headers: HeaderMap,
-) -> Response {
-    show(&admin, &logged_in, &headers, None).await
+async fn page(State(admin): State<Arc<Admin>>, who: Who<Administrator>) -> Response {
+    show(&admin, &who, None).await
 }
 
 /// A medium whose files cannot even be counted must not take the page away. Longer than the updater
@@ -54,12 +56,7 @@ fn not_listed() -> Failure {
 }
 
 /// The page; `wrong` stands in place of the status where a button did not do what it should.
-async fn show(
-    admin: &Admin,
-    logged_in: &LoggedIn,
-    headers: &HeaderMap,
-    wrong: Option<Failure>,
-) -> Response {
+async fn show(admin: &Admin, who: &LoggedIn, wrong: Option<Failure>) -> Response {
     let (status, list, history) = (verb("status"), verb("list"), verb("history"));
     let (status, found, history) = tokio::join!(
         admin.updater.events(&status),
@@ -67,11 +64,9 @@ async fn show(
         admin.updater.events(&history),
     );
     let status = status.map(|events| events.into_iter().next().unwrap_or_default());
-    let language = language(headers);
+    let language = who.language;
     let view = View {
-        language,
-        hostname: &admin.hostname,
-        csrf: &logged_in.session.csrf,
+        frame: who.frame(admin, "/update", UpdateMessages::of(language).title),
         status: wrong.map_or(status, Err),
         found: found.map(|found| admin.without_spent(found)),
         history: history.unwrap_or_default(),
@@ -87,18 +82,17 @@ fn verb(verb: &str) -> Value {
 
 /// What the page has seen of an installation.
 #[derive(Deserialize)]
-pub struct Seen {
+struct Seen {
     after: Option<u64>,
 }
 
 /// `GET /update/job`: how far an installation is. With `?after=REVISION` of an answer before, it is
 /// answered when that has changed, or after [`PATIENCE`].
-pub async fn job(
+async fn job(
     State(admin): State<Arc<Admin>>,
-    _: LoggedIn,
+    who: Who<Administrator>,
     Extension(client): Extension<Client>,
     Query(seen): Query<Seen>,
-    headers: HeaderMap,
 ) -> Json<Value> {
     // It is bounded by itself, and must not be cut in between.
     let _hold = client.lifetime.hold();
@@ -108,86 +102,60 @@ pub async fn job(
         .after(seen.after.unwrap_or_default(), patience)
         .await;
     let none = || json!({"running": false});
-    let mut told = last
-        .job
-        .map_or_else(none, |job| job.json(language(&headers)));
+    let mut told = last.job.map_or_else(none, |job| job.json(who.language));
     told["revision"] = last.revision.into();
     Json(told)
 }
 
 /// `POST /update/install`
-pub async fn install(
-    State(admin): State<Arc<Admin>>,
-    logged_in: LoggedIn,
-    Form(form): Form<OfPackage>,
-) -> Response {
-    if !logged_in.knows(&form.csrf) {
-        return wrong_token();
-    }
+async fn install(State(admin): State<Arc<Admin>>, sent: Sent<Administrator>) -> Response {
+    let who = &sent.who;
+    let request = json!({"verb": "apply", "id": sent.fields.one("id"), "who": who.who()});
     // Where one is under way already, the page shows that one.
     admin
         .jobs
-        .begin(admin.updater.clone(), form.id, logged_in.who());
+        .begin(admin.updater.clone(), of_session(request, who.token()));
     Redirect::to("/update").into_response()
 }
 
 /// `POST /update/rollback`
-pub async fn rollback(
-    State(admin): State<Arc<Admin>>,
-    logged_in: LoggedIn,
-    headers: HeaderMap,
-    Form(form): Form<Plain>,
-) -> Response {
-    if !logged_in.knows(&form.csrf) {
-        return wrong_token();
-    }
-    let request = json!({"verb": "rollback", "who": logged_in.who()});
-    match admin.updater.events(&request).await {
+async fn rollback(State(admin): State<Arc<Admin>>, sent: Sent<Administrator>) -> Response {
+    let who = &sent.who;
+    let request = json!({"verb": "rollback", "who": who.who()});
+    match admin
+        .updater
+        .events(&of_session(request, who.token()))
+        .await
+    {
         Ok(_) => Redirect::to("/update").into_response(),
-        Err(why) => show(&admin, &logged_in, &headers, Some(why)).await,
+        Err(why) => show(&admin, who, Some(why)).await,
     }
 }
 
 /// `POST /update/restart`
-pub async fn restart(
-    State(admin): State<Arc<Admin>>,
-    logged_in: LoggedIn,
-    headers: HeaderMap,
-    Form(form): Form<Plain>,
-) -> Response {
-    if !logged_in.knows(&form.csrf) {
-        return wrong_token();
-    }
-    let language = language(&headers);
-    match admin.updater.events(&verb("restart")).await {
-        Ok(_) => html(update_page::restarting(language, &admin.hostname), language),
-        Err(why) => show(&admin, &logged_in, &headers, Some(why)).await,
+async fn restart(State(admin): State<Arc<Admin>>, sent: Sent<Administrator>) -> Response {
+    let who = &sent.who;
+    let request = of_session(verb("restart"), who.token());
+    match admin.updater.events(&request).await {
+        Ok(_) => {
+            let title = UpdateMessages::of(who.language).title;
+            let frame = who.frame(&admin, "/update", title);
+            html(update_page::restarting(frame), who.language)
+        }
+        Err(why) => show(&admin, who, Some(why)).await,
     }
 }
 
 /// `POST /update/ask`: what the server of the settings has.
-pub async fn ask(
-    State(admin): State<Arc<Admin>>,
-    logged_in: LoggedIn,
-    Form(form): Form<Plain>,
-) -> Response {
-    if !logged_in.knows(&form.csrf) {
-        return wrong_token();
-    }
-    admin.asking.ask(admin.updater.clone()).await;
+async fn ask(State(admin): State<Arc<Admin>>, sent: Sent<Administrator>) -> Response {
+    let request = of_session(verb("ask"), sent.who.token());
+    admin.asking.ask(admin.updater.clone(), request).await;
     Redirect::to("/update").into_response()
 }
 
 /// `POST /update/remove`: an uploaded package.
-pub async fn remove(
-    State(admin): State<Arc<Admin>>,
-    logged_in: LoggedIn,
-    Form(form): Form<OfFile>,
-) -> Response {
-    if !logged_in.knows(&form.csrf) {
-        return wrong_token();
-    }
+async fn remove(State(admin): State<Arc<Admin>>, sent: Sent<Administrator>) -> Response {
     // One that is not there any more is what was asked for.
-    admin.receiver.store.remove(&form.file);
+    admin.receiver.store.remove(sent.fields.one("file"));
     Redirect::to("/update").into_response()
 }

@@ -21,9 +21,10 @@ use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::{Admin, LoggedIn, wrong_token};
+use super::Admin;
+use super::who::{Administrator, Who, wrong_token};
+use crate::failure::Failure;
 use crate::server::Client;
-use crate::updater::Failure;
 use crate::upload::range::{Asked, Part};
 use crate::upload::receive::{Received, Refused, Sent, linger, no_room};
 use crate::upload::store::Name;
@@ -39,8 +40,8 @@ fn text(headers: &HeaderMap, name: impl header::AsHeaderName) -> Option<&str> {
 }
 
 /// Whether a request brings the session's token.
-fn may(logged_in: &LoggedIn, headers: &HeaderMap) -> bool {
-    logged_in.knows(text(headers, TOKEN).unwrap_or_default())
+fn may(who: &Who<Administrator>, headers: &HeaderMap) -> bool {
+    who.knows(text(headers, TOKEN).unwrap_or_default())
 }
 
 fn no(status: StatusCode, why: &Failure) -> Response {
@@ -60,11 +61,11 @@ fn absent() -> Response {
 /// `POST /update/upload`
 pub async fn create(
     State(admin): State<Arc<Admin>>,
-    logged_in: LoggedIn,
+    who: Who<Administrator>,
     headers: HeaderMap,
 ) -> Response {
-    if !may(&logged_in, &headers) {
-        return wrong_token();
+    if !may(&who, &headers) {
+        return wrong_token(&admin, &who);
     }
     let length = text(&headers, LENGTH).and_then(|text| text.parse::<u64>().ok());
     let Some(length) = length else {
@@ -98,7 +99,7 @@ fn begin(admin: &Admin, length: u64) -> Result<Name, Response> {
 /// `HEAD …/NAME`
 pub async fn offset(
     State(admin): State<Arc<Admin>>,
-    _: LoggedIn,
+    _: Who<Administrator>,
     Path(name): Path<String>,
 ) -> Response {
     let store = &admin.receiver.store;
@@ -118,12 +119,12 @@ pub async fn offset(
 /// `DELETE …/NAME`
 pub async fn abort(
     State(admin): State<Arc<Admin>>,
-    logged_in: LoggedIn,
+    who: Who<Administrator>,
     headers: HeaderMap,
     Path(name): Path<String>,
 ) -> Response {
-    if !may(&logged_in, &headers) {
-        return wrong_token();
+    if !may(&who, &headers) {
+        return wrong_token(&admin, &who);
     }
     let Some(name) = Name::parse(&name) else {
         return absent();
@@ -135,14 +136,14 @@ pub async fn abort(
 /// `PUT …/NAME`
 pub async fn part(
     State(admin): State<Arc<Admin>>,
-    logged_in: LoggedIn,
+    who: Who<Administrator>,
     Extension(client): Extension<Client>,
     Path(name): Path<String>,
     headers: HeaderMap,
     mut body: Body,
 ) -> Response {
     let checked = match Name::parse(&name) {
-        _ if !may(&logged_in, &headers) => Err(wrong_token()),
+        _ if !may(&who, &headers) => Err(wrong_token(&admin, &who)),
         Some(name) => understood(&headers, Asked::of).map(|asked| (name, asked)),
         None => Err(absent()),
     };
@@ -158,13 +159,13 @@ pub async fn part(
 /// `PUT /update/upload`
 pub async fn whole(
     State(admin): State<Arc<Admin>>,
-    logged_in: LoggedIn,
+    who: Who<Administrator>,
     Extension(client): Extension<Client>,
     headers: HeaderMap,
     mut body: Body,
 ) -> Response {
     let checked = match understood(&headers, Part::of) {
-        _ if !may(&logged_in, &headers) => Err(wrong_token()),
+        _ if !may(&who, &headers) => Err(wrong_token(&admin, &who)),
         Ok(part) => begin(&admin, part.total).map(|name| (name, part)),
         Err(no) => Err(no),
     };

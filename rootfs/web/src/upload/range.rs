@@ -1,7 +1,7 @@
 //! Which part of an upload a request brings: `Content-Range: bytes FIRST-LAST/TOTAL` and
 //! `Content-Length` (RFC 9110, sections 14.4 and 8.6); `bytes */TOTAL` brings none. Pure.
 
-use crate::updater::Failure;
+use crate::failure::Failure;
 
 /// A part of an upload, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

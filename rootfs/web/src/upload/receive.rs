@@ -15,7 +15,8 @@ use tokio::time::{Instant, timeout_at};
 
 use super::range::Part;
 use super::store::{Name, Store, Writing};
-use crate::updater::{Failure, Updater};
+use crate::failure::Failure;
+use crate::updater::Updater;
 
 /// Within each such time …
 const WINDOW: Duration = Duration::from_secs(30);

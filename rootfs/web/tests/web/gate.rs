@@ -18,7 +18,7 @@ fn gate(web: &Web) -> Output {
 
 #[test]
 fn c80_strangers_who_take_every_place_make_no_version_unhealthy() {
-    let web = Web::start(true);
+    let web = Web::start();
     let connect = |address| TcpStream::connect(address).unwrap();
     let begun = Instant::now();
     let [plain, secure] = [web.plain, web.secure].map(|port| -> Vec<_> {
@@ -42,7 +42,7 @@ fn c80_strangers_who_take_every_place_make_no_version_unhealthy() {
 
 #[test]
 fn nobody_else_may_ask_through_it() {
-    let web = Web::start(true);
+    let web = Web::start();
     assert!(gate(&web).status.success());
     let about = std::fs::metadata(web.gate()).unwrap();
     assert_eq!(about.permissions().mode() & 0o777, 0o600);

@@ -6,11 +6,11 @@ use crate::support::{PASSWORD, Person, Web, id, package, token};
 
 #[test]
 fn c64_without_a_session_nothing_is_seen_and_nothing_changes() {
-    let web = Web::start(true);
+    let web = Web::start();
     let nobody = Person::new(&web);
     let page = nobody.get("/update");
     assert_eq!(page.status(), 303);
-    assert_eq!(page.headers()["Location"], "/login");
+    assert_eq!(page.headers()["Location"], "/login?next=/update");
     for (method, path) in [
         (Method::GET, "/update/job"),
         (Method::POST, "/update/install"),
@@ -50,7 +50,7 @@ fn c64_without_a_session_nothing_is_seen_and_nothing_changes() {
 
 #[test]
 fn c64_a_wrong_token_changes_nothing() {
-    let web = Web::start(true);
+    let web = Web::start();
     let anne = Person::logged_in(&web);
     let other = Person::logged_in(&web);
     let of_other = other.csrf();
@@ -96,7 +96,7 @@ fn c64_a_wrong_token_changes_nothing() {
 
 #[test]
 fn c64_wrong_passwords_are_told_alike_and_wait() {
-    let web = Web::start(true);
+    let web = Web::start();
     let mallory = Person::new(&web);
     let mut told = Vec::new();
     for (user, password) in [("root", "wrong"), ("admin", PASSWORD), ("", "")] {
@@ -111,7 +111,7 @@ fn c64_wrong_passwords_are_told_alike_and_wait() {
     let waits = mallory.log_in("root", PASSWORD);
     assert_eq!(waits.status(), 429);
     assert!(waits.text().unwrap().contains("try again in"));
-    web.seconds_pass(2);
+    web.waits_are_over();
     assert_eq!(mallory.log_in("root", PASSWORD).status(), 303);
     // A form that was not fetched from here.
     let stranger = Person::new(&web);
@@ -121,7 +121,7 @@ fn c64_wrong_passwords_are_told_alike_and_wait() {
 
 #[test]
 fn c64_others_behind_the_same_address_cannot_keep_the_administrator_out() {
-    let web = Web::start(true);
+    let web = Web::start();
     let anne = Person::new(&web);
     let answer = anne.log_in("root", PASSWORD);
     let cookies: Vec<_> = answer.headers().get_all("Set-Cookie").iter().collect();
@@ -152,23 +152,141 @@ fn c64_others_behind_the_same_address_cannot_keep_the_administrator_out() {
 }
 
 #[test]
-fn c64_without_a_password_the_way_to_set_one_is_told() {
-    let web = Web::start(false);
+fn c64_the_first_visitor_with_the_code_makes_the_administrator() {
+    let web = Web::fresh();
     let anne = Person::new(&web);
-    let answer = anne.log_in("root", "!*");
-    assert_eq!(answer.status(), 401);
-    assert!(answer.text().unwrap().contains("passwd"));
-    let request = anne
-        .client
-        .get(anne.url("/login"))
-        .header("Accept-Language", "fr");
-    let page = request.send().unwrap().text().unwrap();
-    assert!(page.contains("Mot de passe") && page.contains("lang=\"fr\""));
+    let login = anne.get("/login").text().unwrap();
+    assert!(login.contains("href=\"/setup\"") && login.contains("value=\"root\""));
+    let form = [
+        ("code", "abcd-efgh "),
+        ("user", "anne"),
+        ("password", "vingt lamas"),
+        ("again", "vingt lamas"),
+    ];
+    let with = |key: &str, value: &'static str| {
+        form.map(|(name, old)| {
+            if name == key {
+                (name, value)
+            } else {
+                (name, old)
+            }
+        })
+    };
+    for (form, status, words) in [
+        (with("code", "AAAA-AAAA"), 401, "not the code"),
+        (with("again", "trente lamas"), 422, "not the same"),
+        (with("code", "\"><b>"), 401, "&#34;&#62;&#60;b&#62;"),
+    ] {
+        let answer = anne.fill_in("/setup", &form);
+        assert_eq!(answer.status(), status);
+        let page = answer.text().unwrap();
+        assert!(page.contains(words) && !page.contains("lamas"), "{page}");
+    }
+    let mut short = form;
+    (short[2].1, short[3].1) = ("lama", "lama");
+    assert!(
+        anne.fill_in("/setup", &short)
+            .text()
+            .unwrap()
+            .contains("too short")
+    );
+    // A form that was not fetched from here.
+    assert_eq!(anne.post("/setup", &form).status(), 403);
+    assert!(web.broker().users.len() == 1);
+    let answer = anne.fill_in("/setup", &form);
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()["Location"]),
+        (303, &"/".try_into().unwrap())
+    );
+    let anne = Person::with_session(&web, &answer);
+    assert_eq!(anne.get("/update").status(), 200);
+    // It is done once.
+    let next = Person::new(&web);
+    assert_eq!(next.get("/setup").headers()["Location"], "/login");
+    assert!(!next.get("/login").text().unwrap().contains("/setup"));
+    web.broker().code = None;
+    assert_eq!(web.broker().users["anne"].role, "administrator");
+}
+
+#[test]
+fn c64_each_role_sees_and_does_what_is_its_own() {
+    let web = Web::start();
+    for (name, update) in [("anne", 200), ("olga", 403), ("vera", 403)] {
+        let person = Person::logged_in_as(&web, name);
+        let home = person.get("/").text().unwrap();
+        assert!(home.contains("href=\"/account\""), "{name}");
+        assert_eq!(home.contains("href=\"/update\""), update == 200, "{name}");
+        assert_eq!(person.get("/update").status(), update, "{name}");
+        let csrf = person.csrf();
+        let ask = person.post("/update/ask", &[("csrf", &csrf)]);
+        assert_eq!(
+            ask.status().as_u16(),
+            if update == 200 { 303 } else { 403 },
+            "{name}"
+        );
+    }
+    assert_eq!(web.done(), ["asked"]);
+}
+
+#[test]
+fn c64_the_role_is_that_of_now() {
+    let web = Web::start();
+    let anne = Person::logged_in(&web);
+    let csrf = anne.csrf();
+    web.broker().users.get_mut("anne").unwrap().role = "viewer";
+    assert_eq!(anne.post("/update/ask", &[("csrf", &csrf)]).status(), 403);
+    assert_eq!(anne.get("/update").status(), 403);
+    web.broker().users.get_mut("anne").unwrap().disabled = true;
+    assert_eq!(anne.post("/update/ask", &[("csrf", &csrf)]).status(), 401);
+    assert_eq!(anne.get("/update").status(), 303);
+    assert!(web.done().is_empty());
+}
+
+#[test]
+fn the_language_is_that_which_was_chosen() {
+    let web = Web::start();
+    let anne = Person::new(&web);
+    for (next, expected) in [
+        ("/login", "/login"),
+        ("//evil.example", "/"),
+        ("/x\r\nA: b", "/"),
+    ] {
+        let answer = anne.post("/language", &[("language", "fr"), ("next", next)]);
+        assert_eq!(answer.status(), 303);
+        assert_eq!(answer.headers()["Location"], expected);
+        let cookie = crate::support::cookie(&answer);
+        assert_eq!(cookie, "__Host-vigie-language=fr");
+        let page = anne.client.get(anne.url("/login")).header("Cookie", cookie);
+        assert!(page.send().unwrap().text().unwrap().contains("lang=\"fr\""));
+    }
+    assert_eq!(anne.post("/language", &[("language", "de")]).status(), 400);
+    // Somebody's own, where they chose none here.
+    web.broker().users.get_mut("anne").unwrap().language = Some("fr".into());
+    let anne = Person::logged_in(&web);
+    assert!(anne.get("/update").text().unwrap().contains("Mise à jour"));
+}
+
+#[test]
+fn after_the_log_in_the_page_is_that_which_was_asked_for() {
+    let web = Web::start();
+    let anne = Person::new(&web);
+    for (asked, expected) in [
+        ("/login?next=/update", "/update"),
+        ("/login", "/"),
+        ("/login?next=https://evil.example", "/"),
+        ("/login?next=//evil.example", "/"),
+    ] {
+        let page = anne.get(asked).text().unwrap();
+        let next = page.split_once("name=\"next\" value=\"").unwrap().1;
+        // The first one is that of the switch of the language.
+        let next = next.split_once("name=\"next\" value=\"").unwrap().1;
+        assert_eq!(next.split('"').next(), Some(expected), "{asked}");
+    }
 }
 
 #[test]
 fn c64_cookies_and_headers() {
-    let web = Web::start(true);
+    let web = Web::start();
     let answer = Person::new(&web).log_in("root", PASSWORD);
     let anne = Person::logged_in(&web);
     let cookies: Vec<_> = answer.headers().get_all("Set-Cookie").iter().collect();
@@ -208,7 +326,7 @@ fn c64_cookies_and_headers() {
 
 #[test]
 fn c64_sessions_end_when_the_password_is_changed() {
-    let web = Web::start(true);
+    let web = Web::start();
     let (anne, thief) = (Person::logged_in(&web), Person::logged_in(&web));
     let (mine, stolen) = (anne.csrf(), thief.csrf());
     web.change_password();
@@ -231,7 +349,7 @@ fn c64_sessions_end_when_the_password_is_changed() {
 
 #[test]
 fn without_tls_only_what_anybody_may_see() {
-    let web = Web::start(true);
+    let web = Web::start();
     let anne = Person::new(&web);
     let url = |path: &str| format!("http://{}{path}", web.plain);
     for path in ["/", "/health"] {
@@ -256,7 +374,7 @@ fn without_tls_only_what_anybody_may_see() {
 
 #[test]
 fn the_server_is_asked_by_a_button_and_its_answer_shown() {
-    let web = Web::start(true);
+    let web = Web::start();
     let anne = Person::logged_in(&web);
     let page = || anne.get("/update").text().unwrap();
     let csrf = token(&page());
@@ -290,7 +408,7 @@ fn the_server_is_asked_by_a_button_and_its_answer_shown() {
 
 #[test]
 fn a_package_is_uploaded_installed_followed_and_taken_back() {
-    let web = Web::start(true);
+    let web = Web::start();
     let go_on = web.holds_what_comes();
     let anne = Person::logged_in(&web);
     let bytes = package(2, 400_000);
@@ -330,8 +448,8 @@ fn a_package_is_uploaded_installed_followed_and_taken_back() {
     assert_eq!(
         web.done()[1..],
         [
-            "installed 2.0.0.0 for root (127.0.0.1)",
-            "rollback Web root (127.0.0.1)"
+            "installed 2.0.0.0 for anne (127.0.0.1)",
+            "rollback Web anne (127.0.0.1)"
         ]
     );
     let file = web.files(".tgz").remove(0);

@@ -53,7 +53,7 @@ fn is_answered_securely(from: IpAddr, web: &Web) -> bool {
 
 #[test]
 fn two_hosts_who_take_every_place_keep_no_third_one_out() {
-    let web = Web::start(true);
+    let web = Web::start();
     let [one, two, third] = [2, 3, 4].map(host);
     // Each port has places of its own: what happens at one is nothing to the other.
     let elsewhere = come(one, web.secure);
@@ -76,7 +76,7 @@ fn two_hosts_who_take_every_place_keep_no_third_one_out() {
 
 #[test]
 fn whoever_comes_without_an_end_loses_places_of_their_own() {
-    let web = Web::start(true);
+    let web = Web::start();
     let person = come(host(3), web.plain);
     let strangers: Vec<_> = (0..2 * MANY).map(|_| come(host(2), web.plain)).collect();
     assert!(is_answered(&person));

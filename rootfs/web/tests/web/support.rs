@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
@@ -17,7 +17,7 @@ use vigie_disk::Bytes;
 use vigie_update::apply::sandboxed::Sandboxed;
 use vigie_update::apply::{ApplyError, Context, Phase, Unpacker};
 use vigie_update::doors::found::{self, Found, Head};
-use vigie_update::doors::login::{Answer, Gate};
+use vigie_update::doors::login::Answer;
 use vigie_update::doors::peer::Peer;
 use vigie_update::doors::places::Place;
 use vigie_update::doors::serve::{Failure, Updater, Verdict, serve};
@@ -30,13 +30,19 @@ use vigie_update::progress::Progress;
 use vigie_update::pulled::{self, Report};
 use vigie_update::{Slot, Version};
 
+use crate::broker;
 use crate::packages::{self, Direct, key, keys, noise};
 
 pub const PASSWORD: &str = "dix lamas";
-/// What crypt(3) made of it.
-const HASH: &str = "$y$j9T$F5Jx5fExrKuPp53xLKQ..1$.nXTgE8mfMFsrqCIGaltCKfCKrMvhvqfe51rXEdhaj6";
-/// The same with another salt.
-const NEXT_HASH: &str = "$y$j9T$abcdefgh$I.A7i42nhECDyVzZrzDcyZ829Jno3C/YDNQEdf.oxfA";
+/// Who may log in, all by that: one of each role, and root.
+const USERS: [(&str, &str); 4] = [
+    ("root", "administrator"),
+    ("anne", "administrator"),
+    ("olga", "operator"),
+    ("vera", "viewer"),
+];
+/// The code of the first setup.
+pub const CODE: &str = "ABCD-EFGH";
 
 /// A package of a version, its images of so many bytes that do not compress.
 pub fn package(version: u32, length: usize) -> Vec<u8> {
@@ -74,9 +80,9 @@ fn head(file: &File) -> Result<Head, PackageError> {
 }
 
 /// Version 1 runs from slot A; what is applied is written down.
+#[derive(Clone)]
 struct Fake {
     uploads: PathBuf,
-    gate: Gate,
     world: Arc<Mutex<World>>,
 }
 
@@ -251,10 +257,10 @@ impl Updater for Fake {
         Ok(report)
     }
     fn password_digest(&mut self) -> Result<String, Failure> {
-        Ok(self.gate.digest().map_err(anyhow::Error::from)?)
+        unreachable!("the web interface asks the broker")
     }
-    fn login(&mut self, user: &str, password: &str, peer: &str) -> Answer {
-        self.gate.ask(user, password, peer)
+    fn login(&mut self, _: &str, _: &str, _: &str) -> Answer {
+        unreachable!("the web interface asks the broker")
     }
 }
 
@@ -264,32 +270,43 @@ pub struct Web {
     pub secure: SocketAddr,
     pub dir: tempfile::TempDir,
     pub world: Arc<Mutex<World>>,
+    pub broker: Arc<Mutex<broker::World>>,
     program: Child,
 }
 
 impl Web {
-    /// With a root password, or without.
-    pub fn start(has_password: bool) -> Self {
+    /// Set up already.
+    pub fn start() -> Self {
+        Self::with(broker::World::of(&USERS, PASSWORD))
+    }
+
+    /// Nobody administrates it yet.
+    pub fn fresh() -> Self {
+        let mut world = broker::World::of(&USERS[..1], PASSWORD);
+        world.code = Some(CODE.to_owned());
+        Self::with(world)
+    }
+
+    fn with(broker: broker::World) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let shadow = dir.path().join("shadow");
-        let hash = if has_password { HASH } else { "!*" };
-        std::fs::write(&shadow, format!("root:{hash}:::::::\n")).unwrap();
         let state = dir.path().join("state");
         std::fs::create_dir(&state).unwrap();
-        let socket = dir.path().join("updater");
-        let world = Arc::<Mutex<World>>::default();
-        let gate = Gate {
-            shadow,
-            attempts: dir.path().join("attempts"),
-            key: dir.path().join("key"),
+        let (socket, at_broker) = (dir.path().join("updater"), dir.path().join("broker"));
+        let (world, broker) = (Arc::<Mutex<World>>::default(), Arc::new(Mutex::new(broker)));
+        broker::start(&at_broker, Arc::clone(&broker));
+        let fake = Fake {
+            uploads: state.join("upload"),
+            world: Arc::clone(&world),
         };
-        updater(&socket, state.join("upload"), gate, Arc::clone(&world));
+        updater(&socket, fake, Arc::clone(&broker));
         let mut program = Command::new(env!("CARGO_BIN_EXE_vigie-web"))
             .args(["--listen", "127.0.0.1:0", "--listen-tls", "127.0.0.1:0"])
             .arg("--state")
             .arg(&state)
             .arg("--updater")
             .arg(&socket)
+            .arg("--broker")
+            .arg(&at_broker)
             .arg("--gate")
             .arg(dir.path().join("gate"))
             .stdout(Stdio::piped())
@@ -308,8 +325,14 @@ impl Web {
             secure,
             dir,
             world,
+            broker,
             program,
         }
+    }
+
+    /// What the broker knows.
+    pub fn broker(&self) -> std::sync::MutexGuard<'_, broker::World> {
+        self.broker.lock().unwrap()
     }
 
     /// The health gate's socket.
@@ -321,10 +344,9 @@ impl Web {
         self.dir.path().join("state/upload")
     }
 
-    /// Gives root another password, which happens to be [`PASSWORD`] again.
+    /// Ends everybody's session, as a change of the password does.
     pub fn change_password(&self) {
-        let shadow = self.dir.path().join("shadow");
-        std::fs::write(shadow, format!("root:{NEXT_HASH}:::::::\n")).unwrap();
+        self.broker().sessions.clear();
     }
 
     /// Names of uploads with an ending.
@@ -343,15 +365,8 @@ impl Web {
     }
 
     /// Lets time pass for those who gave wrong passwords.
-    pub fn seconds_pass(&self, seconds: u64) {
-        let path = self.dir.path().join("attempts");
-        let mut attempts: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-        let of_peers = attempts.as_object_mut().unwrap().values_mut();
-        for attempt in of_peers {
-            let last = attempt["last"].as_u64().unwrap();
-            attempt["last"] = last.checked_sub(seconds).unwrap().into();
-        }
-        std::fs::write(&path, attempts.to_string()).unwrap();
+    pub fn waits_are_over(&self) {
+        self.broker().wrong.clear();
     }
 
     pub fn done(&self) -> Vec<String> {
@@ -366,18 +381,39 @@ impl Drop for Web {
     }
 }
 
-fn updater(socket: &Path, uploads: PathBuf, gate: Gate, world: Arc<Mutex<World>>) {
+fn updater(socket: &Path, fake: Fake, broker: Arc<Mutex<broker::World>>) {
     let listener = UnixListener::bind(socket).unwrap();
     std::thread::spawn(move || {
         for connection in listener.incoming().flatten() {
-            let mut fake = Fake {
-                uploads: uploads.clone(),
-                gate: gate.clone(),
-                world: Arc::clone(&world),
-            };
-            std::thread::spawn(move || serve(connection, Ok(Peer::Web), &mut fake));
+            let (mut fake, broker) = (fake.clone(), Arc::clone(&broker));
+            std::thread::spawn(move || {
+                let Some(far) = judged(connection, &broker) else {
+                    return;
+                };
+                serve(far, Ok(Peer::Web), &mut fake);
+            });
         }
     });
+}
+
+/// What changes something must bring a session of an administrator; the rest goes on to the updater.
+fn judged(near: UnixStream, broker: &Mutex<broker::World>) -> Option<UnixStream> {
+    let mut line = String::new();
+    BufReader::new(&near).read_line(&mut line).ok()?;
+    let mut asked: Value = serde_json::from_str(&line).ok()?;
+    let token = asked.as_object_mut()?.remove("token").unwrap_or_default();
+    let verb = asked["verb"].as_str()?;
+    let changes = matches!(verb, "apply" | "rollback" | "restart" | "ask");
+    let may = !changes || broker.lock().unwrap().is_administrator(&token);
+    assert!(may, "{asked} without a session");
+    let (mut ours, theirs) = UnixStream::pair().ok()?;
+    ours.write_all(format!("{asked}\n").as_bytes()).ok()?;
+    std::thread::spawn(move || {
+        let mut near = near;
+        // Who has gone is told nothing more.
+        let _ = std::io::copy(&mut ours, &mut near);
+    });
+    Some(theirs)
 }
 
 /// Somebody with a browser that follows nothing by itself.
@@ -405,11 +441,20 @@ impl<'a> Person<'a> {
         }
     }
 
-    /// Logged in.
+    /// Logged in as an administrator.
     pub fn logged_in(web: &'a Web) -> Self {
-        let answer = Self::new(web).log_in("root", PASSWORD);
+        Self::logged_in_as(web, "anne")
+    }
+
+    pub fn logged_in_as(web: &'a Web, name: &str) -> Self {
+        let answer = Self::new(web).log_in(name, PASSWORD);
         assert_eq!(answer.status(), 303);
         Self::with_cookie(web, Some(cookie(&answer)))
+    }
+
+    /// With the session that an answer began.
+    pub fn with_session(web: &'a Web, answer: &Response) -> Self {
+        Self::with_cookie(web, Some(cookie(answer)))
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -432,6 +477,17 @@ impl<'a> Person<'a> {
         let form = [("csrf", &*csrf), ("user", user), ("password", password)];
         let request = self.client.post(self.url("/login")).header(COOKIE, cookie);
         fill(request, &form).send().unwrap()
+    }
+
+    /// Fetches a form that needs no session, and sends it.
+    pub fn fill_in(&self, path: &str, form: &[(&str, &str)]) -> Response {
+        let page = self.get(path);
+        let cookie = cookie(&page);
+        let csrf = token(&page.text().unwrap());
+        let mut all = vec![("csrf", &*csrf)];
+        all.extend(form);
+        let request = self.client.post(self.url(path)).header(COOKIE, cookie);
+        fill(request, &all).send().unwrap()
     }
 
     /// How far an installation is, when that is another than what was seen `after` an answer before.

@@ -10,7 +10,7 @@ use crate::support::{Person, Web, package};
 
 #[test]
 fn c63_an_upload_that_broke_goes_on_where_it_broke() {
-    let web = Web::start(true);
+    let web = Web::start();
     let anne = Person::logged_in(&web);
     let bytes = package(2, 3_000_000);
     let path = anne.begin(bytes.len());
@@ -64,7 +64,7 @@ fn c63_an_upload_that_broke_goes_on_where_it_broke() {
 /// again.
 #[test]
 fn c63_an_upload_whose_check_failed_is_checked_again() {
-    let web = Web::start(true);
+    let web = Web::start();
     let anne = Person::logged_in(&web);
     let bytes = package(2, 300_000);
     let (path, total) = (anne.begin(bytes.len()), bytes.len());
@@ -95,7 +95,7 @@ fn c63_an_upload_whose_check_failed_is_checked_again() {
 
 #[test]
 fn c63_a_check_goes_on_when_the_connection_has_broken() {
-    let web = Web::start(true);
+    let web = Web::start();
     let anne = Person::logged_in(&web);
     let bytes = package(2, 300_000);
     let (path, total) = (anne.begin(bytes.len()), bytes.len());
@@ -119,7 +119,7 @@ fn c63_a_check_goes_on_when_the_connection_has_broken() {
 /// The right package is claimed, and the bytes are others.
 #[test]
 fn c63_c12_other_bytes_are_found_out_before_anything_is_offered() {
-    let web = Web::start(true);
+    let web = Web::start();
     let anne = Person::logged_in(&web);
     let (bytes, other) = (package(2, 3_000_000), package(3, 3_000_000));
     assert_eq!(bytes.len(), other.len());
@@ -141,7 +141,7 @@ fn c63_c12_other_bytes_are_found_out_before_anything_is_offered() {
 
 #[test]
 fn c46_c33_c63_a_wrong_package_is_refused_at_its_head() {
-    let web = Web::start(true);
+    let web = Web::start();
     let anne = Person::logged_in(&web);
     let good = package(2, 3_000_000);
     let older = package(1, 3_000_000);
@@ -192,7 +192,7 @@ fn c46_c33_c63_a_wrong_package_is_refused_at_its_head() {
 
 #[test]
 fn c63_headers_that_lie() {
-    let web = Web::start(true);
+    let web = Web::start();
     let anne = Person::logged_in(&web);
     let bytes = package(2, 500_000);
     let path = anne.begin(bytes.len());
@@ -252,7 +252,7 @@ fn c63_headers_that_lie() {
 
 #[test]
 fn c59_two_connections_do_not_write_one_upload() {
-    let web = Web::start(true);
+    let web = Web::start();
     let anne = Person::logged_in(&web);
     let bytes = package(2, 3_000_000);
     let path = anne.begin(bytes.len());
@@ -283,7 +283,7 @@ fn c59_two_connections_do_not_write_one_upload() {
 /// what another door brought is not the web interface's to delete.
 #[test]
 fn an_upload_goes_when_its_version_has_come_up_well() {
-    let web = Web::start(true);
+    let web = Web::start();
     let anne = Person::logged_in(&web);
     for version in [2, 3] {
         let sent = anne.put("/update/upload").body(package(version, 100_000));

@@ -35,7 +35,7 @@ impl Desk {
     fn new(name: &'static str, person: Person<'_>) -> Desk {
         let set = std::env::var_os("VIGIE_BROWSER_DIR").expect("cargo ci browser sets it");
         let pictures = std::env::var_os("VIGIE_PICTURES").map(PathBuf::from);
-        let web = Web::start(true);
+        let web = Web::start();
         let log = match &pictures {
             Some(folder) => folder.join(format!("{name}.log")),
             None => web.dir.path().join("browser.log"),
@@ -77,7 +77,8 @@ impl Desk {
     }
 
     fn log_in(&self) {
-        self.open("/login");
+        self.open("/update");
+        self.browser.type_into("#user", "anne").unwrap();
         self.browser.type_into("#password", PASSWORD).unwrap();
         self.browser.click("main button").unwrap();
         self.sees("main", "1.0.0.0");
@@ -127,12 +128,13 @@ fn c63_a_package_is_sent_over_a_line_that_breaks_and_installed() {
     // Who is not logged in comes to the log-in page.
     desk.open("/update");
     desk.picture("login");
+    desk.browser.type_into("#user", "anne").unwrap();
     desk.browser.type_into("#password", "dix lames").unwrap();
     desk.browser.click("main button").unwrap();
     desk.sees("[role=alert]", "wrong");
     desk.picture("wrong");
     desk.console_is_silent(&["status of 401"]);
-    desk.web.seconds_pass(60);
+    desk.web.waits_are_over();
     desk.log_in();
     desk.sees("main", "None. Send one below");
     desk.picture("nothing");
@@ -177,11 +179,12 @@ fn install(desk: &Desk) {
     assert_eq!(desk.web.done().last().unwrap(), "restart");
     // The line is gone, and then another server is there, which knows nobody.
     desk.line.cut();
-    let up = Web::start(true);
+    let up = Web::start();
     desk.line.lead_to(up.secure);
     desk.line.mend();
     // Sooner than a page without scripts asks again.
     desk.browser.wait_for("h2", "Log in", SOON / 2).unwrap();
+    desk.browser.type_into("#user", "anne").unwrap();
     up.world.lock().unwrap().history.push(has_come_up());
     desk.browser.type_into("#password", PASSWORD).unwrap();
     desk.browser.click("main button").unwrap();
@@ -202,9 +205,11 @@ fn all_is_done_by_keys_alone_in_french() {
             scripts: true,
         },
     );
-    desk.open("/login");
+    desk.open("/update");
     desk.sees("h2", "Se connecter");
-    // The field of the password has the focus.
+    // The field of the name has the focus.
+    desk.browser.press("anne".chars()).unwrap();
+    desk.browser.tab_to("#password").unwrap();
     desk.browser.press(PASSWORD.chars().chain([ENTER])).unwrap();
     desk.sees("h2", "Mise à jour");
     desk.picture("nothing");

@@ -1,0 +1,11 @@
+//! The scripts of the pages; the security policy admits them by their digests, and nothing else.
+
+/// Sends a package, and follows an installation.
+pub const UPDATE: &str = include_str!("update.js");
+/// Waits for the restarted appliance.
+pub const RESTARTING: &str = include_str!("restarting.js");
+/// Says how strong a new password is.
+pub const STRENGTH: &str = include_str!("strength.js");
+
+/// All of them.
+pub const ALL: [&str; 3] = [UPDATE, RESTARTING, STRENGTH];
