@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::arrays::{self, ArrayFacts};
+use crate::help_page::Machine;
+use crate::licences::Licences;
 use crate::parse::{ListedVolume, listed_volumes, os_release_value, writable};
 
 /// Facts, not judged yet.
@@ -86,6 +88,16 @@ impl Source {
             .nodename()
             .to_string_lossy()
             .into_owned()
+    }
+
+    /// Which machine this is; nothing is known of it where root has written nothing down.
+    pub fn machine(&self) -> Machine {
+        serde_json::from_str(&self.text("run/vigie/machine.json")).unwrap_or_default()
+    }
+
+    /// The licences of what is inside.
+    pub fn licences(&self) -> Licences {
+        Licences::new(&self.root)
     }
 
     pub fn read(&self) -> Facts {

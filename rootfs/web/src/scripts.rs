@@ -6,6 +6,12 @@ pub const UPDATE: &str = include_str!("update.js");
 pub const RESTARTING: &str = include_str!("restarting.js");
 /// Says how strong a new password is.
 pub const STRENGTH: &str = include_str!("strength.js");
+/// Has the settings judged while somebody types.
+pub const SETTINGS: &str = include_str!("settings.js");
+/// Counts down a trial.
+pub const TRIAL: &str = include_str!("trial.js");
+/// Follows the log.
+pub const LOGS: &str = include_str!("logs.js");
 
 /// All of them.
-pub const ALL: [&str; 3] = [UPDATE, RESTARTING, STRENGTH];
+pub const ALL: [&str; 6] = [UPDATE, RESTARTING, STRENGTH, SETTINGS, TRIAL, LOGS];

@@ -31,6 +31,7 @@ use crate::facts::Source;
 use crate::lifetime::Lifetime;
 use crate::places::Places;
 use crate::snapshot::Snapshots;
+use crate::tls::Certificate;
 use crate::{admin, gate, page, public, scripts, tls};
 
 /// A client that has not sent its headers by then is sent away.
@@ -85,11 +86,12 @@ pub fn run(options: &Options) -> Result<()> {
         let (plain, secure) = listeners(&options.listen)?;
         let public = Arc::new(Snapshots::new(Source::new(options.root.clone())));
         let hostname = public.source.hostname();
-        let acceptor = tls::acceptor(&options.state, &hostname)?;
+        let certificate = Arc::new(Certificate::load(&options.state, &hostname)?);
+        let acceptor = tls::acceptor(Arc::clone(&certificate))?;
         let doors = [(80, Door::closed()), (443, Door::closed())];
         let [at_plain, at_secure] = doors.clone().map(|(_, door)| door);
         let open = secured(public::router(Arc::clone(&public)), &policy(&[]));
-        let admin = Arc::new(Admin::new(options, Arc::clone(&public))?);
+        let admin = Arc::new(Admin::new(options, Arc::clone(&public), certificate)?);
         tokio::spawn(clean(Arc::clone(&admin)));
         let closed = public::answers(public).merge(admin::router(admin));
         let closed = secured(closed, &policy(&scripts::ALL));

@@ -4,44 +4,200 @@
 //! appliance in somebody's network. It lies on the state volume in a folder that only this service
 //! reads. It has no end that could be reached: a box without a clock, or left for years, must
 //! still let its administrator in.
+//!
+//! An own one goes before it; where that is damaged, the appliance's is used, so that nobody is kept out.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use anyhow::{Context, Result};
 use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
 use sha2::{Digest, Sha256};
 use tokio_rustls::TlsAcceptor;
 
 /// Key and certificate, in one file, so that they always belong together.
 const FILE: &str = "tls.pem";
+/// The same of an own certificate.
+const OWN: &str = "own.pem";
+
+/// The certificate that connections are accepted with; it may be exchanged while they are.
+#[derive(Debug)]
+pub struct Certificate {
+    folder: PathBuf,
+    hostname: String,
+    now: RwLock<Now>,
+}
+
+#[derive(Debug)]
+struct Now {
+    own: bool,
+    key: Arc<CertifiedKey>,
+}
+
+/// Why an own certificate was not taken.
+#[derive(Debug)]
+pub enum Unfit {
+    /// There is none in what was given for it.
+    Chain,
+    /// The same of its key.
+    Key,
+    /// The key is another one's, or of a kind that nobody here knows.
+    Together,
+    /// It cannot be written.
+    Kept(io::Error),
+}
+
+impl Certificate {
+    /// The own one, else that of the appliance, which is made where there is none.
+    ///
+    /// # Errors
+    /// None can be made.
+    pub fn load(folder: &Path, hostname: &str) -> Result<Self> {
+        let own = fs::read(folder.join(OWN)).ok();
+        let own = own.and_then(|pem| match pair(&pem, &pem) {
+            Ok(key) => Some(key),
+            Err(why) => {
+                eprintln!("vigie-web: {OWN} is damaged ({why:?}), the appliance's own is used");
+                None
+            }
+        });
+        let now = match own {
+            Some(key) => Now {
+                own: true,
+                key: Arc::new(key),
+            },
+            None => of_appliance(folder, hostname)?,
+        };
+        let certificate = Self {
+            folder: folder.to_owned(),
+            hostname: hostname.to_owned(),
+            now: RwLock::new(now),
+        };
+        println!(
+            "vigie-web: certificate with SHA-256 {}",
+            certificate.print()
+        );
+        Ok(certificate)
+    }
+
+    fn with<T>(&self, look: impl FnOnce(&Now) -> T) -> T {
+        look(&self.now.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn set(&self, now: Now) {
+        *self.now.write().unwrap_or_else(PoisonError::into_inner) = now;
+    }
+
+    /// Whether it is one that somebody has installed.
+    pub fn is_own(&self) -> bool {
+        self.with(|now| now.own)
+    }
+
+    /// The SHA-256 of the certificate, as browsers show it.
+    pub fn print(&self) -> String {
+        let digest = self.with(|now| now.key.cert.first().map(Sha256::digest));
+        let bytes = digest.unwrap_or_default();
+        let pairs = bytes.iter().map(|byte| format!("{byte:02X}"));
+        pairs.collect::<Vec<_>>().join(":")
+    }
+
+    /// Takes an own certificate, with those that vouch for it, and its key, both in PEM. New connections
+    /// have it from now on.
+    ///
+    /// # Errors
+    /// They are no such thing, or cannot be kept; the former one stays.
+    pub fn install(&self, chain: &[u8], key: &[u8]) -> Result<(), Unfit> {
+        let pair = pair(chain, key)?;
+        let line: &[u8] = b"\n";
+        let both = [key, line, chain, line].concat();
+        keep(&self.folder, OWN, &both).map_err(Unfit::Kept)?;
+        self.set(Now {
+            own: true,
+            key: Arc::new(pair),
+        });
+        Ok(())
+    }
+
+    /// Goes back to the appliance's own one.
+    ///
+    /// # Errors
+    /// The own one cannot be removed, or none can be made.
+    pub fn self_made(&self) -> Result<()> {
+        match fs::remove_file(self.folder.join(OWN)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(error).context("removing the certificate");
+            }
+            _ => {}
+        }
+        self.set(of_appliance(&self.folder, &self.hostname)?);
+        Ok(())
+    }
+}
+
+impl ResolvesServerCert for Certificate {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.with(|now| Arc::clone(&now.key)))
+    }
+}
 
 /// What connections are accepted with.
 ///
 /// # Errors
-/// No certificate can be made.
-pub fn acceptor(folder: &Path, hostname: &str) -> Result<TlsAcceptor> {
+/// No version of TLS is left.
+pub fn acceptor(certificate: Arc<Certificate>) -> Result<TlsAcceptor> {
+    let config = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .context("choosing TLS versions")?
+        .with_no_client_auth()
+        .with_cert_resolver(certificate);
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+/// The one that the appliance has made itself.
+fn of_appliance(folder: &Path, hostname: &str) -> Result<Now> {
     let kept = fs::read(folder.join(FILE)).ok();
-    let config = match kept.map(|pem| config(&pem)) {
-        Some(Ok(config)) => config,
+    let key = match kept.map(|pem| pair(&pem, &pem)) {
+        Some(Ok(key)) => key,
         found => {
-            if let Some(Err(error)) = found {
-                eprintln!("vigie-web: {FILE} is damaged, a new certificate is made: {error:#}");
+            if let Some(Err(why)) = found {
+                eprintln!("vigie-web: {FILE} is damaged, a new certificate is made: {why:?}");
             }
             let pem = make(hostname)?;
-            if let Err(error) = keep(folder, &pem) {
+            if let Err(error) = keep(folder, FILE, pem.as_bytes()) {
                 // The interface is needed most when the state volume is not well.
                 eprintln!("vigie-web: the new certificate is not kept: {error}");
             }
-            config(pem.as_bytes())?
+            let pair = pair(pem.as_bytes(), pem.as_bytes());
+            pair.map_err(|why| anyhow::anyhow!("using the new certificate: {why:?}"))?
         }
     };
-    Ok(TlsAcceptor::from(Arc::new(config)))
+    Ok(Now {
+        own: false,
+        key: Arc::new(key),
+    })
+}
+
+/// A certificate, those that vouch for it, and its key.
+fn pair(chain: &[u8], key: &[u8]) -> Result<CertifiedKey, Unfit> {
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(chain).collect();
+    let chain = chain.map_err(|_| Unfit::Chain)?;
+    if chain.is_empty() {
+        return Err(Unfit::Chain);
+    }
+    let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| Unfit::Key)?;
+    CertifiedKey::from_der(chain, key, &provider()).map_err(|_| Unfit::Together)
 }
 
 fn make(hostname: &str) -> Result<String> {
@@ -57,7 +213,7 @@ fn make(hostname: &str) -> Result<String> {
     Ok(key.serialize_pem() + &certificate.pem())
 }
 
-fn keep(folder: &Path, pem: &str) -> io::Result<()> {
+fn keep(folder: &Path, name: &str, pem: &[u8]) -> io::Result<()> {
     let new = folder.join(".tls.new");
     let mut options = OpenOptions::new();
     let mut file = options
@@ -66,27 +222,10 @@ fn keep(folder: &Path, pem: &str) -> io::Result<()> {
         .truncate(true)
         .mode(0o600)
         .open(&new)?;
-    file.write_all(pem.as_bytes())?;
+    file.write_all(pem)?;
     file.sync_all()?;
-    fs::rename(&new, folder.join(FILE))?;
+    fs::rename(&new, folder.join(name))?;
     File::open(folder)?.sync_all()
-}
-
-fn config(pem: &[u8]) -> Result<ServerConfig> {
-    let key = PrivateKeyDer::from_pem_slice(pem).context("reading the key")?;
-    let certificate = CertificateDer::from_pem_slice(pem).context("reading the certificate")?;
-    let print = Sha256::digest(&certificate);
-    println!(
-        "vigie-web: certificate with SHA-256 {}",
-        hex::encode_upper(print)
-    );
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .context("choosing TLS versions")?
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate], key);
-    config.context("key and certificate do not belong together")
 }
 
 #[cfg(test)]
@@ -95,21 +234,73 @@ mod tests {
 
     use super::*;
 
+    fn load(folder: &Path) -> Certificate {
+        Certificate::load(folder, "nvr-hall").expect("a certificate")
+    }
+
     #[test]
     fn it_is_made_once_kept_to_itself_and_made_again_when_it_is_damaged() {
         let dir = tempfile::tempdir().expect("folder");
         let path = dir.path().join(FILE);
-        acceptor(dir.path(), "nvr-hall").expect("made");
+        load(dir.path());
         let first = fs::read(&path).expect("kept");
         let mode = fs::metadata(&path).expect("there").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        acceptor(dir.path(), "another").expect("read");
+        Certificate::load(dir.path(), "another").expect("read");
         assert_eq!(fs::read(&path).expect("there"), first);
         for damaged in [&first[..first.len() / 2], b"", b"nothing"] {
             fs::write(&path, damaged).expect("written");
-            acceptor(dir.path(), "nvr-hall").expect("made again");
-            assert!(config(&fs::read(&path).expect("kept")).is_ok());
+            load(dir.path());
+            let kept = fs::read(&path).expect("kept");
+            assert!(pair(&kept, &kept).is_ok());
         }
-        acceptor(&dir.path().join("none"), "nvr-hall").expect("without a place to keep it");
+        load(&dir.path().join("none"));
+    }
+
+    #[test]
+    fn an_own_one_is_checked_used_at_once_kept_and_given_up() {
+        let dir = tempfile::tempdir().expect("folder");
+        let certificate = load(dir.path());
+        let of_appliance = certificate.print();
+        assert_eq!(of_appliance.len(), 32 * 3 - 1);
+        let [one, other] = ["one", "other"].map(|name| make(name).expect("made"));
+        let key = |pem: &str| {
+            pem.split("-----BEGIN CERT")
+                .next()
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let chain = |pem: &str| pem.replace(&key(pem), "");
+        let install =
+            |chain: &str, key: &str| certificate.install(chain.as_bytes(), key.as_bytes());
+        assert!(matches!(install("", &key(&one)), Err(Unfit::Chain)));
+        assert!(matches!(install("x", &key(&one)), Err(Unfit::Chain)));
+        assert!(matches!(install(&chain(&one), ""), Err(Unfit::Key)));
+        assert!(matches!(
+            install(&chain(&one), &key(&other)),
+            Err(Unfit::Together)
+        ));
+        assert!(!certificate.is_own() && certificate.print() == of_appliance);
+        install(&chain(&one), &key(&one)).expect("installed");
+        let print = certificate.print();
+        assert!(certificate.is_own() && print != of_appliance);
+        let path = dir.path().join(OWN);
+        let mode = fs::metadata(&path).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        // After a restart, and damaged.
+        let restarted = load(dir.path());
+        assert_eq!((restarted.is_own(), restarted.print()), (true, print));
+        fs::write(&path, "damaged").expect("written");
+        let damaged = load(dir.path());
+        assert_eq!(
+            (damaged.is_own(), damaged.print()),
+            (false, of_appliance.clone())
+        );
+        certificate.self_made().expect("gone back");
+        assert_eq!(
+            (certificate.is_own(), certificate.print()),
+            (false, of_appliance)
+        );
+        assert!(!path.exists() && certificate.self_made().is_ok());
     }
 }

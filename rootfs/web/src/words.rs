@@ -1,7 +1,12 @@
 //! The words of the pages, in both languages side by side: what is missing in one does not compile.
 
 pub mod frame;
+pub mod help;
 pub mod login;
+pub mod logs;
+pub mod settings;
+pub mod upkeep;
+pub mod users;
 
 /// A struct of texts with both languages of each: `key: "English" / "Français",`.
 macro_rules! words {
@@ -40,7 +45,15 @@ mod tests {
             names.sort();
             names
         };
-        for catalog in [super::frame::FrameWords::ALL, super::login::LoginWords::ALL] {
+        for catalog in [
+            super::frame::FrameWords::ALL,
+            super::help::HelpWords::ALL,
+            super::login::LoginWords::ALL,
+            super::logs::LogsWords::ALL,
+            super::settings::SettingsWords::ALL,
+            super::upkeep::UpkeepWords::ALL,
+            super::users::UsersWords::ALL,
+        ] {
             for (key, english, french) in catalog {
                 assert!(!english.is_empty() && !french.is_empty(), "{key}");
                 assert_eq!(places(english), places(french), "{key}");

@@ -8,12 +8,20 @@
 //! 4. What a role may do is judged by the broker; here it is only seen to first, so that nobody is shown
 //!    what they cannot have done.
 
+mod backup;
+mod certificate;
 mod elsewhere;
+mod files;
+mod help;
 mod login;
+mod logs;
+mod power;
+mod settings;
 mod setup;
 mod status;
 mod update;
 mod upload;
+mod users;
 pub mod who;
 
 use std::sync::Arc;
@@ -36,6 +44,7 @@ use crate::public;
 use crate::server::Options;
 use crate::session::{self, Sessions};
 use crate::snapshot::Snapshots;
+use crate::tls::Certificate;
 use crate::updater::Updater;
 use crate::upload::receive::Receiver;
 use crate::upload::store::Store;
@@ -51,6 +60,7 @@ const UPLOADS: usize = 2;
 pub struct Admin {
     hostname: String,
     public: Arc<Snapshots>,
+    certificate: Arc<Certificate>,
     sessions: Sessions,
     known: Known,
     broker: Broker,
@@ -65,11 +75,16 @@ pub struct Admin {
 impl Admin {
     /// # Errors
     /// No random numbers.
-    pub fn new(options: &Options, public: Arc<Snapshots>) -> anyhow::Result<Self> {
+    pub fn new(
+        options: &Options,
+        public: Arc<Snapshots>,
+        certificate: Arc<Certificate>,
+    ) -> anyhow::Result<Self> {
         let updater = Updater::new(options.updater.clone());
         Ok(Self {
             hostname: public.source.hostname(),
             public,
+            certificate,
             sessions: Sessions::default(),
             known: Known::load(&options.state)?,
             broker: Broker::new(options.broker.clone()),
@@ -130,7 +145,13 @@ pub fn router(admin: Arc<Admin>) -> Router {
         .route("/logout", post(login::log_out))
         .route("/language", post(login::language_chosen))
         .route("/setup", get(setup::page).post(setup::set_up))
+        .merge(backup::routes())
+        .merge(help::routes())
+        .merge(logs::routes())
+        .merge(power::routes())
+        .merge(settings::routes())
         .merge(update::routes())
+        .merge(users::routes())
         .fallback(|| async { (StatusCode::NOT_FOUND, "not found\n") })
         .layer(DefaultBodyLimit::max(FORM_BYTES))
         .layer(from_fn(elsewhere::from_here))

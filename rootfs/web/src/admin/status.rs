@@ -5,11 +5,13 @@ use std::sync::Arc;
 use axum::extract::{Extension, Request, State};
 use axum::response::Response;
 
-use super::{Admin, language, who};
+use super::{Admin, language, settings, who};
+use crate::language::Language;
 use crate::page;
 use crate::public::html;
 use crate::server::Client;
 use crate::words::frame::FrameWords;
+use crate::words::settings::SettingsWords;
 
 /// `GET /`
 pub async fn page(
@@ -28,5 +30,19 @@ pub async fn page(
         None => admin.frame(language, "/", title),
     };
     let now = admin.public.now().await;
-    html(page::status(&now.health, frame, ""), language)
+    let is_on_trial = match &present {
+        Some(who) => settings::banner(&admin, who).await,
+        None => false,
+    };
+    let banner = is_on_trial.then(|| banner(language)).unwrap_or_default();
+    html(page::status(&now.health, frame, &banner), language)
+}
+
+/// A network that waits to be confirmed is not left to be found.
+fn banner(language: Language) -> String {
+    let w = SettingsWords::of(language);
+    format!(
+        "<p class=\"verdict degraded\" role=\"alert\">{} <a href=\"/settings/trial\">{}</a></p>\n",
+        w.trial_banner, w.trial_banner_way
+    )
 }

@@ -10,6 +10,7 @@ mod login;
 /// Of the updater's own tests.
 #[path = "../../../../update/tests/engine/packages.rs"]
 mod packages;
+mod pages;
 mod places;
 mod support;
 mod upload;

@@ -499,7 +499,7 @@ impl<'a> Person<'a> {
 
     /// The token of this person's session.
     pub fn csrf(&self) -> String {
-        token(&self.get("/update").text().unwrap())
+        token(&self.get("/account").text().unwrap())
     }
 
     /// A form.
