@@ -4,6 +4,7 @@
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
+use crate::api_types;
 use crate::health::Health;
 
 /// Where answers about the whole appliance are.
@@ -19,14 +20,15 @@ pub fn document() -> Value {
         .with(|settings| settings.definitions_path = "/components/schemas".into())
         .into_generator();
     let status = generator.subschema_for::<Health>();
+    let administration = api_types::paths(&mut generator);
     let schemas = generator.take_definitions(true);
     let answer = |what: &str, schema: &Value| json!({"200": {"description": what, "content": {"application/json": {"schema": schema}}}});
-    json!({
+    let mut document = json!({
         "openapi": "3.1.0",
         "info": {
             "title": "Vigie",
             "version": "1",
-            "description": "What the appliance tells programs, at both of its ports.",
+            "description": "What the appliance tells programs: its status at both of its ports; all else over TLS, with the token of a session.",
         },
         "paths": {
             STATUS: {"get": {
@@ -40,8 +42,15 @@ pub fn document() -> Value {
                 "responses": answer("The document.", &json!({"type": "object"})),
             }},
         },
-        "components": {"schemas": schemas},
-    })
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {"session": {"type": "http", "scheme": "bearer"}},
+        },
+    });
+    for (path, method, about) in administration {
+        document["paths"][path][method] = about;
+    }
+    document
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 mod admin;
 mod api;
+mod api_types;
 mod arrays;
 mod asking;
 mod broker;
@@ -36,6 +37,7 @@ mod parse;
 mod passwords;
 mod places;
 mod public;
+mod rates;
 mod scripts;
 mod server;
 mod session;

@@ -8,6 +8,7 @@
 //! 4. What a role may do is judged by the broker; here it is only seen to first, so that nobody is shown
 //!    what they cannot have done.
 
+mod api;
 mod backup;
 mod certificate;
 mod elsewhere;
@@ -41,6 +42,7 @@ use crate::job::Jobs;
 use crate::known::Known;
 use crate::language::{self, Language};
 use crate::public;
+use crate::rates::Rates;
 use crate::server::Options;
 use crate::session::{self, Sessions};
 use crate::snapshot::Snapshots;
@@ -69,6 +71,7 @@ pub struct Admin {
     asking: Asking,
     receiver: Receiver,
     logins: Semaphore,
+    rates: Rates,
     uploads: Arc<Semaphore>,
 }
 
@@ -96,6 +99,7 @@ impl Admin {
             jobs: Jobs::default(),
             asking: Asking::default(),
             logins: Semaphore::new(LOGINS),
+            rates: Rates::default(),
             uploads: Arc::new(Semaphore::new(UPLOADS)),
         })
     }
@@ -145,6 +149,7 @@ pub fn router(admin: Arc<Admin>) -> Router {
         .route("/logout", post(login::log_out))
         .route("/language", post(login::language_chosen))
         .route("/setup", get(setup::page).post(setup::set_up))
+        .merge(api::routes(&admin))
         .merge(backup::routes())
         .merge(help::routes())
         .merge(logs::routes())

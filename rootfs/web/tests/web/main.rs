@@ -3,6 +3,7 @@
 // clippy.toml allows this in tests, but does not know that all of this file is one.
 #![allow(clippy::unwrap_used)]
 
+mod api;
 mod broker;
 mod browser;
 mod gate;

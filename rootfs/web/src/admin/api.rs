@@ -1,0 +1,217 @@
+//! The interface for programs that administrate: a session's token in `Authorization: Bearer`, JSON in and
+//! out. Which requests there are stands in [`crate::api_types`].
+//!
+//! A cookie opens nothing here: what a browser sends by itself must not be enough.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Extension, Path, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodFilter, MethodRouter, on, post};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Admin;
+use super::login::begin;
+use crate::api_types::{self, Begun, LogIn, REQUESTS, Refusal, SESSION};
+use crate::broker::Speaker;
+use crate::failure::Failure;
+use crate::language::Language;
+use crate::server::Client;
+use crate::session::Session;
+
+/// Largest request, in bytes; the broker takes no more.
+const LARGEST: usize = 250 << 10;
+
+pub fn routes(admin: &Arc<Admin>) -> Router<Arc<Admin>> {
+    let mut router = Router::new().route(SESSION, post(log_in).delete(log_out));
+    for request in &REQUESTS {
+        router = router.route(request.path, asked(request));
+    }
+    router
+        .layer(DefaultBodyLimit::max(LARGEST))
+        .layer(from_fn_with_state(Arc::clone(admin), limited))
+}
+
+/// The handler of a request.
+fn asked(request: &'static api_types::Request) -> MethodRouter<Arc<Admin>> {
+    let filter = match request.method {
+        "post" => MethodFilter::POST,
+        "put" => MethodFilter::PUT,
+        "patch" => MethodFilter::PATCH,
+        "delete" => MethodFilter::DELETE,
+        _ => MethodFilter::GET,
+    };
+    on(
+        filter,
+        move |State(admin): State<Arc<Admin>>,
+              Extension(client): Extension<Client>,
+              name: Option<Path<String>>,
+              headers: HeaderMap,
+              body: Bytes| async move {
+            let name = name.map(|Path(name)| name);
+            answer(&admin, &client, request, name, &headers, &body)
+                .await
+                .unwrap_or_else(|no| no)
+        },
+    )
+}
+
+/// Not more often than one address may.
+async fn limited(
+    State(admin): State<Arc<Admin>>,
+    Extension(client): Extension<Client>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if admin.rates.allow(client.address) {
+        return next.run(request).await;
+    }
+    let why = Failure::new(
+        "too many requests of this address; wait a second",
+        "trop de requêtes de cette adresse ; attendez une seconde",
+    );
+    no(StatusCode::TOO_MANY_REQUESTS, "rate", &why, Vec::new())
+}
+
+fn no(status: StatusCode, code: &str, why: &Failure, problems: Vec<Value>) -> Response {
+    let refusal = Refusal {
+        code: why.code.clone().unwrap_or_else(|| code.to_owned()),
+        reason: why.text(Language::En).to_owned(),
+        reason_fr: why.text(Language::Fr).to_owned(),
+        problems,
+    };
+    (status, Json(refusal)).into_response()
+}
+
+/// What was not done, and what is wrong with which field.
+fn refused(why: &Failure, events: Vec<Value>) -> Response {
+    let status = match why.code.as_deref() {
+        Some("session" | "wrong") => StatusCode::UNAUTHORIZED,
+        Some("role") => StatusCode::FORBIDDEN,
+        Some("wait") => StatusCode::TOO_MANY_REQUESTS,
+        _ if why.refused => StatusCode::UNPROCESSABLE_ENTITY,
+        _ => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    no(status, "failed", why, events)
+}
+
+fn senseless(what: &str) -> Response {
+    let english = format!("the request is none: {what}");
+    let french = format!("ce n’est pas une requête : {what}");
+    let why = Failure::new(&english, &french);
+    no(StatusCode::BAD_REQUEST, "request", &why, Vec::new())
+}
+
+fn nobody() -> Response {
+    let why = Failure::new(
+        "log in first, and send the token as Authorization: Bearer",
+        "connectez-vous d’abord, et envoyez le jeton par Authorization: Bearer",
+    );
+    no(StatusCode::UNAUTHORIZED, "session", &why, Vec::new())
+}
+
+/// The session of a request, by its token.
+fn session(admin: &Admin, headers: &HeaderMap) -> Option<(String, Session)> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let token = value.strip_prefix("Bearer ")?.trim();
+    Some((token.to_owned(), admin.sessions.of(token)?))
+}
+
+async fn answer(
+    admin: &Admin,
+    client: &Client,
+    request: &api_types::Request,
+    name: Option<String>,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Response, Response> {
+    let (token, session) = session(admin, headers).ok_or_else(nobody)?;
+    let given = match body {
+        [] => Ok(json!({})),
+        body => serde_json::from_slice::<Value>(body),
+    };
+    let given = given.map_err(|error| senseless(&error.to_string()))?;
+    let mut ask = (request.read)(given).map_err(|what| senseless(&what))?;
+    ask["verb"] = request.verb.into();
+    if let Some(name) = name {
+        ask["name"] = name.into();
+    }
+    let speaker = Speaker {
+        token: Some(&session.token),
+        from: client.address,
+    };
+    let mut events = Vec::new();
+    // Whose role it takes is the broker's to say.
+    let outcome = admin
+        .broker
+        .ask(speaker, &ask, |event| events.push(event))
+        .await;
+    match outcome {
+        Ok(()) => Ok(Json(events).into_response()),
+        Err(why) => {
+            if why.is("session") {
+                admin.sessions.end(&token);
+            }
+            events.retain(|event| event["event"] == "problem");
+            Err(refused(&why, events))
+        }
+    }
+}
+
+/// `POST /api/v1/session`
+async fn log_in(
+    State(admin): State<Arc<Admin>>,
+    Extension(client): Extension<Client>,
+    body: Bytes,
+) -> Response {
+    let given = serde_json::from_slice::<Value>(&body).unwrap_or_default();
+    // What is wrong with it may hold a part of a password.
+    let Ok(LogIn { user, password }) = LogIn::deserialize(given) else {
+        return senseless("user and password");
+    };
+    let ask = json!({"verb": "log-in", "user": user, "password": password});
+    let (user, of_broker) = match begin(&admin, client.address, &HeaderMap::new(), ask).await {
+        Ok(begun) => begun,
+        Err(why) => return refused(&why, Vec::new()),
+    };
+    let begun = |token| Begun {
+        token,
+        user: user.name.clone(),
+        role: user.role.word().to_owned(),
+        idle_minutes: user.idle_minutes,
+    };
+    match admin.sessions.begin(user.clone(), of_broker) {
+        Ok(token) => Json(begun(token)).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+/// `DELETE /api/v1/session`
+async fn log_out(
+    State(admin): State<Arc<Admin>>,
+    Extension(client): Extension<Client>,
+    headers: HeaderMap,
+) -> Response {
+    let Some((token, session)) = session(&admin, &headers) else {
+        return nobody();
+    };
+    admin.sessions.end(&token);
+    let speaker = Speaker {
+        token: Some(&session.token),
+        from: client.address,
+    };
+    let ended = admin
+        .broker
+        .events(speaker, &json!({"verb": "log-out"}))
+        .await;
+    match ended {
+        Ok(_) => Json(json!({})).into_response(),
+        Err(why) => refused(&why, Vec::new()),
+    }
+}

@@ -1,0 +1,427 @@
+//! What programs send to the interface for administration, `/api/v1`, and which request is which verb of the
+//! broker. The OpenAPI document is made of these types and of this table.
+
+use schemars::{JsonSchema, SchemaGenerator};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::broker::Role;
+
+/// Begins a session.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LogIn {
+    pub user: String,
+    pub password: String,
+}
+
+/// A session that was begun: its token goes along with each request, as `Authorization: Bearer …`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Begun {
+    pub token: String,
+    pub user: String,
+    /// `viewer`, `operator` or `administrator`.
+    pub role: String,
+    /// After so many minutes without a request it is over.
+    pub idle_minutes: u64,
+}
+
+/// What a request without success says.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Refusal {
+    /// One word for programs.
+    pub code: String,
+    pub reason: String,
+    pub reason_fr: String,
+    /// What is wrong with which field of the settings.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<Value>,
+}
+
+/// A new user.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewUser {
+    pub name: String,
+    /// `viewer`, `operator` or `administrator`.
+    pub role: String,
+    pub password: String,
+    /// `en` or `fr`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+}
+
+/// What changes of a user.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UserChange {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disabled: Option<bool>,
+}
+
+/// One's own password.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OwnPassword {
+    pub old: String,
+    pub new: String,
+}
+
+/// A field of the settings.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    /// Such as `network.enterprise.address`.
+    pub path: String,
+    /// Null takes it out.
+    pub value: Value,
+}
+
+/// Changes to judge.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Changes {
+    pub changes: Vec<Change>,
+}
+
+/// Changes to make.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Set {
+    pub changes: Vec<Change>,
+    /// Refused where another generation is in use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generation: Option<u64>,
+}
+
+/// A generation of the settings.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Generation {
+    pub generation: u64,
+}
+
+/// A passphrase for a backup.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Sealed {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub passphrase: Option<String>,
+}
+
+/// A backup.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Restore {
+    /// The file, in base64.
+    pub data: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub passphrase: Option<String>,
+}
+
+/// Whether it is wanted.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OnOff {
+    pub on: bool,
+}
+
+/// Which lines of a log.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Lines {
+    /// How many, from the newest.
+    pub lines: u32,
+    /// `system` or `disconnections`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// In seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<u64>,
+    /// Behind this cursor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+}
+
+/// How much of the audit trail.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Last {
+    /// How many, from the newest.
+    pub last: usize,
+}
+
+/// Nothing.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
+
+/// How a request is read: checked against its type, and given back as the broker takes it.
+type Read = fn(Value) -> Result<Value, String>;
+type Schema = fn(&mut SchemaGenerator) -> schemars::Schema;
+
+/// One request.
+pub struct Request {
+    pub method: &'static str,
+    /// With `{name}` where that goes along.
+    pub path: &'static str,
+    pub verb: &'static str,
+    pub role: Role,
+    pub about: &'static str,
+    pub read: Read,
+    schema: Schema,
+}
+
+fn read<T: for<'a> Deserialize<'a> + Serialize>(value: Value) -> Result<Value, String> {
+    // Fields without their names would be taken, too.
+    if !value.is_object() {
+        return Err("it is no object".to_owned());
+    }
+    let typed: T = serde_json::from_value(value).map_err(|error| error.to_string())?;
+    serde_json::to_value(typed).map_err(|error| error.to_string())
+}
+
+fn schema<T: JsonSchema>(generator: &mut SchemaGenerator) -> schemars::Schema {
+    generator.subschema_for::<T>()
+}
+
+const fn request<T: for<'a> Deserialize<'a> + Serialize + JsonSchema>(
+    (method, path): (&'static str, &'static str),
+    verb: &'static str,
+    role: Role,
+    about: &'static str,
+) -> Request {
+    Request {
+        method,
+        path,
+        verb,
+        role,
+        about,
+        read: read::<T>,
+        schema: schema::<T>,
+    }
+}
+
+/// Where a session is begun.
+pub const SESSION: &str = "/api/v1/session";
+
+/// All that goes to the broker as it stands.
+pub static REQUESTS: [Request; 23] = {
+    use Role::{Administrator as A, Operator as O, Viewer as V};
+    [
+        request::<Nothing>(("get", SESSION), "session", V, "Who the session is of"),
+        request::<OwnPassword>(
+            ("put", "/api/v1/session/password"),
+            "set-own-password",
+            V,
+            "Sets one's own password",
+        ),
+        request::<Nothing>(("get", "/api/v1/users"), "users", A, "All users"),
+        request::<NewUser>(("post", "/api/v1/users"), "user-add", A, "Adds a user"),
+        request::<UserChange>(
+            ("patch", "/api/v1/users/{name}"),
+            "user-change",
+            A,
+            "Changes a user",
+        ),
+        request::<Nothing>(
+            ("delete", "/api/v1/users/{name}"),
+            "user-remove",
+            A,
+            "Removes a user",
+        ),
+        request::<Nothing>(
+            ("get", "/api/v1/settings"),
+            "settings-get",
+            O,
+            "The settings, without secrets",
+        ),
+        request::<Set>(
+            ("patch", "/api/v1/settings"),
+            "settings-set",
+            A,
+            "Changes settings",
+        ),
+        request::<Changes>(
+            ("post", "/api/v1/settings/check"),
+            "settings-check",
+            A,
+            "Judges changes",
+        ),
+        request::<Nothing>(
+            ("get", "/api/v1/settings/history"),
+            "settings-history",
+            A,
+            "Earlier settings",
+        ),
+        request::<Generation>(
+            ("post", "/api/v1/settings/diff"),
+            "settings-diff",
+            A,
+            "What has changed since",
+        ),
+        request::<Generation>(
+            ("post", "/api/v1/settings/restore"),
+            "settings-restore",
+            A,
+            "Restores earlier ones",
+        ),
+        request::<Nothing>(
+            ("get", "/api/v1/network-trial"),
+            "network-trial",
+            V,
+            "What is left of a trial",
+        ),
+        request::<Nothing>(
+            ("post", "/api/v1/network-trial"),
+            "network-confirm",
+            A,
+            "Confirms it",
+        ),
+        request::<Nothing>(
+            ("delete", "/api/v1/network-trial"),
+            "network-revert",
+            A,
+            "Takes it back",
+        ),
+        request::<Sealed>(("post", "/api/v1/backup"), "backup", A, "Makes a backup"),
+        request::<Restore>(
+            ("post", "/api/v1/restore"),
+            "restore",
+            A,
+            "Restores a backup",
+        ),
+        request::<Nothing>(
+            ("get", "/api/v1/check-at-boot"),
+            "check-at-boot-state",
+            V,
+            "Whether the next start checks all volumes",
+        ),
+        request::<OnOff>(
+            ("put", "/api/v1/check-at-boot"),
+            "check-at-boot",
+            A,
+            "Has the next start check all volumes",
+        ),
+        request::<Lines>(("post", "/api/v1/logs"), "logs", O, "Lines of a log"),
+        request::<Last>(("post", "/api/v1/audit"), "audit", A, "The audit trail"),
+        request::<Nothing>(
+            ("post", "/api/v1/restart"),
+            "restart",
+            A,
+            "Restarts the appliance",
+        ),
+        request::<Nothing>(
+            ("post", "/api/v1/power-off"),
+            "power-off",
+            A,
+            "Switches it off",
+        ),
+    ]
+};
+
+/// The paths of the OpenAPI document: each request with what it takes and answers.
+pub fn paths(generator: &mut SchemaGenerator) -> Vec<(&'static str, &'static str, Value)> {
+    let refusal = generator.subschema_for::<Refusal>().to_value();
+    let content = |schema: &Value| json!({"application/json": {"schema": schema}});
+    let refused = |what: &str| json!({"description": what, "content": content(&refusal)});
+    let responses = |ok: Value| {
+        json!({
+            "200": ok,
+            "400": refused("The request is none."),
+            "401": refused("Nobody is logged in."),
+            "403": refused("The role does not allow it."),
+            "413": {"description": "The request is too large."},
+            "422": refused("It was judged and is not wanted."),
+            "429": refused("Too many requests, or too many wrong passwords."),
+            "503": refused("The machine is at fault."),
+        })
+    };
+    let begun = generator.subschema_for::<Begun>().to_value();
+    let log_in = generator.subschema_for::<LogIn>().to_value();
+    let mut paths = vec![
+        (
+            SESSION,
+            "post",
+            json!({
+                "operationId": "log-in",
+                "summary": "Begins a session",
+                "requestBody": {"required": true, "content": content(&log_in)},
+                "responses": responses(json!({"description": "It is begun.", "content": content(&begun)})),
+            }),
+        ),
+        (
+            SESSION,
+            "delete",
+            json!({
+                "operationId": "log-out",
+                "summary": "Ends the session",
+                "security": [{"session": []}],
+                "responses": responses(json!({"description": "It is over."})),
+            }),
+        ),
+    ];
+    for request in &REQUESTS {
+        let answer = json!({"type": "array", "items": {"type": "object"}});
+        let answer = json!({"description": "What the broker says, an object each.", "content": content(&answer)});
+        let mut about = json!({
+            "operationId": request.verb,
+            "summary": request.about,
+            "description": format!("Takes the role {}.", request.role.word()),
+            "security": [{"session": []}],
+            "responses": responses(answer),
+        });
+        if request.path.contains("{name}") {
+            about["parameters"] = json!([{"name": "name", "in": "path", "required": true, "schema": {"type": "string"}}]);
+        }
+        let taken = (request.schema)(generator).to_value();
+        if !matches!(request.method, "get" | "delete") {
+            about["requestBody"] = json!({"content": content(&taken)});
+        }
+        paths.push((request.path, request.method, about));
+    }
+    paths
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_checked_by_their_types() {
+        let of = |verb: &str, value: Value| {
+            let request = REQUESTS.iter().find(|request| request.verb == verb);
+            (request.expect("a request").read)(value)
+        };
+        for (verb, value, good) in [
+            ("session", json!({}), true),
+            ("session", json!({"x": 1}), false),
+            ("user-change", json!({"disabled": true}), true),
+            ("user-change", json!({"name": "other"}), false),
+            ("user-change", json!({"disabled": "yes"}), false),
+            (
+                "settings-set",
+                json!({"changes": [{"path": "a", "value": null}]}),
+                true,
+            ),
+            ("settings-set", json!({"changes": [{"path": "a"}]}), false),
+            ("logs", json!({"lines": -1}), false),
+            ("restart", json!([]), false),
+        ] {
+            assert_eq!(of(verb, value.clone()).is_ok(), good, "{verb} {value}");
+        }
+        // What was not said is not said to the broker either.
+        assert_eq!(
+            of("user-change", json!({"disabled": true})),
+            Ok(json!({"disabled": true}))
+        );
+    }
+}
