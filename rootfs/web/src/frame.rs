@@ -69,7 +69,7 @@ impl<'a> Frame<'a> {
             .iter()
             .filter(|(path, needed)| *path == "/" || open(*needed));
         let ways = pages.map(|(path, _)| Way {
-            path: *path,
+            path,
             label: self.label(path),
             current: match *path {
                 "/" => self.here == "/",

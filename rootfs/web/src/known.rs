@@ -1,6 +1,9 @@
-//! Browsers that somebody has logged in with: each waits after wrong passwords of its own, and not
+//! Browsers that a user has logged in with: for that user each waits after wrong passwords of its own, and not
 //! after those of others behind the same address. So whoever shares a network with the
 //! administrator cannot keep them out by guessing without an end (OWASP calls it a device cookie).
+//!
+//! It is known for that user alone: who has an account must not get fresh browsers with it, to guess at
+//! the passwords of others without a wait.
 //!
 //! The cookie opens nothing: without it, passwords are judged all the same. It is a number and its
 //! HMAC, so nothing is kept of a browser; the key lies beside the certificate.
@@ -50,30 +53,32 @@ impl Known {
         Ok(Self(key))
     }
 
-    /// The number of a browser, by its cookie.
-    pub fn number<'a>(&self, cookie: &'a str) -> Option<&'a str> {
+    /// The number of a browser that `user` has logged in with, by its cookie.
+    pub fn number<'a>(&self, cookie: &'a str, user: &str) -> Option<&'a str> {
         let (number, digest) = cookie.split_at_checked(DIGITS)?;
-        session::same(&self.digest(number), digest).then_some(number)
+        session::same(&self.digest(number, user), digest).then_some(number)
     }
 
-    /// What a browser is told to keep after a log-in: its number stays the same.
+    /// What a browser is told to keep after a log-in of `user`: its number stays the same.
     ///
     /// # Errors
     /// The kernel gives no random numbers.
-    pub fn set_cookie(&self, present: Option<&str>) -> Result<String> {
+    pub fn set_cookie(&self, present: Option<&str>, user: &str) -> Result<String> {
         let fresh = session::token()?;
         let number = present.unwrap_or(&fresh[..DIGITS]);
-        let value = format!("{number}{}", self.digest(number));
+        let value = format!("{number}{}", self.digest(number, user));
         let cookie = session::set_cookie(COOKIE, &value);
         Ok(format!("{cookie}; Max-Age={AGE}"))
     }
 
-    fn digest(&self, number: &str) -> String {
+    /// The number has always the same length, so what follows it is the user.
+    fn digest(&self, number: &str, user: &str) -> String {
         // A key of any length is one; without a digest nothing is recognised.
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else {
             return String::new();
         };
         mac.update(number.as_bytes());
+        mac.update(user.as_bytes());
         hex::encode(mac.finalize().into_bytes())
     }
 }
@@ -99,12 +104,12 @@ mod tests {
     fn c64_only_our_own_cookies_are_known() {
         let dir = tempfile::tempdir().expect("folder");
         let known = Known::load(dir.path()).expect("made");
-        let cookie = known.set_cookie(None).expect("made");
+        let cookie = known.set_cookie(None, "anne").expect("made");
         let mine = value(&cookie);
-        let number = known.number(mine).expect("known");
-        let again = known.set_cookie(Some(number)).expect("made");
+        let number = known.number(mine, "anne").expect("known");
+        let again = known.set_cookie(Some(number), "anne").expect("made");
         assert_eq!(value(&again), mine);
-        assert_ne!(value(&known.set_cookie(None).expect("made")), mine);
+        assert_ne!(value(&known.set_cookie(None, "anne").expect("made")), mine);
         let changed = format!("0000000000000000{}", &mine[DIGITS..]);
         for other in [
             "",
@@ -114,15 +119,19 @@ mod tests {
             &mine[..mine.len() - 1],
             &changed,
         ] {
-            assert_eq!(known.number(other), None, "{other}");
+            assert_eq!(known.number(other, "anne"), None, "{other}");
+        }
+        // Not for somebody else.
+        for user in ["vera", "ann", "anne ", ""] {
+            assert_eq!(known.number(mine, user), None, "{user}");
         }
         // After a restart, and with another key.
         let restarted = Known::load(dir.path()).expect("read");
-        assert_eq!(restarted.number(mine), Some(number));
+        assert_eq!(restarted.number(mine, "anne"), Some(number));
         fs::write(dir.path().join(FILE), [0; KEY - 1]).expect("damaged");
         let other = Known::load(dir.path()).expect("made again");
-        assert_eq!(other.number(mine), None);
+        assert_eq!(other.number(mine, "anne"), None);
         let nowhere = Known::load(&dir.path().join("none")).expect("not kept");
-        assert_eq!(nowhere.number(mine), None);
+        assert_eq!(nowhere.number(mine, "anne"), None);
     }
 }

@@ -118,16 +118,17 @@ pub async fn begin(
 ) -> Result<(User, String), Failure> {
     let busy = || Failure::machine("the service ends", "le service s’arrête");
     let _place = admin.logins.acquire().await.map_err(|_| busy())?;
-    if let Some(number) = browser(admin, headers).as_deref() {
+    let user = ask["user"].as_str().unwrap_or_default();
+    if let Some(number) = browser(admin, headers, user) {
         ask["browser"] = number.into();
     }
     admin.broker.begin(from, &ask).await
 }
 
-/// The number of this browser, where it is known.
-fn browser(admin: &Admin, headers: &HeaderMap) -> Option<String> {
+/// The number of this browser, where it is known for this user.
+fn browser(admin: &Admin, headers: &HeaderMap, user: &str) -> Option<String> {
     let cookie = cookie(headers, known::COOKIE)?;
-    admin.known.number(&cookie).map(str::to_owned)
+    admin.known.number(&cookie, user).map(str::to_owned)
 }
 
 /// The status of an answer to somebody who was not let in.
@@ -146,8 +147,9 @@ pub fn welcome(
     (user, of_broker): (User, String),
     next: &str,
 ) -> Response {
+    let known = browser(admin, headers, &user.name);
+    let known = admin.known.set_cookie(known.as_deref(), &user.name);
     let begun = admin.sessions.begin(user, of_broker);
-    let known = admin.known.set_cookie(browser(admin, headers).as_deref());
     let (Ok(token), Ok(known)) = (begun, known) else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };

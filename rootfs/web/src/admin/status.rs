@@ -34,7 +34,11 @@ pub async fn page(
         Some(who) => settings::banner(&admin, who).await,
         None => false,
     };
-    let banner = is_on_trial.then(|| banner(language)).unwrap_or_default();
+    let banner = if is_on_trial {
+        banner(language)
+    } else {
+        String::new()
+    };
     html(page::status(&now.health, frame, &banner), language)
 }
 

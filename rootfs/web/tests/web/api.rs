@@ -97,7 +97,7 @@ fn c64_neither_a_cookie_nor_a_lesser_role_opens_it() {
         assert!(!told.to_string().contains("anne"));
     }
     assert!(web.broker().done.is_empty());
-    let huge = json!({"changes": "x".repeat(300 << 10)});
+    let huge = json!({"changes": "x".repeat(250 << 10)});
     assert_eq!(
         olga.ask(Method::PATCH, "/api/v1/settings", Some(huge)).0,
         413

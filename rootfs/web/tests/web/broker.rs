@@ -66,12 +66,6 @@ impl World {
         Some((name.clone(), user))
     }
 
-    /// Whether a session is an administrator's, as the updater asks it.
-    pub fn is_administrator(&self, token: &Value) -> bool {
-        self.who(token)
-            .is_some_and(|(_, user)| user.role == "administrator")
-    }
-
     fn begin(&mut self, name: &str) -> Value {
         self.begun += 1;
         let token = format!("token-{}", self.begun);

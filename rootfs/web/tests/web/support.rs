@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
@@ -21,6 +21,7 @@ use vigie_update::doors::login::Answer;
 use vigie_update::doors::peer::Peer;
 use vigie_update::doors::places::Place;
 use vigie_update::doors::serve::{Failure, Updater, Verdict, serve};
+use vigie_update::doors::session::{self, Speaker};
 use vigie_update::history::{Door, Outcome, Record};
 use vigie_update::package::PackageError;
 use vigie_update::package::make::{self, Recipe};
@@ -83,6 +84,8 @@ fn head(file: &File) -> Result<Head, PackageError> {
 #[derive(Clone)]
 struct Fake {
     uploads: PathBuf,
+    /// The broker's socket.
+    broker: PathBuf,
     world: Arc<Mutex<World>>,
 }
 
@@ -256,6 +259,9 @@ impl Updater for Fake {
         world.report = Some(report.clone());
         Ok(report)
     }
+    fn speaker(&mut self, token: &str) -> Result<Speaker, Failure> {
+        session::of(&self.broker, token)
+    }
     fn password_digest(&mut self) -> Result<String, Failure> {
         unreachable!("the web interface asks the broker")
     }
@@ -296,9 +302,10 @@ impl Web {
         broker::start(&at_broker, Arc::clone(&broker));
         let fake = Fake {
             uploads: state.join("upload"),
+            broker: at_broker.clone(),
             world: Arc::clone(&world),
         };
-        updater(&socket, fake, Arc::clone(&broker));
+        updater(&socket, fake);
         let mut program = Command::new(env!("CARGO_BIN_EXE_vigie-web"))
             .args(["--listen", "127.0.0.1:0", "--listen-tls", "127.0.0.1:0"])
             .arg("--state")
@@ -381,39 +388,14 @@ impl Drop for Web {
     }
 }
 
-fn updater(socket: &Path, fake: Fake, broker: Arc<Mutex<broker::World>>) {
+fn updater(socket: &Path, fake: Fake) {
     let listener = UnixListener::bind(socket).unwrap();
     std::thread::spawn(move || {
         for connection in listener.incoming().flatten() {
-            let (mut fake, broker) = (fake.clone(), Arc::clone(&broker));
-            std::thread::spawn(move || {
-                let Some(far) = judged(connection, &broker) else {
-                    return;
-                };
-                serve(far, Ok(Peer::Web), &mut fake);
-            });
+            let mut fake = fake.clone();
+            std::thread::spawn(move || serve(connection, Ok(Peer::Web), &mut fake));
         }
     });
-}
-
-/// What changes something must bring a session of an administrator; the rest goes on to the updater.
-fn judged(near: UnixStream, broker: &Mutex<broker::World>) -> Option<UnixStream> {
-    let mut line = String::new();
-    BufReader::new(&near).read_line(&mut line).ok()?;
-    let mut asked: Value = serde_json::from_str(&line).ok()?;
-    let token = asked.as_object_mut()?.remove("token").unwrap_or_default();
-    let verb = asked["verb"].as_str()?;
-    let changes = matches!(verb, "apply" | "rollback" | "restart" | "ask");
-    let may = !changes || broker.lock().unwrap().is_administrator(&token);
-    assert!(may, "{asked} without a session");
-    let (mut ours, theirs) = UnixStream::pair().ok()?;
-    ours.write_all(format!("{asked}\n").as_bytes()).ok()?;
-    std::thread::spawn(move || {
-        let mut near = near;
-        // Who has gone is told nothing more.
-        let _ = std::io::copy(&mut ours, &mut near);
-    });
-    Some(theirs)
 }
 
 /// Somebody with a browser that follows nothing by itself.
