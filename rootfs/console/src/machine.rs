@@ -2,6 +2,7 @@
 
 mod bundle;
 mod facts;
+pub mod identity;
 mod programs;
 
 use std::fs;

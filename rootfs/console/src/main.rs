@@ -23,10 +23,11 @@ mod update;
 mod web;
 
 use std::io::{self, IsTerminal};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::log_in::Who;
-use crate::machine::Machine;
+use crate::machine::{Machine, identity};
 use crate::serial::Speed;
 use crate::session::{End, Session};
 use crate::status::Mode;
@@ -41,6 +42,7 @@ usage: vigie-console [--plain]       shows the menu, to root
        vigie-console status          prints the status
        vigie-console terminal PORT [SPEED]
                                      connects with a serial port such as ttyS1; Ctrl-O leaves
+       vigie-console identity FILE   writes the serial number and the hardware signature into a file
        vigie-console --probe         exits 0 when standard input is a terminal that works
 
 Exit codes: 0 done, 1 failed, 2 wrong use, 69 the terminal is gone.";
@@ -57,6 +59,7 @@ enum Wanted {
     AtConsole,
     Status,
     Terminal(String, Speed),
+    Identity(PathBuf),
     Probe,
     Help,
 }
@@ -81,6 +84,12 @@ fn main() -> ExitCode {
                 println!("{}", vigie_prompt::text::printable(&line));
             }
         }
+        Wanted::Identity(file) => {
+            if let Err(error) = identity::write(&vigie_machine::Machine::this(), &file) {
+                eprintln!("vigie-console: {error:#}");
+                return ExitCode::FAILURE;
+            }
+        }
         Wanted::Terminal(port, speed) => {
             if let Err(error) = Machine::this(true).talk(&port, speed) {
                 eprintln!("vigie-console: {error:#}");
@@ -99,6 +108,7 @@ fn wanted(arguments: &[&str]) -> Option<Wanted> {
         ["status"] => Wanted::Status,
         ["terminal", port] => Wanted::Terminal(name(port)?, Speed::ALL[0]),
         ["terminal", port, speed] => Wanted::Terminal(name(port)?, Speed::of(speed)?),
+        ["identity", file] => Wanted::Identity(PathBuf::from(file)),
         ["--probe"] => Wanted::Probe,
         ["--help" | "-h"] => Wanted::Help,
         _ => return None,
@@ -180,6 +190,11 @@ mod tests {
             ),
             (&["terminal", "../sda"], None),
             (&["terminal", "ttyS1", "9601"], None),
+            (
+                &["identity", "/run/x.json"],
+                Some(Wanted::Identity("/run/x.json".into())),
+            ),
+            (&["identity"], None),
             (&["terminal"], None),
             (&["menu"], None),
             (&["--at-console", "status"], None),

@@ -15,7 +15,6 @@ use crate::appliance::This;
 use crate::apply::ApplyError;
 use crate::apply::lock::{self, LOCK};
 use crate::doors::found::{Found, Head};
-use crate::doors::login::{Answer, Gate};
 use crate::doors::peer;
 use crate::doors::places::{self, WEB};
 use crate::doors::serve::{Failure, Updater, Verdict, serve};
@@ -24,7 +23,6 @@ use crate::fate::FateError;
 use crate::history::{self, Door, Outcome, Record};
 use crate::machine::below;
 use crate::policy::judge;
-use crate::printable::printable;
 use crate::progress::Progress;
 use crate::pulled::{self, FOLDER, Report};
 use crate::reached;
@@ -152,18 +150,6 @@ impl Updater for Running<'_> {
 
     fn speaker(&mut self, token: &str) -> Result<Speaker, Failure> {
         session::of(self.broker, token)
-    }
-
-    fn password_digest(&mut self) -> Result<String, Failure> {
-        let digest = Gate::default().digest();
-        Ok(digest.context("computing the digest of root's password hash")?)
-    }
-
-    fn login(&mut self, user: &str, password: &str, peer: &str) -> Answer {
-        let answer = Gate::default().ask(user, password, peer);
-        let peer = printable(peer, 64);
-        warn!("vigie-update: web log-in from {peer}: {}", answer.words().0);
-        answer
     }
 }
 

@@ -1,26 +1,20 @@
-//! Whether a password is root's: for the web interface, which may read no hash.
+//! Whether a password is root's: for the console's menu, which knows nobody.
 //!
-//! What opens the console and SSH opens the web interface: the hash is that of `/etc/shadow`,
-//! which follows from the settings. Each peer that was wrong waits longer and longer, up to a minute,
+//! The hash is that of `/etc/shadow`, which follows from the settings. Each peer that was wrong waits longer and longer, up to a minute,
 //! and never longer than that (`vigie-login`): nobody can lock the administrator out for good.
 
-use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use vigie_login::hash;
 use vigie_login::waits::{self, FREE, Waits, Who};
 
-use super::digest;
-
-/// The only account of the web interface, until there are more.
+/// The account that updates are installed for at the console.
 pub const USER: &str = "root";
 /// The accounts' hashes.
 pub const SHADOW: &str = "/etc/shadow";
 /// Who was wrong how often, in memory: a restart forgets it.
 pub const ATTEMPTS: &str = "/run/vigie/login-attempts";
-/// The key of [`Gate::digest`], in memory as well.
-pub const KEY: &str = "/run/vigie/login-key";
 
 /// What is answered to a name and a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,8 +76,6 @@ pub struct Gate {
     pub shadow: PathBuf,
     /// [`ATTEMPTS`].
     pub attempts: PathBuf,
-    /// [`KEY`].
-    pub key: PathBuf,
 }
 
 impl Default for Gate {
@@ -91,7 +83,6 @@ impl Default for Gate {
         Self {
             shadow: SHADOW.into(),
             attempts: ATTEMPTS.into(),
-            key: KEY.into(),
         }
     }
 }
@@ -102,17 +93,6 @@ impl Gate {
     pub fn has_password(&self) -> bool {
         let shadow = std::fs::read_to_string(&self.shadow).unwrap_or_default();
         hash_of(&shadow, USER).is_some()
-    }
-
-    /// What changes whenever the password is changed or taken away, and tells nothing of it: a keyed
-    /// digest (HMAC-SHA-256) of its hash, in hexadecimal digits. The key lives as long as this boot.
-    ///
-    /// # Errors
-    /// The key cannot be read or kept.
-    pub fn digest(&self) -> io::Result<String> {
-        let shadow = std::fs::read_to_string(&self.shadow)?;
-        let hash = hash_of(&shadow, USER).unwrap_or_default();
-        digest::keyed(&digest::key(&self.key)?, hash)
     }
 
     /// Judges a name and a password that came from `peer`.
@@ -175,33 +155,7 @@ mod tests {
         Gate {
             shadow,
             attempts: dir.join("attempts"),
-            key: dir.join("key"),
         }
-    }
-
-    #[test]
-    fn c64_the_digest_follows_the_password_and_holds_nothing_of_it() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut seen = Vec::new();
-        for hash in [HASHES[0], HASHES[1], "!*"] {
-            let gate = gate(dir.path(), hash);
-            let digest = gate.digest().unwrap();
-            assert_eq!((digest.len(), gate.digest().unwrap()), (64, digest.clone()));
-            assert!(!seen.contains(&digest), "{hash}");
-            seen.push(digest);
-        }
-        // Of another boot nothing is recognised, nor where there was no time for the whole key.
-        for lost in ["", "short"] {
-            std::fs::write(dir.path().join("key"), lost).unwrap();
-            let digest = gate(dir.path(), HASHES[0]).digest().unwrap();
-            assert!(!seen.contains(&digest), "{lost}");
-            seen.push(digest);
-        }
-        let nowhere = Gate {
-            key: dir.path().join("none/key"),
-            ..gate(dir.path(), HASHES[0])
-        };
-        assert!(nowhere.digest().is_err());
     }
 
     #[test]

@@ -6,7 +6,6 @@
 //! - [`serve`]: the socket through which programs without privileges ask for updates;
 //! - [`peer`], [`session`], [`login`]: who may ask.
 
-mod digest;
 pub mod found;
 pub mod login;
 pub mod look;

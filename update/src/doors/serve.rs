@@ -20,7 +20,6 @@ use serde_json::{Value, json};
 use vigie_settings::Role;
 
 use super::found::Found;
-use super::login::Answer;
 use super::peer::Peer;
 use super::session::Speaker;
 use crate::apply::ApplyError;
@@ -91,17 +90,6 @@ pub enum Request {
     Restart(Asker),
     /// Asks the server of the settings what it has; nothing is fetched: an `asked`.
     Ask(Asker),
-    /// What changes with root's password: a `password` with its `digest`.
-    PasswordDigest {},
-    /// Whether a password is right: `welcome` with that digest, or `refused` with a `code`.
-    Login {
-        /// The name.
-        user: String,
-        /// The password.
-        password: String,
-        /// Where it came from, for the wait after wrong ones.
-        peer: String,
-    },
 }
 
 /// Why something was not done.
@@ -248,10 +236,6 @@ pub trait Updater {
     fn speaker(&mut self, _token: &str) -> Result<Speaker, Failure> {
         Err(Failure::session())
     }
-    /// What changes with root's password, as `Gate::digest`.
-    fn password_digest(&mut self) -> Result<String, Failure>;
-    /// Judges a password.
-    fn login(&mut self, user: &str, password: &str, peer: &str) -> Answer;
 }
 
 /// Answers one request of `peer`, or tells them why there is no answer.
@@ -340,20 +324,6 @@ fn answer(
             asks(peer, asker, updater)?;
             told.event("asked", &updater.ask()?);
         }
-        Request::PasswordDigest {} => {
-            let digest = updater.password_digest()?;
-            told.send(&json!({"event": "password", "digest": digest}));
-        }
-        Request::Login {
-            user,
-            password,
-            peer,
-        } => {
-            // Before it is judged: a session of a password that is changed meanwhile is of the old one.
-            let digest = updater.password_digest();
-            let answer = updater.login(&user, &password, &peer);
-            return login(answer, digest, told);
-        }
     }
     Ok(())
 }
@@ -365,16 +335,9 @@ fn door(peer: &Peer) -> Door {
     }
 }
 
-/// Passwords and uploads are the web interface's affair: a member of the group has no business
-/// with guessing the one or judging the other.
+/// Uploads are the web interface's affair: a member of the group has no business with judging them.
 fn may(peer: &Peer, request: &Request) -> Result<(), Failure> {
-    let of_web = matches!(
-        request,
-        Request::Login { .. }
-            | Request::PasswordDigest {}
-            | Request::Judge { .. }
-            | Request::Check { .. }
-    );
+    let of_web = matches!(request, Request::Judge { .. } | Request::Check { .. });
     if of_web && matches!(peer, Peer::Member(_)) {
         let (en, fr) = (
             "only the web interface may ask this",
@@ -383,18 +346,6 @@ fn may(peer: &Peer, request: &Request) -> Result<(), Failure> {
         return Err(Failure::refused(en, fr));
     }
     Ok(())
-}
-
-fn login(answer: Answer, digest: Result<String, Failure>, told: &mut Told) -> Result<(), Failure> {
-    let (code, english, french) = answer.words();
-    if answer == Answer::Welcome {
-        told.send(&json!({"event": "welcome", "digest": digest?}));
-        return Ok(());
-    }
-    Err(Failure {
-        code: Some(code),
-        ..Failure::refused(english, french)
-    })
 }
 
 /// A name that the web interface made; nothing else is opened.
@@ -553,18 +504,6 @@ mod tests {
             let user = token.trim_start_matches("of ").to_owned();
             Ok(Speaker { user, role })
         }
-        fn password_digest(&mut self) -> Result<String, Failure> {
-            Ok("d16e57".into())
-        }
-        fn login(&mut self, user: &str, password: &str, peer: &str) -> Answer {
-            self.asked
-                .push(format!("login {user} {} {peer}", password.len()));
-            if password == "right" {
-                Answer::Welcome
-            } else {
-                Answer::Wrong
-            }
-        }
     }
 
     fn ask(peer: Peer, request: &[u8]) -> (Vec<Value>, Vec<String>) {
@@ -650,24 +589,6 @@ mod tests {
                 r#"{"verb":"ask","token":"of anne"}"#.into(),
                 Some("ask".into()),
                 "asked end",
-            ),
-            (
-                Peer::Web,
-                r#"{"verb":"login","user":"root","password":"right","peer":"10.0.0.1"}"#.into(),
-                Some("login root 5 10.0.0.1".into()),
-                "welcome end",
-            ),
-            (
-                Peer::Web,
-                r#"{"verb":"password-digest"}"#.into(),
-                None,
-                "password end",
-            ),
-            (
-                Peer::Web,
-                r#"{"verb":"login","user":"root","password":"x","peer":"10.0.0.1"}"#.into(),
-                Some("login root 1 10.0.0.1".into()),
-                "refused end",
             ),
         ] {
             let (told, did) = ask(peer, (request.clone() + "\n").as_bytes());
@@ -766,12 +687,7 @@ mod tests {
             ),
             (
                 member(),
-                b"{\"verb\":\"login\",\"user\":\"root\",\"password\":\"right\",\"peer\":\"x\"}\n",
-                "only the web interface",
-            ),
-            (
-                member(),
-                b"{\"verb\":\"password-digest\"}\n",
+                b"{\"verb\":\"judge\",\"upload\":\"0123456789abcdef0123456789abcdef\"}\n",
                 "only the web interface",
             ),
         ] {
@@ -792,8 +708,8 @@ mod tests {
     }
 
     #[test]
-    fn c64_a_password_comes_back_in_no_message() {
-        let request = br#"{"verb":"login","user":"root","password":"tres secret","peer":7}"#;
+    fn c64_a_secret_comes_back_in_no_message() {
+        let request = br#"{"verb":"restart","token":"tres secret","peer":7}"#;
         let (told, _) = ask(Peer::Web, &[&request[..], b"\n"].concat());
         assert!(told[0]["reason"].is_string());
         assert!(!format!("{told:?}").contains("secret"));

@@ -17,7 +17,6 @@ use vigie_disk::Bytes;
 use vigie_update::apply::sandboxed::Sandboxed;
 use vigie_update::apply::{ApplyError, Context, Phase, Unpacker};
 use vigie_update::doors::found::{self, Found, Head};
-use vigie_update::doors::login::Answer;
 use vigie_update::doors::peer::Peer;
 use vigie_update::doors::places::Place;
 use vigie_update::doors::serve::{Failure, Updater, Verdict, serve};
@@ -261,12 +260,6 @@ impl Updater for Fake {
     }
     fn speaker(&mut self, token: &str) -> Result<Speaker, Failure> {
         session::of(&self.broker, token)
-    }
-    fn password_digest(&mut self) -> Result<String, Failure> {
-        unreachable!("the web interface asks the broker")
-    }
-    fn login(&mut self, _: &str, _: &str, _: &str) -> Answer {
-        unreachable!("the web interface asks the broker")
     }
 }
 
