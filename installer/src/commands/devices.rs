@@ -38,11 +38,19 @@ fn facts(disk: &Disk, language: Language) -> String {
     }
     facts.extend(disk.in_use.iter().map(Use::text));
     let mut facts: Vec<String> = facts.iter().map(|text| text.to(language)).collect();
-    facts.push(match disk.contents.is_empty() {
-        true => Text::new("disk.empty").to(language),
-        false => disk.contents_in_short(),
-    });
+    facts.push(contents(disk, language));
     facts.join("; ")
+}
+
+/// A disk that cannot be read is not called empty.
+fn contents(disk: &Disk, language: Language) -> String {
+    match &disk.unreadable {
+        Some(error) => Text::new("disk.unreadable")
+            .with("error", error)
+            .to(language),
+        None if disk.contents.is_empty() => Text::new("disk.empty").to(language),
+        None => disk.contents_in_short(),
+    }
 }
 
 #[cfg(test)]
@@ -80,6 +88,23 @@ mod tests {
         ] {
             assert!(lines[at].contains(says), "{at}: {printed}");
         }
+    }
+
+    #[test]
+    fn a_disk_that_cannot_be_read_is_not_called_empty() {
+        let mut inventory = workshop();
+        let disk = &mut inventory.disks[1];
+        assert!(disk.contents.is_empty());
+        disk.unreadable = Some("Input/output error".into());
+        let printed = shown(&inventory, false, Language::En).unwrap();
+        assert_eq!(
+            printed.lines().nth(3),
+            Some("    cannot be read (Input/output error): what is on it is not known")
+        );
+    }
+
+    #[test]
+    fn a_machine_without_disks_says_so() {
         let none = Inventory {
             disks: Vec::new(),
             ..workshop()
