@@ -30,6 +30,7 @@ fn fixed(message: &str) -> Option<Said> {
         "read.duplicate-key",
         "read.no-address",
         "read.negative-size",
+        "read.string-or-table",
     ];
     let mut all = keys.into_iter().map(|key| said(key, &[]));
     all.find(|one| one.to_string() == message)
@@ -153,6 +154,7 @@ mod tests {
                 "l'entier `-1` est hors des limites ; il faut un nombre entier",
             ),
             ("duplicate key", "clé donnée deux fois"),
+            ("wanted string or table", "il faut un mot ou une table"),
             (
                 "\"x; allowed: y\" is not a keymap; allowed: a keymap's name such as \"us\", \"fr\" or \"fr-latin9\"",
                 "\"x; allowed: y\" n'est pas une disposition de clavier ; accepté : un nom de disposition tel que \"us\", \"fr\" ou \"fr-latin9\"",
