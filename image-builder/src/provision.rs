@@ -99,6 +99,7 @@ fn look(path: &Path) -> Result<Medium> {
 }
 
 fn read(device: &dyn BlockDevice) -> Result<Medium> {
+    ensure!(iso::is_volume(device)?, "it is no ISO 9660 volume");
     let publisher = read_vec(device, PUBLISHER, PUBLISHER_LENGTH)?;
     let publisher = String::from_utf8_lossy(&publisher).trim().to_owned();
     ensure!(

@@ -121,7 +121,7 @@ fn what_cannot_be_is_refused_and_leaves_nothing() {
             ANSWERS,
             "answers of another form (0123456789abcdef",
         ),
-        (&vec![0; 100 * SECTOR], ANSWERS, "its publisher is"),
+        (&vec![0xd7; 100 * SECTOR], ANSWERS, "no ISO 9660 volume"),
         (&b"short".to_vec(), ANSWERS, "not a medium of ours"),
         (&good, long.as_str(), "is too long"),
         (

@@ -44,11 +44,21 @@ pub fn read_file(device: &dyn BlockDevice, path: &str, limit: Bytes) -> Result<O
     read_vec(device, extent.offset, extent.size.get() as usize).map(Some)
 }
 
+/// Whether a volume descriptor stands where ISO 9660 wants the first (ECMA-119, 8.1).
+pub fn is_volume(device: &dyn BlockDevice) -> Result<bool> {
+    let descriptor = read_vec(device, Bytes::new(16 * SECTOR), 6)?;
+    Ok(is_descriptor(&descriptor))
+}
+
+fn is_descriptor(bytes: &[u8]) -> bool {
+    &bytes[1..6] == b"CD001"
+}
+
 /// Where the bytes of a file lie, by its path; none where there is no such file.
 pub fn find_file(device: &dyn BlockDevice, path: &str) -> Result<Option<Extent>> {
     for number in 16..32 {
         let descriptor = read_vec(device, Bytes::new(number * SECTOR), SECTOR as usize)?;
-        if &descriptor[1..6] != b"CD001" || descriptor[0] == 255 {
+        if !is_descriptor(&descriptor) || descriptor[0] == 255 {
             break;
         }
         // 1 is the primary descriptor, 2 a supplementary one: Joliet.
