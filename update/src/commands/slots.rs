@@ -174,15 +174,27 @@ pub fn rollback(door: Door, who: Option<String>) -> Result<Outcome> {
 
 /// All records.
 pub fn history(json: bool, language: Language) -> Result<()> {
-    let zone = TimeZone::system();
-    for record in history::load(&reached::folder(Path::new("/"))) {
-        if json {
-            say!("{}", serde_json::to_string(&record)?);
-        } else {
-            say!("{}", line(&record, language, &zone));
+    let records = history::load(&reached::folder(Path::new("/")));
+    if json {
+        for record in &records {
+            say!("{}", serde_json::to_string(record)?);
         }
+    } else {
+        say!("{}", told(&records, language, &TimeZone::system()));
     }
     Ok(())
+}
+
+/// The records for a person, one a line; an empty answer would say nothing.
+fn told(records: &[Record], language: Language, zone: &TimeZone) -> String {
+    if records.is_empty() {
+        return match language {
+            Language::En => "No update has been recorded.".to_owned(),
+            Language::Fr => "Aucune mise à jour n'a été enregistrée.".to_owned(),
+        };
+    }
+    let lines = records.iter().map(|record| line(record, language, zone));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// A record for a person: local time, what became of it, versions, door, who, why.
@@ -333,6 +345,13 @@ mod tests {
             told.starts_with("? revenue") && told.ends_with(" : it hung"),
             "{told}"
         );
+    }
+
+    #[test]
+    fn no_record_is_said_too() {
+        let say = |language| super::told(&[], language, &TimeZone::UTC);
+        assert_eq!(say(Language::En), "No update has been recorded.");
+        assert!(say(Language::Fr).starts_with("Aucune mise à jour"));
     }
 
     /// The directives of a unit file.
