@@ -1,5 +1,6 @@
 //! Which installation a person means, and whether this machine runs from it.
 
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 
 use vigie_update::Slot;
@@ -39,6 +40,16 @@ pub fn runs_from(running: &Running, found: &[Installation], chosen: &Installatio
     running.slot.filter(|_| same)
 }
 
+/// The disk that a person names: a link to it, as those of `/dev/disk/by-id`, is followed.
+///
+/// # Errors
+/// None: what is not there stays as it was typed, and is refused under this name.
+pub fn named(disk: &str) -> Result<PathBuf, Infallible> {
+    Ok(Path::new(disk)
+        .canonicalize()
+        .unwrap_or_else(|_| disk.into()))
+}
+
 /// Whether the disks are members of one system: their state volumes are of one array.
 fn one_system(found: &[Installation]) -> bool {
     let array = |one: &Installation| one.array.clone();
@@ -49,6 +60,17 @@ fn one_system(found: &[Installation]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_link_names_its_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let real = folder.path().canonicalize().unwrap().join("vda");
+        let link = folder.path().join("by-id");
+        std::fs::write(&real, "").unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        assert_eq!(named(link.to_str().unwrap()), Ok(real));
+        assert_eq!(named("/dev/none"), Ok(PathBuf::from("/dev/none")));
+    }
 
     fn on(disk: &str, array: Option<&str>) -> Installation {
         Installation {

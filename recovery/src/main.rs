@@ -68,7 +68,7 @@ struct Update {
     /// A package instead of the medium's own version.
     package: Option<PathBuf>,
     /// The system disk of the installation, where there are several.
-    #[arg(long)]
+    #[arg(long, value_parser = vigie_recovery::choose::named)]
     disk: Option<PathBuf>,
     /// Do not ask.
     #[arg(long)]

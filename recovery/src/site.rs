@@ -24,7 +24,7 @@ use crate::waiting::Waiting;
 #[derive(clap::Args, Clone, Debug)]
 pub struct Which {
     /// The system disk of the installation, where there are several.
-    #[arg(long)]
+    #[arg(long, value_parser = crate::choose::named)]
     pub disk: Option<PathBuf>,
     /// For experts: also where the medium is of another major version than the installation.
     #[arg(long)]

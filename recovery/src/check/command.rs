@@ -56,7 +56,7 @@ pub struct Arguments {
     #[arg(long, conflicts_with = "disk")]
     pub all: bool,
     /// The system disk of the installation, where there are several.
-    #[arg(long)]
+    #[arg(long, value_parser = crate::choose::named)]
     pub disk: Option<PathBuf>,
     /// Repair what is damaged: the journal first, then what is safe, then everything, if need be
     /// from copies of the superblock.
