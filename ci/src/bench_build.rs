@@ -4,7 +4,7 @@
 //! compiling".
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,7 @@ const EVERYTHING: Duration = Duration::from_secs(120);
 
 /// A version that no other step builds: the system image and what hangs on it is made anew,
 /// as when one service has changed.
-pub const OTHER_VERSION: &str = "0.1.0.98";
+const OTHER_VERSION: &str = "0.1.0.98";
 
 /// Measures the three builds.
 pub fn run(ctx: &Context) -> Result<Vec<Row>> {
@@ -36,12 +36,7 @@ pub fn run(ctx: &Context) -> Result<Vec<Row>> {
     };
     again()?;
     let (whole, _) = again()?;
-    let (service, compiled) = build(ctx, |command| {
-        command
-            .arg("--out")
-            .arg(ctx.folder().join("service"))
-            .args(["--version", OTHER_VERSION]);
-    })?;
+    let (service, compiled) = other_version(ctx)?;
     let clean = ctx.folder().join("cache");
     link_downloads(ctx, &clean)?;
     let (all, all_compiled) = build(ctx, |command| {
@@ -71,6 +66,26 @@ pub fn run(ctx: &Context) -> Result<Vec<Row>> {
             EVERYTHING,
         ),
     ])
+}
+
+/// The boot image of another version, built where that was not done yet.
+pub fn other_boot_image(ctx: &Context) -> Result<PathBuf> {
+    other_version(ctx)?;
+    let name = format!("vigie-{OTHER_VERSION}.boot.img");
+    Ok(other_folder(ctx).join(name))
+}
+
+fn other_version(ctx: &Context) -> Result<(Duration, Duration)> {
+    build(ctx, |command| {
+        command
+            .arg("--out")
+            .arg(other_folder(ctx))
+            .args(["--version", OTHER_VERSION]);
+    })
+}
+
+fn other_folder(ctx: &Context) -> PathBuf {
+    ctx.folder().join("service")
 }
 
 /// The peer: the same files, compressor, level and block size.

@@ -37,7 +37,7 @@ const ROUNDS: usize = 7;
 /// Rounds of making packages.
 const MAKINGS: usize = 3;
 
-/// Measures it all; `bench_build` has built another version.
+/// Measures it all.
 pub fn run(ctx: &Context) -> Result<Vec<Row>> {
     let ours = Ours::compile(ctx)?;
     let peers = Peers::prepare(ctx)?;

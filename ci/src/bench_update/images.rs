@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, ensure};
 use image_builder::image::system;
 
-use crate::bench_build::OTHER_VERSION;
+use crate::bench_build;
 use crate::context::Context;
 use crate::process;
 
@@ -58,8 +58,7 @@ impl Images {
         fs::remove_file(&old).with_context(|| format!("removing {}", old.display()))?;
         fs::copy(service, &old).with_context(|| format!("copying {}", service.display()))?;
         let after = make_folder(ctx, "update-after")?;
-        let boot = format!("service/vigie-{OTHER_VERSION}.boot.img");
-        let boot = ctx.folder().join(boot);
+        let boot = bench_build::other_boot_image(ctx)?;
         fs::copy(&boot, after.join("boot"))
             .with_context(|| format!("copying {}", boot.display()))?;
         pack(ctx, &tree, &after.join("system"))?;
