@@ -26,6 +26,19 @@ fn main() -> ExitCode {
             println!("done");
             ExitCode::SUCCESS
         }
+        Ok(vigie_prompt::Answer::Given(way)) if way == "lend" => {
+            drop(prompter);
+            let lent = raw::Lent::begin();
+            // It ends by the key, as the terminal would have it: both get the signal.
+            let keys = "kill -INT $PPID; kill -QUIT $PPID; kill -INT $$";
+            let ended = std::process::Command::new("sh").args(["-c", keys]).status();
+            drop(lent);
+            println!(
+                "ended by itself: {}",
+                ended.is_ok_and(|ended| ended.success())
+            );
+            ExitCode::SUCCESS
+        }
         Ok(answer) => {
             drop(prompter);
             println!("{answer:?}");

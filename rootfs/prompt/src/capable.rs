@@ -116,7 +116,14 @@ impl<W: Wire> Capable<W> {
 
     fn hint(&mut self) -> io::Result<()> {
         if !std::mem::replace(&mut self.hinted, true) {
-            self.print(self.words.line)?;
+            self.print_wrapped(self.words.line)?;
+        }
+        Ok(())
+    }
+
+    fn print_wrapped(&mut self, text: &str) -> io::Result<()> {
+        for line in wrap(text, self.width()) {
+            self.print(&line)?;
         }
         Ok(())
     }
@@ -186,7 +193,10 @@ impl<W: Wire> Capable<W> {
             true => self.words.several,
             false => self.words.choose,
         };
-        format!("{words} {}{ERASE_LINE}", menu.typed())
+        // One line, whatever the width: the way up to the items is counted in lines.
+        let typed = menu.typed();
+        let words = cut(words, self.width().saturating_sub(columns(typed) + 1));
+        format!("{words} {typed}{ERASE_LINE}")
     }
 
     /// Lines from an item's first to the prompt.
@@ -331,7 +341,8 @@ impl<W: Wire> Prompter for Capable<W> {
     }
 
     fn pause(&mut self) -> io::Result<Answer<()>> {
-        self.wire.write(self.words.more)?;
+        let more = cut(self.words.more, self.width());
+        self.wire.write(&more)?;
         let answer = loop {
             match self.key()? {
                 Key::Enter | Key::Char(' ') | Key::PageDown => break Answer::Given(()),
@@ -371,14 +382,12 @@ impl<W: Wire> Prompter for Capable<W> {
             };
             match judged(field, &editor.text(), self.words) {
                 Ok(text) => {
-                    self.page
-                        .push(format!("{}: {}", field.label, printable(&text)));
+                    let shown = format!("{}{} {text}", field.label, self.words.colon);
+                    self.page.push(cut(&shown, self.width()));
                     return Ok(Answer::Given(text));
                 }
                 Err(error) => {
-                    for line in wrap(&error, self.width()) {
-                        self.print(&line)?;
-                    }
+                    self.print_wrapped(&error)?;
                     initial = if field.mend {
                         editor.text()
                     } else {

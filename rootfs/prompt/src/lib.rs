@@ -157,7 +157,17 @@ pub fn open_for(
     patience: Option<Duration>,
 ) -> Box<dyn Prompter> {
     let dumb = matches!(std::env::var("TERM").as_deref(), Ok("dumb" | "") | Err(_));
-    let tty = (!plain && !dumb).then(Tty::raw).and_then(Result::ok);
+    open_on(plain || dumb, words, patience)
+}
+
+/// The same on a terminal of which the caller knows more than `TERM` says: plain, or capable where raw
+/// mode is possible.
+pub fn open_on(
+    plain: bool,
+    words: &'static Words,
+    patience: Option<Duration>,
+) -> Box<dyn Prompter> {
+    let tty = (!plain).then(Tty::raw).and_then(Result::ok);
     match (tty, patience) {
         (Some(tty), None) => Box::new(Capable::new(tty, words)),
         (Some(tty), Some(patience)) => Box::new(Capable::new(Idle::new(tty, patience), words)),

@@ -12,6 +12,8 @@ use crate::{Answer, Field, Item, Prompter, Secret, Words};
 
 /// What goes back one step.
 const BACK: &str = "<";
+/// The same, by its key.
+const ESC: u8 = 0x1b;
 /// What shows the rest of a long menu.
 const MORE: &str = "+";
 /// What empties a line that has a text already.
@@ -89,6 +91,11 @@ impl<W: Wire> Plain<W> {
                 }
                 None => {}
             }
+        }
+        // Whoever knows the other kind of terminal presses Esc, and then Enter because nothing happens:
+        // that must not be taken for Enter alone, which agrees.
+        if !bytes.is_empty() && bytes.iter().all(|byte| *byte == ESC) {
+            return Ok(BACK.to_owned());
         }
         // Characters that a console cannot show were typed all the same: only controls go.
         let line = String::from_utf8_lossy(&bytes)

@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, Once, PoisonError};
+use std::time::{Duration, Instant};
 
 use rustix::termios::{
     InputModes, LocalModes, OptionalActions, OutputModes, SpecialCodeIndex, Termios, tcgetattr,
@@ -19,6 +20,20 @@ use signal_hook::low_level::emulate_default_handler;
 static SAVED: Mutex<Option<(OwnedFd, Termios)>> = Mutex::new(None);
 static GUARDS: Once = Once::new();
 static IGNORED: AtomicBool = AtomicBool::new(false);
+static LENT: Mutex<Lending> = Mutex::new(Lending::Never);
+
+/// Whether another program has the terminal.
+#[derive(Clone, Copy, Debug)]
+enum Lending {
+    Never,
+    Now,
+    /// Until then.
+    Until(Instant),
+}
+
+/// What is pressed at the very end of a program that has the terminal is meant for it, and its signal may
+/// be looked at when it has gone.
+const LATE: Duration = Duration::from_secs(1);
 
 /// A terminal is raw while this lives.
 #[derive(Debug)]
@@ -91,7 +106,7 @@ fn watch() {
     };
     std::thread::spawn(move || {
         for signal in signals.forever() {
-            if IGNORED.load(Ordering::SeqCst) {
+            if IGNORED.load(Ordering::SeqCst) || is_for_another(signal) {
                 continue;
             }
             restore();
@@ -99,6 +114,42 @@ fn watch() {
             let _ = emulate_default_handler(signal);
         }
     });
+}
+
+/// Whether a signal came from a key that was pressed for the program that has the terminal.
+fn is_for_another(signal: i32) -> bool {
+    let lent = *LENT.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_key = matches!(signal, SIGINT | SIGQUIT);
+    is_key
+        && match lent {
+            Lending::Never => false,
+            Lending::Now => true,
+            Lending::Until(end) => end.elapsed() < LATE,
+        }
+}
+
+/// While this lives, another program has the terminal, as it is: Ctrl-C and Ctrl-\ end that one, and not
+/// this one, which goes on behind it. As system(3) has it for a shell.
+#[derive(Debug)]
+pub struct Lent(());
+
+impl Lent {
+    /// Begins.
+    pub fn begin() -> Self {
+        GUARDS.call_once(watch);
+        set_lent(Lending::Now);
+        Self(())
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        set_lent(Lending::Until(Instant::now()));
+    }
+}
+
+fn set_lent(lending: Lending) {
+    *LENT.lock().unwrap_or_else(PoisonError::into_inner) = lending;
 }
 
 /// While this lives, the work is not interrupted: hang-up, Ctrl-C and the like do not end the

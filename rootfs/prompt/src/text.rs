@@ -29,11 +29,12 @@ pub fn columns(text: &str) -> usize {
 }
 
 /// A text broken into lines of at most `width` columns, at blanks where there are any. Lines after
-/// the first are indented as far as the first.
+/// the first are indented as far as the first, and none by more than half the width.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let text = printable(text);
-    let indent: String = text.chars().take_while(|c| *c == ' ').collect();
-    let room = width.max(columns(&indent) + 10);
+    let room = width.max(2);
+    let indent = text.chars().take_while(|c| *c == ' ').take(room / 2);
+    let indent: String = indent.collect();
     let mut lines = Vec::new();
     let mut line = String::new();
     let mut words = text.trim_start().split(' ').collect::<Vec<_>>().into_iter();
@@ -94,6 +95,17 @@ mod tests {
         assert_eq!(wrap("", 10), [""]);
         assert_eq!(wrap("0123456789ABCDEF", 10), ["0123456789", "ABCDEF"]);
         assert_eq!(wrap("a    b", 20), ["a    b"]);
+        // On a narrow screen a deep indent gives way to the text.
+        let deep = format!("{:21}passerelle : 192.168.1.1", "");
+        assert_eq!(
+            wrap(&deep, 19),
+            [
+                "         passerelle",
+                "         :",
+                "         192.168.1.",
+                "         1"
+            ]
+        );
         assert_eq!(cut("0123456789", 8), "012345..");
     }
 
@@ -101,8 +113,7 @@ mod tests {
         #[test]
         fn nothing_is_lost_and_nothing_too_wide(text in "\\PC{0,200}", width in 12usize..100) {
             let lines = wrap(&text, width);
-            let room = width.max(text.chars().take_while(|c| shown(*c) == ' ').count() + 10);
-            assert!(lines.iter().all(|line| columns(line) <= room), "{lines:?}");
+            assert!(lines.iter().all(|line| columns(line) <= width), "{lines:?}");
             let dense = |text: &str| text.replace(' ', "");
             assert_eq!(dense(&lines.concat()), dense(&printable(&text)));
         }

@@ -201,6 +201,16 @@ fn while_it_is_busy_signals_wait() {
 }
 
 #[test]
+fn keys_for_another_program_do_not_end_this_one() {
+    for term in ["vt220", "dumb"] {
+        let mut asked = Asked::new(term);
+        asked.type_keys(b"lend\r");
+        asked.wait_for("ended by itself: false");
+        assert!(asked.child.wait().unwrap().success(), "{term:?}");
+    }
+}
+
+#[test]
 fn a_dumb_terminal_stays_as_it_is() {
     for term in ["dumb", ""] {
         let mut asked = Asked::new(term);

@@ -285,14 +285,15 @@ fn secrets_do_not_reach_the_screen() {
     assert_eq!(secret.expose(), "motdepass");
     assert_eq!(format!("{secret:?}"), "(hidden)");
     assert_eq!(script.lines()[1], "Password: *********");
-    let mut script = Script::new(b"motdepasse\r\n<\n", 80, 24);
+    let mut script = Script::new(b"motdepasse\r\n<\n\x1b\n", 80, 24);
     let mut prompter = Plain::new(&mut script, &ENGLISH);
     assert!(matches!(
         prompter.secret("Password").unwrap(),
         Answer::Given(_)
     ));
     assert_eq!(prompter.secret("Again").unwrap(), Answer::Back);
-    assert_eq!(script.echo, [false, true, false, true]);
+    assert_eq!(prompter.secret("Again").unwrap(), Answer::Back);
+    assert_eq!(script.echo, [false, true].repeat(3));
 }
 
 #[test]
@@ -342,6 +343,50 @@ fn the_page_is_drawn_again() {
     );
 }
 
+/// A telephone, or a window that somebody made small: moving the marker moves nothing else.
+#[test]
+fn a_narrow_screen_stays_in_order() {
+    use vigie_prompt::FRENCH;
+    for (columns, words) in [(20, &ENGLISH), (20, &FRENCH), (40, &FRENCH)] {
+        let mut script = Script::new(b"\x1b[B\x1b[B\x1b[A12\x7f\x7f\x1b[B", columns, 12);
+        let mut prompter = Capable::new(&mut script, words);
+        prompter.page("Vigie 0.1.0.0 - nvr-hall - le menu").unwrap();
+        let deep = format!("{:21}passerelle : 192.168.1.1", "");
+        prompter.tell(&[deep]).unwrap();
+        prompter.choose(&items(3), 0).unwrap_err();
+        let shown = entries(&script);
+        assert_eq!(
+            shown,
+            ["   1  entry 1", ">  2  entry 2", "   3  entry 3"],
+            "{:#?}",
+            script.lines()
+        );
+        let all = script.lines();
+        let prompts = all
+            .iter()
+            .filter(|line| line.contains("..") && !line.contains("Vigie"));
+        assert_eq!(prompts.count(), 1, "{all:#?}");
+    }
+}
+
+/// What is drawn again is what was typed, as the language has it, and no wider than the screen.
+#[test]
+fn an_answer_stays_on_the_page() {
+    let field = Field {
+        label: "Nom",
+        initial: "",
+        optional: false,
+        mend: true,
+        check: &|_| Ok(()),
+    };
+    let mut script = Script::new(b"hall\r\x0c", 80, 24);
+    let mut prompter = Capable::new(&mut script, &vigie_prompt::FRENCH);
+    prompter.page("Nom").unwrap();
+    prompter.line(&field).unwrap();
+    prompter.choose(&items(2), 0).unwrap_err();
+    assert_eq!(script.lines()[3], "Nom : hall", "{:#?}", script.lines());
+}
+
 #[test]
 fn plain_menus() {
     let mut items = items(3);
@@ -351,6 +396,9 @@ fn plain_menus() {
         ("1\n", Answer::Given(0)),
         ("x\n0\n4\n2\n \r\n", Answer::Given(2)),
         ("<\n", Answer::Back),
+        ("\x1b\n", Answer::Back),
+        ("\x1b\x1b\r", Answer::Back),
+        ("\x1b[A\n1\n", Answer::Given(0)),
     ] {
         let mut script = Script::new(typed.as_bytes(), 80, 24);
         let mut prompter = Plain::new(&mut script, &ENGLISH);
