@@ -170,8 +170,16 @@ impl<R: BufRead, W: Write, S: System> Session<R, W, S> {
         Ok(None)
     }
 
-    /// The menu, for whoever says who they are.
+    /// The menu, for whoever says who they are. A terminal that is closed meanwhile ends this session, as
+    /// at any other place: by an error the unit would take it for one that is gone for good.
     fn menu(&mut self) -> io::Result<Option<End>> {
+        match self.menu_of_somebody() {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(Some(End::Closed)),
+            ended => ended,
+        }
+    }
+
+    fn menu_of_somebody(&mut self) -> io::Result<Option<End>> {
         let who = match log_in::ask(&mut self.system, self.language) {
             Ok(Some(who)) => who,
             Ok(None) => return Ok(None),

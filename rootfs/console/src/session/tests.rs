@@ -245,6 +245,23 @@ fn nobody_gets_into_the_menu_without_a_password() {
     assert_eq!(screen.matches("console ready").count(), 2, "{screen}");
 }
 
+/// Ctrl-D, by whoever passes by or has logged in: the unit starts the console again, and takes nothing for
+/// gone.
+#[test]
+fn the_end_of_what_is_typed_ends_the_session_and_not_the_console() {
+    let session_of = r#"[{"event":"session","user":"anne","role":"administrator","token":"ab12"}]"#;
+    for typed in ["", "anne\n", "anne\nx\n", "anne\nx\n4\n"] {
+        let mut script = script(Mode::Installed);
+        script.broker = vec![("log-in", told(session_of)), ("log-out", told("[]"))];
+        script.types(typed);
+        let (end, _) = session(&mut script, "4\n");
+        assert_eq!(end, End::Closed, "{typed:?}");
+        let is_in = script.asked.iter().any(|asked| asked.contains("log-in"));
+        let is_out = script.asked.iter().any(|asked| asked.contains("log-out"));
+        assert_eq!(is_in, is_out, "{typed:?}: nobody stays logged in");
+    }
+}
+
 #[test]
 fn whoever_logs_in_gets_the_menu_and_is_logged_out_behind_it() {
     let session_of = r#"[{"event":"session","user":"anne","role":"administrator","token":"ab12"}]"#;
