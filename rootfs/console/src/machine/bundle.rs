@@ -29,15 +29,17 @@ pub fn keep(folder: &Path, name: &str, content: &[u8]) -> anyhow::Result<PathBuf
         // What stays takes room, and nothing else.
         let _ = fs::remove_file(old.path());
     }
-    let path = folder.join(name);
+    // Under its name it is whole, or not there: a line may break meanwhile.
+    let (part, path) = (folder.join(format!(".{name}.part")), folder.join(name));
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
-        .open(&path)
+        .open(&part)
         .with_context(writing)?;
     file.write_all(content)
         .and_then(|()| file.sync_all())
+        .and_then(|()| fs::rename(&part, &path))
         .with_context(writing)?;
     Ok(path)
 }
@@ -51,6 +53,8 @@ mod tests {
         let root = tempfile::tempdir().expect("folder");
         let folder = root.path().join("support");
         keep(&folder, "old.tar.gz", b"old").expect("kept");
+        // What a cut left behind goes with the next one.
+        fs::write(folder.join(".new.tar.gz.part"), "ne").expect("written");
         let path = keep(&folder, "new.tar.gz", b"new").expect("kept");
         assert_eq!(fs::read(&path).expect("read"), b"new");
         let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
