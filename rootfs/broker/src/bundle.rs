@@ -1,8 +1,9 @@
 //! The support bundle, made by `vigie-recovery`, which knows what of an appliance is no secret, and told
 //! in pieces.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::process::{Child, Command, Stdio};
+use std::thread;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde_json::{Value, json};
@@ -11,6 +12,9 @@ use crate::failure::Failure;
 
 /// Bytes of a piece; a multiple of three, so that the pieces' Base64 can be joined.
 const PIECE: usize = 48 << 10;
+
+/// Bytes of what the maker says that are told on.
+const MOST_WORDS: u64 = 4096;
 
 /// What makes it on standard output.
 #[must_use]
@@ -34,16 +38,28 @@ pub fn tell(
     let child = exporter.stderr(Stdio::piped()).spawn();
     let mut child = child.map_err(|error| failed(error.to_string()))?;
     tell(&json!({"event": "file", "name": name}));
+    let said = child
+        .stderr
+        .take()
+        .map(|said| thread::spawn(|| words(said)));
     let told = pieces(&mut child, tell);
-    let output = child.wait_with_output();
-    let output = output.map_err(|error| failed(error.to_string()))?;
+    let status = child.wait().map_err(|error| failed(error.to_string()))?;
     told.map_err(|error| failed(error.to_string()))?;
-    match output.status.success() {
+    let said = said.and_then(|said| said.join().ok());
+    match status.success() {
         true => Ok(()),
-        false => Err(failed(
-            String::from_utf8_lossy(&output.stderr).trim().to_owned(),
-        )),
+        false => Err(failed(said.unwrap_or_default())),
     }
+}
+
+/// What it says of itself, its beginning at least. All of it is taken: a pipe that nobody reads would stop
+/// it, and us with it.
+fn words(mut said: impl Read) -> String {
+    let mut kept = Vec::new();
+    // What cannot be read was not said.
+    let _ = said.by_ref().take(MOST_WORDS).read_to_end(&mut kept);
+    let _ = io::copy(&mut said, &mut io::sink());
+    String::from_utf8_lossy(&kept).trim().to_owned()
 }
 
 fn pieces(child: &mut Child, tell: &mut dyn FnMut(&Value)) -> std::io::Result<()> {
@@ -87,6 +103,9 @@ mod tests {
         assert_eq!(all.len(), 2);
         let failure = done.unwrap_err();
         assert!(!failure.refused && failure.said.to_string().contains("no journal"));
+        // However much it complains.
+        let (all, done) = told("head -c 300000 /dev/zero | tr '\\0' x >&2; echo bundle");
+        assert_eq!((all.len(), done), (2, Ok(())));
         let nobody = Command::new("/nonexistent/program");
         assert!(tell(nobody, "x", &mut |_| panic!("told")).is_err());
     }
