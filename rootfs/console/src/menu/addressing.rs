@@ -33,7 +33,8 @@ pub fn addressed(
     Interface {
         mac: old.mac.clone(),
         interface: old.interface.clone(),
-        dhcp: None,
+        // Said or not, it is the same: what is not asked for does not change, and is not put on trial.
+        dhcp: old.dhcp.filter(|dhcp| *dhcp && address.is_none()),
         gateway: gateway.filter(|_| address.is_some()),
         address,
         dns,
@@ -111,6 +112,11 @@ mod tests {
                 json!({"dhcp": true}),
                 (to("10.0.0.2/8"), None, vec![]),
                 json!([["dhcp", null], ["address", "10.0.0.2/8"]]),
+            ),
+            (
+                json!({"dhcp": true}),
+                (Addressing::Dhcp, None, servers("192.0.2.1").expect("one")),
+                json!([["dns", ["192.0.2.1"]]]),
             ),
         ] {
             let old = interface(old);
