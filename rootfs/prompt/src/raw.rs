@@ -35,16 +35,22 @@ enum Lending {
 /// be looked at when it has gone.
 const LATE: Duration = Duration::from_secs(1);
 
-/// A terminal is raw while this lives.
+/// A terminal is raw while this lives. One within another changes nothing: the outer one puts back.
 #[derive(Debug)]
-pub struct RawMode(());
+pub struct RawMode {
+    outermost: bool,
+}
 
 impl RawMode {
     /// Sets raw mode: bytes come one by one and are not shown, keys send no signals. What is
     /// written keeps its translation of line ends, and XON/XOFF stays as it is: old terminals
     /// depend on it.
     pub(crate) fn set(terminal: &impl AsFd) -> io::Result<Self> {
-        let mut raw = keep(terminal)?;
+        let outermost = slot().is_none();
+        let mut raw = match outermost {
+            true => keep(terminal)?,
+            false => tcgetattr(terminal)?,
+        };
         raw.input_modes -= InputModes::BRKINT
             | InputModes::PARMRK
             | InputModes::ISTRIP
@@ -61,7 +67,7 @@ impl RawMode {
         raw.special_codes[SpecialCodeIndex::VMIN] = 1;
         raw.special_codes[SpecialCodeIndex::VTIME] = 0;
         tcsetattr(terminal, OptionalActions::Now, &raw)?;
-        Ok(Self(()))
+        Ok(Self { outermost })
     }
 }
 
@@ -76,7 +82,9 @@ pub(crate) fn keep(terminal: &impl AsFd) -> io::Result<Termios> {
 
 impl Drop for RawMode {
     fn drop(&mut self) {
-        restore();
+        if self.outermost {
+            restore();
+        }
     }
 }
 

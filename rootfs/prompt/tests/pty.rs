@@ -176,6 +176,23 @@ fn the_terminal_is_put_back() {
     }
 }
 
+/// What has the terminal for a while, within a menu, does not let it fall back: a Ctrl-C of that moment
+/// would end both.
+#[test]
+fn raw_within_raw_stays_raw() {
+    let _turn = TURN.lock().unwrap();
+    let (_controller, terminal) = pty();
+    let ends = || OwnedFd::from(terminal.try_clone().unwrap());
+    let before = local_modes(&terminal);
+    let outer = Tty::over(ends(), ends()).unwrap();
+    let raw = local_modes(&terminal);
+    assert_ne!(raw, before);
+    drop(Tty::over(ends(), ends()).unwrap());
+    assert_eq!(local_modes(&terminal), raw);
+    drop(outer);
+    assert_eq!(local_modes(&terminal), before);
+}
+
 /// The tests above can fail: a program that restores nothing leaves the terminal raw.
 #[test]
 fn an_abort_is_not_put_back() {
