@@ -11,6 +11,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use vigie_settings::Language;
 
+use crate::menu::words::say;
+
 /// Where systemd listens for it (`vigie-broker.socket`).
 const SOCKET: &str = "/run/vigie/broker.sock";
 /// A change that is applied, or a bundle that is collected, may take its time.
@@ -41,7 +43,12 @@ pub enum Trouble {
         events: Vec<Value>,
     },
     /// It gives no answer, or none that can be understood.
-    Unanswered(String),
+    Unanswered {
+        /// In English.
+        reason: String,
+        /// In French.
+        reason_fr: String,
+    },
 }
 
 impl Trouble {
@@ -49,7 +56,7 @@ impl Trouble {
     pub fn code(&self) -> &str {
         match self {
             Self::Told { code, .. } => code,
-            Self::Unanswered(_) => "",
+            Self::Unanswered { .. } => "",
         }
     }
 
@@ -57,16 +64,27 @@ impl Trouble {
     pub fn events(&self) -> &[Value] {
         match self {
             Self::Told { events, .. } => events,
-            Self::Unanswered(_) => &[],
+            Self::Unanswered { .. } => &[],
         }
+    }
+
+    /// One of its words in both languages, with what the system says of it.
+    fn unanswered(key: &str, error: impl std::fmt::Display) -> Self {
+        let values = [("error", error.to_string())];
+        let [reason, reason_fr] =
+            [Language::En, Language::Fr].map(|language| say(language, key, &values));
+        Self::Unanswered { reason, reason_fr }
     }
 
     /// For a person.
     pub fn words(&self, language: Language) -> &str {
-        match (self, language) {
-            (Self::Told { reason_fr, .. }, Language::Fr) if !reason_fr.is_empty() => reason_fr,
-            (Self::Told { reason, .. }, _) => reason,
-            (Self::Unanswered(error), _) => error,
+        let (Self::Told {
+            reason, reason_fr, ..
+        }
+        | Self::Unanswered { reason, reason_fr }) = self;
+        match language {
+            Language::Fr if !reason_fr.is_empty() => reason_fr,
+            _ => reason,
         }
     }
 }
@@ -92,7 +110,7 @@ impl Broker {
         }
         let answer = exchange(&self.socket, &request).map_err(|error| {
             let socket = self.socket.display();
-            Trouble::Unanswered(format!("asking the broker at {socket}: {error}"))
+            Trouble::unanswered("answer.silent", format!("{socket}: {error}"))
         })?;
         understood(&answer)
     }
@@ -112,10 +130,8 @@ fn exchange(socket: &Path, request: &Value) -> io::Result<String> {
 fn understood(answer: &str) -> Result<Vec<Value>, Trouble> {
     let lines = answer.as_bytes().lines().map_while(Result::ok);
     let read: Result<Vec<Value>, _> = lines.map(|line| serde_json::from_str(&line)).collect();
-    let mut events = read.map_err(|error| {
-        Trouble::Unanswered(format!("the broker's answer cannot be understood: {error}"))
-    })?;
-    let cut = || Trouble::Unanswered("the broker's answer has no end".to_owned());
+    let mut events = read.map_err(|error| Trouble::unanswered("answer.unclear", error))?;
+    let cut = || Trouble::unanswered("answer.cut", "");
     let end = events.pop().filter(|end| end["event"] == "end");
     if end.ok_or_else(cut)?["ok"] == true {
         return Ok(events);
@@ -200,14 +216,19 @@ mod tests {
         assert_eq!(trouble.words(Language::En), "wrong");
         assert_eq!(trouble.words(Language::Fr), "faux");
         assert_eq!(all(trouble.events(), "problem").count(), 1);
-        for (answer, words) in [
-            ("", "no end"),
-            ("{\"event\":\"line\"}\n", "no end"),
-            ("{\"event\":\"end\",\"ok\":false}\n", "no end"),
-            ("nonsense\n", "cannot be understood"),
+        let (cut, unclear) = (
+            ("no end", "sans fin"),
+            ("cannot be understood", "incompréhensible"),
+        );
+        for (answer, (english, french)) in [
+            ("", cut),
+            ("{\"event\":\"line\"}\n", cut),
+            ("{\"event\":\"end\",\"ok\":false}\n", cut),
+            ("nonsense\n", unclear),
         ] {
             let trouble = asked(None, answer).1.expect_err(answer);
-            assert!(trouble.words(Language::Fr).contains(words), "{trouble:?}");
+            assert!(trouble.words(Language::En).contains(english), "{trouble:?}");
+            assert!(trouble.words(Language::Fr).contains(french), "{trouble:?}");
             assert_eq!((trouble.code(), trouble.events()), ("", &[][..]));
         }
     }

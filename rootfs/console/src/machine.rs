@@ -12,25 +12,35 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::Context;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde_json::Value;
 use vigie_prompt::{Prompter, Words};
 use vigie_settings::Language;
 
-use crate::broker::{Broker, Trouble};
+use crate::broker::{self, Broker};
 use crate::messages::of_variable;
-use crate::serial::{self, Speed};
+use crate::serial::{self, Speed, Trouble};
 use crate::status::{Facts, Mode, addresses};
-use crate::system::{Identity, Line, Port, System};
+use crate::system::{Identity, Line, Name, Port, System};
 use crate::web::Web;
 use programs::{output, run, terminal_type};
 
 /// The running system.
 pub struct Machine {
     broker: Broker,
+    glass: Glass,
+}
+
+/// What its person looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Glass {
+    /// A terminal that says by `TERM` what it can do.
+    AsItSays,
     /// Numbered lines, also where the terminal could do more.
-    plain: bool,
+    Plain,
+    /// A console of this machine. Its unit says `dumb` on the serial line, so that systemd sends no escape
+    /// sequences while nobody is there; the menu is like the installer's there.
+    Console,
 }
 
 /// Left by the initrd; recovery has both.
@@ -46,11 +56,11 @@ const LOOK_AGAIN: Timespec = Timespec {
 
 impl Machine {
     /// The machine that this runs on.
-    pub fn this(plain: bool) -> Self {
+    pub fn this(glass: Glass) -> Self {
         let ssh = std::env::var("SSH_CONNECTION").ok();
         Self {
             broker: Broker::this(ssh.as_deref()),
-            plain,
+            glass,
         }
     }
 }
@@ -70,16 +80,21 @@ impl System for Machine {
         of_variable(&facts::value_in("/etc/locale.conf", "LANGUAGE"))
     }
 
+    fn name(&self) -> Name {
+        let hostname = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        Name {
+            hostname: hostname.trim().to_owned(),
+            version: facts::value_in("/usr/lib/os-release", "VERSION_ID"),
+        }
+    }
+
     fn facts(&self) -> Facts {
-        let hostname = fs::read_to_string("/proc/sys/kernel/hostname")
-            .unwrap_or_default()
-            .trim()
-            .to_owned();
+        let Name { hostname, version } = self.name();
         let links = output(&["/usr/bin/ip", "-json", "address", "show", "scope", "global"])
             .unwrap_or_default();
         Facts {
             hostname,
-            version: facts::value_in("/usr/lib/os-release", "VERSION_ID"),
+            version,
             addresses: addresses(&links),
             health: Web::default().health().ok(),
         }
@@ -123,10 +138,14 @@ impl System for Machine {
     }
 
     fn prompter(&mut self, words: &'static Words, patience: Option<Duration>) -> Box<dyn Prompter> {
-        vigie_prompt::open_for(self.plain, words, patience)
+        match self.glass {
+            Glass::AsItSays => vigie_prompt::open_for(false, words, patience),
+            Glass::Plain => vigie_prompt::open_on(true, words, patience),
+            Glass::Console => vigie_prompt::open_on(false, words, patience),
+        }
     }
 
-    fn ask(&mut self, token: Option<&str>, request: &Value) -> Result<Vec<Value>, Trouble> {
+    fn ask(&mut self, token: Option<&str>, request: &Value) -> Result<Vec<Value>, broker::Trouble> {
         self.broker.ask(token, request)
     }
 
@@ -157,9 +176,13 @@ impl System for Machine {
         facts::serial_lines(Path::new("/sys/class/tty"))
     }
 
-    fn talk(&mut self, line: &str, speed: Speed) -> anyhow::Result<()> {
-        let port = Path::new("/dev").join(line);
-        serial::talk(&port, speed).with_context(|| format!("the serial port {line}"))
+    fn talk(
+        &mut self,
+        line: &str,
+        speed: Speed,
+        patience: Option<Duration>,
+    ) -> Result<serial::Ended, Trouble> {
+        serial::talk(&Path::new("/dev").join(line), speed, patience)
     }
 
     fn keep(&mut self, name: &str, content: &[u8]) -> anyhow::Result<PathBuf> {

@@ -27,7 +27,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::log_in::Who;
-use crate::machine::{Machine, identity};
+use crate::machine::{Glass, Machine, identity};
 use crate::serial::Speed;
 use crate::session::{End, Session};
 use crate::status::Mode;
@@ -78,7 +78,7 @@ fn main() -> ExitCode {
         Wanted::AtConsole => return at_console(),
         Wanted::Menu(plain) => return menu(plain),
         Wanted::Status => {
-            let mut machine = Machine::this(true);
+            let mut machine = Machine::this(Glass::Plain);
             let language = machine.language();
             for line in menu::status(&mut machine, language) {
                 println!("{}", vigie_prompt::text::printable(&line));
@@ -91,8 +91,13 @@ fn main() -> ExitCode {
             }
         }
         Wanted::Terminal(port, speed) => {
-            if let Err(error) = Machine::this(true).talk(&port, speed) {
-                eprintln!("vigie-console: {error:#}");
+            let mut machine = Machine::this(Glass::AsItSays);
+            let language = machine.language();
+            if let Err(trouble) = machine.talk(&port, speed, None) {
+                eprintln!(
+                    "vigie-console: {}",
+                    menu::words_of(&trouble, &port, language)
+                );
                 return ExitCode::FAILURE;
             }
         }
@@ -125,7 +130,7 @@ fn name(port: &str) -> Option<String> {
 /// The menu of a console, where nobody is known yet.
 fn at_console() -> ExitCode {
     let terminal = Terminal::new(io::stdin().lock(), io::stdout());
-    match Session::new(terminal, Machine::this(false)).run() {
+    match Session::new(terminal, Machine::this(Glass::Console)).run() {
         Ok(End::Closed) => ExitCode::SUCCESS,
         // The menu must not come back while the system goes down; it ends this process.
         Ok(End::GoingDown) => loop {
@@ -141,7 +146,10 @@ fn at_console() -> ExitCode {
 /// The menu for whoever is root already. What systemd itself starts is nobody's shell: it has the menu
 /// of a console, whatever its unit says.
 fn menu(plain: bool) -> ExitCode {
-    let mut machine = Machine::this(plain);
+    let mut machine = Machine::this(match plain {
+        true => Glass::Plain,
+        false => Glass::AsItSays,
+    });
     if machine.mode() != Mode::Installed
         || rustix::process::getppid() == Some(rustix::process::Pid::INIT)
     {

@@ -13,9 +13,9 @@ use vigie_prompt::{Capable, Plain, Prompter, Size, Wire, Words};
 use vigie_settings::Language;
 
 use crate::broker::Trouble;
-use crate::serial::Speed;
+use crate::serial::{self, Speed};
 use crate::status::{Array, Facts, Health, Mode, Volume};
-use crate::system::{Identity, Line, Port, System};
+use crate::system::{Identity, Line, Name, Port, System};
 
 pub const PACKAGES: &str = concat!(
     r#"{"id":"ab12","door":"usb","name":"vigie-0.2.0.0-upd.tgz","state":"ready","size":150000000,"version":"0.2.0.0"}"#,
@@ -58,6 +58,10 @@ pub struct Script {
     pub quiet: Cell<u32>,
     /// Whether root has a password.
     pub password: bool,
+    /// Whether somebody else is at the serial port; who has patience for it leaves it alone.
+    pub in_use: bool,
+    /// How often the status was looked at.
+    pub looked: Cell<u32>,
     /// The broker's answers; one that was given goes, unless it is the last of its verb.
     pub broker: Vec<Answer>,
     /// Whether the terminal moves its cursor.
@@ -87,6 +91,8 @@ impl Script {
             slow: false,
             quiet: Cell::new(0),
             password: true,
+            in_use: false,
+            looked: Cell::new(0),
             broker: vec![],
             capable: false,
             terminal: Rc::new(RefCell::new(Glass {
@@ -177,7 +183,14 @@ impl System for &mut Script {
     fn language(&self) -> Language {
         Language::En
     }
+    fn name(&self) -> Name {
+        Name {
+            hostname: "nvr-hall".into(),
+            version: "0.1.0.0".into(),
+        }
+    }
     fn facts(&self) -> Facts {
+        self.looked.set(self.looked.get() + 1);
         let settled = self.slow && self.quiet.get() < 2;
         let volume = |name: &str, ok| Volume {
             name: name.into(),
@@ -201,8 +214,8 @@ impl System for &mut Script {
             problems_fr: vec![],
         };
         Facts {
-            hostname: "nvr-hall".into(),
-            version: "0.1.0.0".into(),
+            hostname: self.name().hostname,
+            version: self.name().version,
             addresses: match self.mode {
                 Mode::Live | Mode::Recovery => vec![],
                 Mode::Installed => vec!["enp1s0 192.168.1.10/24".into()],
@@ -242,7 +255,12 @@ impl System for &mut Script {
     }
     fn ask(&mut self, token: Option<&str>, request: &Value) -> Result<Vec<Value>, Trouble> {
         let verb = request["verb"].as_str().expect("a verb");
-        let unanswered = || Err(Trouble::Unanswered("nobody listens".to_owned()));
+        let unanswered = || {
+            Err(Trouble::Unanswered {
+                reason: "nobody listens".to_owned(),
+                reason_fr: String::new(),
+            })
+        };
         let answers = self.broker.iter().filter(|(known, _)| *known == verb);
         if answers.count() == 0 && verb.starts_with("setup-") {
             return unanswered();
@@ -287,9 +305,18 @@ impl System for &mut Script {
         };
         vec![line("ttyS0", true), line("ttyS1", false)]
     }
-    fn talk(&mut self, line: &str, speed: Speed) -> anyhow::Result<()> {
+    fn talk(
+        &mut self,
+        line: &str,
+        speed: Speed,
+        patience: Option<Duration>,
+    ) -> Result<serial::Ended, serial::Trouble> {
         self.asked.push(format!("talk {line} {}", speed.bits()));
-        Ok(())
+        match self.in_use {
+            true => Err(serial::Trouble::InUse),
+            false if patience.is_some() => Ok(serial::Ended::Idle),
+            false => Ok(serial::Ended::Left),
+        }
     }
     fn keep(&mut self, name: &str, content: &[u8]) -> anyhow::Result<PathBuf> {
         let content = String::from_utf8_lossy(content);

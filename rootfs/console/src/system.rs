@@ -8,8 +8,17 @@ use vigie_prompt::{Prompter, Words};
 use vigie_settings::Language;
 
 use crate::broker::Trouble;
-use crate::serial::Speed;
+use crate::serial::{self, Speed};
 use crate::status::{Facts, Mode};
+
+/// What stands above each page.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Name {
+    /// The host name.
+    pub hostname: String,
+    /// The version that runs.
+    pub version: String,
+}
 
 /// What tells this machine from others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,7 +55,9 @@ pub trait System {
     fn mode(&self) -> Mode;
     /// The language of the settings.
     fn language(&self) -> Language;
-    /// What the status shows.
+    /// Its name and version, without asking anybody.
+    fn name(&self) -> Name;
+    /// What the status shows; a web service that hangs is waited for.
     fn facts(&self) -> Facts;
     /// Waits some seconds for somebody to type; true when there is something to read.
     fn input_waits(&self) -> bool;
@@ -73,8 +84,14 @@ pub trait System {
     fn keymaps(&self) -> Vec<String>;
     /// The serial ports that this machine has.
     fn serial_lines(&self) -> Vec<Line>;
-    /// Connects this terminal with a serial port, until the person leaves it.
-    fn talk(&mut self, line: &str, speed: Speed) -> anyhow::Result<()>;
+    /// Connects this terminal with a serial port, until the person leaves it, or has typed nothing for as
+    /// long as `patience` says.
+    fn talk(
+        &mut self,
+        line: &str,
+        speed: Speed,
+        patience: Option<Duration>,
+    ) -> Result<serial::Ended, serial::Trouble>;
     /// Keeps a file for root alone, in place of the one that was kept before; where it lies.
     fn keep(&mut self, name: &str, content: &[u8]) -> anyhow::Result<PathBuf>;
 }

@@ -6,12 +6,14 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
 use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
+use vigie_prompt::raw::Lent;
 
-/// Runs a program on this terminal; whether it went well.
+/// Runs a program on this terminal; whether it went well. Ctrl-C ends that program alone.
 pub fn run(program: &[&str]) -> anyhow::Result<bool> {
     // A program that was killed may leave the terminal raw: this menu could not be typed into.
     let stdin = io::stdin();
     let modes = tcgetattr(&stdin);
+    let _lent = Lent::begin();
     let status = command(program)?
         .status()
         .with_context(|| format!("starting {}", program.join(" ")));

@@ -172,6 +172,8 @@ impl Menu<'_> {
         self.page("trial.title")?;
         let text = self.say("trial.text", &[("seconds", left.to_string())]);
         self.tell(vec![text])?;
+        // Enter that was pressed out of impatience, before anybody could look, keeps nothing.
+        self.prompter().forget_typed()?;
         let verb = match self.choose(&["trial.keep", "trial.back"], 0)? {
             Answer::Given(0) => "network-confirm",
             Answer::Given(_) => "network-revert",

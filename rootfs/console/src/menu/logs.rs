@@ -69,7 +69,7 @@ impl Menu<'_> {
             self.page(title)?;
             return self.notice("logs.empty", &[]);
         }
-        let mut end = lines.len();
+        let (mut end, mut towards) = (lines.len(), 0);
         loop {
             let start = end.saturating_sub(PAGE);
             self.page(title)?;
@@ -83,7 +83,9 @@ impl Menu<'_> {
             ];
             let place = self.say("logs.place", &place);
             self.prompter().tell(&[place])?;
-            end = match given!(self.choose(&["logs.older", "logs.newer", "logs.done"], 0)) {
+            // Enter goes on the way that was gone.
+            towards = given!(self.choose(&["logs.older", "logs.newer", "logs.done"], towards));
+            end = match towards {
                 0 if start > 0 => start,
                 0 => end,
                 1 => (end + PAGE).min(lines.len()),

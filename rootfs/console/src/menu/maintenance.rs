@@ -5,11 +5,11 @@ use std::io;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use vigie_prompt::Item;
+use vigie_prompt::{Answer, Item};
 
-use super::{Menu, Page, given};
+use super::{Menu, Page, given, words_of};
 use crate::broker::{all, event};
-use crate::serial::Speed;
+use crate::serial::{Ended, Speed};
 
 impl Menu<'_> {
     const MAINTENANCE: [(&'static str, Page); 7] = [
@@ -69,23 +69,33 @@ impl Menu<'_> {
         let items: Vec<Item> = lines.iter().map(item).collect();
         let text = self.say("serial.about", &[]);
         given!(self.tell(vec![text]));
-        let at = given!(self.prompter().choose(&items, 0));
-        let text = self.say("serial.speed", &[]);
-        given!(self.tell(vec![text]));
         let speeds = Speed::ALL.map(|speed| Item::new(speed.bits().to_string()));
-        let speed = given!(self.prompter().choose(&speeds, 0));
+        let mut at = 0;
+        let speed = loop {
+            at = given!(self.prompter().choose(&items, at));
+            let text = self.say("serial.speed", &[]);
+            given!(self.tell(vec![text]));
+            // Back is the port again.
+            if let Answer::Given(speed) = self.prompter().choose(&speeds, 0)? {
+                break speed;
+            }
+        };
         if !self.may()? {
             return Ok(());
         }
         let text = self.say("serial.leave", &[]);
         self.tell(vec![text])?;
-        // The terminal is put back before it is lent.
-        self.prompter = None;
-        let talked = self.system.talk(&lines[at].name, Speed::ALL[speed]);
-        self.prompter().forget_typed()?;
+        // It stays raw in between: a Ctrl-C of that moment must not be a signal.
+        let (port, patience) = (&lines[at].name, self.who.idle);
+        let talked = self.system.talk(port, Speed::ALL[speed], patience);
         match talked {
-            Ok(()) => Ok(()),
-            Err(error) => self.notice("menu.not-done", &[("error", format!("{error:#}"))]),
+            Ok(Ended::Left) => self.prompter().forget_typed(),
+            Ok(Ended::Idle) => Err(io::ErrorKind::TimedOut.into()),
+            Ok(Ended::TerminalGone) => Err(io::ErrorKind::UnexpectedEof.into()),
+            Err(trouble) => {
+                self.prompter().forget_typed()?;
+                self.told(vec![words_of(&trouble, port, self.language)])
+            }
         }
     }
 
@@ -95,7 +105,7 @@ impl Menu<'_> {
             return Ok(());
         };
         let identity = self.system.identity();
-        let version = self.system.facts().version;
+        let version = self.system.name().version;
         let running = version.split('.').next().unwrap_or_default().to_owned();
         let licence = seen.settings["update"]["licence_major"].as_u64();
         let major = licence.map_or(running, |major| major.to_string());
@@ -122,6 +132,8 @@ impl Menu<'_> {
         if !self.sure("bundle.make")? {
             return Ok(());
         }
+        let text = self.say("bundle.making", &[]);
+        self.tell(vec![text])?;
         let Some(told) = self.ask(&json!({"verb": "support-bundle"}))? else {
             return Ok(());
         };

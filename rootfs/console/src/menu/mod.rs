@@ -37,6 +37,7 @@ use vigie_settings::Language;
 
 use crate::broker::{Trouble, all};
 use crate::log_in::Who;
+use crate::serial;
 use crate::system::System;
 use words::{prompts, say};
 
@@ -111,6 +112,12 @@ pub fn status(system: &mut dyn System, language: Language) -> Vec<String> {
     menu.status_lines()
 }
 
+/// Why a serial port cannot be talked with, in words.
+pub fn words_of(trouble: &serial::Trouble, port: &str, language: Language) -> String {
+    let values = [("port", port.to_owned()), ("error", trouble.to_string())];
+    say(language, trouble.key(), &values)
+}
+
 /// Whether an error of the terminal is a person who goes: by Ctrl-C, or without a word.
 ///
 /// # Errors
@@ -136,9 +143,9 @@ impl Menu<'_> {
 
     /// Begins a page.
     fn page(&mut self, title: &str) -> io::Result<()> {
-        let facts = self.system.facts();
+        let name = self.system.name();
         let title = self.say(title, &[]);
-        let title = format!("Vigie {} - {} - {title}", facts.version, facts.hostname);
+        let title = format!("Vigie {} - {} - {title}", name.version, name.hostname);
         self.prompter().page(&title)
     }
 
@@ -238,7 +245,11 @@ impl Menu<'_> {
 
     fn trouble(&mut self, trouble: &Trouble) -> io::Result<()> {
         let error = trouble.words(self.language).to_owned();
-        self.notice("menu.not-done", &[("error", error)])
+        match trouble {
+            // Nobody knows whether it was done.
+            Trouble::Unanswered { .. } => self.told(vec![error]),
+            Trouble::Told { .. } => self.notice("menu.not-done", &[("error", error)]),
+        }
     }
 
     /// Whether the person may still do what the broker does not do itself.
@@ -246,8 +257,14 @@ impl Menu<'_> {
         if self.who.token.is_none() {
             return Ok(true);
         }
-        let told = self.ask(&json!({"verb": "session"}))?.unwrap_or_default();
-        Ok(all(&told, "session").any(|session| session["role"] == "administrator"))
+        let Some(told) = self.ask(&json!({"verb": "session"}))? else {
+            return Ok(false);
+        };
+        let may = all(&told, "session").any(|session| session["role"] == "administrator");
+        if !may {
+            self.notice("login.role", &[])?;
+        }
+        Ok(may)
     }
 
     /// Runs a program on this terminal; what it said is left to be read. Whether it went well.

@@ -98,22 +98,62 @@ impl Menu<'_> {
         };
         let old = seen.network().enterprise;
         self.page("network.enterprise")?;
-        let default = usize::from(old.addressing() != Addressing::Dhcp);
-        let fixed = given!(self.choose(&["network.dhcp", "network.fixed"], default)) == 1;
-        let (addressing, gateway) = match fixed {
-            false => (Addressing::Dhcp, None),
-            true => {
-                let address = given!(self.address(&old));
-                let gateway = old.gateway.map(|old| old.to_string()).unwrap_or_default();
-                let gateway: Option<IpAddr> =
-                    given!(self.optional("network.ask-gateway", &gateway));
-                (Addressing::Static(address), gateway)
-            }
-        };
-        let dns = given!(self.name_servers(&old.dns));
-        let new = addressed(&old, addressing, gateway, dns);
+        let new = given!(self.asked_of_enterprise(&old));
         let changes = changes("network.enterprise", &old, &new);
         self.change(&seen, &changes).map(drop)
+    }
+
+    /// Question by question; going back asks the one before again, with what was answered to it.
+    fn asked_of_enterprise(&mut self, old: &Interface) -> io::Result<Answer<Interface>> {
+        enum Question {
+            Kind,
+            Address,
+            Gateway,
+            Servers,
+        }
+        let mut fixed = old.addressing() != Addressing::Dhcp;
+        let (mut addressing, mut gateway) = (old.addressing(), old.gateway);
+        let mut question = Question::Kind;
+        loop {
+            question = match question {
+                Question::Kind => {
+                    let kinds = ["network.dhcp", "network.fixed"];
+                    fixed = given_back!(self.choose(&kinds, usize::from(fixed))) == 1;
+                    match fixed {
+                        true => Question::Address,
+                        false => Question::Servers,
+                    }
+                }
+                Question::Address => match self.address(addressing)? {
+                    Answer::Given(address) => {
+                        addressing = Addressing::Static(address);
+                        Question::Gateway
+                    }
+                    Answer::Back => Question::Kind,
+                },
+                Question::Gateway => {
+                    let typed = gateway.map(|old| old.to_string()).unwrap_or_default();
+                    match self.optional("network.ask-gateway", &typed)? {
+                        Answer::Given(given) => {
+                            gateway = given;
+                            Question::Servers
+                        }
+                        Answer::Back => Question::Address,
+                    }
+                }
+                Question::Servers => match self.name_servers(&old.dns)? {
+                    Answer::Given(dns) if fixed => {
+                        return Ok(Answer::Given(addressed(old, addressing, gateway, dns)));
+                    }
+                    Answer::Given(dns) => {
+                        let new = addressed(old, Addressing::Dhcp, None, dns);
+                        return Ok(Answer::Given(new));
+                    }
+                    Answer::Back if fixed => Question::Gateway,
+                    Answer::Back => Question::Kind,
+                },
+            };
+        }
     }
 
     fn cameras_network(&mut self) -> io::Result<()> {
@@ -122,27 +162,64 @@ impl Menu<'_> {
         };
         let network = seen.network();
         self.page("network.cameras")?;
-        let default = match network.cameras.as_ref().map(Interface::addressing) {
-            None => 0,
-            Some(Addressing::Static(_)) => 1,
-            Some(Addressing::Dhcp) => 2,
-        };
-        let kinds = ["network.none", "network.fixed", "network.dhcp"];
-        let kind = given!(self.choose(&kinds, default));
-        let changes = match kind {
-            0 => without_cameras(&network),
-            _ => {
+        let changes = match given!(self.asked_of_cameras(network.cameras.as_ref())) {
+            None => without_cameras(&network),
+            Some(new) => {
                 let old = network.cameras.unwrap_or_default();
-                let addressing = match kind {
-                    1 => Addressing::Static(given!(self.address(&old))),
-                    _ => Addressing::Dhcp,
-                };
-                let port = given!(self.port(&old));
-                let new = addressed(&port, addressing, None, Vec::new());
                 changes("network.cameras", &old, &new)
             }
         };
         self.change(&seen, &changes).map(drop)
+    }
+
+    /// As [`Self::asked_of_enterprise`]; none where the cameras have no network of their own.
+    fn asked_of_cameras(
+        &mut self,
+        old: Option<&Interface>,
+    ) -> io::Result<Answer<Option<Interface>>> {
+        enum Question {
+            Kind,
+            Address,
+            Port,
+        }
+        let mut addressing = old.map(Interface::addressing);
+        let old = old.cloned().unwrap_or_default();
+        let mut kind = match addressing {
+            None => 0,
+            Some(Addressing::Static(_)) => 1,
+            Some(Addressing::Dhcp) => 2,
+        };
+        let mut question = Question::Kind;
+        loop {
+            question = match question {
+                Question::Kind => {
+                    let kinds = ["network.none", "network.fixed", "network.dhcp"];
+                    kind = given_back!(self.choose(&kinds, kind));
+                    match kind {
+                        0 => return Ok(Answer::Given(None)),
+                        1 => Question::Address,
+                        _ => Question::Port,
+                    }
+                }
+                Question::Address => match self.address(addressing.unwrap_or(Addressing::Dhcp))? {
+                    Answer::Given(address) => {
+                        addressing = Some(Addressing::Static(address));
+                        Question::Port
+                    }
+                    Answer::Back => Question::Kind,
+                },
+                Question::Port => match self.port(&old)? {
+                    Answer::Given(port) => {
+                        let addressing = addressing.filter(|_| kind == 1);
+                        let addressing = addressing.unwrap_or(Addressing::Dhcp);
+                        let new = addressed(&port, addressing, None, Vec::new());
+                        return Ok(Answer::Given(Some(new)));
+                    }
+                    Answer::Back if kind == 1 => Question::Address,
+                    Answer::Back => Question::Kind,
+                },
+            };
+        }
     }
 
     fn host_name(&mut self) -> io::Result<()> {
@@ -206,8 +283,8 @@ impl Menu<'_> {
         self.change(&seen, &changes).map(drop)
     }
 
-    fn address(&mut self, old: &Interface) -> io::Result<Answer<Cidr>> {
-        let old = match old.addressing() {
+    fn address(&mut self, old: Addressing) -> io::Result<Answer<Cidr>> {
+        let old = match old {
             Addressing::Static(address) => address.to_string(),
             Addressing::Dhcp => String::new(),
         };
@@ -260,7 +337,10 @@ impl Menu<'_> {
         let text = self.say("network.which-port", &[]);
         given_back!(self.tell(vec![text]));
         let at = given_back!(self.prompter().choose(&items, default.unwrap_or(0)));
-        let mut chosen = Interface::default();
+        let mut chosen = Interface {
+            dhcp: old.dhcp,
+            ..Interface::default()
+        };
         match ports[at].mac.as_deref().and_then(|mac| mac.parse().ok()) {
             Some(mac) => chosen.mac = Some(mac),
             None => chosen.interface = ports[at].name.parse().ok(),

@@ -85,7 +85,8 @@ impl Menu<'_> {
                     let text = self.say("password.differ", &[]);
                     self.prompter().tell(&[text])?;
                 }
-                Answer::Back => return Ok(Answer::Back),
+                // The first one again.
+                Answer::Back => {}
             }
         }
     }

@@ -1,6 +1,7 @@
 //! A person's way through the menu: what they type, what they see, and what is asked for.
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::*;
 use crate::script::{Answer as Told, Script, refused, told};
@@ -174,6 +175,17 @@ fn what_each_page_asks_for() {
             one(&check(r#"[{"path":"system.hostname","value":"hall-2"}]"#)),
         ),
         ("2\n3\n<\n2\n1\n<\n", vec![]),
+        // One question back, and on with what was answered before.
+        (
+            "2\n1\n2\n192.168.1.11/24\n<\n\n\n\n2\n\n",
+            both(r#"[{"path":"network.enterprise.address","value":"192.168.1.11/24"}]"#),
+        ),
+        (
+            "2\n1\n2\n192.168.1.11/24\n\n<\n<\n<\n1\n\n2\n\n",
+            both(by_dhcp),
+        ),
+        ("2\n2\n2\n10.0.0.1/24\n<\n\n2\n2\n\n", both(cameras)),
+        ("2\n2\n2\n10.0.0.1/24\n<\n<\n1\n\n", vec![]),
         // Passwords; two that differ are none.
         (
             "4\n1\n1\ndix lamas\nonze\ndix lamas\ndix lamas\n\n",
@@ -188,6 +200,10 @@ fn what_each_page_asks_for() {
             one(r#"{"name":"j.martin","password":"dix lamas","verb":"user-change"}"#),
         ),
         ("4\n1\n1\ndix lamas\n<\n<\n", vec![]),
+        (
+            "4\n1\n1\ndix lames\n<\ndix lamas\ndix lamas\n\n",
+            one(r#"{"account":"root","password":"dix lamas","verb":"set-password"}"#),
+        ),
         // Updates: one that is not accepted cannot be chosen.
         (
             "4\n2\n2\n1\n2\n\n1\n",
@@ -214,6 +230,8 @@ fn what_each_page_asks_for() {
             one(r#"{"lines":500,"log":"disconnections","verb":"logs"}"#),
         ),
         ("4\n5\n1\n2\n5\n", one("talk ttyS1 9600")),
+        ("4\n5\n2\n<\n\n1\n", one("talk ttyS1 115200")),
+        ("4\n5\n2\n<\n<\n", vec![]),
         (
             "4\n7\n2\n\n",
             vec![
@@ -355,6 +373,63 @@ fn whoever_is_logged_out_does_nothing_more() {
         script.asked.last().map(String::as_str),
         Some(r#"broker ab12 {"verb":"log-out"}"#)
     );
+}
+
+#[test]
+fn whoever_is_no_administrator_any_more_is_told() {
+    let mut script = script("4\n5\n1\n2\n5\n\n<\n7\n");
+    let viewer = r#"[{"event":"session","user":"anne","role":"viewer"}]"#;
+    answers(&mut script, "session", told(viewer));
+    let anne = Who {
+        name: "anne".to_owned(),
+        token: Some("ab12".to_owned()),
+        idle: None,
+    };
+    walk(&mut script, Language::Fr, anne);
+    assert!(!script.asked.iter().any(|asked| asked.contains("talk")));
+    let words = "réservé aux administrateurs";
+    assert!(script.screen().contains(words), "{}", script.screen());
+}
+
+/// A connection with a RAID module is no way around what ends a menu that nobody is at.
+#[test]
+fn a_serial_terminal_that_nobody_types_at_ends_the_menu() {
+    let keys = "4\n5\n1\n2\n5\n<\n7\n";
+    for (idle, expected) in [(Some(Duration::from_secs(900)), 1), (None, 2)] {
+        let mut script = script(keys);
+        let who = Who {
+            idle,
+            ..Who::root()
+        };
+        assert_eq!(walk(&mut script, Language::En, who), Some(Ended::Left));
+        let shown = script.screen().matches("- maintenance").count();
+        assert_eq!(shown, expected, "{}", script.screen());
+    }
+    let mut script = script("4\n5\n1\n2\n5\n\n<\n7\n");
+    script.in_use = true;
+    walk(&mut script, Language::Fr, Who::root());
+    assert!(
+        script.screen().contains("Quelqu'un d'autre"),
+        "{}",
+        script.screen()
+    );
+}
+
+/// Looking at it asks the web service, which may hang: only the page that shows the status waits for that.
+#[test]
+fn only_the_status_waits_for_the_web_service() {
+    let mut script = script("4\n4\n1\n1\n3\n<\n3\n<\n6\n\n<\n2\n<\n7\n");
+    walk(&mut script, Language::En, Who::root());
+    assert_eq!(script.looked.get(), 3, "as often as the first page");
+}
+
+#[test]
+fn a_package_without_a_number_says_why() {
+    for (language, words) in [(Language::En, "older"), (Language::Fr, "plus ancienne")] {
+        let mut script = script("4\n2\n<\n<\n7\n");
+        walk(&mut script, language, Who::root());
+        assert!(script.screen().contains(words), "{}", script.screen());
+    }
 }
 
 #[test]

@@ -80,9 +80,13 @@ fn item(m: &crate::messages::Messages, found: &Found) -> Item {
     };
     let state = update::state(m, found);
     let place = update::place(found);
-    let refused = reason.map_or_else(|| state.to_owned(), Clone::clone);
+    // One that has no number says why at once: on plain lines nobody could ask.
+    let why = reason.filter(|_| !found.is_ready()).cloned();
+    let refused = why.clone().unwrap_or_else(|| state.to_owned());
+    let mut lines = vec![format!("{version} {state}"), place];
+    lines.extend(why);
     Item {
-        lines: vec![format!("{version} {state}"), place],
+        lines,
         refused: (!found.is_ready()).then_some(refused),
     }
 }
