@@ -77,6 +77,8 @@ pub struct Glass {
     emulator: vt100::Parser,
     /// The screen whenever Enter or Esc was pressed.
     shots: Vec<String>,
+    /// How often what was typed before was to be forgotten.
+    forgotten: u32,
 }
 
 impl Script {
@@ -100,6 +102,7 @@ impl Script {
                 text: String::new(),
                 emulator: vt100::Parser::new(24, 80, 0),
                 shots: vec![],
+                forgotten: 0,
             })),
         }
     }
@@ -111,6 +114,11 @@ impl Script {
             byte => byte,
         };
         self.terminal.borrow_mut().keys = keys.bytes().map(silence).collect();
+    }
+
+    /// How often what was typed too early was forgotten.
+    pub fn forgotten(&self) -> u32 {
+        self.terminal.borrow().forgotten
     }
 
     /// What was seen.
@@ -172,6 +180,7 @@ impl Wire for Keys {
     }
     fn forget(&mut self) -> io::Result<()> {
         // The script goes on.
+        self.0.borrow_mut().forgotten += 1;
         Ok(())
     }
 }

@@ -63,3 +63,17 @@ fn command(program: &[&str]) -> anyhow::Result<Command> {
     }
     Ok(command)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ctrl-C goes to all that the terminal has: the program and this one.
+    #[test]
+    fn a_key_that_ends_the_program_does_not_end_the_menu() {
+        let keys = "kill -INT $PPID; kill -INT $$";
+        let ran = run(&["/bin/sh", "-c", keys]).expect("started");
+        assert!(!ran, "it was ended by the key");
+        assert!(run(&["/bin/sh", "-c", "exit 0"]).expect("started"));
+    }
+}

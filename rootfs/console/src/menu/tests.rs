@@ -281,6 +281,8 @@ fn new_addresses_are_kept_only_by_whoever_says_so() {
             expected.iter().map(String::as_str).collect::<Vec<_>>()
         );
         assert!(script.screen().contains("60 s"), "{}", script.screen());
+        // Enter out of impatience is no answer to what nobody has seen yet.
+        assert_eq!(script.forgotten(), 1);
     }
     // Whoever was cut off comes back by the new address, and is asked first.
     let mut script = script("1\n\n7\n");
@@ -421,6 +423,15 @@ fn only_the_status_waits_for_the_web_service() {
     let mut script = script("4\n4\n1\n1\n3\n<\n3\n<\n6\n\n<\n2\n<\n7\n");
     walk(&mut script, Language::En, Who::root());
     assert_eq!(script.looked.get(), 3, "as often as the first page");
+}
+
+#[test]
+fn enter_leafs_on_in_the_direction_that_was_gone() {
+    let mut script = script("4\n4\n1\n1\n2\n\n3\n<\n<\n7\n");
+    walk(&mut script, Language::En, Who::root());
+    let screen = script.screen();
+    assert_eq!(screen.matches("Lines 1 to 1 of").count(), 1, "{screen}");
+    assert_eq!(screen.matches("Lines 2 to 9 of").count(), 3, "{screen}");
 }
 
 #[test]
