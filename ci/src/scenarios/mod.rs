@@ -7,6 +7,8 @@ mod bad_disks;
 mod bad_packages;
 mod boot;
 mod browser;
+mod console_menu;
+mod console_ssh;
 mod damage_sample;
 mod damaged_volumes;
 mod disc;
@@ -29,6 +31,7 @@ mod recovery;
 mod recovery_entry;
 mod refused;
 mod reinstall;
+mod remote;
 mod rescue;
 mod secureboot;
 mod shell;
@@ -124,6 +127,7 @@ pub fn steps() -> Vec<Step> {
     steps.push(update_scp::step());
     steps.push(update_stick::step());
     steps.push(networks::step());
+    steps.push(console_menu::step());
     steps.extend(medium::steps());
     steps.push(secureboot::step());
     steps

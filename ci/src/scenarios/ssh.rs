@@ -67,6 +67,20 @@ impl Key {
     }
 }
 
+/// A client with a terminal; without a command, what the account or the key has instead.
+pub(super) fn at_terminal(
+    ctx: &Context,
+    vm: &Vm,
+    (key, account): (&Key, &str),
+    command: Option<&str>,
+) -> Result<Command> {
+    let mut ssh = ctx.programs()?.command("ssh");
+    ssh.args(["-tt", "-p", &vm.host_port(SSH)?.to_string(), "-l", account]);
+    options(&mut ssh, Some(&key.0));
+    ssh.arg("127.0.0.1").args(command);
+    Ok(ssh)
+}
+
 /// Logs in to the disk of the step `install` with the key; is refused without it.
 pub(super) fn check(ctx: &Context, vm: &Vm) -> Result<()> {
     let said = Key::of_install(ctx).says(

@@ -122,6 +122,9 @@ impl Arguments {
         if self.chardev("serial0", &machine.serial) {
             self.option("-serial", "chardev:serial0");
         }
+        if self.chardev("serial1", &machine.second_serial) {
+            self.option("-serial", "chardev:serial1");
+        }
         if self.chardev("qmp0", &machine.qmp) {
             self.option("-mon", "chardev=qmp0,mode=control");
         }

@@ -161,6 +161,8 @@ pub struct Machine {
     pub kernel: Option<DirectKernel>,
     /// ttyS0.
     pub serial: Wire,
+    /// ttyS1, where there is a ttyS0.
+    pub second_serial: Wire,
     /// The machine protocol.
     pub qmp: Wire,
     /// SeaBIOS's own log (OVMF release builds write nothing there).
@@ -224,6 +226,7 @@ impl Machine {
             vars: Vars::Throwaway,
             kernel: None,
             serial: Wire::None,
+            second_serial: Wire::None,
             qmp: Wire::None,
             firmware_log: Wire::None,
             paused: false,
@@ -261,6 +264,12 @@ impl Machine {
     /// With a second network card.
     pub fn cable(mut self, cable: Cable) -> Machine {
         self.cable = Some(cable);
+        self
+    }
+
+    /// With a second serial port; QEMU listens at `path` for what is on its cable.
+    pub fn second_serial(mut self, path: impl Into<PathBuf>) -> Machine {
+        self.second_serial = Wire::Listen(path.into());
         self
     }
 
@@ -351,6 +360,10 @@ impl Machine {
         let on_sata = |disk: &&Disk| matches!(disk.bus, Bus::Sata | Bus::Cd);
         let sata = self.disks.iter().filter(on_sata).count();
         ensure!(
+            self.serial != Wire::None || self.second_serial == Wire::None,
+            "a second serial port without a first one would be the first"
+        );
+        ensure!(
             sata <= SATA_PORTS,
             "{sata} SATA disks and CDs, but the controller has {SATA_PORTS} ports"
         );
@@ -378,6 +391,13 @@ mod tests {
                 "-machine q35,smm=off -accel tcg,thread=multi -cpu max -smp 2 -m 2048",
             ),
             (base().accel(Accel::Kvm), "-accel kvm -cpu max"),
+            (
+                Machine {
+                    serial: Wire::Stdio,
+                    ..base().second_serial("/raid")
+                },
+                "-serial chardev:serial0 -chardev socket,id=serial1,server=on,wait=off,path=/raid -serial chardev:serial1",
+            ),
             (
                 base(),
                 "-L /t/usr/share/qemu -L /t/usr/share/seabios -L /t/usr/lib/ipxe/qemu",
@@ -515,6 +535,8 @@ mod tests {
         let named = Machine::new(Firmware::Uefi).disk(Disk::new("/d", Bus::Virtio).wwn(1));
         let error = named.arguments(Path::new("/s")).unwrap_err();
         assert!(error.to_string().contains("use sata"), "{error}");
+        let alone = Machine::new(Firmware::Uefi).second_serial("/raid");
+        assert!(alone.arguments(Path::new("/s")).is_err());
         let mut machine = Machine::new(Firmware::Uefi);
         for _ in 0..7 {
             machine = machine.disk(Disk::new("/d", Bus::Sata));
