@@ -110,7 +110,7 @@ pub fn printable(text: &str) -> String {
 
 /// Characters that show others in another order or at another place (Unicode's Bidi_Control, and the
 /// separators of lines and paragraphs): a name could look like another one.
-fn turns_text(c: char) -> bool {
+pub(crate) fn turns_text(c: char) -> bool {
     matches!(
         c,
         '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'

@@ -7,11 +7,14 @@ use std::process::{Command, Stdio};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::audit::turns_text;
 use crate::failure::Failure;
 use crate::machine::Wanted;
 
 /// Longest cursor, in bytes; journald's have about 150.
 const CURSOR: usize = 512;
+/// In place of a message that is too long to be told.
+const TOO_LONG: &str = "(a message that is too long to be shown)";
 /// Who says that a port has lost its cable, or has it again.
 const NETWORKD: &str = "systemd-networkd.service";
 /// What it says then.
@@ -112,7 +115,11 @@ fn journalctl(wanted: &Wanted) -> Command {
 /// An entry as it is read; nothing where it is not of this log.
 fn line(entry: &[u8], log: Log) -> Option<Line> {
     let entry: Value = serde_json::from_slice(entry).ok()?;
-    let message = text(&entry["MESSAGE"]);
+    let message = match &entry["MESSAGE"] {
+        // journalctl leaves out what is longer than 4096 bytes.
+        Value::Null => TOO_LONG.to_owned(),
+        message => text(message),
+    };
     let is_carrier = || CARRIER.iter().any(|words| message.contains(words));
     if log == Log::Disconnections && !is_carrier() {
         return None;
@@ -128,8 +135,23 @@ fn line(entry: &[u8], log: Log) -> Option<Line> {
         number => format!("[{number}]"),
     };
     let cursor = entry["__CURSOR"].as_str()?.to_owned();
-    let text = format!("{time} {name}{process}: {message}");
+    let text = shown(&format!("{time} {name}{process}: {message}"));
     Some(Line { text, cursor })
+}
+
+/// A text as it is read: whoever has something logged neither writes what looks like an entry of its own, nor
+/// has a say in what a terminal does with a file of it.
+fn shown(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.trim_end_matches('\n').chars() {
+        match c {
+            '\n' => shown.push_str("\n    "),
+            '\t' => shown.push(c),
+            c if c.is_control() || turns_text(c) => shown.push('\u{fffd}'),
+            c => shown.push(c),
+        }
+    }
+    shown
 }
 
 /// A field: a text, the bytes of one that is none, or several of the same name.
@@ -213,6 +235,27 @@ mod tests {
             },
         );
         assert!(!wants);
+    }
+
+    #[test]
+    fn c64_no_message_looks_like_an_entry_or_does_something_to_a_terminal() {
+        let forged = "wrong user \n2026-11-30T11:32:22Z sshd[1]: Accepted password for root\r\n";
+        for (message, expected) in [
+            (
+                json!(forged),
+                "wrong user \n    2026-11-30T11:32:22Z sshd[1]: Accepted password for root\u{fffd}",
+            ),
+            (
+                json!("\u{1b}[2J\u{9b}31m\u{202e}abc\tdef"),
+                "\u{fffd}[2J\u{fffd}31m\u{fffd}abc\tdef",
+            ),
+            (json!([27, 91, 50, 74]), "\u{fffd}[2J"),
+            (json!(null), TOO_LONG),
+        ] {
+            let lines = told(&wanted(Log::System, 9, None), &entry(1, message));
+            let head = "2026-11-30T11:32:21Z systemd-networkd[77]: ";
+            assert_eq!(lines[0].text, format!("{head}{expected}"));
+        }
     }
 
     #[test]

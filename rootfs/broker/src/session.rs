@@ -77,13 +77,33 @@ impl Sessions {
     /// # Errors
     /// The file cannot be read.
     pub fn of(&self, token: &Secret, users: &dyn Users, now: u64) -> io::Result<Option<User>> {
+        self.found(token, users, now, true)
+    }
+
+    /// The same of what a page asks by itself, with nobody there: it does not count as use.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn look(&self, token: &Secret, users: &dyn Users, now: u64) -> io::Result<Option<User>> {
+        self.found(token, users, now, false)
+    }
+
+    fn found(
+        &self,
+        token: &Secret,
+        users: &dyn Users,
+        now: u64,
+        is_use: bool,
+    ) -> io::Result<Option<User>> {
         let key = key(token);
         let kept = Kept::lock(&self.path)?;
         let mut all = self.load(&kept, now)?;
         let Some(session) = all.get_mut(&key) else {
             return Ok(None);
         };
-        session.used = now;
+        if is_use {
+            session.used = now;
+        }
         let found = users
             .find(&session.user, session.by)
             .filter(|user| user.credential() == session.credential);
@@ -210,6 +230,18 @@ pub(crate) mod tests {
         let ended = sessions.begin(&users[0], Peer::Web, now).unwrap();
         sessions.end(&ended, now).unwrap();
         assert!(!is(&ended, now));
+    }
+
+    #[test]
+    fn c64_a_page_that_nobody_reads_does_not_keep_its_session() {
+        let dir = tempfile::tempdir().unwrap();
+        let sessions = sessions(&dir);
+        let users = vec![user("anne", Role::Viewer)];
+        let token = sessions.begin(&users[0], Peer::Web, 0).unwrap();
+        let looks = |now| sessions.look(&token, &users, now).unwrap().is_some();
+        let idle = sessions.idle.as_secs();
+        assert!((1..idle).step_by(30).all(looks));
+        assert!(!looks(idle));
     }
 
     #[test]

@@ -63,6 +63,9 @@ pub struct Envelope {
     /// give one; root may say anything.
     #[serde(default)]
     pub from: Option<String>,
+    /// A page asks it by itself, so the session is not used by it.
+    #[serde(default)]
+    pub quiet: bool,
     /// What is asked.
     pub ask: Request,
 }
@@ -241,6 +244,23 @@ pub enum Request {
     CheckAtBootState {},
     /// Logs and settings for whoever helps, without secrets: a `file`, and its `chunk`s.
     SupportBundle {},
+    /// The web interface has done something to its certificate itself, which is written down.
+    Certificate {
+        /// What.
+        done: Certificate,
+        /// The SHA-256 of the certificate that it has now, in hexadecimal digits.
+        print: String,
+    },
+}
+
+/// What became of the certificate of the web interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Certificate {
+    /// Somebody's own is in its place.
+    Installed,
+    /// The appliance's is back.
+    Removed,
 }
 
 /// One field of the settings, and what becomes of it.
@@ -328,6 +348,8 @@ pub enum Verb {
     CheckAtBootState,
     /// [`Request::SupportBundle`].
     SupportBundle,
+    /// [`Request::Certificate`].
+    Certificate,
 }
 
 /// Who may say a verb.
@@ -343,7 +365,7 @@ pub enum Needs {
 
 impl Verb {
     /// All of them.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::LogIn,
         Self::SetupState,
         Self::SetupCode,
@@ -375,6 +397,7 @@ impl Verb {
         Self::CheckAtBoot,
         Self::CheckAtBootState,
         Self::SupportBundle,
+        Self::Certificate,
     ];
 
     /// Who may say it.
@@ -403,7 +426,8 @@ impl Verb {
             | Self::Backup
             | Self::Restore
             | Self::CheckAtBoot
-            | Self::SupportBundle => Needs::Role(Role::Administrator),
+            | Self::SupportBundle
+            | Self::Certificate => Needs::Role(Role::Administrator),
             Self::NetworkTrial | Self::CheckAtBootState => Needs::Role(Role::Viewer),
         }
     }
@@ -444,7 +468,9 @@ impl Verb {
     pub const fn is_audited(self) -> bool {
         // Whoever takes a backup away has the hashes of all passwords, and logs leave with a bundle.
         let leaves = matches!(self, Self::Backup | Self::SupportBundle);
-        leaves || self.is_change() || matches!(self, Self::LogIn | Self::LogOut)
+        // It was done before it is said.
+        let done = matches!(self, Self::LogIn | Self::LogOut | Self::Certificate);
+        leaves || done || self.is_change()
     }
 }
 
@@ -484,6 +510,7 @@ impl Request {
             Self::CheckAtBoot { .. } => Verb::CheckAtBoot,
             Self::CheckAtBootState {} => Verb::CheckAtBootState,
             Self::SupportBundle {} => Verb::SupportBundle,
+            Self::Certificate { .. } => Verb::Certificate,
         }
     }
 
@@ -516,6 +543,7 @@ impl Request {
             Self::SettingsSet { changes, .. } => Some(keeping::fields(changes)),
             Self::SettingsRestore { generation } => Some(generation.to_string()),
             Self::CheckAtBoot { on } => Some((if *on { "on" } else { "off" }).to_owned()),
+            Self::Certificate { done, print } => Some(done.about(print)),
             // A name that was typed may be a password; whose it is, is found out before it is written.
             Self::LogIn { .. }
             | Self::SetupState {}
@@ -541,6 +569,18 @@ impl Request {
             | Self::CheckAtBootState {}
             | Self::SupportBundle {} => None,
         }
+    }
+}
+
+impl Certificate {
+    fn about(self, print: &str) -> String {
+        let is_print = (1..=95).contains(&print.len())
+            && print.bytes().all(|b| b.is_ascii_hexdigit() || b == b':');
+        let done = match self {
+            Self::Installed => "installed",
+            Self::Removed => "removed",
+        };
+        format!("{done}, {}", if is_print { print } else { "?" })
     }
 }
 
@@ -602,6 +642,7 @@ pub(crate) mod tests {
             Verb::CheckAtBoot => r#"{"verb":"check-at-boot","on":true}"#,
             Verb::CheckAtBootState => r#"{"verb":"check-at-boot-state"}"#,
             Verb::SupportBundle => r#"{"verb":"support-bundle"}"#,
+            Verb::Certificate => r#"{"verb":"certificate","done":"installed","print":"AB:CD"}"#,
         }
     }
 
@@ -659,6 +700,7 @@ pub(crate) mod tests {
             (Verb::CheckAtBoot, Some(Administrator), true),
             (Verb::CheckAtBootState, Some(Viewer), false),
             (Verb::SupportBundle, Some(Administrator), true),
+            (Verb::Certificate, Some(Administrator), true),
         ] {
             assert_eq!(verb.needs(), needs.map_or(Needs::Nobody, Needs::Role));
             assert_eq!(verb.is_audited(), audited, "{verb:?}");
@@ -670,6 +712,11 @@ pub(crate) mod tests {
     fn what_is_done_to_users_is_told_and_no_secret() {
         for (ask, expected) in [
             (request(Verb::UserAdd), "nina, operator"),
+            (request(Verb::Certificate), "installed, AB:CD"),
+            (
+                r#"{"verb":"certificate","done":"removed","print":"dix lamas"}"#,
+                "removed, ?",
+            ),
             (
                 request(Verb::UserChange),
                 "gina, operator, language, disabled",

@@ -250,6 +250,18 @@ fn a_backup_goes_out_and_comes_back() {
 }
 
 #[test]
+fn a_backup_of_newer_software_is_named_and_changes_nothing() {
+    let mut appliance = Appliance::new();
+    let before = appliance.settings();
+    let newer = include_bytes!("../../../settings/tests/fuzz/corpus/backup/newer");
+    let data = BASE64_STANDARD.encode(newer);
+    let (told, code) = appliance.ask(json!({"verb": "restore", "data": data}));
+    assert_eq!((told, code), (vec![], "newer"));
+    assert_eq!(appliance.settings(), before);
+    assert!(appliance.system.ran.is_empty());
+}
+
+#[test]
 fn the_next_start_checks_when_it_is_told_to() {
     let mut appliance = Appliance::new();
     let state = |appliance: &mut Appliance| {

@@ -537,6 +537,22 @@ fn a_trail_that_cannot_be_written_is_told_and_stops_nothing() {
 }
 
 #[test]
+fn c64_what_a_page_asks_by_itself_is_answered_and_judged_alike() {
+    let mut office = Office::new();
+    let token = office.token("vera");
+    let ask = |verb| {
+        format!(
+            "{{\"token\":\"{token}\",\"from\":\"192.0.2.7\",\"quiet\":true,\"ask\":{}}}\n",
+            request(verb)
+        )
+    };
+    let told = office.raw(Some(Peer::Web), ask(Verb::Session).as_bytes());
+    assert!(is_well(&told), "{told:?}");
+    let told = office.raw(Some(Peer::Web), ask(Verb::Restart).as_bytes());
+    assert_eq!(code(&told), "role");
+}
+
+#[test]
 fn the_log_is_told_in_lines_of_what_was_asked() {
     let mut office = Office::new();
     let told = office.ask(Peer::Root, None, request(Verb::Logs));
