@@ -9,6 +9,7 @@ use crate::arrays::{self, ArrayFacts};
 use crate::help_page::Machine;
 use crate::licences::Licences;
 use crate::parse::{ListedVolume, listed_volumes, os_release_value, writable};
+use crate::temperatures::TemperatureFacts;
 
 /// Facts, not judged yet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,6 +20,7 @@ pub struct Facts {
     pub uptime_s: u64,
     pub volumes: Vec<VolumeFacts>,
     pub arrays: Vec<ArrayFacts>,
+    pub temperatures: Vec<TemperatureFacts>,
     /// What `vigie-settings` could not do at boot.
     pub settings_warnings: Vec<String>,
 }
@@ -83,6 +85,10 @@ impl Source {
         Self { root }
     }
 
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     pub fn hostname(&self) -> String {
         rustix::system::uname()
             .nodename()
@@ -108,6 +114,8 @@ impl Source {
             uptime_s: uptime_s(),
             volumes: self.volumes(),
             arrays: arrays::read(&self.root),
+            // They are read at their own pace.
+            temperatures: Vec::new(),
             settings_warnings: self
                 .text("run/vigie/settings-error")
                 .lines()

@@ -7,6 +7,7 @@ use crate::arrays::{Action, ArrayFacts};
 use crate::facts::{Check, Facts, VolumeFacts};
 use crate::language::Language;
 use crate::messages::Messages;
+use crate::temperatures::TemperatureFacts;
 use crate::units::FailedUnits;
 
 /// `GET /health`.
@@ -26,6 +27,8 @@ pub struct Health {
     pub volumes: Vec<Volume>,
     /// The md RAID arrays.
     pub arrays: Vec<Array>,
+    /// What the sensors say; none where there are none.
+    pub temperatures: Vec<Temperature>,
     /// Services that have failed, by systemd's names.
     pub failed_units: Vec<String>,
     /// Other reasons for `degraded`, in English.
@@ -91,6 +94,24 @@ pub struct Array {
     pub sync_percent: Option<u8>,
 }
 
+/// The volume of settings, logs and uploads.
+const STATE: &str = "state";
+/// With less than that left on it, in bytes, soon nothing can be kept. Uploads leave twice as much.
+const LITTLE: u64 = 32 << 20;
+
+/// What a sensor says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Temperature {
+    /// The chip, the disk, and what the chip calls it, such as `coretemp Core 0`.
+    pub name: String,
+    /// In degrees Celsius.
+    pub celsius: i32,
+    /// What it must stay below, where the sensor says it.
+    pub limit_celsius: Option<i32>,
+    /// It is below that, or nobody knows.
+    pub ok: bool,
+}
+
 impl Health {
     pub fn of(facts: &Facts, failed: FailedUnits) -> Self {
         let mut problems = facts.settings_warnings.clone();
@@ -103,9 +124,17 @@ impl Health {
             problems.extend(array_problem(Messages::of(Language::En), array));
             problems_fr.extend(array_problem(Messages::of(Language::Fr), array));
         }
+        for hot in facts.temperatures.iter().filter(|one| !is_cool(one)) {
+            problems.push(hot_problem(Messages::of(Language::En), hot));
+            problems_fr.push(hot_problem(Messages::of(Language::Fr), hot));
+        }
         for check in facts.volumes.iter().filter_map(unused) {
             problems.push(check.english.clone());
             problems_fr.push(check.french.clone());
+        }
+        if facts.volumes.iter().any(is_little) {
+            problems.push(Messages::of(Language::En).state_full.to_owned());
+            problems_fr.push(Messages::of(Language::Fr).state_full.to_owned());
         }
         let volumes: Vec<Volume> = facts.volumes.iter().map(volume).collect();
         let well = failed_units.is_empty()
@@ -119,6 +148,7 @@ impl Health {
             uptime_s: facts.uptime_s,
             volumes,
             arrays: facts.arrays.iter().map(array).collect(),
+            temperatures: facts.temperatures.iter().map(temperature).collect(),
             failed_units,
             problems,
             problems_fr,
@@ -130,6 +160,12 @@ impl Health {
 fn unused(volume: &VolumeFacts) -> Option<&Check> {
     let check = volume.check.as_ref().filter(|check| !check.good);
     check.filter(|_| volume.space.is_none())
+}
+
+/// Whether too little is left on the state volume.
+fn is_little(volume: &VolumeFacts) -> bool {
+    let space = volume.space.filter(|space| space.writable);
+    volume.name == STATE && space.is_some_and(|space| space.free < LITTLE)
 }
 
 fn volume(facts: &VolumeFacts) -> Volume {
@@ -156,6 +192,24 @@ fn array(facts: &ArrayFacts) -> Array {
         sync: facts.sync.map(|sync| sync.action),
         sync_percent: facts.sync.map(|sync| sync.percent),
     }
+}
+
+fn is_cool(facts: &TemperatureFacts) -> bool {
+    facts.limit.is_none_or(|limit| facts.celsius < limit)
+}
+
+fn temperature(facts: &TemperatureFacts) -> Temperature {
+    Temperature {
+        name: facts.name.clone(),
+        celsius: facts.celsius,
+        limit_celsius: facts.limit,
+        ok: is_cool(facts),
+    }
+}
+
+/// Without how hot it is, which changes all the time.
+fn hot_problem(m: &Messages, facts: &TemperatureFacts) -> String {
+    m.too_hot.replace("{name}", &facts.name)
 }
 
 /// What is wrong with an array, in words.
@@ -208,6 +262,7 @@ pub mod tests {
                 volume("data-1", "/srv/data-1", 2_000_000_000_000, 150_000_000_000),
             ],
             arrays: vec![],
+            temperatures: vec![],
             settings_warnings: vec![],
         }
     }
@@ -229,7 +284,19 @@ pub mod tests {
             action: Action::Resync,
             percent: 37,
         });
+        facts.temperatures = vec![
+            sensor("coretemp Core 0", 45, Some(100)),
+            sensor("acpitz", 28, None),
+        ];
         facts
+    }
+
+    fn sensor(name: &str, celsius: i32, limit: Option<i32>) -> TemperatureFacts {
+        TemperatureFacts {
+            name: name.into(),
+            celsius,
+            limit,
+        }
     }
 
     /// The same with everything wrong that can be.
@@ -247,6 +314,7 @@ pub mod tests {
             action: Action::Recover,
             percent: 9,
         });
+        facts.temperatures = vec![sensor("drivetemp <b>", 70, Some(70))];
         facts
     }
 
@@ -259,9 +327,29 @@ pub mod tests {
                 r#"{"status":"ok","version":"0.1.0.0","slot":"a","mode":"installed","uptime_s":93784,"#,
                 r#""volumes":[{"name":"state","mount":"/var","size_bytes":4000000000,"free_bytes":3900000000,"ok":true},"#,
                 r#"{"name":"data-1","mount":"/srv/data-1","size_bytes":2000000000000,"free_bytes":150000000000,"ok":true}],"#,
-                r#""arrays":[],"failed_units":[],"problems":[],"problems_fr":[]}"#
+                r#""arrays":[],"temperatures":[],"failed_units":[],"problems":[],"problems_fr":[]}"#
             )
         );
+    }
+
+    #[test]
+    fn a_full_state_volume_is_said_and_full_recordings_are_not() {
+        let mut facts = facts();
+        let set = |facts: &mut Facts, volume: usize, free| {
+            let space = facts.volumes[volume].space.as_mut();
+            space.expect("mounted").free = free;
+        };
+        set(&mut facts, 0, LITTLE);
+        // The recorder fills its volumes, and makes room itself.
+        set(&mut facts, 1, 0);
+        let health = Health::of(&facts, Ok(vec![]));
+        assert_eq!((health.status, health.problems), (Status::Ok, vec![]));
+        set(&mut facts, 0, 1_500_000);
+        let health = Health::of(&facts, Ok(vec![]));
+        assert_eq!(health.status, Status::Degraded);
+        assert!(health.problems[0].starts_with("the state volume is nearly full"));
+        assert!(health.problems_fr[0].contains("presque plein"));
+        assert!(health.volumes[0].ok);
     }
 
     #[test]

@@ -43,6 +43,7 @@ mod server;
 mod session;
 mod settings_page;
 mod snapshot;
+mod temperatures;
 mod tls;
 mod units;
 mod update_messages;

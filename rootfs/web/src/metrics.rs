@@ -20,7 +20,8 @@ struct Metric {
 /// All metrics.
 pub fn text(health: &Health) -> String {
     let mut text = String::new();
-    for metric in system(health).into_iter().chain(storage(health)) {
+    let all = system(health).into_iter().chain(storage(health));
+    for metric in all.chain(temperatures(health)) {
         // A metric without values, as that of arrays where there are none, is left out.
         if metric.values.is_empty() {
             continue;
@@ -112,6 +113,27 @@ fn storage(health: &Health) -> [Metric; 5] {
             name: "vigie_array_missing_disks",
             help: "Disks that the RAID array lacks.",
             values: arrays(|array| array.missing as f64),
+        },
+    ]
+}
+
+fn temperatures(health: &Health) -> [Metric; 2] {
+    let all = health.temperatures.iter();
+    let values = |value: fn(&crate::health::Temperature) -> Option<i32>| {
+        let known = all.clone().filter_map(|one| Some((one, value(one)?)));
+        let labelled = known.map(|(one, value)| (labels(&[("sensor", &one.name)]), value.into()));
+        labelled.collect()
+    };
+    [
+        Metric {
+            name: "vigie_temperature_celsius",
+            help: "What a sensor says.",
+            values: values(|one| Some(one.celsius)),
+        },
+        Metric {
+            name: "vigie_temperature_limit_celsius",
+            help: "What it must stay below, where the sensor says it.",
+            values: values(|one| one.limit_celsius),
         },
     ]
 }

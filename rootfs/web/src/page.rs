@@ -6,12 +6,15 @@ use askama::Template;
 
 use crate::arrays::Action;
 use crate::frame::Frame;
-use crate::health::{Array, Health, Status, Volume};
+use crate::health::{Array, Health, Status, Temperature, Volume};
 use crate::language::Language;
 use crate::messages::Messages;
 
 /// The whole style of all pages; the security policy admits it by its digest and nothing else.
 pub const STYLE: &str = include_str!("style.css");
+
+/// The query with which the status page renews itself for who is logged in.
+pub const AGAIN: &str = "again";
 
 /// The status page; what stands above is written already.
 pub fn status(health: &Health, frame: Frame<'_>, above: &str) -> String {
@@ -21,6 +24,7 @@ pub fn status(health: &Health, frame: Frame<'_>, above: &str) -> String {
     system(&mut body, m, health);
     volumes(&mut body, m, health);
     arrays(&mut body, m, &health.arrays);
+    temperatures(&mut body, m, &health.temperatures);
     list(&mut body, m.failed_units, m.none, &health.failed_units);
     let problems = match frame.language {
         Language::En => &health.problems,
@@ -30,8 +34,12 @@ pub fn status(health: &Health, frame: Frame<'_>, above: &str) -> String {
         list(&mut body, m.problems, m.none, problems);
     }
     let foot = format!("<footer><p>{}</p></footer>\n", m.refresh);
-    let refresh = "<meta http-equiv=\"refresh\" content=\"30\">\n";
-    framed(frame, refresh, &body, &foot)
+    let to = match frame.who {
+        Some(_) => format!(";url=/?{AGAIN}"),
+        None => String::new(),
+    };
+    let refresh = format!("<meta http-equiv=\"refresh\" content=\"30{to}\">\n");
+    framed(frame, &refresh, &body, &foot)
 }
 
 /// A page whose content is written already, by functions that escape what is not ours.
@@ -168,6 +176,29 @@ fn array_state(m: &Messages, array: &Array) -> String {
         Action::Other => m.other_pass,
     };
     format!("{state}, {pass} <meter min=\"0\" max=\"100\" value=\"{percent}\">{percent} %</meter>")
+}
+
+/// What the sensors say, where there are any.
+fn temperatures(body: &mut String, m: &Messages, temperatures: &[Temperature]) {
+    if temperatures.is_empty() {
+        return;
+    }
+    let _ = writeln!(body, "<section>\n<h2>{}</h2>\n<ul>", m.temperatures);
+    for one in temperatures {
+        let limit = one.limit_celsius.map(|limit| {
+            let limit = m.limit.replace("{limit}", &limit.to_string());
+            format!(" <span class=\"note\">{limit}</span>")
+        });
+        let class = if one.ok { "" } else { " class=\"bad\"" };
+        let _ = writeln!(
+            body,
+            "<li><strong>{}</strong> <span{class}>{} °C</span>{}</li>",
+            escape(&one.name),
+            one.celsius,
+            limit.unwrap_or_default()
+        );
+    }
+    body.push_str("</ul>\n</section>\n");
 }
 
 fn list(body: &mut String, heading: &str, none: &str, items: &[String]) {

@@ -8,6 +8,7 @@ use tokio::sync::Mutex;
 
 use crate::facts::{Facts, Source};
 use crate::health::Health;
+use crate::temperatures::Temperatures;
 use crate::units::Units;
 
 /// Nobody sees an older one. A browser renews the status page every 30 seconds.
@@ -24,6 +25,7 @@ pub struct Snapshot {
 pub struct Snapshots {
     pub source: Source,
     units: Units,
+    temperatures: Temperatures,
     last: Mutex<Option<(Instant, Arc<Snapshot>)>>,
 }
 
@@ -32,6 +34,7 @@ impl Snapshots {
         Self {
             source,
             units: Units::default(),
+            temperatures: Temperatures::default(),
             last: Mutex::default(),
         }
     }
@@ -45,7 +48,8 @@ impl Snapshots {
             return Arc::clone(snapshot);
         }
         let failed = self.units.failed().await;
-        let facts = self.source.read();
+        let mut facts = self.source.read();
+        facts.temperatures = self.temperatures.now(self.source.root()).await;
         let health = Health::of(&facts, failed);
         let snapshot = Arc::new(Snapshot { facts, health });
         *last = Some((Instant::now(), Arc::clone(&snapshot)));
