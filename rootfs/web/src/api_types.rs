@@ -177,6 +177,8 @@ pub struct Request {
     pub role: Role,
     pub about: &'static str,
     pub read: Read,
+    /// Its answer may be large.
+    pub is_large: bool,
     schema: Schema,
 }
 
@@ -206,7 +208,15 @@ const fn request<T: for<'a> Deserialize<'a> + Serialize + JsonSchema>(
         role,
         about,
         read: read::<T>,
+        is_large: false,
         schema: schema::<T>,
+    }
+}
+
+const fn large(request: Request) -> Request {
+    Request {
+        is_large: true,
+        ..request
     }
 }
 
@@ -311,8 +321,18 @@ pub static REQUESTS: [Request; 23] = {
             A,
             "Has the next start check all volumes",
         ),
-        request::<Lines>(("post", "/api/v1/logs"), "logs", O, "Lines of a log"),
-        request::<Last>(("post", "/api/v1/audit"), "audit", A, "The audit trail"),
+        large(request::<Lines>(
+            ("post", "/api/v1/logs"),
+            "logs",
+            O,
+            "Lines of a log",
+        )),
+        large(request::<Last>(
+            ("post", "/api/v1/audit"),
+            "audit",
+            A,
+            "The audit trail",
+        )),
         request::<Nothing>(
             ("post", "/api/v1/restart"),
             "restart",

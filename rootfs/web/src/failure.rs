@@ -3,6 +3,14 @@
 use serde_json::{Value, json};
 
 use crate::language::Language;
+use crate::written::localized;
+
+/// What somebody must know of what was done all the same, as a service tells it in `warning`s.
+pub fn warnings(events: &[Value], language: Language) -> Option<String> {
+    let warnings = events.iter().filter(|event| event["event"] == "warning");
+    let texts: Vec<&str> = warnings.map(|event| localized(event, language)).collect();
+    (!texts.is_empty()).then(|| texts.join(" "))
+}
 
 /// Why something was not done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,6 +34,14 @@ impl Failure {
             machine: false,
             english: english.to_owned(),
             french: french.to_owned(),
+        }
+    }
+
+    /// A refusal with a word for programs.
+    pub fn coded(code: &str, english: &str, french: &str) -> Self {
+        Self {
+            code: Some(code.to_owned()),
+            ..Self::new(english, french)
         }
     }
 

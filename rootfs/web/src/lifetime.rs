@@ -1,5 +1,5 @@
 //! How long a connection may live: a minute, and longer only while something holds it that has
-//! bounds of its own, such as an upload.
+//! bounds of its own, such as an upload. A large answer renews it with each piece that is taken.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -38,6 +38,11 @@ impl Lifetime {
     pub fn hold(&self) -> Hold {
         self.with(|state| state.held += 1);
         Hold(self.clone())
+    }
+
+    /// As if the connection had just begun.
+    pub fn renew(&self) {
+        self.with(|state| state.until = Instant::now() + CONNECTION_TIME);
     }
 
     /// Whether something keeps it.

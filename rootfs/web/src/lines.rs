@@ -2,11 +2,13 @@
 //! JSON back, the last one an `end`.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::failure::Failure;
@@ -20,11 +22,18 @@ pub struct Lines {
     socket: PathBuf,
     /// What is said where it does not answer.
     silent: fn() -> Failure,
+    /// Questions at once. systemd hangs up on more than its socket takes: who comes then waits here.
+    places: Arc<Semaphore>,
 }
 
 impl Lines {
-    pub fn new(socket: PathBuf, silent: fn() -> Failure) -> Self {
-        Self { socket, silent }
+    /// A service that takes so many questions at once.
+    pub fn new(socket: PathBuf, silent: fn() -> Failure, places: usize) -> Self {
+        Self {
+            socket,
+            silent,
+            places: Arc::new(Semaphore::new(places)),
+        }
     }
 
     /// Asks, and gives each event but the last to `tell` as it comes. Who goes on no longer drops this,
@@ -35,6 +44,10 @@ impl Lines {
         mut tell: impl FnMut(Value) + Send,
     ) -> Result<(), Failure> {
         let silent = |_| (self.silent)();
+        let place = timeout(PATIENCE, self.places.acquire()).await;
+        let Ok(Ok(_place)) = place else {
+            return Err((self.silent)());
+        };
         let mut socket = UnixStream::connect(&self.socket).await.map_err(silent)?;
         let line = format!("{request}\n");
         socket.write_all(line.as_bytes()).await.map_err(silent)?;
@@ -71,14 +84,47 @@ mod tests {
     use super::*;
     use crate::language::Language;
 
+    fn silent() -> Failure {
+        Failure::machine("does not answer", "ne répond pas")
+    }
+
+    #[tokio::test]
+    async fn c64_no_more_is_asked_at_once_than_is_taken() {
+        let dir = tempfile::tempdir().expect("folder");
+        let path = dir.path().join("socket");
+        let listener = UnixListener::bind(&path).expect("bound");
+        let service = Lines::new(path, silent, 3);
+        let asked: Vec<_> = (0..20)
+            .map(|_| {
+                let service = service.clone();
+                tokio::spawn(async move { service.events(&json!({})).await })
+            })
+            .collect();
+        let mut here = Vec::new();
+        for _ in 0..20 {
+            while here.len() < 3 {
+                // Of the last ones there are fewer.
+                let next = timeout(Duration::from_millis(200), listener.accept()).await;
+                let Ok(next) = next else { break };
+                here.push(next.expect("asked").0);
+            }
+            let more = timeout(Duration::from_millis(20), listener.accept()).await;
+            assert!(more.is_err(), "more than three at once");
+            let mut first: UnixStream = here.remove(0);
+            let end = b"{\"event\":\"end\",\"ok\":true}\n";
+            first.write_all(end).await.expect("written");
+        }
+        for one in asked {
+            assert_eq!(one.await.expect("asked"), Ok(vec![]));
+        }
+    }
+
     #[tokio::test]
     async fn answers() {
         let dir = tempfile::tempdir().expect("folder");
         let path = dir.path().join("socket");
         let listener = UnixListener::bind(&path).expect("bound");
-        let service = Lines::new(path, || {
-            Failure::machine("does not answer", "ne répond pas")
-        });
+        let service = Lines::new(path, silent, 1);
         for (answer, expected) in [
             (
                 "{\"event\":\"status\"}\n{\"event\":\"end\",\"ok\":true}\n",

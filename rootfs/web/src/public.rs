@@ -1,6 +1,6 @@
 //! What anybody may see: the status page and the health; and, without TLS, the way to the rest.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use askama::Template;
 use axum::extract::State;
@@ -65,8 +65,12 @@ async fn health(State(app): State<Arc<Snapshots>>) -> Response {
     Json(&app.now().await.health).into_response()
 }
 
+/// The document is made once: anybody may ask for it, and making it takes a while.
+static DOCUMENT: LazyLock<String> = LazyLock::new(|| api::document().to_string());
+
 async fn document() -> Response {
-    Json(api::document()).into_response()
+    let json = [(header::CONTENT_TYPE, "application/json")];
+    (json, DOCUMENT.as_str()).into_response()
 }
 
 async fn metrics(State(app): State<Arc<Snapshots>>) -> Response {

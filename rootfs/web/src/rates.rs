@@ -1,5 +1,6 @@
-//! How often one address may ask the interface for programs: so much at once, and so much a second after
-//! that. A program that errs must not take the one thread from everybody else.
+//! How often one source may ask for what costs something: so much at once, and so much a second after
+//! that. A program that errs must not take the one thread from everybody else, and each log-in starts a
+//! process of the broker's.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -7,62 +8,88 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio::time::Instant;
 
-/// Requests at once.
-const BURST: f64 = 60.0;
-/// Requests a second after that.
-const PER_SECOND: f64 = 10.0;
-/// Addresses that are remembered; who comes anew makes others be forgotten.
+/// Sources that are remembered; who comes anew makes others be forgotten.
 const REMEMBERED: usize = 4096;
 
-/// What each address may still ask.
-#[derive(Default)]
-pub struct Rates(Mutex<HashMap<IpAddr, Left>>);
+/// A source.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Source {
+    Address(IpAddr),
+    /// A browser that somebody has logged in with, by its number.
+    Browser(String),
+}
+
+impl Source {
+    /// An address; of IPv6 the network: whoever has one address there has 2^64.
+    pub fn of(address: IpAddr) -> Self {
+        let network = |address: Ipv6Addr| address.to_bits() & !u128::from(u64::MAX);
+        Self::Address(match address.to_canonical() {
+            IpAddr::V6(address) => Ipv6Addr::from_bits(network(address)).into(),
+            v4 @ IpAddr::V4(_) => v4,
+        })
+    }
+}
+
+/// What each source may still ask.
+pub struct Rates {
+    /// Requests at once.
+    burst: f64,
+    /// Requests a second after that.
+    per_second: f64,
+    all: Mutex<HashMap<Source, Left>>,
+}
 
 struct Left {
     requests: f64,
     at: Instant,
 }
 
-impl Left {
-    fn now(&self, now: Instant) -> f64 {
-        let since = now.duration_since(self.at).as_secs_f64();
-        (self.requests + since * PER_SECOND).min(BURST)
-    }
-}
-
 impl Rates {
-    /// Whether one more request of this address is answered.
-    pub fn allow(&self, address: IpAddr) -> bool {
-        let (address, now) = (counted_as(address), Instant::now());
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.len() >= REMEMBERED && !all.contains_key(&address) {
+    fn new(burst: f64, per_second: f64) -> Self {
+        Self {
+            burst,
+            per_second,
+            all: Mutex::default(),
+        }
+    }
+
+    /// Of programs.
+    pub fn of_programs() -> Self {
+        Self::new(60.0, 10.0)
+    }
+
+    /// Of log-ins: an office behind one address may come to work at the same time.
+    pub fn of_log_ins() -> Self {
+        Self::new(40.0, 1.0)
+    }
+
+    fn left(&self, left: &Left, now: Instant) -> f64 {
+        let since = now.duration_since(left.at).as_secs_f64();
+        (left.requests + since * self.per_second).min(self.burst)
+    }
+
+    /// Whether one more request of this source is answered.
+    pub fn allow(&self, source: Source) -> bool {
+        let now = Instant::now();
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= REMEMBERED && !all.contains_key(&source) {
             // Whoever has all of it is as good as unknown.
-            all.retain(|_, left| left.now(now) < BURST);
+            all.retain(|_, left| self.left(left, now) < self.burst);
             if all.len() >= REMEMBERED {
                 all.clear();
             }
         }
-        let left = all.entry(address).or_insert(Left {
-            requests: BURST,
+        let left = all.entry(source).or_insert(Left {
+            requests: self.burst,
             at: now,
         });
-        let requests = left.now(now);
+        let requests = self.left(left, now);
         let allowed = requests >= 1.0;
         *left = Left {
             requests: if allowed { requests - 1.0 } else { requests },
             at: now,
         };
         allowed
-    }
-}
-
-/// Of IPv6 the network: whoever has one address there has 2^64.
-fn counted_as(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => {
-            Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into()
-        }
-        v4 @ IpAddr::V4(_) => v4,
     }
 }
 
@@ -76,10 +103,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn c64_one_address_does_not_ask_without_end_and_keeps_no_other_out() {
-        let rates = Rates::default();
+        let rates = Rates::of_programs();
         let many = |address: &str| {
-            let address = address.parse().expect("address");
-            (0..1000).filter(|_| rates.allow(address)).count()
+            let source = Source::of(address.parse().expect("address"));
+            (0..1000).filter(|_| rates.allow(source.clone())).count()
         };
         assert_eq!(many("192.0.2.1"), 60);
         assert_eq!(many("192.0.2.1"), 0);
@@ -94,10 +121,10 @@ mod tests {
 
     #[test]
     fn c64_what_is_remembered_is_bounded() {
-        let rates = Rates::default();
+        let rates = Rates::of_programs();
         for number in 0..10_000_u32 {
-            assert!(rates.allow(std::net::Ipv4Addr::from_bits(number).into()));
+            assert!(rates.allow(Source::of(std::net::Ipv4Addr::from_bits(number).into())));
         }
-        assert!(rates.0.lock().expect("free").len() <= REMEMBERED);
+        assert!(rates.all.lock().expect("free").len() <= REMEMBERED);
     }
 }

@@ -3,6 +3,7 @@
 
 use std::net::{IpAddr, TcpListener as StdListener};
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,6 +39,9 @@ use crate::{admin, gate, page, public, scripts, tls};
 const HEADER_TIME: Duration = Duration::from_secs(10);
 /// The same for the beginning of TLS.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+/// What is being answered when a connection's time is over is answered to its end, within this time: who
+/// has sent a change must learn what became of it.
+const LAST_ANSWER: Duration = Duration::from_secs(30);
 /// Largest request head.
 const HEAD_BYTES: usize = 16 * 1024;
 /// How often abandoned uploads are looked for.
@@ -212,10 +216,14 @@ pub async fn serve(
         .header_read_timeout(HEADER_TIME)
         .max_buf_size(HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(app));
-    // What a client does wrong is its own affair: neither outcome is an error of ours.
+    let mut connection = pin!(connection);
+    // What a client does wrong is its own affair: no outcome is an error of ours.
     tokio::select! {
-        _ = connection => {}
-        () = lifetime.over() => {}
+        _ = connection.as_mut() => {}
+        () = lifetime.over() => {
+            connection.as_mut().graceful_shutdown();
+            let _ = timeout(LAST_ANSWER, connection).await;
+        }
     }
 }
 
@@ -267,3 +275,61 @@ const SECURITY_HEADERS: [(&str, &str); 6] = [
     ("x-content-type-options", "nosniff"),
     ("x-frame-options", "DENY"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+    use tokio::time::{Instant, sleep};
+
+    use super::*;
+
+    const ASK: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+
+    /// A connection to somebody who takes three seconds to answer.
+    fn connected() -> DuplexStream {
+        let slow = || async {
+            sleep(Duration::from_secs(3)).await;
+            "done"
+        };
+        let app = Router::new().route("/", get(slow));
+        let (mine, theirs) = duplex(1 << 16);
+        tokio::spawn(serve(theirs, app, Lifetime::begin()));
+        mine
+    }
+
+    async fn answer(connection: &mut DuplexStream) -> io::Result<String> {
+        let mut answer = vec![0; 4096];
+        let got = connection.read(&mut answer).await?;
+        Ok(String::from_utf8_lossy(&answer[..got]).into_owned())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_asked_at_the_end_of_a_connection_is_answered() {
+        let mut connection = connected();
+        let begun = Instant::now();
+        let mut last = String::new();
+        // On one connection, as a browser does, until it is closed.
+        while connection.write_all(ASK).await.is_ok() {
+            last = match answer(&mut connection).await {
+                Ok(answer) if !answer.is_empty() => answer,
+                _ => break,
+            };
+            assert!(last.ends_with("done"), "{last}");
+            sleep(Duration::from_secs(4)).await;
+        }
+        assert!((56..66).contains(&begun.elapsed().as_secs()), "{begun:?}");
+        assert!(!last.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn c64_who_asks_slowly_is_cut_all_the_same() {
+        let mut connection = connected();
+        let begun = Instant::now();
+        connection.write_all(&ASK[..10]).await.expect("sent");
+        assert_eq!(answer(&mut connection).await.unwrap_or_default(), "");
+        assert!(begun.elapsed() <= HEADER_TIME + Duration::from_secs(1));
+    }
+}

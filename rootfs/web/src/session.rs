@@ -15,6 +15,8 @@ use crate::broker::User;
 const LONGEST: Duration = Duration::from_secs(12 * 3600);
 /// At most so many at once; the one that was not used for longest gives way.
 const MOST: usize = 64;
+/// At most so many of one user, as with the broker: whoever logs in again and again pushes nobody else out.
+const MOST_OF_ONE: usize = 8;
 
 /// The session's cookie. The prefix binds it to this host and to HTTPS.
 pub const COOKIE: &str = "__Host-vigie";
@@ -113,13 +115,10 @@ impl Sessions {
             told: Some(now),
         };
         self.with(|all| {
-            while all.len() >= MOST {
-                let oldest = all.iter().min_by_key(|(_, session)| session.used);
-                let Some(oldest) = oldest.map(|(key, _)| *key) else {
-                    break;
-                };
-                all.remove(&oldest);
-            }
+            make_room(all, MOST_OF_ONE, |other| {
+                other.user.name == session.user.name
+            });
+            make_room(all, MOST, |_| true);
             all.insert(key(&token), session);
         });
         Ok(token)
@@ -132,6 +131,11 @@ impl Sessions {
             session.used = Instant::now();
             Some(session.clone())
         })
+    }
+
+    /// The same for what a page asks by itself: it does not count as use.
+    pub fn look(&self, token: &str) -> Option<Session> {
+        self.with(|all| all.get(&key(token)).cloned())
     }
 
     /// Notes who the broker says that a session is of.
@@ -152,6 +156,20 @@ impl Sessions {
     /// Ends a session.
     pub fn end(&self, token: &str) {
         self.with(|all| all.remove(&key(token)));
+    }
+}
+
+/// Makes room for one more of those that are meant: the one that was not used for longest goes.
+fn make_room(all: &mut HashMap<[u8; 32], Session>, most: usize, meant: impl Fn(&Session) -> bool) {
+    let mut those: Vec<_> = all
+        .iter()
+        .filter(|(_, session)| meant(session))
+        .map(|(key, session)| (session.used, *key))
+        .collect();
+    those.sort_unstable();
+    let too_many = (those.len() + 1).saturating_sub(most);
+    for (_, key) in those.iter().take(too_many) {
+        all.remove(key);
     }
 }
 
@@ -211,6 +229,14 @@ mod tests {
         assert!(sessions.of(&short).is_some());
         advance(Duration::from_secs(60)).await;
         assert!(sessions.of(&short).is_none());
+        // A page that renews itself is no use of it.
+        let left = begin(&sessions);
+        for _ in 0..59 {
+            advance(Duration::from_secs(30)).await;
+            assert!(sessions.look(&left).is_some());
+        }
+        advance(Duration::from_secs(30)).await;
+        assert!(sessions.look(&left).is_none());
         let ended = begin(&sessions);
         sessions.end(&ended);
         assert!(sessions.of(&ended).is_none());
@@ -219,10 +245,24 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn c64_their_number_is_bounded() {
         let sessions = Sessions::default();
-        let first = begin(&sessions);
+        let of = |name: &str| {
+            let name = name.to_owned();
+            let begun = sessions.begin(User { name, ..user() }, "t".into());
+            begun.expect("begun")
+        };
+        let first = of("olga");
         advance(Duration::from_secs(1)).await;
+        let mine = begin(&sessions);
+        advance(Duration::from_secs(1)).await;
+        // Who logs in again and again pushes out themselves.
         for _ in 0..MOST {
             begin(&sessions);
+        }
+        assert!(sessions.of(&mine).is_none() && sessions.of(&first).is_some());
+        assert_eq!(sessions.with(|all| all.len()), MOST_OF_ONE + 1);
+        for number in 0..MOST {
+            advance(Duration::from_secs(1)).await;
+            of(&format!("user-{number}"));
         }
         assert!(sessions.of(&first).is_none());
         assert_eq!(sessions.with(|all| all.len()), MOST);

@@ -67,7 +67,7 @@ fn package(body: &mut String, view: &View<'_>, m: &UpdateMessages, found: &Value
         "<li><strong>{}</strong>{base} <span class=\"{class}\">{word}</span>{reason}\
          <br><span class=\"note\">{}, <code>{name}</code>, {bytes}</span>",
         escape(version),
-        worded(&m.doors, door),
+        escape(worded(&m.doors, door)),
     );
     let mut buttons = String::new();
     if state == "ready" && !view.is_installing() {
@@ -127,7 +127,7 @@ pub fn history(body: &mut String, view: &View<'_>, m: &UpdateMessages) {
             "{} <strong>{}</strong> {}",
             date(record["time"].as_i64().unwrap_or_default()),
             escape(&versions),
-            worded(&m.outcomes, text(record, "outcome")),
+            escape(worded(&m.outcomes, text(record, "outcome"))),
         );
         if let Some(door) = record["door"].as_str() {
             let _ = write!(line, ", {}", escape(worded(&m.doors, door)));

@@ -9,6 +9,9 @@ use tokio::time::timeout;
 use crate::failure::Failure;
 use crate::lines::Lines;
 
+/// Questions at once: `vigie-update.socket` takes 16, and others ask there, too.
+const PLACES: usize = 10;
+
 /// Where the updater is asked.
 #[derive(Clone, Debug)]
 pub struct Updater(Lines);
@@ -29,7 +32,7 @@ pub fn of_session(mut request: Value, token: &str) -> Value {
 
 impl Updater {
     pub fn new(socket: PathBuf) -> Self {
-        Self(Lines::new(socket, silent))
+        Self(Lines::new(socket, silent, PLACES))
     }
 
     /// Asks, and gives each event but the last to `tell` as it comes.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Bytes, to_bytes};
 use axum::extract::{DefaultBodyLimit, Extension, Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
@@ -19,9 +19,11 @@ use serde_json::{Value, json};
 use super::Admin;
 use super::login::begin;
 use crate::api_types::{self, Begun, LogIn, REQUESTS, Refusal, SESSION};
-use crate::broker::Speaker;
+use crate::broker::{Role, Speaker};
 use crate::failure::Failure;
 use crate::language::Language;
+use crate::large::{self, LARGEST as LARGEST_ANSWER};
+use crate::rates::Source;
 use crate::server::Client;
 use crate::session::Session;
 
@@ -29,13 +31,12 @@ use crate::session::Session;
 const LARGEST: usize = 250 << 10;
 
 pub fn routes(admin: &Arc<Admin>) -> Router<Arc<Admin>> {
-    let mut router = Router::new().route(SESSION, post(log_in).delete(log_out));
+    let log_in = post(log_in).layer(DefaultBodyLimit::max(super::SMALL_BYTES));
+    let mut router = Router::new().route(SESSION, log_in.delete(log_out));
     for request in &REQUESTS {
         router = router.route(request.path, asked(request));
     }
-    router
-        .layer(DefaultBodyLimit::max(LARGEST))
-        .layer(from_fn_with_state(Arc::clone(admin), limited))
+    router.layer(from_fn_with_state(Arc::clone(admin), limited))
 }
 
 /// The handler of a request.
@@ -52,10 +53,9 @@ fn asked(request: &'static api_types::Request) -> MethodRouter<Arc<Admin>> {
         move |State(admin): State<Arc<Admin>>,
               Extension(client): Extension<Client>,
               name: Option<Path<String>>,
-              headers: HeaderMap,
-              body: Bytes| async move {
+              asked: Request| async move {
             let name = name.map(|Path(name)| name);
-            answer(&admin, &client, request, name, &headers, &body)
+            answer(&admin, &client, request, name, asked)
                 .await
                 .unwrap_or_else(|no| no)
         },
@@ -69,7 +69,7 @@ async fn limited(
     request: Request,
     next: Next,
 ) -> Response {
-    if admin.rates.allow(client.address) {
+    if admin.rates.allow(Source::of(client.address)) {
         return next.run(request).await;
     }
     let why = Failure::new(
@@ -128,11 +128,17 @@ async fn answer(
     client: &Client,
     request: &api_types::Request,
     name: Option<String>,
-    headers: &HeaderMap,
-    body: &[u8],
+    asked: Request,
 ) -> Result<Response, Response> {
-    let (token, session) = session(admin, headers).ok_or_else(nobody)?;
-    let given = match body {
+    // Nobody's request is not read, and of others than administrators not more than a form.
+    let (token, session) = session(admin, asked.headers()).ok_or_else(nobody)?;
+    let largest = match session.user.role {
+        Role::Administrator => LARGEST,
+        _ => super::FORM_BYTES,
+    };
+    let body = to_bytes(asked.into_body(), largest).await;
+    let body = body.map_err(|_| StatusCode::PAYLOAD_TOO_LARGE.into_response())?;
+    let given = match &body[..] {
         [] => Ok(json!({})),
         body => serde_json::from_slice::<Value>(body),
     };
@@ -142,25 +148,67 @@ async fn answer(
     if let Some(name) = name {
         ask["name"] = name.into();
     }
-    let speaker = Speaker {
-        token: Some(&session.token),
-        from: client.address,
+    let speaker = Speaker::of(&session.token, client.address);
+    let place = match request.is_large {
+        true => Some(admin.large.place().await),
+        false => None,
     };
-    let mut events = Vec::new();
+    let place = place.transpose();
+    let place = place.map_err(|why| refused(&why, Vec::new()))?;
+    let mut told = Told::default();
     // Whose role it takes is the broker's to say.
-    let outcome = admin
-        .broker
-        .ask(speaker, &ask, |event| events.push(event))
-        .await;
-    match outcome {
-        Ok(()) => Ok(Json(events).into_response()),
+    let outcome = admin.broker.ask(speaker, &ask, |event| told.add(event));
+    match outcome.await {
+        Ok(()) => {
+            let answer = told.whole().map_err(|why| refused(&why, Vec::new()))?;
+            Ok(match place {
+                Some(place) => large::sent(answer, &client.lifetime, place),
+                None => answer,
+            })
+        }
         Err(why) => {
             if why.is("session") {
                 admin.sessions.end(&token);
             }
-            events.retain(|event| event["event"] == "problem");
-            Err(refused(&why, events))
+            Err(refused(&why, told.problems))
         }
+    }
+}
+
+/// What the broker told: as the text of an array, which takes a tenth of the memory of its values.
+#[derive(Default)]
+struct Told {
+    text: String,
+    problems: Vec<Value>,
+    too_large: bool,
+}
+
+impl Told {
+    fn add(&mut self, event: Value) {
+        let text = event.to_string();
+        if self.text.len() + text.len() >= LARGEST_ANSWER {
+            self.too_large = true;
+            self.text = String::new();
+        }
+        if self.too_large {
+            return;
+        }
+        self.text.push(if self.text.is_empty() { '[' } else { ',' });
+        self.text.push_str(&text);
+        if event["event"] == "problem" {
+            self.problems.push(event);
+        }
+    }
+
+    fn whole(self) -> Result<Response, Failure> {
+        if self.too_large {
+            return Err(large::too_large());
+        }
+        let text = match self.text.is_empty() {
+            true => "[]".to_owned(),
+            false => self.text + "]",
+        };
+        Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response())
     }
 }
 
@@ -176,7 +224,7 @@ async fn log_in(
         return senseless("user and password");
     };
     let ask = json!({"verb": "log-in", "user": user, "password": password});
-    let (user, of_broker) = match begin(&admin, client.address, &HeaderMap::new(), ask).await {
+    let (user, of_broker) = match begin(&admin, client.address, None, ask).await {
         Ok(begun) => begun,
         Err(why) => return refused(&why, Vec::new()),
     };
@@ -202,10 +250,7 @@ async fn log_out(
         return nobody();
     };
     admin.sessions.end(&token);
-    let speaker = Speaker {
-        token: Some(&session.token),
-        from: client.address,
-    };
+    let speaker = Speaker::of(&session.token, client.address);
     let ended = admin
         .broker
         .events(speaker, &json!({"verb": "log-out"}))

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::multipart::MultipartError;
 use axum::extract::{FromRequest, FromRequestParts, Multipart, Request};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -66,7 +67,7 @@ impl<R: Needs> FromRequest<Arc<Admin>> for SentFiles<R> {
 }
 
 /// A file to be kept under a name; whatever cannot be in one is left out.
-pub fn download(name: &str, kind: &'static str, bytes: impl Into<axum::body::Body>) -> Response {
+pub fn download(name: &str, kind: &'static str, bytes: impl Into<Body>) -> Response {
     let name = safe_name(name);
     let disposition = format!("attachment; filename=\"{name}\"");
     let disposition = HeaderValue::from_str(&disposition)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::{Extension, Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -19,7 +19,9 @@ use super::users::refusal;
 use super::who::{Administrator, LoggedIn, Sent, Viewer, Who};
 use crate::failure::Failure;
 use crate::help_page::{About, HelpPage, LicencesPage, file};
+use crate::large;
 use crate::public::rendered;
+use crate::server::Client;
 use crate::words::help::HelpWords;
 use crate::written::date;
 
@@ -79,11 +81,21 @@ async fn licences(State(admin): State<Arc<Admin>>, who: Who<Viewer>) -> Response
 /// `GET /help/licences/GROUP/NAME`
 async fn licence(
     State(admin): State<Arc<Admin>>,
-    _: Who<Viewer>,
+    Extension(client): Extension<Client>,
+    who: Who<Viewer>,
     Path((group, name)): Path<(String, String)>,
 ) -> Response {
+    let place = match admin.licences.place().await {
+        Ok(place) => place,
+        Err(why) => {
+            return (refusal(&why), format!("{}\n", why.text(who.language))).into_response();
+        }
+    };
     match admin.public.source.licences().text(&group, &name) {
-        Some(text) => ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response(),
+        Some(text) => {
+            let plain = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
+            large::sent((plain, text).into_response(), &client.lifetime, place)
+        }
         None => (StatusCode::NOT_FOUND, "not found\n").into_response(),
     }
 }
@@ -111,9 +123,19 @@ async fn filled_in(admin: &Admin, sent: &Sent<Viewer>, title: &str, name: &str) 
 }
 
 /// `POST /help/bundle`: the logs, as the broker packs them.
-async fn bundle(State(admin): State<Arc<Admin>>, sent: Sent<Administrator>) -> Response {
+async fn bundle(
+    State(admin): State<Arc<Admin>>,
+    Extension(client): Extension<Client>,
+    sent: Sent<Administrator>,
+) -> Response {
     let who = &sent.who;
-    let (mut name, mut bytes, mut whole) = ("support.tar.gz".to_owned(), Vec::new(), true);
+    let place = match admin.bundles.place().await {
+        Ok(place) => place,
+        Err(why) => return show(&admin, who, Some(&why)).await,
+    };
+    // No copies for room to grow.
+    let (mut name, mut bytes) = ("support.tar.gz".to_owned(), Vec::with_capacity(LARGEST));
+    let mut whole = true;
     let tell = |event: Value| match event["event"].as_str() {
         Some("file") => event["name"]
             .as_str()
@@ -142,5 +164,6 @@ async fn bundle(State(admin): State<Arc<Admin>>, sent: Sent<Administrator>) -> R
         );
         return show(&admin, who, Some(&why)).await;
     }
-    download(&name, "application/octet-stream", bytes)
+    let file = download(&name, "application/octet-stream", bytes);
+    large::sent(file, &client.lifetime, place)
 }

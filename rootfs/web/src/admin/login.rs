@@ -18,6 +18,7 @@ use crate::known;
 use crate::language::{self as chosen, Language};
 use crate::login_page::Login;
 use crate::public::rendered;
+use crate::rates::Source;
 use crate::server::Client;
 use crate::session::{self, COOKIE, FORM_COOKIE};
 use crate::words::login::LoginWords;
@@ -100,7 +101,8 @@ pub async fn log_in(
     let ask = json!({
         "verb": "log-in", "user": fields.one("user"), "password": fields.one("password"),
     });
-    match begin(&admin, client.address, &headers, ask).await {
+    let browser = browser(&admin, &headers, fields.one("user"));
+    match begin(&admin, client.address, browser, ask).await {
         Ok((user, token)) => {
             let next = path(fields.one("next")).unwrap_or("/");
             welcome(&admin, &headers, (user, token), next)
@@ -109,20 +111,36 @@ pub async fn log_in(
     }
 }
 
-/// Begins a session with the broker; a browser that is known waits for its own wrong passwords alone.
+/// Begins a session with the broker, by `browser` where that is known: it waits for its own wrong passwords
+/// alone.
 pub async fn begin(
     admin: &Admin,
     from: IpAddr,
-    headers: &HeaderMap,
+    browser: Option<String>,
     mut ask: Value,
 ) -> Result<(User, String), Failure> {
+    let source = match &browser {
+        Some(number) => Source::Browser(number.clone()),
+        None => Source::of(from),
+    };
+    if !admin.log_in_rates.allow(source) {
+        return Err(too_often());
+    }
     let busy = || Failure::machine("the service ends", "le service s’arrête");
     let _place = admin.logins.acquire().await.map_err(|_| busy())?;
-    let user = ask["user"].as_str().unwrap_or_default();
-    if let Some(number) = browser(admin, headers, user) {
+    if let Some(number) = browser {
         ask["browser"] = number.into();
     }
     admin.broker.begin(from, &ask).await
+}
+
+/// Each attempt costs the appliance a process: the broker is not asked for one that has to wait anyway.
+fn too_often() -> Failure {
+    Failure::coded(
+        "wait",
+        "too many log-ins from this address; try again in some seconds",
+        "trop de connexions depuis cette adresse ; réessayez dans quelques secondes",
+    )
 }
 
 /// The number of this browser, where it is known for this user.

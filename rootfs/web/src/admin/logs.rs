@@ -1,9 +1,8 @@
 //! The logs: shown, followed, sent as a file; and the audit trail.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
-use axum::extract::{Query, State};
+use axum::extract::{Extension, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -15,8 +14,10 @@ use super::files::download;
 use super::users::refusal;
 use super::who::{Administrator, LoggedIn, Operator, Who};
 use crate::failure::Failure;
+use crate::large::{LARGEST, Newest, PAGE, sent};
 use crate::logs_page::{ALL, Filter, LogsPage, Shown};
 use crate::public::rendered;
+use crate::server::Client;
 use crate::words::logs::LogsWords;
 
 /// Records of the audit trail on a page.
@@ -36,7 +37,7 @@ pub fn routes() -> Router<Arc<Admin>> {
 
 /// The last lines that a filter lets through, and the cursor behind all that were looked at.
 struct Lines {
-    lines: VecDeque<String>,
+    newest: Newest,
     cursor: String,
 }
 
@@ -44,13 +45,13 @@ async fn lines(
     admin: &Admin,
     who: &LoggedIn,
     filter: &Filter,
-    (looked_at, kept): (u32, usize),
+    (looked_at, kept): (u32, Newest),
 ) -> Result<Lines, Failure> {
     let w = LogsWords::of(who.language);
     let wrong = || Failure::new(w.wrong_since, w.wrong_since);
     let ask = filter.ask(looked_at).ok_or_else(wrong)?;
     let mut found = Lines {
-        lines: VecDeque::new(),
+        newest: kept,
         cursor: filter.after.clone(),
     };
     let tell = |event: Value| {
@@ -62,10 +63,7 @@ async fn lines(
         }
         let line = event["text"].as_str().unwrap_or_default();
         if filter.has(line) {
-            found.lines.push_back(line.to_owned());
-            if found.lines.len() > kept {
-                found.lines.pop_front();
-            }
+            found.newest.push(line);
         }
     };
     admin.broker.ask(who.speaker(), &ask, tell).await?;
@@ -75,9 +73,14 @@ async fn lines(
 /// `GET /logs`
 async fn page(
     State(admin): State<Arc<Admin>>,
+    Extension(client): Extension<Client>,
     who: Who<Operator>,
     Query(filter): Query<Filter>,
 ) -> Response {
+    let place = match admin.large.place().await {
+        Ok(place) => place,
+        Err(why) => return plain(&why, &who),
+    };
     let filter = filter.sensible();
     let w = LogsWords::of(who.language);
     let mut page = LogsPage {
@@ -100,10 +103,10 @@ async fn page(
             Err(why) => Some(why),
         },
         _ => {
-            let much = (filter.to_look_through(), filter.count());
+            let much = (filter.to_look_through(), Newest::of(filter.count(), PAGE));
             match lines(&admin, &who, &filter, much).await {
                 Ok(found) => {
-                    page.lines = found.lines.into();
+                    page.lines = found.newest.texts.into();
                     page.cursor = found.cursor;
                     None
                 }
@@ -113,19 +116,28 @@ async fn page(
     };
     page.why = why.as_ref().map(|why| why.text(who.language));
     let status = why.as_ref().map_or(StatusCode::OK, refusal);
-    (status, rendered(&page, who.language)).into_response()
+    let answer = (status, rendered(&page, who.language)).into_response();
+    sent(answer, &client.lifetime, place)
 }
 
 /// `GET /logs/follow?after=CURSOR`
 async fn follow(
     State(admin): State<Arc<Admin>>,
+    Extension(client): Extension<Client>,
     who: Who<Operator>,
     Query(filter): Query<Filter>,
 ) -> Response {
+    let place = match admin.large.place().await {
+        Ok(place) => place,
+        Err(why) => return (refusal(&why), Json(why.json())).into_response(),
+    };
     let filter = filter.sensible();
-    let much = (FOLLOWED, FOLLOWED as usize);
+    let much = (FOLLOWED, Newest::of(FOLLOWED as usize, PAGE));
     match lines(&admin, &who, &filter, much).await {
-        Ok(found) => Json(json!({"lines": found.lines, "after": found.cursor})).into_response(),
+        Ok(found) => {
+            let told = json!({"lines": found.newest.texts, "after": found.cursor});
+            sent(Json(told).into_response(), &client.lifetime, place)
+        }
         Err(why) => (refusal(&why), Json(why.json())).into_response(),
     }
 }
@@ -133,21 +145,34 @@ async fn follow(
 /// `GET /logs/download`
 async fn as_file(
     State(admin): State<Arc<Admin>>,
+    Extension(client): Extension<Client>,
     who: Who<Operator>,
     Query(filter): Query<Filter>,
 ) -> Response {
+    let place = match admin.large.place().await {
+        Ok(place) => place,
+        Err(why) => return plain(&why, &who),
+    };
     let filter = filter.sensible();
-    let found = match lines(&admin, &who, &filter, (ALL, ALL as usize)).await {
+    let found = match lines(
+        &admin,
+        &who,
+        &filter,
+        (ALL, Newest::of(ALL as usize, LARGEST)),
+    )
+    .await
+    {
         Ok(found) => found,
         Err(why) => return plain(&why, &who),
     };
     let mut text = String::new();
-    for line in &found.lines {
+    for line in &found.newest.texts {
         text.push_str(line);
         text.push('\n');
     }
     let name = format!("{}-{}.log", admin.hostname, filter.log);
-    download(&name, "text/plain; charset=utf-8", text)
+    let file = download(&name, "text/plain; charset=utf-8", text);
+    sent(file, &client.lifetime, place)
 }
 
 /// All that is told of the audit trail, the oldest first.
@@ -159,7 +184,15 @@ async fn records(admin: &Admin, who: &LoggedIn, last: usize) -> Result<Vec<Value
 }
 
 /// `GET /logs/audit`
-async fn audit_as_file(State(admin): State<Arc<Admin>>, who: Who<Administrator>) -> Response {
+async fn audit_as_file(
+    State(admin): State<Arc<Admin>>,
+    Extension(client): Extension<Client>,
+    who: Who<Administrator>,
+) -> Response {
+    let place = match admin.large.place().await {
+        Ok(place) => place,
+        Err(why) => return plain(&why, &who),
+    };
     let records = match records(&admin, &who, EVERY).await {
         Ok(records) => records,
         Err(why) => return plain(&why, &who),
@@ -173,7 +206,8 @@ async fn audit_as_file(State(admin): State<Arc<Admin>>, who: Who<Administrator>)
         text.push('\n');
     }
     let name = format!("{}-audit.jsonl", admin.hostname);
-    download(&name, "application/jsonl", text)
+    let file = download(&name, "application/jsonl", text);
+    sent(file, &client.lifetime, place)
 }
 
 /// Why there is no file.

@@ -28,10 +28,10 @@ pub mod who;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::middleware::from_fn;
-use axum::routing::{get, post};
+use axum::middleware::{from_fn, map_request};
+use axum::routing::{MethodRouter, get, post};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
@@ -39,8 +39,10 @@ use crate::asking::Asking;
 use crate::broker::Broker;
 use crate::frame::Frame;
 use crate::job::Jobs;
+use crate::joined::joined;
 use crate::known::Known;
 use crate::language::{self, Language};
+use crate::large::Large;
 use crate::public;
 use crate::rates::Rates;
 use crate::server::Options;
@@ -53,6 +55,8 @@ use crate::upload::store::Store;
 
 /// Largest form.
 const FORM_BYTES: usize = 32 * 1024;
+/// Largest of those that take no session.
+const SMALL_BYTES: usize = 8 * 1024;
 /// Passwords verified at once: each takes 19 MiB and some time of a processor.
 const LOGINS: usize = 2;
 /// Uploads at once.
@@ -72,6 +76,12 @@ pub struct Admin {
     receiver: Receiver,
     logins: Semaphore,
     rates: Rates,
+    log_in_rates: Rates,
+    large: Large,
+    /// There is memory for one of them.
+    bundles: Large,
+    /// Texts of licences, which any viewer may read.
+    licences: Large,
     uploads: Arc<Semaphore>,
 }
 
@@ -99,7 +109,11 @@ impl Admin {
             jobs: Jobs::default(),
             asking: Asking::default(),
             logins: Semaphore::new(LOGINS),
-            rates: Rates::default(),
+            rates: Rates::of_programs(),
+            log_in_rates: Rates::of_log_ins(),
+            large: Large::default(),
+            bundles: Large::of(1),
+            licences: Large::default(),
             uploads: Arc::new(Semaphore::new(UPLOADS)),
         })
     }
@@ -145,10 +159,10 @@ impl Admin {
 pub fn router(admin: Arc<Admin>) -> Router {
     Router::new()
         .route("/", get(status::page))
-        .route("/login", get(login::page).post(login::log_in))
+        .route("/login", get(login::page).merge(small(post(login::log_in))))
         .route("/logout", post(login::log_out))
-        .route("/language", post(login::language_chosen))
-        .route("/setup", get(setup::page).post(setup::set_up))
+        .route("/language", small(post(login::language_chosen)))
+        .route("/setup", get(setup::page).merge(small(post(setup::set_up))))
         .merge(api::routes(&admin))
         .merge(backup::routes())
         .merge(help::routes())
@@ -159,8 +173,20 @@ pub fn router(admin: Arc<Admin>) -> Router {
         .merge(users::routes())
         .fallback(|| async { (StatusCode::NOT_FOUND, "not found\n") })
         .layer(DefaultBodyLimit::max(FORM_BYTES))
+        .layer(map_request(|request: Request| async move {
+            // Uploads are kept as they come, and take a session before anything is read of them.
+            match request.uri().path().starts_with(upload::PATH) {
+                true => request,
+                false => joined(request),
+            }
+        }))
         .layer(from_fn(elsewhere::from_here))
         .with_state(admin)
+}
+
+/// What anybody may send, without a session: they must not take the memory with it.
+fn small(handler: MethodRouter<Arc<Admin>>) -> MethodRouter<Arc<Admin>> {
+    handler.layer(DefaultBodyLimit::max(SMALL_BYTES))
 }
 
 /// What somebody chose before, else what their browser asks for.

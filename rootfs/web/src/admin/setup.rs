@@ -75,9 +75,10 @@ pub async fn set_up(
         "verb": "setup", "code": code.to_uppercase(), "user": fields.one("user").trim(),
         "password": password, "language": language.tag(),
     });
-    match begin(&admin, client.address, &headers, ask).await {
+    // No browser is known for who is not made yet, and another one of that name is nobody now.
+    match begin(&admin, client.address, None, ask).await {
         Ok(session) => {
-            admin.broker.note_open(false);
+            admin.broker.note_open(false).await;
             welcome(&admin, &headers, session, "/")
         }
         Err(why) => again(status(&why), why.text(language)),

@@ -29,6 +29,8 @@ use crate::upload::range::{Asked, Part};
 use crate::upload::receive::{Received, Refused, Sent, linger, no_room};
 use crate::upload::store::Name;
 
+/// How their addresses begin.
+pub const PATH: &str = "/update/upload";
 const TOKEN: &str = "x-csrf-token";
 const OFFSET: HeaderName = HeaderName::from_static("upload-offset");
 /// As "Resumable Uploads for HTTP" has it (draft-ietf-httpbis-resumable-upload): a Boolean.

@@ -10,7 +10,7 @@ use askama::Template;
 use axum::Form;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::{Admin, cookie, language};
@@ -18,6 +18,7 @@ use crate::broker::{Role, Speaker};
 use crate::failure::Failure;
 use crate::frame::{self, Frame};
 use crate::language::{self as chosen, Language};
+use crate::page;
 use crate::public::rendered;
 use crate::server::Client;
 use crate::session::{self, Session};
@@ -49,6 +50,8 @@ impl Needs for Administrator {
 pub struct LoggedIn {
     session: Session,
     address: IpAddr,
+    /// Their browser asks by itself.
+    quiet: bool,
     pub language: Language,
 }
 
@@ -65,6 +68,18 @@ pub struct Sent<R> {
 /// What a form has, in its order.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Fields(pub Vec<(String, String)>);
+
+/// The session is over, and nothing of what a form brought was done.
+#[derive(Template)]
+#[template(path = "ended.html")]
+struct Ended<'a> {
+    frame: Frame<'a>,
+    w: &'static FrameWords,
+    /// What was typed.
+    typed: Vec<(&'a str, &'a str)>,
+    /// Where to log in, and come back to.
+    way: String,
+}
 
 /// A page that only says why something is not there.
 #[derive(Template)]
@@ -94,6 +109,7 @@ impl LoggedIn {
         Speaker {
             token: Some(&self.session.token),
             from: self.address,
+            quiet: self.quiet,
         }
     }
 
@@ -144,8 +160,34 @@ impl<R> Deref for Who<R> {
 impl Fields {
     /// A field's value; empty where there is none.
     pub fn one(&self, name: &str) -> &str {
+        self.given(name).unwrap_or_default()
+    }
+
+    /// A field's value; none where the form does not have it.
+    pub fn given(&self, name: &str) -> Option<&str> {
         let found = self.0.iter().find(|(key, _)| key == name);
-        found.map_or("", |(_, value)| value)
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// What was typed, as far as it is known to be no secret.
+    fn shown(&self) -> Vec<(&str, &str)> {
+        const FIELDS: [&str; 8] = [
+            "organisation",
+            "site",
+            "contact",
+            "email",
+            "phone",
+            "message",
+            "name",
+            "role",
+        ];
+        // Those of the settings have paths as names; the form has none of their secrets.
+        let is_shown = |name: &str| name.contains('.') || FIELDS.contains(&name);
+        let typed = self.0.iter();
+        typed
+            .filter(|(name, value)| is_shown(name) && !value.trim().is_empty())
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect()
     }
 
     /// Whether a box is ticked.
@@ -158,8 +200,22 @@ impl<R: Needs> FromRequestParts<Arc<Admin>> for Who<R> {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, admin: &Arc<Admin>) -> Result<Self, Response> {
-        let Some(logged_in) = present(parts, admin).await? else {
-            return Err(log_in_first(parts));
+        let present = present(parts, admin).await?;
+        Self::of(present, parts, admin, &Fields::default())
+    }
+}
+
+impl<R: Needs> Who<R> {
+    /// Whoever is present, if their role is enough. Who is not is told so, with what they have typed.
+    #[expect(clippy::result_large_err, reason = "an answer, once a request")]
+    fn of(
+        present: Option<LoggedIn>,
+        parts: &Parts,
+        admin: &Admin,
+        typed: &Fields,
+    ) -> Result<Self, Response> {
+        let Some(logged_in) = present else {
+            return Err(log_in_first(parts, admin, typed));
         };
         logged_in.may(admin, R::ROLE)?;
         Ok(Self(logged_in, PhantomData))
@@ -170,11 +226,15 @@ impl<R: Needs> FromRequest<Arc<Admin>> for Sent<R> {
     type Rejection = Response;
 
     async fn from_request(request: Request, admin: &Arc<Admin>) -> Result<Self, Response> {
-        let (mut parts, body) = request.into_parts();
-        let who = Who::<R>::from_request_parts(&mut parts, admin).await?;
-        let form =
-            Form::<Vec<(String, String)>>::from_request(Request::from_parts(parts, body), admin);
-        let Form(fields) = form.await.map_err(IntoResponse::into_response)?;
+        let (parts, body) = request.into_parts();
+        let present = present(&parts, admin).await?;
+        let form = Request::from_parts(parts.clone(), body);
+        let form = Form::<Vec<(String, String)>>::from_request(form, admin).await;
+        let typed = form
+            .as_ref()
+            .map_or_else(|_| Fields::default(), |Form(fields)| Fields(fields.clone()));
+        let who = Who::<R>::of(present, &parts, admin, &typed)?;
+        let Form(fields) = form.map_err(IntoResponse::into_response)?;
         let fields = Fields(fields);
         if !who.knows(fields.one("csrf")) {
             return Err(wrong_token(admin, &who));
@@ -183,15 +243,41 @@ impl<R: Needs> FromRequest<Arc<Admin>> for Sent<R> {
     }
 }
 
-/// A page's address may be typed before the log-in; it is come back to.
-fn log_in_first(parts: &Parts) -> Response {
+/// A page's address may be typed before the log-in; it is come back to. Who has sent a form finds there what
+/// they had typed: their browser may have nothing of it any more.
+fn log_in_first(parts: &Parts, admin: &Admin, typed: &Fields) -> Response {
     let path = super::path(parts.uri.path());
     match path {
         Some(path) if parts.method == Method::GET && is_page(path) => {
             Redirect::to(&format!("/login?next={path}")).into_response()
         }
+        Some(path) if parts.method == Method::POST && wants_a_page(&parts.headers) => {
+            ended(&parts.headers, admin, path, typed)
+        }
         _ => (StatusCode::UNAUTHORIZED, "log in first\n").into_response(),
     }
+}
+
+/// Whether a person's browser shows the answer.
+fn wants_a_page(headers: &HeaderMap) -> bool {
+    let accepted = headers.get(header::ACCEPT);
+    let accepted = accepted.and_then(|value| value.to_str().ok());
+    accepted.is_some_and(|accepted| accepted.contains("text/html"))
+}
+
+fn ended(headers: &HeaderMap, admin: &Admin, path: &str, typed: &Fields) -> Response {
+    let language = language(headers);
+    let w = FrameWords::of(language);
+    // The page with the form is above what it is sent to; every page has that of the log-out.
+    let page = path.split('/').nth(1).filter(|page| *page != "logout");
+    let page = page.unwrap_or_default();
+    let page = Ended {
+        frame: admin.frame(language, "/login", w.ended),
+        w,
+        typed: typed.shown(),
+        way: format!("/login?next=/{page}"),
+    };
+    (StatusCode::UNAUTHORIZED, rendered(&page, language)).into_response()
 }
 
 /// What a person opens; what scripts ask for answers 401.
@@ -206,7 +292,12 @@ pub async fn present(parts: &Parts, admin: &Admin) -> Result<Option<LoggedIn>, R
         return Ok(None);
     };
     let client = parts.extensions.get::<Client>();
-    let (Some(mut session), Some(client)) = (admin.sessions.of(&token), client) else {
+    let quiet = is_by_itself(&parts.uri);
+    let session = match quiet {
+        true => admin.sessions.look(&token),
+        false => admin.sessions.of(&token),
+    };
+    let (Some(mut session), Some(client)) = (session, client) else {
         return Ok(None);
     };
     let changes = !matches!(parts.method, Method::GET | Method::HEAD);
@@ -214,6 +305,7 @@ pub async fn present(parts: &Parts, admin: &Admin) -> Result<Option<LoggedIn>, R
         let speaker = Speaker {
             token: Some(&session.token),
             from: client.address,
+            quiet,
         };
         match admin.broker.user(speaker).await {
             Ok(Some(user)) => {
@@ -233,8 +325,14 @@ pub async fn present(parts: &Parts, admin: &Admin) -> Result<Option<LoggedIn>, R
     Ok(Some(LoggedIn {
         session,
         address: client.address,
+        quiet,
         language,
     }))
+}
+
+/// Whether a page renews itself: nobody need be there for that, and the session ends as if nobody were.
+fn is_by_itself(uri: &Uri) -> bool {
+    uri.path() == "/" && uri.query() == Some(page::AGAIN)
 }
 
 /// The language of somebody: what was chosen in this browser, what their settings say, what the browser
@@ -267,6 +365,44 @@ mod tests {
         let fields = Fields(fields.to_vec());
         assert_eq!((fields.one("a"), fields.one("none")), ("1", ""));
         assert!(fields.is_on("on") && !fields.is_on("b") && !fields.is_on("none"));
+        assert_eq!((fields.given("b"), fields.given("none")), (Some(""), None));
+    }
+
+    #[test]
+    fn c64_what_is_shown_again_is_no_secret() {
+        let secret = [
+            "csrf",
+            "password",
+            "again",
+            "old",
+            "own",
+            "passphrase",
+            "code",
+            "user",
+            "new",
+        ];
+        let typed = ["message", "system.hostname"];
+        let field = |name: &&str| ((*name).to_owned(), "x".to_owned());
+        let all = secret.iter().chain(&typed).map(field);
+        let fields = Fields(all.collect());
+        assert_eq!(fields.shown(), [("message", "x"), ("system.hostname", "x")]);
+        assert!(Fields(vec![("site".into(), " ".into())]).shown().is_empty());
+    }
+
+    #[test]
+    fn only_the_status_page_asks_by_itself() {
+        for (uri, expected) in [
+            ("/?again", true),
+            ("/", false),
+            ("/?again=1", false),
+            ("/update?again", false),
+        ] {
+            assert_eq!(
+                is_by_itself(&uri.parse().expect("a URI")),
+                expected,
+                "{uri}"
+            );
+        }
     }
 
     #[test]

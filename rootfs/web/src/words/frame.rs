@@ -26,6 +26,9 @@ words! {
         operator: "operator" / "opérateur",
         administrator: "administrator" / "administrateur",
         wrong_token: "This form has expired; go back, load the page again and try once more." / "Ce formulaire a expiré ; revenez en arrière, rechargez la page et réessayez.",
+        ended: "Logged out" / "Déconnecté",
+        ended_note: "Your session has ended, and nothing was saved. Log in again; what you had typed stands below, to be copied." / "Votre session est terminée, et rien n’a été enregistré. Reconnectez-vous ; ce que vous aviez saisi est affiché plus bas, pour être copié.",
+        ended_typed: "What you had typed" / "Ce que vous aviez saisi",
         expired: "Form expired" / "Formulaire expiré",
     }
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod api;
+mod bad_input;
 mod broker;
 mod browser;
 mod gate;

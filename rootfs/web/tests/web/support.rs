@@ -286,10 +286,21 @@ impl Web {
         Self::with(world)
     }
 
+    /// On a state volume that takes nothing: where its folder should be, nothing can be written.
+    pub fn without_a_volume() -> Self {
+        Self::at(broker::World::of(&USERS, PASSWORD), |state| {
+            std::fs::write(state, "").unwrap();
+        })
+    }
+
     fn with(broker: broker::World) -> Self {
+        Self::at(broker, |state| std::fs::create_dir(state).unwrap())
+    }
+
+    fn at(broker: broker::World, make: impl FnOnce(&Path)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let state = dir.path().join("state");
-        std::fs::create_dir(&state).unwrap();
+        make(&state);
         let (socket, at_broker) = (dir.path().join("updater"), dir.path().join("broker"));
         let (world, broker) = (Arc::<Mutex<World>>::default(), Arc::new(Mutex::new(broker)));
         broker::start(&at_broker, Arc::clone(&broker));
@@ -342,6 +353,15 @@ impl Web {
 
     pub fn uploads(&self) -> PathBuf {
         self.dir.path().join("state/upload")
+    }
+
+    /// The most memory that it has had at once, in bytes.
+    pub fn peak_of_memory(&self) -> u64 {
+        let status = format!("/proc/{}/status", self.program.id());
+        let status = std::fs::read_to_string(status).unwrap();
+        let peak = status.split_once("VmHWM:").unwrap().1;
+        let kib: u64 = peak.split_whitespace().next().unwrap().parse().unwrap();
+        kib << 10
     }
 
     /// Ends everybody's session, as a change of the password does.
