@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use anyhow::{Context, Result};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
@@ -115,10 +117,11 @@ impl Certificate {
     /// # Errors
     /// They are no such thing, or cannot be kept; the former one stays.
     pub fn install(&self, chain: &[u8], key: &[u8]) -> Result<(), Unfit> {
-        let pair = pair(chain, key)?;
-        let line: &[u8] = b"\n";
-        let both = [key, line, chain, line].concat();
-        keep(&self.folder, OWN, &both).map_err(Unfit::Kept)?;
+        let (chain, key) = parts(chain, key)?;
+        // What is kept is what was judged: a file of a key may have other certificates in it.
+        let kept = written(&chain, &key);
+        let pair = certified(chain, key)?;
+        keep(&self.folder, OWN, kept.as_bytes()).map_err(Unfit::Kept)?;
         self.set(Now {
             own: true,
             key: Arc::new(pair),
@@ -191,13 +194,45 @@ fn of_appliance(folder: &Path, hostname: &str) -> Result<Now> {
 
 /// A certificate, those that vouch for it, and its key.
 fn pair(chain: &[u8], key: &[u8]) -> Result<CertifiedKey, Unfit> {
+    let (chain, key) = parts(chain, key)?;
+    certified(chain, key)
+}
+
+type Chain = Vec<CertificateDer<'static>>;
+
+fn parts(chain: &[u8], key: &[u8]) -> Result<(Chain, PrivateKeyDer<'static>), Unfit> {
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(chain).collect();
     let chain = chain.map_err(|_| Unfit::Chain)?;
     if chain.is_empty() {
         return Err(Unfit::Chain);
     }
     let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| Unfit::Key)?;
+    Ok((chain, key))
+}
+
+fn certified(chain: Chain, key: PrivateKeyDer<'static>) -> Result<CertifiedKey, Unfit> {
     CertifiedKey::from_der(chain, key, &provider()).map_err(|_| Unfit::Together)
+}
+
+/// Both in PEM (RFC 7468).
+fn written(chain: &[CertificateDer<'_>], key: &PrivateKeyDer<'_>) -> String {
+    let kind = match key {
+        PrivateKeyDer::Pkcs1(_) => "RSA PRIVATE KEY",
+        PrivateKeyDer::Sec1(_) => "EC PRIVATE KEY",
+        _ => "PRIVATE KEY",
+    };
+    let mut text = pem(kind, key.secret_der());
+    for certificate in chain {
+        text.push_str(&pem("CERTIFICATE", certificate));
+    }
+    text
+}
+
+fn pem(label: &str, der: &[u8]) -> String {
+    // 48 bytes are a line of 64 characters.
+    let lines = der.chunks(48).map(|line| STANDARD.encode(line) + "\n");
+    let lines: String = lines.collect();
+    format!("-----BEGIN {label}-----\n{lines}-----END {label}-----\n")
 }
 
 fn make(hostname: &str) -> Result<String> {
@@ -287,6 +322,10 @@ mod tests {
         let path = dir.path().join(OWN);
         let mode = fs::metadata(&path).expect("there").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+        // A file of a key with another certificate in it: after a restart it is the same one.
+        let mixed = other.replace(&key(&other), "") + &key(&one);
+        install(&chain(&one), &mixed).expect("installed");
+        assert_eq!(certificate.print(), print);
         // After a restart, and damaged.
         let restarted = load(dir.path());
         assert_eq!((restarted.is_own(), restarted.print()), (true, print));

@@ -7,10 +7,12 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
+use serde_json::json;
 
 use super::Admin;
 use super::files::SentFiles;
 use super::who::{Administrator, LoggedIn, Sent, Who};
+use crate::failure::warnings;
 use crate::public::rendered;
 use crate::tls::Unfit;
 use crate::upkeep_page::CertificatePage;
@@ -58,13 +60,25 @@ async fn install(State(admin): State<Arc<Admin>>, sent: SentFiles<Administrator>
     let key = sent.bytes("key").unwrap_or_default();
     match admin.certificate.install(chain, key) {
         Ok(()) => {
-            println!("vigie-web: {} has installed a certificate", who.who());
-            show(&admin, who, StatusCode::OK, None, Some(w.installed))
+            let not_written = noted(&admin, who, "installed").await;
+            let why = not_written.as_deref();
+            show(&admin, who, StatusCode::OK, why, Some(w.installed))
         }
         Err(why) => {
             let (status, why) = said(w, &why);
             show(&admin, who, status, Some(why), None)
         }
+    }
+}
+
+/// Has the audit trail say who has done it; where that cannot be, what somebody must know of it.
+async fn noted(admin: &Admin, who: &LoggedIn, done: &str) -> Option<String> {
+    let print = admin.certificate.print();
+    println!("vigie-web: {}: certificate {done}, now {print}", who.who());
+    let ask = json!({"verb": "certificate", "done": done, "print": print});
+    match admin.broker.events(who.speaker(), &ask).await {
+        Ok(events) => warnings(&events, who.language),
+        Err(why) => Some(why.text(who.language).to_owned()),
     }
 }
 
@@ -85,7 +99,10 @@ fn said(w: &UpkeepWords, why: &Unfit) -> (StatusCode, &'static str) {
 async fn self_made(State(admin): State<Arc<Admin>>, sent: Sent<Administrator>) -> Response {
     let who = &sent.who;
     match admin.certificate.self_made() {
-        Ok(()) => Redirect::to("/settings/certificate").into_response(),
+        Ok(()) => match noted(&admin, who, "removed").await {
+            None => Redirect::to("/settings/certificate").into_response(),
+            Some(why) => show(&admin, who, StatusCode::OK, Some(&why), None),
+        },
         Err(error) => {
             eprintln!("vigie-web: going back to the certificate of its own: {error:#}");
             let w = UpkeepWords::of(who.language);

@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use super::users::refusal;
 use super::who::{Administrator, Fields, LoggedIn, Sent, Who};
 use super::{Admin, certificate};
-use crate::failure::Failure;
+use crate::failure::{Failure, warnings};
 use crate::fields::{Section, section};
 use crate::public::rendered;
 use crate::settings_page::{
@@ -56,6 +56,8 @@ pub struct Saved {
     trial: Option<u64>,
     /// Fields that take effect at the next start.
     after_restart: Vec<String>,
+    /// What somebody must know of it all the same.
+    warning: Option<String>,
 }
 
 /// Asks for a change of the settings.
@@ -74,6 +76,7 @@ pub async fn change(admin: &Admin, who: &LoggedIn, ask: &Value) -> Outcome {
         after_restart: fields
             .filter_map(|field| field.as_str().map(str::to_owned))
             .collect(),
+        warning: warnings(&events, who.language),
     })
 }
 
@@ -204,13 +207,19 @@ async fn saved_to(admin: &Admin, who: &LoggedIn, saved: &Saved) -> Response {
         // Not by way of another address: the one that was asked may be gone.
         return trial_page(admin, who, saved.trial).await;
     }
-    if saved.after_restart.is_empty() {
+    if saved.after_restart.is_empty() && saved.warning.is_none() {
         return Redirect::to("/settings?done=saved").into_response();
     }
     let w = SettingsWords::of(who.language);
     let fields = saved.after_restart.join(", ");
+    let done = match fields.is_empty() {
+        true => w.saved.to_owned(),
+        false => w.after_restart.replace("{fields}", &fields),
+    };
+    let warning = saved.warning.clone();
     let told = Told {
-        done: Some(w.after_restart.replace("{fields}", &fields)),
+        done: Some(done),
+        why: warning.map(|warning| (StatusCode::OK, warning)),
         ..Told::default()
     };
     show(admin, who, told).await
@@ -286,16 +295,18 @@ async fn revert(State(admin): State<Arc<Admin>>, sent: Sent<Administrator>) -> R
 async fn decided(admin: &Admin, who: &LoggedIn, verb: &str, done: &str) -> Response {
     let ask = json!({"verb": verb});
     let asked = admin.broker.events(who.speaker(), &ask);
-    match asked.await {
-        Ok(_) => Redirect::to(&format!("/settings?done={done}")).into_response(),
-        Err(why) => {
-            let told = Told {
-                why: Some((refusal(&why), why.text(who.language).to_owned())),
-                ..Told::default()
-            };
-            show(admin, who, told).await
-        }
-    }
+    let why = match asked.await {
+        Ok(events) => match warnings(&events, who.language) {
+            None => return Redirect::to(&format!("/settings?done={done}")).into_response(),
+            Some(warning) => (StatusCode::OK, warning),
+        },
+        Err(why) => (refusal(&why), why.text(who.language).to_owned()),
+    };
+    let told = Told {
+        why: Some(why),
+        ..Told::default()
+    };
+    show(admin, who, told).await
 }
 
 /// `GET /settings/history`

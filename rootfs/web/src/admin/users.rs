@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::Admin;
 use super::who::{Administrator, Fields, LoggedIn, Sent, Viewer, Who};
-use crate::failure::Failure;
+use crate::failure::{Failure, warnings};
 use crate::passwords;
 use crate::public::rendered;
 use crate::users_page::{AccountPage, Listed, UsersPage};
@@ -123,17 +123,26 @@ async fn show(
 /// Has it done; leads back to the list, or says there why not.
 async fn done(admin: &Admin, who: &LoggedIn, typed: &str, ask: Result<Value, Not>) -> Response {
     match asked(admin, who, ask).await {
-        Ok(()) => Redirect::to("/users?done").into_response(),
+        Ok(None) => Redirect::to("/users?done").into_response(),
+        Ok(Some(warned)) => {
+            let saved = Some(FrameWords::of(who.language).saved);
+            show(admin, who, saved, "", Some(warned)).await
+        }
         Err(not) => show(admin, who, None, typed, Some(not)).await,
     }
 }
 
-async fn asked(admin: &Admin, who: &LoggedIn, ask: Result<Value, Not>) -> Result<(), Not> {
+/// Has it done; what somebody must know of it all the same, such as that a password is not in force yet.
+async fn asked(admin: &Admin, who: &LoggedIn, ask: Result<Value, Not>) -> Result<Option<Not>, Not> {
     let ask = ask?;
     // Each hashes a password, or judges one.
     let _place = admin.logins.acquire().await;
     let events = admin.broker.events(who.speaker(), &ask).await;
-    events.map(|_| ()).map_err(|why| Not::of(&why, who))
+    let events = events.map_err(|why| Not::of(&why, who))?;
+    Ok(warnings(&events, who.language).map(|why| Not {
+        status: StatusCode::OK,
+        why,
+    }))
 }
 
 /// The new password of a form.
@@ -164,19 +173,41 @@ fn with_language(ask: &mut Value, fields: &Fields) {
 /// `POST /users/change`
 async fn change(State(admin): State<Arc<Admin>>, sent: Sent<Administrator>) -> Response {
     let Sent { who, fields } = &sent;
-    let mut ask = json!({
-        "verb": "user-change", "name": fields.one("name"), "role": fields.one("role"),
-        "disabled": fields.is_on("disabled"), "language": null,
-    });
-    with_language(&mut ask, fields);
+    let ask = changed(fields);
     let ask = match fields.one("password") {
         "" => Ok(ask),
         _ => password(fields, who).map(|password| {
+            let mut ask = ask;
             ask["password"] = password.into();
             ask
         }),
     };
     done(&admin, who, "", ask).await
+}
+
+/// What a form changes of a user, beside the password: what it was not when the form was shown. What another
+/// administrator has changed since stays as they left it.
+fn changed(fields: &Fields) -> Value {
+    let is_new = |name: &str, value: &str| {
+        let before = fields.given(&format!("was-{name}"));
+        before.is_none_or(|before| before != value)
+    };
+    let mut ask = json!({"verb": "user-change", "name": fields.one("name")});
+    let (role, language) = (fields.one("role"), fields.one("language"));
+    let disabled = fields.is_on("disabled");
+    if is_new("role", role) {
+        ask["role"] = role.into();
+    }
+    if is_new("language", language) {
+        ask["language"] = match language {
+            "" => Value::Null,
+            language => language.into(),
+        };
+    }
+    if is_new("disabled", if disabled { "on" } else { "" }) {
+        ask["disabled"] = disabled.into();
+    }
+    ask
 }
 
 /// `POST /users/remove`
@@ -232,7 +263,50 @@ async fn set_own(State(admin): State<Arc<Admin>>, sent: Sent<Viewer>) -> Respons
         })
     });
     match asked(&admin, who, ask).await {
-        Ok(()) => Redirect::to("/account?done").into_response(),
+        Ok(None) => Redirect::to("/account?done").into_response(),
+        Ok(Some(warned)) => {
+            let saved = Some(FrameWords::of(who.language).saved);
+            own(&admin, who, saved, Some(warned))
+        }
         Err(not) => own(&admin, who, None, Some(not)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c64_a_form_undoes_nothing_that_another_administrator_did_meanwhile() {
+        let shown = [
+            ("name", "vera"),
+            ("was-role", "viewer"),
+            ("was-language", "fr"),
+            ("was-disabled", ""),
+        ];
+        let ask = |sent: &[(&str, &str)]| {
+            let all = shown.iter().chain(sent);
+            let all = all.map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+            let mut ask = changed(&Fields(all.collect()));
+            ask.as_object_mut().expect("an object").remove("verb");
+            ask
+        };
+        for (sent, expected) in [
+            // Shown before somebody disabled her.
+            (
+                vec![("role", "viewer"), ("language", "fr")],
+                json!({"name": "vera"}),
+            ),
+            (
+                vec![("role", "operator"), ("language", "")],
+                json!({"name": "vera", "role": "operator", "language": null}),
+            ),
+            (
+                vec![("role", "viewer"), ("language", "fr"), ("disabled", "on")],
+                json!({"name": "vera", "disabled": true}),
+            ),
+        ] {
+            assert_eq!(ask(&sent), expected);
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{PASSWORD, Person, Web};
+use crate::support::{PASSWORD, Person, Web, package};
 
 /// As many as ports have places.
 const MANY: usize = 200;
@@ -125,6 +125,51 @@ fn c64_an_operator_cannot_take_the_memory_with_the_log() {
     assert_eq!(ask().text().unwrap(), json!([line, line, line]).to_string());
     let peak = web.peak_of_memory();
     assert!(peak < 64 << 20, "{peak} bytes");
+}
+
+#[test]
+fn a_state_volume_that_takes_nothing_lets_the_administrator_in_and_is_named() {
+    let web = Web::without_a_volume();
+    let settings = json!({"event": "settings", "settings": {}, "generation": null});
+    web.broker()
+        .answers
+        .insert("settings-get".into(), vec![settings]);
+    let anne = Person::logged_in(&web);
+    for page in [
+        "/",
+        "/settings",
+        "/users",
+        "/update",
+        "/logs",
+        "/backup",
+        "/power",
+        "/help",
+        "/account",
+        "/settings/certificate",
+    ] {
+        assert_eq!(anne.get(page).status(), 200, "{page}");
+    }
+    let put = anne
+        .put("/update/upload")
+        .body(package(2, 1000))
+        .send()
+        .unwrap();
+    assert_eq!(put.status(), 507);
+    assert!(
+        put.text()
+            .unwrap()
+            .contains("not enough room on the state volume")
+    );
+    // What is done all the same, with what the broker says of it.
+    let warning = json!({"event": "warning", "reason": "the audit trail cannot be written: no room",
+        "reason_fr": "x"});
+    web.broker()
+        .answers
+        .insert("user-remove".into(), vec![warning]);
+    let csrf = anne.csrf();
+    let form = [("csrf", &*csrf), ("name", "vera"), ("sure", "on")];
+    let page = anne.post("/users/remove", &form).text().unwrap();
+    assert!(page.contains("Saved.") && page.contains("the audit trail cannot be written"));
 }
 
 /// A body that comes byte by byte, each a piece of its own, and does not end until it is told to.

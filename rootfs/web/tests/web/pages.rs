@@ -218,6 +218,94 @@ fn one_sets_ones_own_password() {
 }
 
 #[test]
+fn what_is_done_with_a_warning_is_said_with_it() {
+    let web = Web::start();
+    settings(&web);
+    let warning = json!({"event": "warning", "reason": "saved, <not> in force", "reason_fr": "x"});
+    let saved = json!({"event": "saved", "generation": 8, "trial": null, "after_restart": []});
+    for verb in [
+        "set-password",
+        "set-own-password",
+        "user-add",
+        "network-confirm",
+        "certificate",
+    ] {
+        answers(&web, verb, vec![warning.clone()]);
+    }
+    answers(&web, "settings-set", vec![warning.clone(), saved]);
+    let anne = Person::logged_in(&web);
+    let csrf = anne.csrf();
+    let password = [("password", "vingt lamas"), ("again", "vingt lamas")];
+    let form = |more: &[(&'static str, &'static str)]| {
+        let mut form = vec![("csrf", &*csrf)];
+        form.extend(password);
+        form.extend(more);
+        form
+    };
+    for (path, form) in [
+        (
+            "/users/account",
+            form(&[("account", "root"), ("own", PASSWORD)]),
+        ),
+        ("/account/password", form(&[("old", PASSWORD)])),
+        ("/users/add", form(&[("name", "nina"), ("role", "viewer")])),
+        ("/settings/confirm", form(&[])),
+        ("/settings/certificate/self-made", form(&[])),
+        (
+            "/settings",
+            form(&[("section", "system"), ("system.hostname", "nvr-2")]),
+        ),
+    ] {
+        let answer = anne.post(path, &form);
+        assert_eq!(answer.status(), 200, "{path}");
+        let page = answer.text().unwrap();
+        assert!(
+            page.contains("saved, &#60;not&#62; in force"),
+            "{path}: {page}"
+        );
+    }
+}
+
+#[test]
+fn who_was_logged_out_gets_back_what_they_had_typed() {
+    let web = Web::start();
+    let vera = Person::logged_in_as(&web, "vera");
+    let csrf = vera.csrf();
+    web.change_password();
+    let sends = |person: &Person<'_>, accept: &str| {
+        let request = person.client.post(person.url("/help/support"));
+        let request = request.header("Accept", accept);
+        let request = request.header("Content-Type", "application/x-www-form-urlencoded");
+        let body = format!("csrf={csrf}&message=It+beeps+%3Cb%3E&password=dix+lamas");
+        request.body(body).send().unwrap()
+    };
+    for person in [&vera, &Person::new(&web)] {
+        let answer = sends(person, "text/html,*/*");
+        assert_eq!(answer.status(), 401);
+        let page = answer.text().unwrap();
+        assert!(page.contains("It beeps &#60;b&#62;"), "{page}");
+        assert!(page.contains("href=\"/login?next=/help\""), "{page}");
+        assert!(!page.contains("lamas") && !page.contains(&csrf));
+        assert_eq!(sends(person, "*/*").text().unwrap(), "log in first\n");
+    }
+}
+
+#[test]
+fn c64_a_page_that_renews_itself_is_no_use_of_its_session() {
+    let web = Web::start();
+    let vera = Person::logged_in_as(&web, "vera");
+    let page = vera.get("/").text().unwrap();
+    assert!(page.contains("content=\"30;url=/?again\""), "{page}");
+    // Until the broker is asked whose session it is.
+    let asks_quietly = || web.broker().quiet;
+    while asks_quietly() == 0 {
+        assert!(vera.get("/?again").text().unwrap().contains("vera"));
+    }
+    let nobody = Person::new(&web).get("/").text().unwrap();
+    assert!(nobody.contains("content=\"30\""));
+}
+
+#[test]
 fn settings_are_checked_saved_and_put_on_trial() {
     let web = Web::start();
     settings(&web);
@@ -464,8 +552,12 @@ fn an_own_certificate_is_installed_and_given_up() {
     assert_eq!(answer.status(), 200);
     assert!(answer.text().unwrap().contains("Your own certificate"));
     assert!(web.dir.path().join("state/own.pem").exists());
+    let noted = asked(&web, "certificate");
+    assert_eq!((noted.len(), &noted[0]["done"]), (1, &json!("installed")));
+    assert_eq!(noted[0]["print"].as_str().unwrap().len(), 95);
     let answer = anne.post("/settings/certificate/self-made", &[("csrf", &csrf)]);
     assert_eq!(answer.status(), 303);
+    assert_eq!(asked(&web, "certificate")[0]["done"], "removed");
     assert!(!web.dir.path().join("state/own.pem").exists());
     assert!(
         anne.get("/settings/certificate")
