@@ -84,7 +84,11 @@ mod tests {
         for facts in [facts(), raid_facts()] {
             let answer = serde_json::to_value(Health::of(&facts, Ok(vec![]))).unwrap();
             assert!(fits(&answer, "Health"), "{answer}");
-            for (list, schema) in [("volumes", "Volume"), ("arrays", "Array")] {
+            for (list, schema) in [
+                ("volumes", "Volume"),
+                ("arrays", "Array"),
+                ("temperatures", "Temperature"),
+            ] {
                 for one in answer[list].as_array().unwrap() {
                     assert!(fits(one, schema), "{one}");
                 }

@@ -2,9 +2,10 @@
 //! broker. The OpenAPI document is made of these types and of this table.
 
 use schemars::{JsonSchema, SchemaGenerator};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
+use crate::api_answers as answers;
 use crate::broker::Role;
 
 /// Begins a session.
@@ -35,6 +36,7 @@ pub struct Refusal {
     pub reason_fr: String,
     /// What is wrong with which field of the settings.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<answers::CheckAnswer>")]
     pub problems: Vec<Value>,
 }
 
@@ -59,8 +61,13 @@ pub struct UserChange {
     pub role: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub password: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub language: Option<String>,
+    /// `en` or `fr`; null for that of the appliance.
+    #[serde(
+        default,
+        deserialize_with = "given",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub language: Option<Option<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disabled: Option<bool>,
 }
@@ -164,6 +171,11 @@ pub struct Last {
 #[serde(deny_unknown_fields)]
 pub struct Nothing {}
 
+/// What is null was given, too.
+fn given<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(from).map(Some)
+}
+
 /// How a request is read: checked against its type, and given back as the broker takes it.
 type Read = fn(Value) -> Result<Value, String>;
 type Schema = fn(&mut SchemaGenerator) -> schemars::Schema;
@@ -180,6 +192,8 @@ pub struct Request {
     /// Its answer may be large.
     pub is_large: bool,
     schema: Schema,
+    /// Of each event of the answer.
+    answer: Schema,
 }
 
 fn read<T: for<'a> Deserialize<'a> + Serialize>(value: Value) -> Result<Value, String> {
@@ -195,7 +209,7 @@ fn schema<T: JsonSchema>(generator: &mut SchemaGenerator) -> schemars::Schema {
     generator.subschema_for::<T>()
 }
 
-const fn request<T: for<'a> Deserialize<'a> + Serialize + JsonSchema>(
+const fn request<T: for<'a> Deserialize<'a> + Serialize + JsonSchema, A: JsonSchema>(
     (method, path): (&'static str, &'static str),
     verb: &'static str,
     role: Role,
@@ -210,6 +224,7 @@ const fn request<T: for<'a> Deserialize<'a> + Serialize + JsonSchema>(
         read: read::<T>,
         is_large: false,
         schema: schema::<T>,
+        answer: schema::<A>,
     }
 }
 
@@ -227,119 +242,129 @@ pub const SESSION: &str = "/api/v1/session";
 pub static REQUESTS: [Request; 23] = {
     use Role::{Administrator as A, Operator as O, Viewer as V};
     [
-        request::<Nothing>(("get", SESSION), "session", V, "Who the session is of"),
-        request::<OwnPassword>(
+        request::<Nothing, answers::WhoAnswer>(
+            ("get", SESSION),
+            "session",
+            V,
+            "Who the session is of",
+        ),
+        request::<OwnPassword, answers::Done>(
             ("put", "/api/v1/session/password"),
             "set-own-password",
             V,
             "Sets one's own password",
         ),
-        request::<Nothing>(("get", "/api/v1/users"), "users", A, "All users"),
-        request::<NewUser>(("post", "/api/v1/users"), "user-add", A, "Adds a user"),
-        request::<UserChange>(
+        request::<Nothing, answers::UsersAnswer>(("get", "/api/v1/users"), "users", A, "All users"),
+        request::<NewUser, answers::Done>(("post", "/api/v1/users"), "user-add", A, "Adds a user"),
+        request::<UserChange, answers::Done>(
             ("patch", "/api/v1/users/{name}"),
             "user-change",
             A,
             "Changes a user",
         ),
-        request::<Nothing>(
+        request::<Nothing, answers::Done>(
             ("delete", "/api/v1/users/{name}"),
             "user-remove",
             A,
             "Removes a user",
         ),
-        request::<Nothing>(
+        request::<Nothing, answers::SettingsAnswer>(
             ("get", "/api/v1/settings"),
             "settings-get",
             O,
             "The settings, without secrets",
         ),
-        request::<Set>(
+        request::<Set, answers::SavedAnswer>(
             ("patch", "/api/v1/settings"),
             "settings-set",
             A,
             "Changes settings",
         ),
-        request::<Changes>(
+        request::<Changes, answers::CheckAnswer>(
             ("post", "/api/v1/settings/check"),
             "settings-check",
             A,
             "Judges changes",
         ),
-        request::<Nothing>(
+        request::<Nothing, answers::HistoryAnswer>(
             ("get", "/api/v1/settings/history"),
             "settings-history",
             A,
             "Earlier settings",
         ),
-        request::<Generation>(
+        request::<Generation, answers::DiffAnswer>(
             ("post", "/api/v1/settings/diff"),
             "settings-diff",
             A,
             "What has changed since",
         ),
-        request::<Generation>(
+        request::<Generation, answers::SavedAnswer>(
             ("post", "/api/v1/settings/restore"),
             "settings-restore",
             A,
             "Restores earlier ones",
         ),
-        request::<Nothing>(
+        request::<Nothing, answers::TrialAnswer>(
             ("get", "/api/v1/network-trial"),
             "network-trial",
             V,
             "What is left of a trial",
         ),
-        request::<Nothing>(
+        request::<Nothing, answers::SavedAnswer>(
             ("post", "/api/v1/network-trial"),
             "network-confirm",
             A,
             "Confirms it",
         ),
-        request::<Nothing>(
+        request::<Nothing, answers::Done>(
             ("delete", "/api/v1/network-trial"),
             "network-revert",
             A,
             "Takes it back",
         ),
-        request::<Sealed>(("post", "/api/v1/backup"), "backup", A, "Makes a backup"),
-        request::<Restore>(
+        request::<Sealed, answers::BackupAnswer>(
+            ("post", "/api/v1/backup"),
+            "backup",
+            A,
+            "Makes a backup",
+        ),
+        request::<Restore, answers::SavedAnswer>(
             ("post", "/api/v1/restore"),
             "restore",
             A,
             "Restores a backup",
         ),
-        request::<Nothing>(
+        request::<Nothing, answers::CheckAtBootAnswer>(
             ("get", "/api/v1/check-at-boot"),
             "check-at-boot-state",
             V,
             "Whether the next start checks all volumes",
         ),
-        request::<OnOff>(
+        request::<OnOff, answers::Done>(
             ("put", "/api/v1/check-at-boot"),
             "check-at-boot",
             A,
             "Has the next start check all volumes",
         ),
-        large(request::<Lines>(
+        large(request::<Lines, answers::LogsAnswer>(
             ("post", "/api/v1/logs"),
             "logs",
             O,
             "Lines of a log",
         )),
-        large(request::<Last>(
+        large(request::<Last, answers::AuditAnswer>(
             ("post", "/api/v1/audit"),
             "audit",
             A,
             "The audit trail",
         )),
-        request::<Nothing>(
+        request::<Nothing, answers::PowerAnswer>(
             ("post", "/api/v1/restart"),
             "restart",
             A,
             "Restarts the appliance",
         ),
-        request::<Nothing>(
+        request::<Nothing, answers::PowerAnswer>(
             ("post", "/api/v1/power-off"),
             "power-off",
             A,
@@ -390,7 +415,8 @@ pub fn paths(generator: &mut SchemaGenerator) -> Vec<(&'static str, &'static str
         ),
     ];
     for request in &REQUESTS {
-        let answer = json!({"type": "array", "items": {"type": "object"}});
+        let event = (request.answer)(generator).to_value();
+        let answer = json!({"type": "array", "items": event});
         let answer = json!({"description": "What the broker says, an object each.", "content": content(&answer)});
         let mut about = json!({
             "operationId": request.verb,
@@ -443,5 +469,11 @@ mod tests {
             of("user-change", json!({"disabled": true})),
             Ok(json!({"disabled": true}))
         );
+        // What was said to be nothing is.
+        for language in [json!(null), json!("fr")] {
+            let value = json!({"language": language});
+            assert_eq!(of("user-change", value.clone()), Ok(value));
+        }
+        assert!(of("user-change", json!({"language": 1})).is_err());
     }
 }

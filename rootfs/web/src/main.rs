@@ -6,6 +6,7 @@
 
 mod admin;
 mod api;
+mod api_answers;
 mod api_types;
 mod arrays;
 mod asking;
