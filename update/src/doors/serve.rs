@@ -6,7 +6,10 @@
 //! with `fault`, `machine` where nothing is known against the package.
 //!
 //! What changes something the web interface asks for with the token of a session, and it must be one of an
-//! administrator's: the broker is asked ([`session`](super::session)).
+//! administrator's: the broker is asked ([`session`](super::session)). `judge` and `check` take none, like `status`:
+//! they change nothing and tell nothing that is not in the package, and an upload is checked to its end when the
+//! session of who sent it has ended meanwhile. Who may upload at all the web interface has asked the broker
+//! before; what it lets in is installed by `apply` alone, for somebody who may.
 //!
 //! An update that was begun goes on when whoever asked for it has gone.
 
