@@ -13,6 +13,7 @@ pub mod machine_id;
 pub mod modules;
 pub mod report;
 pub mod settings;
+pub mod state_check;
 pub mod trouble;
 pub mod uevent;
 pub mod verity_table;

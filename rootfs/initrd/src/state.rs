@@ -11,6 +11,7 @@ use vigie_initrd::cmdline::Request;
 use vigie_initrd::fsck::{self, OPERATIONAL_ERROR, Verdict};
 use vigie_initrd::report::StateCheck;
 use vigie_initrd::settings::Volume;
+use vigie_initrd::state_check::{Checked, is_begun, looked_through, preened};
 use vigie_initrd::trouble::{Step, Trouble};
 
 use crate::consoles::{note, show, tell};
@@ -20,8 +21,8 @@ use crate::program;
 use crate::root::Root;
 
 const TARGET: &str = "/sysroot/var";
-/// Where somebody has asked for a check of all volumes at this start (`vigie_settings::apply::CHECK_NEXT`).
-const CHECK_NEXT: &str = "/sysroot/var/lib/vigie/check-next";
+/// Where somebody asks for a check of all volumes (`vigie_settings::apply::CHECK_NEXT`).
+const ASKED: &str = "/sysroot/var/lib/vigie";
 /// Programs of the system image, which is not the root yet, are started by its own loader.
 const LOADER: &str = "/sysroot/usr/lib64/ld-linux-x86-64.so.2";
 const LOADED: [&str; 3] = [
@@ -29,10 +30,6 @@ const LOADED: [&str; 3] = [
     "/sysroot/usr/lib/x86_64-linux-gnu",
     "/sysroot/usr/bin/vigie-recovery",
 ];
-
-/// A repair of the system's own volume, by the system itself: nobody is asked, and without the volume it
-/// would start with the settings of a new one.
-const ALL: [&str; 4] = ["--repair", "--wait", "--full-volume", "--other-version"];
 
 /// A folder of the volume grows to 64 KiB of names and no further, which is about 3500 files of short names: the
 /// account that drops packages by scp has one folder and makes no others, so it cannot take all
@@ -91,13 +88,19 @@ fn mount_state(
     source: Result<BlockDevice, String>,
 ) -> Result<(String, StateCheck), StateCheck> {
     let device = source.map_err(not_checked)?.node();
-    let check = check(&device, &["--preen"])?;
+    let check = preened(&mut Device(&device))?;
     loader.need("ext4");
     mount_on_var(&device, &check)?;
-    let check = match Path::new(CHECK_NEXT).exists() {
-        false => check,
+    let check = match is_begun(Path::new(ASKED)) {
+        Ok(false) => check,
         // Somebody has asked for it; the volume itself says so, and is not in use yet.
-        true => checked_again(&device, check)?,
+        Ok(true) => checked_again(&device, check)?,
+        Err(error) => {
+            note(format_args!(
+                "state volume {device} is not looked through, which was asked for: {error}"
+            ));
+            check
+        }
     };
     note(format_args!("state volume {device} mounted"));
     Ok((device, check))
@@ -117,22 +120,24 @@ fn checked_again(device: &str, before: StateCheck) -> Result<StateCheck, StateCh
         ));
         return Ok(before);
     }
-    let check = check(device, &["--preen", "--thorough"])?;
+    let check = looked_through(&mut Device(device))?;
+    if fsck::verdict(Some(check.exit)) == Verdict::Faulty {
+        say_used_all_the_same(device, &check);
+    }
     mount_on_var(device, &check)?;
     Ok(check)
 }
 
-/// Preens the volume, and repairs it where preening is not enough. Never asks:
-/// there is nobody to answer.
-fn check(device: &str, preen: &[&str]) -> Result<StateCheck, StateCheck> {
-    let (verdict, check) = recovery(preen, device);
-    if verdict != Verdict::Faulty {
-        return Ok(check);
+/// The volume, by its device.
+struct Device<'a>(&'a str);
+
+impl Checked for Device<'_> {
+    fn check(&mut self, words: &[&str]) -> (Verdict, StateCheck) {
+        recovery(words, self.0)
     }
-    say_repairing(device, &check);
-    match recovery(&ALL, device) {
-        (Verdict::Faulty, check) => Err(check),
-        (Verdict::Clean | Verdict::Mended, check) => Ok(check),
+
+    fn say_repairing(&mut self, found: &StateCheck) {
+        say_repairing(self.0, found);
     }
 }
 
@@ -179,6 +184,21 @@ fn say_repairing(device: &str, check: &StateCheck) {
         &format!(
             "le volume d'état {device} est endommagé ({summary}) ; \
              réparation en cours, ne coupez pas l'alimentation"
+        ),
+    );
+}
+
+fn say_used_all_the_same(device: &str, check: &StateCheck) {
+    let summary = &check.summary;
+    tell(
+        &format!(
+            "the state volume {device} is damaged where no start needs it ({summary}); it is used all the \
+             same: back up the settings, then repair it from the installation medium"
+        ),
+        &format!(
+            "le volume d'état {device} est endommagé là où aucun démarrage n'en a besoin ({summary}) ; il \
+             est utilisé quand même : sauvegardez les réglages, puis réparez-le depuis le support \
+             d'installation"
         ),
     );
 }

@@ -3,7 +3,7 @@
 //! Only what differs is written, each file by rename, and one file that fails does not keep the
 //! others from being written: a box without its time zone is better than a box without its network.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown, symlink};
 use std::path::{Path, PathBuf};
@@ -23,6 +23,8 @@ pub const UNUSED: &str = "run/vigie/settings-not-used";
 /// There while all volumes are to be checked at the next start, below the root; `rootfs/initrd` looks for
 /// it, too, before it mounts the state volume for good.
 pub const CHECK_NEXT: &str = "var/lib/vigie/check-next";
+/// What that is called once `rootfs/initrd` has begun with the state volume: it does so once.
+const CHECK_BEGUN: &str = "var/lib/vigie/check-begun";
 /// There in a start that checks all volumes, below the root.
 pub const CHECK_NOW: &str = "run/vigie/check-now";
 
@@ -52,7 +54,8 @@ pub fn apply_early(root: &Path) -> Report {
     }
     tell_the_health_check(root, &loaded.origin);
     if let Err(error) = take_the_mark(root) {
-        let warning = format!("/{CHECK_NEXT}: {error}; volumes may be checked at each start");
+        let warning =
+            format!("/{CHECK_NEXT}: {error}; the volumes are not checked, ask for it again");
         report.warnings.push(warning);
     }
     if let Err(error) = note_in_force(root, &loaded.settings) {
@@ -113,17 +116,30 @@ fn with_known_zone(root: &Path, mut settings: Settings, report: &mut Report) -> 
     settings
 }
 
-/// What was asked of this start is asked of no other.
+/// What was asked of this start is asked of no other: where that cannot be noted it is not done. On a volume that
+/// cannot be written to, the recordings would be checked for hours at every start.
 fn take_the_mark(root: &Path) -> io::Result<()> {
-    let next = root.join(CHECK_NEXT);
-    if !next.exists() {
+    let mut asked = false;
+    for mark in [CHECK_NEXT, CHECK_BEGUN] {
+        match fs::remove_file(root.join(mark)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            removed => {
+                removed?;
+                asked = true;
+            }
+        }
+    }
+    let (next, now) = (root.join(CHECK_NEXT), root.join(CHECK_NOW));
+    if !asked {
         return Ok(());
     }
-    let now = root.join(CHECK_NOW);
-    if now.parent().is_some_and(Path::is_dir) {
-        fs::write(now, "")?;
+    if let Some(folder) = next.parent() {
+        File::open(folder)?.sync_all()?;
     }
-    fs::remove_file(next)
+    match now.parent().is_some_and(Path::is_dir) {
+        true => fs::write(now, ""),
+        false => Ok(()),
+    }
 }
 
 /// A version on trial that cannot use what was saved last is not healthy: the box goes back. It
@@ -403,9 +419,30 @@ mod tests {
         fs::write(&next, "").expect("asked");
         assert!(apply_early(root.path()).warnings.is_empty());
         assert_eq!((next.exists(), now.exists()), (false, true));
-        // The state volume is looked at before that, by the initrd.
-        let initrd = include_str!("../../initrd/src/state.rs");
-        assert!(initrd.contains(&format!("\"/sysroot/{CHECK_NEXT}\"")));
+        // The state volume is looked through before that, by the initrd; a power cut then spares the others nothing.
+        let initrd = include_str!("../../initrd/src/state_check.rs");
+        for (name, mark) in [("NEXT", CHECK_NEXT), ("BEGUN", CHECK_BEGUN)] {
+            let file = mark.rsplit('/').next().expect("a name");
+            let line = format!("pub const {name}: &str = \"{file}\";");
+            assert!(initrd.contains(&line), "{line}");
+        }
+        fs::remove_file(&now).expect("there");
+        fs::write(root.path().join(CHECK_BEGUN), "").expect("begun");
+        assert!(apply_early(root.path()).warnings.is_empty());
+        let begun = root.path().join(CHECK_BEGUN);
+        assert_eq!((begun.exists(), now.exists()), (false, true));
+    }
+
+    #[test]
+    fn a_check_that_would_be_made_at_every_start_is_not_made() {
+        let root = root();
+        store_text(root.path(), "version = 3");
+        let (next, now) = (root.path().join(CHECK_NEXT), root.path().join(CHECK_NOW));
+        // It cannot be taken away, as on a volume that cannot be written to.
+        fs::create_dir_all(next.join("x")).expect("a folder");
+        let warnings = apply_early(root.path()).warnings;
+        assert!(warnings.iter().any(|one| one.contains(CHECK_NEXT)));
+        assert!(!now.exists());
     }
 
     #[test]
