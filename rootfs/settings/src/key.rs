@@ -3,6 +3,9 @@
 
 use toml::{Table, Value};
 
+/// No field lies deeper; a path is walked by recursion, and others choose it.
+const DEEPEST: usize = 8;
+
 /// The parts of a path; one with points in it stands in quotes: `users."j.martin".role`. Nothing
 /// where it is no path.
 #[must_use]
@@ -17,7 +20,7 @@ pub fn parts(path: &str) -> Option<Vec<String>> {
             }
             None => rest.split_at(rest.find('.').unwrap_or(rest.len())),
         };
-        if part.is_empty() {
+        if part.is_empty() || parts.len() == DEEPEST {
             return None;
         }
         parts.push(part.to_owned());
@@ -132,6 +135,18 @@ mod tests {
 
     fn at<'a>(document: &'a Value, path: &str) -> Option<&'a Value> {
         find(document, &parts(path)?)
+    }
+
+    #[test]
+    fn a_path_is_no_deeper_than_a_document() {
+        let deep = |parts: usize| vec!["a"; parts].join(".");
+        assert_eq!(
+            parts(&deep(DEEPEST)).map(|parts| parts.len()),
+            Some(DEEPEST)
+        );
+        for too_deep in [deep(DEEPEST + 1), deep(100_000)] {
+            assert_eq!(parts(&too_deep), None);
+        }
     }
 
     #[test]
