@@ -316,8 +316,9 @@ fn problem(one: &Problem) -> Value {
 }
 
 /// Why the settings stay as they are.
-fn unchanged(error: ChangeError) -> Failure {
+pub(crate) fn unchanged(error: ChangeError) -> Failure {
     let code = match error {
+        ChangeError::Locked(_) if error.is_busy() => "busy",
         ChangeError::Newer { .. } => "newer",
         ChangeError::Trial => "trial",
         ChangeError::Lost | ChangeError::Damaged { .. } => "settings",

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 use vigie_login::hash;
-use vigie_settings::apply::apply;
+use vigie_settings::apply::apply_access;
 use vigie_settings::{Account, ChangeError, Changing, Said, Settings, live};
 
 use crate::failure::{Failure, said};
@@ -47,7 +47,7 @@ impl Machine for Running {
         *account.hash(&mut settings.access) = Some(hash);
         let saved = changing.save(&settings).map_err(ChangeError::Save);
         saved.map_err(unchanged)?;
-        let report = apply(&self.root, changing.held());
+        let report = apply_access(&self.root, changing.held());
         let warnings = Said::same(report.warnings.join("; "));
         Ok(report
             .failed
@@ -85,6 +85,7 @@ pub(crate) fn unchanged(error: ChangeError) -> Failure {
     match error {
         ChangeError::Newer { form } => Failure::newer(form),
         ChangeError::Trial => Failure::refused("trial", error.said()),
+        ChangeError::Locked(_) if error.is_busy() => Failure::refused("busy", error.said()),
         ChangeError::Lost | ChangeError::Damaged { .. } => Failure::settings(error.said()),
         ChangeError::Locked(_) | ChangeError::NotOnTrial(_) | ChangeError::Save(_) => {
             Failure::failed("failed.settings", error)
@@ -134,6 +135,7 @@ fn hide(value: &mut Value) {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::io;
     use std::os::unix::fs::PermissionsExt;
     use std::path::Path;
 
@@ -194,6 +196,16 @@ mod tests {
         for line in shadow.lines() {
             assert!(!line.contains("lamas"), "{line}");
         }
+    }
+
+    #[test]
+    fn settings_that_somebody_does_not_let_go_of_are_not_changed() {
+        let busy = || ChangeError::Locked(io::ErrorKind::WouldBlock.into());
+        let broken = ChangeError::Locked(io::ErrorKind::StorageFull.into());
+        let failure = unchanged(busy());
+        assert_eq!((failure.refused, failure.code), (true, "busy"));
+        assert_eq!(crate::keeping::unchanged(busy()), failure);
+        assert!(!unchanged(broken).refused);
     }
 
     #[test]

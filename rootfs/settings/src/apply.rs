@@ -8,11 +8,12 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown, symlink};
 use std::path::{Path, PathBuf};
 
+use crate::changing::boot;
 use crate::document::Settings;
 use crate::files::make_folders;
-use crate::live::{IN_FORCE, note_in_force};
+use crate::live::{self, IN_FORCE, note_in_force};
 use crate::render::{Entry, Kind, render};
-use crate::store::{Exclusive, Origin, Store};
+use crate::store::{Exclusive, Origin, PATIENCE, Store};
 use crate::values::TimeZone;
 
 /// Where a warning is left for the console and the web page, below the root.
@@ -45,10 +46,11 @@ pub struct Report {
 pub fn apply_early(root: &Path) -> Report {
     let store = Store::of_system(root);
     // Without a folder nobody changes anything in it.
-    let _others_wait = store.exclusive_as_it_is();
+    let _others_wait = store.exclusive_as_it_is(PATIENCE);
     let loaded = store.load();
     let mut report = Report::default();
     report.warnings.extend(loaded.warnings());
+    report.warnings.extend(state_volume(root));
     if let Err(error) = store.settle(&loaded) {
         report.warnings.push(error.to_string());
     }
@@ -67,15 +69,23 @@ pub fn apply_early(root: &Path) -> Report {
     report
 }
 
-/// In a running system, after a change: makes `root/etc` follow the settings. What the start has left
-/// in [`ERROR_NOTE`] and [`UNUSED`] stays: the state volume that it did not find, or the damage that
-/// it went past, is not mended by this.
+/// In a running system, after a password was changed: makes `root/etc` follow what the settings say of access, and
+/// notes that, so that no trial brings an old password back. All else stays as it is in force: what somebody has
+/// saved for the next start does not come with it. What the start has left in [`ERROR_NOTE`] and [`UNUSED`] stays:
+/// the state volume that it did not find, or the damage that it went past, is not mended by this.
 #[must_use]
-pub fn apply(root: &Path, _others_wait: &Exclusive) -> Report {
+pub fn apply_access(root: &Path, _others_wait: &Exclusive) -> Report {
     let loaded = Store::of_system(root).load();
     let mut report = Report::default();
     report.warnings.extend(loaded.warnings());
-    write_files(root, loaded.settings, &mut report);
+    let access = loaded.settings.access.clone();
+    let mut wanted = live::in_force(root).unwrap_or(loaded.settings);
+    wanted.access = access;
+    write_files(root, wanted.clone(), &mut report);
+    if let Err(error) = note_in_force(root, &wanted) {
+        let warning = format!("writing /{IN_FORCE}: {error}; what is in force is not known");
+        report.warnings.push(warning);
+    }
     report
 }
 
@@ -114,6 +124,20 @@ fn with_known_zone(root: &Path, mut settings: Settings, report: &mut Report) -> 
         settings.system.timezone = TimeZone::default();
     }
     settings
+}
+
+/// That the state volume is used although a check has found it damaged, where nothing needs it.
+fn state_volume(root: &Path) -> Option<String> {
+    let boot = boot(root);
+    let check = &boot["state_check"];
+    // Of e2fsck's codes 1 and 2 say that it is mended.
+    let is_bad = check["exit"].as_i64().is_some_and(|exit| exit & !3 != 0);
+    let summary = check["summary"].as_str().unwrap_or_default();
+    (is_bad && boot["state_device"].is_string()).then(|| {
+        format!(
+            "the state volume is damaged and used all the same ({summary}); back up the settings, then repair it from the installation medium"
+        )
+    })
 }
 
 /// What was asked of this start is asked of no other: where that cannot be noted it is not done. On a volume that
@@ -232,222 +256,4 @@ fn temp_beside(path: &Path) -> io::Result<PathBuf> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn root() -> tempfile::TempDir {
-        let root = tempfile::tempdir().expect("temporary folder");
-        for folder in [
-            "etc",
-            "run/vigie",
-            "usr/share/zoneinfo/Etc",
-            "usr/share/zoneinfo/Europe",
-        ] {
-            fs::create_dir_all(root.path().join(folder)).expect(folder);
-        }
-        for zone in ["Etc/UTC", "Europe/Paris"] {
-            fs::write(root.path().join("usr/share/zoneinfo").join(zone), "TZif").expect(zone);
-        }
-        fs::write(
-            root.path().join("etc/shadow"),
-            "root:*:1::::::\ndaemon:*:1::::::\n",
-        )
-        .expect("shadow");
-        root
-    }
-
-    fn store_text(root: &Path, text: &str) {
-        let settings = Settings::from_text(text).expect(text);
-        Store::of_system(root).save(&settings).expect("saved");
-    }
-
-    #[test]
-    fn the_second_time_nothing_is_written() {
-        let root = root();
-        store_text(root.path(), include_str!("../tests/golden/full.toml"));
-        let first = apply_early(root.path());
-        assert!(
-            first.changed.contains(&"etc/fstab") && first.warnings.is_empty(),
-            "{first:?}"
-        );
-        assert_eq!(apply_early(root.path()), Report::default());
-        assert_eq!(
-            fs::read_link(root.path().join("etc/localtime")).ok(),
-            Some("../usr/share/zoneinfo/Europe/Paris".into())
-        );
-    }
-
-    #[test]
-    fn a_smaller_document_leaves_nothing_of_a_larger_one() {
-        let root = root();
-        store_text(root.path(), include_str!("../tests/golden/full.toml"));
-        let _ = apply_early(root.path());
-        store_text(root.path(), "version = 3");
-        let report = apply_early(root.path());
-        assert!(
-            report
-                .changed
-                .contains(&"etc/systemd/network/10-vigie-cameras.network")
-        );
-        assert!(
-            !root
-                .path()
-                .join("etc/systemd/network/10-vigie-cameras.network")
-                .exists()
-        );
-        assert!(!root.path().join("etc/ssh/authorized_keys/root").exists());
-    }
-
-    #[test]
-    fn an_unknown_time_zone_is_said_and_does_not_stop_the_rest() {
-        let root = root();
-        store_text(
-            root.path(),
-            "version = 3\n[system]\ntimezone = \"Mars/Olympus\"",
-        );
-        let report = apply_early(root.path());
-        assert!(
-            report.warnings[0].contains("Mars/Olympus") && !report.failed,
-            "{report:?}"
-        );
-        assert_eq!(
-            fs::read_link(root.path().join("etc/localtime")).ok(),
-            Some("../usr/share/zoneinfo/Etc/UTC".into())
-        );
-        assert!(
-            fs::read_to_string(root.path().join(ERROR_NOTE))
-                .expect("note")
-                .contains("Mars/Olympus")
-        );
-        store_text(root.path(), "version = 3");
-        let _ = apply_early(root.path());
-        assert!(!root.path().join(ERROR_NOTE).exists());
-    }
-
-    #[test]
-    fn a_running_system_keeps_what_the_start_has_left() {
-        let root = root();
-        store_text(root.path(), "version = 3");
-        let held = Store::of_system(root.path()).exclusive().expect("held");
-        for zone in ["Etc/UTC", "Mars/Olympus"] {
-            let text = format!("version = 3\n[system]\ntimezone = \"{zone}\"");
-            for there in [true, false] {
-                store_text(root.path(), &text);
-                for name in [ERROR_NOTE, UNUSED] {
-                    let path = root.path().join(name);
-                    let _ = fs::remove_file(&path);
-                    if there {
-                        fs::write(path, "no state volume\n").expect(name);
-                    }
-                }
-                let report = apply(root.path(), &held);
-                assert_eq!(report.warnings.is_empty(), zone == "Etc/UTC");
-                for name in [ERROR_NOTE, UNUSED] {
-                    let found = fs::read_to_string(root.path().join(name)).ok();
-                    let expected = there.then(|| "no state volume\n".to_owned());
-                    assert_eq!(found, expected, "{name}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn one_file_that_fails_does_not_stop_the_rest() {
-        let root = root();
-        fs::create_dir_all(root.path().join("etc/hostname/in-the-way")).expect("folder");
-        let report = apply_early(root.path());
-        assert!(
-            report.failed && report.warnings.iter().any(|w| w.contains("/etc/hostname")),
-            "{report:?}"
-        );
-        assert!(report.changed.contains(&"etc/fstab"));
-    }
-
-    #[test]
-    fn settings_that_cannot_be_migrated_fail_the_health_check() {
-        let root = root();
-        let folder = root.path().join(crate::store::FOLDER);
-        fs::create_dir_all(&folder).expect("folder");
-        let old = include_str!("../tests/forms/1.toml");
-        for (text, usable) in [("version = 1\nx = 1\n", false), (old, true)] {
-            fs::write(folder.join("current.toml"), text).expect("old settings");
-            let report = apply_early(root.path());
-            assert_eq!(report.warnings.is_empty(), usable, "{report:?}");
-            assert_eq!(root.path().join(UNUSED).exists(), !usable, "{text}");
-            assert_eq!(folder.join("current.3.toml").exists(), usable, "{text}");
-        }
-    }
-
-    #[test]
-    fn settings_of_this_form_that_are_refused_fail_the_health_check() {
-        let good = include_str!("../tests/golden/full.toml");
-        let older = include_str!("../tests/forms/1.toml");
-        let refused = "version = 3\nx = 1\n";
-        for (files, unused) in [
-            (&[][..], false),
-            (&[("current.3.toml", good)], false),
-            (&[("current.3.toml", refused)], true),
-            (
-                &[("current.3.toml", refused), ("previous.3.toml", good)],
-                true,
-            ),
-            (
-                &[("current.3.toml", refused), ("current.toml", older)],
-                true,
-            ),
-            (&[("current.3.toml", refused), ("current.toml", "x")], true),
-        ] {
-            let root = root();
-            let folder = root.path().join(crate::store::FOLDER);
-            fs::create_dir_all(&folder).expect("folder");
-            for (name, text) in files {
-                fs::write(folder.join(name), text).expect(name);
-            }
-            let report = apply_early(root.path());
-            assert_eq!(root.path().join(UNUSED).exists(), unused, "{report:?}");
-            assert_eq!(report.warnings.is_empty(), !unused, "{report:?}");
-        }
-    }
-
-    #[test]
-    fn one_start_checks_what_it_is_asked_to() {
-        let root = root();
-        store_text(root.path(), "version = 3");
-        let (next, now) = (root.path().join(CHECK_NEXT), root.path().join(CHECK_NOW));
-        assert!(apply_early(root.path()).warnings.is_empty());
-        assert!(!now.exists());
-        fs::write(&next, "").expect("asked");
-        assert!(apply_early(root.path()).warnings.is_empty());
-        assert_eq!((next.exists(), now.exists()), (false, true));
-        // The state volume is looked through before that, by the initrd; a power cut then spares the others nothing.
-        let initrd = include_str!("../../initrd/src/state_check.rs");
-        for (name, mark) in [("NEXT", CHECK_NEXT), ("BEGUN", CHECK_BEGUN)] {
-            let file = mark.rsplit('/').next().expect("a name");
-            let line = format!("pub const {name}: &str = \"{file}\";");
-            assert!(initrd.contains(&line), "{line}");
-        }
-        fs::remove_file(&now).expect("there");
-        fs::write(root.path().join(CHECK_BEGUN), "").expect("begun");
-        assert!(apply_early(root.path()).warnings.is_empty());
-        let begun = root.path().join(CHECK_BEGUN);
-        assert_eq!((begun.exists(), now.exists()), (false, true));
-    }
-
-    #[test]
-    fn a_check_that_would_be_made_at_every_start_is_not_made() {
-        let root = root();
-        store_text(root.path(), "version = 3");
-        let (next, now) = (root.path().join(CHECK_NEXT), root.path().join(CHECK_NOW));
-        // It cannot be taken away, as on a volume that cannot be written to.
-        fs::create_dir_all(next.join("x")).expect("a folder");
-        let warnings = apply_early(root.path()).warnings;
-        assert!(warnings.iter().any(|one| one.contains(CHECK_NEXT)));
-        assert!(!now.exists());
-    }
-
-    #[test]
-    fn the_health_check_looks_at_the_flag() {
-        let unit = include_str!("../../overlay/usr/lib/systemd/system/vigie-health.service");
-        assert!(unit.contains(&format!("test ! -e /{UNUSED}\n")));
-    }
-}
+mod tests;

@@ -121,12 +121,27 @@ impl Changing {
         let saved = &self.old.settings;
         let before = live::in_force(&self.root).unwrap_or_else(|| saved.clone());
         if live::needs_trial(&before, new) {
+            self.keep_networks_of(&before)?;
             let begun = trial::begin(&self.root, &self.who, (saved, new), system);
             let seconds = begun.map_err(ChangeError::NotOnTrial)?;
             return Ok(Taken::Trial { seconds });
         }
         self.save_what_differs(new)?;
         Ok(Taken::Saved(live::follow(&self.root, new, system)))
+    }
+
+    /// While networks are on trial those that are in force are saved, also where others were saved for the next
+    /// start: a power cut in the middle, or long after nobody has confirmed them, must lead to none that nobody has
+    /// reached. They stay in the history.
+    fn keep_networks_of(&self, in_force: &Settings) -> Result<(), SaveError> {
+        let saved = &self.old.settings;
+        if self.old.origin.is_loss() || !live::needs_trial(in_force, saved) {
+            return Ok(());
+        }
+        self.save(&Settings {
+            network: in_force.network.clone(),
+            ..saved.clone()
+        })
     }
 
     /// Makes `new` the settings, where they are other ones.
@@ -189,19 +204,31 @@ impl Changing {
 /// What the initrd found, below the root.
 const BOOT: &str = "run/vigie/boot.json";
 
+/// What the initrd found; null where it is not known.
+pub(crate) fn boot(root: &Path) -> Value {
+    let text = fs::read_to_string(root.join(BOOT)).unwrap_or_default();
+    serde_json::from_str(&text).unwrap_or_default()
+}
+
 /// Whether an installed system runs without its state volume. A live system has none to lose.
 fn is_lost(root: &Path) -> bool {
-    let text = fs::read_to_string(root.join(BOOT)).unwrap_or_default();
-    let boot: Value = serde_json::from_str(&text).unwrap_or_default();
+    let boot = boot(root);
     boot["mode"] == "installed" && boot["state_device"].is_null()
 }
 
 impl ChangeError {
+    /// Whether somebody else has the settings, and does not let go of them.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        matches!(self, Self::Locked(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+
     /// In both languages.
     #[must_use]
     pub fn said(&self) -> Said {
         match self {
             Self::Lost => said("command.lost-settings", &[]),
+            Self::Locked(_) if self.is_busy() => said("command.held", &[]),
             Self::Locked(error) => Said::same(error),
             Self::Newer { form } => said("command.newer-settings", &[("form", Said::same(form))]),
             Self::Damaged { why } => said("command.damaged-settings", &[("why", Said::same(why))]),

@@ -12,11 +12,13 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::apply::{Report, write_files};
 use crate::difference::changes;
 use crate::document::{Network, Settings};
 use crate::render::{AUTOMATIC, Entry, PULL, ROUTING, render};
+use crate::store::PATIENCE;
 use crate::values::{HostName, Language};
 use crate::words::{Said, said};
 
@@ -39,6 +41,10 @@ pub trait System {
     fn clock(&self) -> u64;
     /// Waits until an answer has reached whoever is about to be cut off.
     fn let_the_answer_go(&mut self);
+    /// How long others who are changing the settings are waited for.
+    fn patience(&self) -> Duration {
+        PATIENCE
+    }
 }
 
 /// Something of the running system that is made to follow its files.
@@ -179,11 +185,21 @@ pub struct Followed {
 /// Makes `/etc` below `root`, and the services that read it, follow `settings`. What fails keeps nothing
 /// else from following; the networks are tried again with the next change.
 pub fn follow(root: &Path, settings: &Settings, system: &mut dyn System) -> Followed {
+    follow_after(root, None, settings, system)
+}
+
+/// The same after `tried` may have come in force, all of it or a part: nobody has noted that.
+fn follow_after(
+    root: &Path,
+    tried: Option<&Settings>,
+    settings: &Settings,
+    system: &mut dyn System,
+) -> Followed {
     let before = in_force(root);
     let mut report = Report::default();
     let known = write_files(root, settings.clone(), &mut report);
-    let differing = before.as_ref().map(|before| differing(before, &known));
-    let mut paths = differing.unwrap_or_default();
+    let others = before.iter().chain(tried);
+    let mut paths: Vec<&str> = others.flat_map(|other| differing(other, &known)).collect();
     paths.extend(report.changed);
     let mut followed = Followed {
         network_failed: report.failed,
@@ -239,14 +255,17 @@ pub fn in_force(root: &Path) -> Option<Settings> {
     Settings::from_file(&root.join(IN_FORCE)).ok()
 }
 
-/// Leaves it for [`in_force`], where `/run/vigie` is there.
+/// Leaves it for [`in_force`], where `/run/vigie` is there. Where that fails it is not known any more: what was in
+/// force before would let a change pass without a trial.
 pub(crate) fn note_in_force(root: &Path, settings: &Settings) -> io::Result<()> {
     let text = settings.to_text().map_err(io::Error::other)?;
     let path = root.join(IN_FORCE);
-    match path.parent().is_some_and(Path::is_dir) {
-        true => write_secret(&path, text.as_bytes()),
-        false => Ok(()),
+    if !path.parent().is_some_and(Path::is_dir) {
+        return Ok(());
     }
+    write_secret(&path, text.as_bytes()).inspect_err(|_| {
+        let _ = fs::remove_file(&path);
+    })
 }
 
 /// A file for root alone, whole or not there.

@@ -30,6 +30,9 @@ impl System for Recorder {
     fn let_the_answer_go(&mut self) {
         self.ran.push("(a moment)".to_owned());
     }
+    fn patience(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 /// A system that has started with the document of `text`.
@@ -225,4 +228,16 @@ fn the_units_that_are_named_are_in_the_image() {
     let timer = fs::read_to_string(units.join(trial::TIMER)).expect("unit");
     assert!(timer.contains(&format!("OnActiveSec={}s\n", trial::SECONDS)));
     assert!(timer.contains(&format!("Unit={}\n", trial::REVERT)));
+}
+
+/// A change would else be judged by what was in force before, and pass without a trial.
+#[test]
+fn what_cannot_be_noted_is_not_known() {
+    let root = started(ADDRESS);
+    assert_eq!(in_force(root.path()), Some(document(ADDRESS)));
+    let new = root.path().join(IN_FORCE).with_extension("new");
+    fs::create_dir_all(new.join("in the way")).expect("folder");
+    let followed = follow(root.path(), &document(ROUTED), &mut Recorder::default());
+    assert!(!followed.network_failed && followed.warnings.len() == 1);
+    assert_eq!(in_force(root.path()), None);
 }

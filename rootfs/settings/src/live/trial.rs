@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Followed, System, follow, in_force, write_secret};
+use super::{Followed, System, follow, follow_after, in_force, write_secret};
 use crate::changing::{ChangeError, Changing};
 use crate::document::Settings;
 use crate::store::{Exclusive, Store};
@@ -44,6 +44,8 @@ pub struct Trial {
     /// Whose change it is.
     who: String,
     phase: Phase,
+    /// Somebody has confirmed it in time: where it is saved, too, it stays.
+    confirmed: bool,
     /// What was in force before.
     old: Settings,
     /// What is tried.
@@ -192,7 +194,7 @@ fn load(root: &Path) -> io::Result<Option<Trial>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         bytes => serde_json::from_slice(&bytes?)
             .map(Some)
-            .map_err(io::Error::other),
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error)),
     }
 }
 
@@ -224,6 +226,7 @@ pub(crate) fn begin(
         until: system.clock().saturating_add(SECONDS * 1000),
         who: who.to_owned(),
         phase: Phase::Asked,
+        confirmed: false,
         old: in_force(root).unwrap_or_else(|| saved.clone()),
         new: new.clone(),
     };
@@ -239,8 +242,24 @@ pub(crate) fn begin(
 }
 
 /// Keeps others waiting; without a folder nobody changes anything in it.
-fn held(root: &Path) -> Option<Exclusive> {
-    Store::of_system(root).exclusive_as_it_is().ok()
+fn held(root: &Path, system: &dyn System) -> io::Result<Option<Exclusive>> {
+    match Store::of_system(root).exclusive_as_it_is(system.patience()) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        held => held.map(Some),
+    }
+}
+
+/// The same for the way back, which waits for nobody for good: not for a shell that was stopped while it had the
+/// settings, nor for what puts the trial in force and does not end, which has no business any more. All that the
+/// others may do while a trial is there is to end it.
+fn held_or_not(root: &Path, system: &mut dyn System) -> Option<Exclusive> {
+    held(root, system)
+        .or_else(|_| {
+            let _ = system.run(&["systemctl", "stop", BEGIN]);
+            held(root, system)
+        })
+        .ok()
+        .flatten()
 }
 
 /// Puts in force what was asked for: `vigie-trial-begin.service`.
@@ -249,7 +268,7 @@ fn held(root: &Path) -> Option<Exclusive> {
 /// Not everything follows: nobody can confirm it, and the timer takes it back.
 pub fn put_in_force(root: &Path, system: &mut dyn System) -> Result<(), TrialError> {
     system.let_the_answer_go();
-    let _others_wait = held(root);
+    let _others_wait = held(root, system)?;
     let trial = load(root)?;
     let wanted = judge(trial.as_ref(), Wish::PutInForce, system.clock());
     let (true, Some(mut trial)) = (wanted.map_err(TrialError::Unfit)?, trial) else {
@@ -273,11 +292,17 @@ pub fn confirm(root: &Path, system: &mut dyn System) -> Result<Option<u32>, Tria
     let changing = Changing::on_trial(root, &who)?;
     let trial = load(root)?;
     let wanted = judge(trial.as_ref(), Wish::Confirm, system.clock());
-    let (true, Some(trial)) = (wanted.map_err(TrialError::Unfit)?, trial) else {
+    let (true, Some(mut trial)) = (wanted.map_err(TrialError::Unfit)?, trial) else {
         return Err(TrialError::Unfit(Unfit::None));
     };
-    let saved = changing.save_what_differs(&trial.new);
-    saved.map_err(ChangeError::Save)?;
+    // Whoever ends us between here and the last line, what is saved is in force.
+    trial.confirmed = true;
+    let _ = keep(root, &trial);
+    if let Err(error) = changing.save_what_differs(&trial.new) {
+        trial.confirmed = false;
+        let _ = keep(root, &trial);
+        return Err(ChangeError::Save(error).into());
+    }
     forget(root)?;
     // It finds nothing to take back.
     let _ = system.run(&["systemctl", "stop", TIMER]);
@@ -289,7 +314,7 @@ pub fn confirm(root: &Path, system: &mut dyn System) -> Result<Option<u32>, Tria
 /// # Errors
 /// There is none.
 pub fn ask_to_revert(root: &Path, system: &mut dyn System) -> Result<(), TrialError> {
-    let _others_wait = held(root);
+    let _others_wait = held_or_not(root, system);
     let trial = load(root)?;
     let wanted = judge(trial.as_ref(), Wish::Revert, system.clock());
     let (true, Some(mut trial)) = (wanted.map_err(TrialError::Unfit)?, trial) else {
@@ -307,23 +332,44 @@ pub fn ask_to_revert(root: &Path, system: &mut dyn System) -> Result<(), TrialEr
 /// # Errors
 /// Not everything follows: systemd starts this again.
 pub fn take_back(root: &Path, system: &mut dyn System) -> Result<bool, TrialError> {
-    let asked = load(root)?.is_some_and(|trial| trial.phase == Phase::Reverting);
-    if asked {
+    let is_asked = |trial: Option<Trial>| trial.is_some_and(|one| one.phase == Phase::Reverting);
+    if load(root).is_ok_and(is_asked) {
         system.let_the_answer_go();
     }
-    let _others_wait = held(root);
-    let trial = load(root)?;
-    let wanted = judge(trial.as_ref(), Wish::TakeBack, system.clock());
-    let (true, Some(trial)) = (wanted.map_err(TrialError::Unfit)?, trial) else {
+    let _others_wait = held_or_not(root, system);
+    let Some((tried, old)) = way_back(root, system.clock())? else {
         return Ok(false);
     };
-    let followed = follow(root, &trial.old, system);
+    // Not only what is noted: whoever put it in force, or took it back, may have been ended in between.
+    let followed = follow_after(root, tried.as_ref(), &old, system);
     if followed.network_failed {
         return Err(TrialError::Followed(followed));
     }
     forget(root)?;
     let _ = system.run(&["systemctl", "--no-block", "stop", TIMER]);
     Ok(true)
+}
+
+/// What may be in force, where that is known, and what comes in its place; nothing where there is no trial, or one
+/// that goes on or has ended well.
+fn way_back(root: &Path, now: u64) -> Result<Option<(Option<Settings>, Settings)>, TrialError> {
+    let saved = || Store::of_system(root).load().settings;
+    let trial = match load(root) {
+        // What is saved is what a restart would give, too.
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            return Ok(Some((None, saved())));
+        }
+        trial => trial?,
+    };
+    let wanted = judge(trial.as_ref(), Wish::TakeBack, now);
+    let (true, Some(trial)) = (wanted.map_err(TrialError::Unfit)?, trial) else {
+        return Ok(None);
+    };
+    if trial.confirmed && saved() == trial.new {
+        forget(root)?;
+        return Ok(None);
+    }
+    Ok(Some((Some(trial.new), trial.old)))
 }
 
 #[cfg(test)]

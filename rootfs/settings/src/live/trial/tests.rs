@@ -14,6 +14,7 @@ fn of(phase: Phase) -> Trial {
         until: MINUTE,
         who: "anna".to_owned(),
         phase,
+        confirmed: false,
         old: document(OLD),
         new: document(NEW),
     }
@@ -241,22 +242,189 @@ fn what_cuts_nobody_off_is_saved_and_in_force_at_once() {
 }
 
 /// What was saved for the next start is made to hold at once: it goes on trial, too, and back to what
-/// is in force.
+/// is in force. A restart, then or later, must not lead to networks that nobody has confirmed.
 #[test]
-fn what_was_saved_before_is_tried_against_what_is_in_force() {
+fn what_was_saved_before_is_not_saved_until_it_is_confirmed() {
+    for confirmed in [false, true] {
+        let root = started(OLD);
+        let named =
+            |networks: &str| document(&format!("[system]\nhostname = \"hall\"\n{networks}"));
+        let store = Store::of_system(root.path());
+        store.save(&named(NEW)).expect("saved");
+        let mut system = Recorder::default();
+        let changing = Changing::begin(root.path(), "anna").expect("begun");
+        let new = changing.old.settings.clone();
+        let taken = changing.take(&new, &mut system).expect("taken");
+        assert_eq!(taken, Taken::Trial { seconds: SECONDS });
+        drop(changing);
+        // All else that was saved stays so.
+        assert_eq!(saved(root.path()), named(OLD));
+        put_in_force(root.path(), &mut system).expect("in force");
+        if confirmed {
+            confirm(root.path(), &mut system).expect("confirmed");
+            assert_eq!(saved(root.path()), named(NEW));
+            continue;
+        }
+        system.time.set(MINUTE);
+        assert!(take_back(root.path(), &mut system).expect("taken back"));
+        assert!(networkd(root.path()).contains("10.0.0.2"));
+        assert_eq!(saved(root.path()), named(OLD));
+    }
+    // Without room for that nothing goes on trial.
     let root = started(OLD);
-    Store::of_system(root.path())
-        .save(&document(NEW))
-        .expect("saved");
-    let mut system = Recorder::default();
+    let store = Store::of_system(root.path());
+    store.save(&document(NEW)).expect("saved");
+    let new = root
+        .path()
+        .join(crate::store::FOLDER)
+        .join(".current.3.toml.new");
+    std::fs::create_dir_all(new.join("in the way")).expect("folder");
     let changing = Changing::begin(root.path(), "anna").expect("begun");
-    let new = changing.old.settings.clone();
-    let taken = changing.take(&new, &mut system).expect("taken");
-    assert_eq!(taken, Taken::Trial { seconds: SECONDS });
+    let mut system = Recorder::default();
+    let error = changing.take(&document(NEW), &mut system);
+    assert!(matches!(error, Err(ChangeError::Save(_))), "{error:?}");
+    assert!(ran(&mut system).is_empty() && !is_under_way(root.path()));
+}
+
+/// Whoever was ended in the middle has noted nothing of what is in force.
+#[test]
+fn the_way_back_is_gone_again_until_the_networks_follow() {
+    let (root, mut system) = asked();
+    // A part came in force, and that is not noted.
+    system.fails = Some("systemctl reload systemd-networkd");
+    assert!(put_in_force(root.path(), &mut system).is_err());
+    assert_eq!(in_force(root.path()), Some(document(OLD)));
+    system.time.set(MINUTE);
+    for _ in 0..3 {
+        assert!(take_back(root.path(), &mut system).is_err());
+        assert!(is_under_way(root.path()));
+    }
+    system.fails = None;
+    ran(&mut system);
+    assert!(take_back(root.path(), &mut system).expect("taken back"));
+    assert_eq!(
+        ran(&mut system)[0],
+        "systemctl reload systemd-networkd.service"
+    );
+    assert!(networkd(root.path()).contains("10.0.0.2"));
+}
+
+/// A shell that was stopped in the middle of a command, say.
+#[test]
+fn the_way_back_waits_for_nobody_for_good() {
+    let (root, mut system) = asked();
+    put_in_force(root.path(), &mut system).expect("in force");
+    let stopped = Store::of_system(root.path()).exclusive().expect("held");
+    let store = Store::of_system(root.path());
+    let error = store
+        .exclusive_as_it_is(system.patience())
+        .expect_err("held");
+    assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+    let said = ChangeError::Locked(error).said();
+    assert_ne!(said.to(Language::En), said.to(Language::Fr));
+    ran(&mut system);
+    system.time.set(MINUTE);
+    assert!(take_back(root.path(), &mut system).expect("taken back"));
+    assert_eq!(
+        ran(&mut system)[..2],
+        [
+            "systemctl stop vigie-trial-begin.service",
+            "systemctl reload systemd-networkd.service",
+        ]
+    );
+    assert!(networkd(root.path()).contains("10.0.0.2"));
+    drop(stopped);
+    // What cannot have the settings for itself puts nothing in force.
+    let (root, mut system) = asked();
+    let _stopped = Store::of_system(root.path()).exclusive().expect("held");
+    assert!(put_in_force(root.path(), &mut system).is_err());
+    assert!(networkd(root.path()).contains("10.0.0.2"));
+}
+
+/// Else the next start would have other networks than those that it went back to.
+#[test]
+fn what_was_confirmed_and_saved_stays_whoever_was_ended_then() {
+    for (is_saved, address) in [(true, "10.0.0.3"), (false, "10.0.0.2")] {
+        let (root, mut system) = asked();
+        put_in_force(root.path(), &mut system).expect("in force");
+        let trial = load(root.path()).expect("read").expect("there");
+        let trial = Trial {
+            confirmed: true,
+            ..trial
+        };
+        keep(root.path(), &trial).expect("kept");
+        if is_saved {
+            let store = Store::of_system(root.path());
+            store.save(&document(NEW)).expect("saved");
+        }
+        system.time.set(MINUTE);
+        let back = take_back(root.path(), &mut system).expect("ended");
+        assert_eq!(back, !is_saved);
+        assert!(networkd(root.path()).contains(address), "{is_saved}");
+        let of_saved = document(if is_saved { NEW } else { OLD });
+        assert_eq!(saved(root.path()), of_saved);
+        assert!(!is_under_way(root.path()));
+    }
+}
+
+#[test]
+fn what_cannot_be_saved_is_not_confirmed() {
+    let (root, mut system) = asked();
+    put_in_force(root.path(), &mut system).expect("in force");
+    let folder = root.path().join(crate::store::FOLDER);
+    // There is no room.
+    let new = folder.join(".current.3.toml.new");
+    std::fs::create_dir_all(new.join("in the way")).expect("folder");
+    assert!(confirm(root.path(), &mut system).is_err());
+    let trial = load(root.path()).expect("read").expect("still there");
+    assert!(!trial.confirmed && trial.phase == Phase::InForce);
+    system.time.set(MINUTE);
+    assert!(take_back(root.path(), &mut system).expect("taken back"));
+    assert_eq!(saved(root.path()), document(OLD));
+    assert!(networkd(root.path()).contains("10.0.0.2"));
+}
+
+#[test]
+fn a_trial_that_cannot_be_read_goes_back_to_what_is_saved() {
+    let (root, mut system) = asked();
+    put_in_force(root.path(), &mut system).expect("in force");
+    std::fs::write(root.path().join(FILE), "{").expect("damaged");
+    assert!(confirm(root.path(), &mut system).is_err());
+    assert!(take_back(root.path(), &mut system).expect("taken back"));
+    assert!(networkd(root.path()).contains("10.0.0.2"));
+    assert!(Changing::begin(root.path(), "anna").is_ok());
+}
+
+#[test]
+fn a_trial_is_read_as_it_was_kept() {
+    let root = started(OLD);
+    let full = include_str!("../../../tests/golden/full.toml");
+    let trial = Trial {
+        new: Settings::from_text(full).expect("reads"),
+        ..of(Phase::InForce)
+    };
+    keep(root.path(), &trial).expect("kept");
+    assert_eq!(load(root.path()).expect("read"), Some(trial));
+}
+
+/// A password that was set since the start is not taken back with the networks.
+#[test]
+fn a_trial_brings_no_old_password_back() {
+    let root = started(OLD);
+    let hash = "$6$saltsalt$hashhashhash";
+    let access = format!("[access]\nroot_password_hash = \"{hash}\"\n");
+    let changing = Changing::begin(root.path(), "anna").expect("begun");
+    let with = document(&(access.clone() + OLD));
+    changing.save(&with).expect("saved");
+    let _ = crate::apply::apply_access(root.path(), changing.held());
+    let mut system = Recorder::default();
+    let new = document(&(access + NEW));
+    changing.take(&new, &mut system).expect("on trial");
     drop(changing);
     put_in_force(root.path(), &mut system).expect("in force");
     system.time.set(MINUTE);
     assert!(take_back(root.path(), &mut system).expect("taken back"));
+    let shadow = std::fs::read_to_string(root.path().join("etc/shadow")).expect("shadow");
+    assert!(shadow.contains(hash), "{shadow}");
     assert!(networkd(root.path()).contains("10.0.0.2"));
-    assert_eq!(saved(root.path()), document(NEW));
 }
