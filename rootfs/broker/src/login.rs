@@ -23,8 +23,12 @@ pub const ATTEMPTS: &str = "/run/vigie/broker-attempts";
 
 /// Wrong passwords of one source, whatever the names: an office behind one address has its typing errors.
 const FREE_OF_SOURCE: u32 = 20;
-/// The part of an IPv6 address that a provider gives somebody; the rest they choose themselves.
+/// The part of an IPv6 address that says in which network somebody is; the rest they choose themselves.
 const PREFIX: u32 = 64;
+/// The part that a provider gives a customer: they have 256 networks, and choose among those, too (RIPE-690, 4.2).
+const SITE: u32 = 56;
+/// Wrong passwords of all networks of a customer.
+const FREE_OF_SITE: u32 = 60;
 
 /// What is answered.
 #[derive(PartialEq, Eq)]
@@ -49,16 +53,19 @@ pub fn counted(from: &str, browser: Option<&str>, name: &str) -> Vec<Who> {
         None => source(from),
     };
     let bucket = Sha256::digest(name.as_bytes())[0];
-    vec![
+    let mut all = vec![
         Who::new(&format!("{source} {bucket}"), FREE),
         Who::new(&source, FREE_OF_SOURCE),
-    ]
+    ];
+    all.extend(browser.is_none().then(|| site(from)).flatten());
+    all
 }
 
 /// The same for the code of the first setup.
 #[must_use]
 pub fn counted_code(from: &str) -> Vec<Who> {
-    vec![Who::new(&format!("{} setup", source(from)), FREE)]
+    let own = Who::new(&format!("{} setup", source(from)), FREE);
+    [own].into_iter().chain(site(from)).collect()
 }
 
 /// The same for the present password of who is logged in: nobody else can make them wait.
@@ -76,12 +83,20 @@ pub fn is_browser(number: &str) -> bool {
 /// Where somebody is: an address, of IPv6 the network that they chose it from.
 fn source(from: &str) -> String {
     match from.parse::<IpAddr>() {
-        Ok(IpAddr::V6(address)) => {
-            let network = address.to_bits() & (u128::MAX << (128 - PREFIX));
-            format!("{}/{PREFIX}", Ipv6Addr::from_bits(network))
-        }
+        Ok(IpAddr::V6(address)) => network(address, PREFIX),
         _ => from.to_owned(),
     }
+}
+
+/// All networks of an IPv6 customer.
+fn site(from: &str) -> Option<Who> {
+    let address = from.parse::<Ipv6Addr>().ok()?;
+    Some(Who::new(&network(address, SITE), FREE_OF_SITE))
+}
+
+fn network(address: Ipv6Addr, prefix: u32) -> String {
+    let network = address.to_bits() & (u128::MAX << (128 - prefix));
+    format!("{}/{prefix}", Ipv6Addr::from_bits(network))
 }
 
 /// Judges a name and a password of somebody who is [`counted`], and whom `by` logs in.
@@ -202,7 +217,8 @@ mod tests {
         assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:1:2:3"));
         assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
         assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
-        assert_eq!(of("2001:db8::1")[1], "2001:db8::/64");
+        assert_eq!(of("2001:db8::1")[1..], ["2001:db8::/64", "2001:db8::/56"]);
+        assert_eq!(of("192.0.2.1").len(), 2);
         assert_eq!(of("console")[1], "console");
         let one = names(counted("192.0.2.1", Some("1a"), "anne"));
         assert!(one.iter().all(|name| name.starts_with("browser 1a")));
@@ -216,6 +232,25 @@ mod tests {
         ] {
             assert_eq!(is_browser(number), good, "{number}");
         }
+    }
+
+    #[test]
+    fn who_changes_the_network_of_an_ipv6_site_waits_all_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = dir.path().join("attempts");
+        let waits = Waits { path: at };
+        let ask = |from: &str| waits.begin(&counted(from, None, "anne"), 10).unwrap();
+        for number in 0..=FREE_OF_SITE {
+            assert_eq!(ask(&format!("2001:db8:0:{number:x}::1")), None, "{number}");
+        }
+        assert!(ask("2001:db8:0:f0::1").is_some());
+        assert_eq!(ask("2001:db8:0:100::1"), None, "another customer");
+        assert!(
+            waits
+                .begin(&counted_code("2001:db8:0:f1::1"), 10)
+                .unwrap()
+                .is_some()
+        );
     }
 
     #[test]
