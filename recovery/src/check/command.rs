@@ -3,7 +3,8 @@
 //! Exit codes, the worst of all volumes: 0 all are clean, 1 something was repaired, 2 wrong use,
 //! 4 damage is left or a volume is lost, 8 a volume could not be checked.
 
-use std::io::IsTerminal;
+use std::fs::{self, OpenOptions};
+use std::io::{IsTerminal, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -96,9 +97,36 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// Whether clean volumes are looked through; `now` is there in a start that was told to.
+    /// Whether clean volumes are looked through; `now` is there in a start that was told to, and says of which
+    /// volumes that is over.
     fn is_thorough(&self, now: &Path) -> bool {
-        self.thorough || (self.preen && self.tell && now.exists())
+        let is_told = self.preen && self.tell;
+        let is_asked = || fs::read_to_string(now).is_ok_and(|done| !self.are_in(&done));
+        self.thorough || is_told && is_asked()
+    }
+
+    fn are_in(&self, done: &str) -> bool {
+        let is_in = |volume: &PathBuf| done.lines().any(|line| Path::new(line) == volume);
+        !self.volumes.is_empty() && self.volumes.iter().all(is_in)
+    }
+
+    /// Once in a start: a check tells systemd of its device anew, which wants the volume, and its check, again. One
+    /// of hours that finds a volume bad would go on for ever.
+    fn note_thorough(&self, now: &Path) {
+        if !self.tell || !now.exists() {
+            return;
+        }
+        let lines = self
+            .volumes
+            .iter()
+            .map(|one| format!("{}\n", one.display()));
+        let noted = OpenOptions::new()
+            .append(true)
+            .open(now)
+            .and_then(|mut file| file.write_all(lines.collect::<String>().as_bytes()));
+        if let Err(error) = noted {
+            eprintln!("vigie-recovery: {}: {error}", now.display());
+        }
     }
 
     /// Whether the version guard holds: where anything is written. An appliance at its start is its own system.
@@ -271,6 +299,9 @@ impl<'a> Scene<'a> {
             tell_begin(targets, volumes);
             let paths = targets.iter().filter_map(named);
             show.tell(Path::new(told::FOLDER), paths.map(Path::to_owned).collect());
+        }
+        if check.mode == Mode::Thorough {
+            arguments.note_thorough(&now());
         }
         let mut report = check.report(disks, volumes, show);
         let somebody = std::io::stdin().is_terminal() && !arguments.json && !arguments.tell;

@@ -26,6 +26,7 @@
 
 use std::collections::VecDeque;
 
+use rustix::process::Signal;
 use serde::Serialize;
 
 use super::backups::Backup;
@@ -66,6 +67,8 @@ pub enum Step {
     Preen,
     /// The same, looking at everything whatever the volume is marked as.
     FullPreen,
+    /// The same because somebody has asked for it: the volume may be good as it is, and the check may be ended.
+    Thorough,
     /// A full check that writes nothing, before the first repair.
     Survey,
     /// The same from a backup superblock.
@@ -88,6 +91,17 @@ impl Step {
         )
     }
 
+    /// How it is ended where somebody wants that; a repair is not. e2fsck ends a preen by itself between two
+    /// inodes, and leaves a volume that the next start can go by.
+    #[must_use]
+    pub const fn end(self) -> Option<Signal> {
+        match self {
+            Self::Thorough => Some(Signal::TERM),
+            _ if self.writes() => None,
+            _ => Some(Signal::KILL),
+        }
+    }
+
     /// Whether it is a look that a repair may follow.
     #[must_use]
     pub const fn is_before_repair(self) -> bool {
@@ -106,7 +120,7 @@ impl Step {
             // Without -p it would ask.
             Self::Journal => words("-p -E journal_only"),
             Self::Preen => words("-p"),
-            Self::FullPreen => words("-f -p"),
+            Self::FullPreen | Self::Thorough => words("-f -p"),
             Self::Repair => words("-f -y"),
             Self::RepairFrom(backup) => {
                 let Backup { block, block_size } = backup;
@@ -284,7 +298,8 @@ impl Ladder {
 
     const fn preen(&self) -> Step {
         match self.mode {
-            Mode::Repair | Mode::Thorough => Step::FullPreen,
+            Mode::Repair => Step::FullPreen,
+            Mode::Thorough => Step::Thorough,
             Mode::Inspect | Mode::Preen => Step::Preen,
         }
     }
@@ -314,12 +329,12 @@ impl Ladder {
             Step::Inspect if outcome.is_clean() => self.looked_clean(),
             Step::Inspect => self.damaged_or_not_checked(outcome),
             Step::Journal => Next::Run(self.preen()),
-            Step::Preen | Step::FullPreen if outcome.is_clean() => self.good(),
-            Step::Preen | Step::FullPreen if outcome.is_corrected() => self.changed(),
-            Step::Preen | Step::FullPreen if self.mode != Mode::Repair => {
-                self.damaged_or_not_checked(outcome)
+            Step::Preen | Step::FullPreen | Step::Thorough if outcome.is_clean() => self.good(),
+            Step::Preen | Step::FullPreen | Step::Thorough if outcome.is_corrected() => {
+                self.changed()
             }
-            Step::Preen | Step::FullPreen => self.climb(outcome),
+            Step::Preen | Step::Thorough => self.damaged_or_not_checked(outcome),
+            Step::FullPreen => self.climb(outcome),
             Step::Repair | Step::RepairFrom(_) if !mended(outcome) && !self.left.is_empty() => {
                 self.climb(outcome)
             }

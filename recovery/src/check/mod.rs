@@ -9,8 +9,8 @@
 //!
 //! Invariants:
 //! 1. Nothing is written but in [`Mode::Preen`], [`Mode::Thorough`] and [`Mode::Repair`], and never to a volume in use.
-//! 2. A run that writes is not ended by us but where it cannot go on ([`stuck`]); a person who asks to stop
-//!    is heard between two volumes.
+//! 2. A repair is not ended by us but where it cannot go on ([`stuck`]); a person who asks to stop
+//!    is heard between two volumes. What a start was told to look through ends itself where that is asked.
 //! 3. "Clean" is said only after a run of e2fsck that found nothing, and "repaired" (but in a
 //!    preen) only after one that looked at everything and was not allowed to write.
 //! 4. Whatever is on a volume, the check ends: the ladder has an end, memory is bounded.

@@ -11,11 +11,12 @@ use super::words::say;
 const CORRECTED: i32 = 1;
 const REBOOT: i32 = 2;
 const LEFT: i32 = 4;
+const STOPPED: i32 = 32;
 /// Of the remaining bits each is a failure of the run itself.
 const FAILURES: [(i32, &str); 4] = [
     (8, "outcome.operational"),
     (16, "outcome.usage"),
-    (32, "outcome.cancelled"),
+    (STOPPED, "outcome.cancelled"),
     (128, "outcome.library"),
 ];
 
@@ -74,6 +75,12 @@ impl Outcome {
     pub fn has_failed(self) -> bool {
         self.exit
             .is_none_or(|code| code & !(CORRECTED | REBOOT | LEFT) != 0)
+    }
+
+    /// It ended itself because it was told to.
+    #[must_use]
+    pub fn was_stopped(self) -> bool {
+        self.exit.is_some_and(|code| code & STOPPED != 0)
     }
 
     /// What it means, for a person.
@@ -143,6 +150,7 @@ mod tests {
             assert_eq!(is(outcome), meaning, "{code}");
             assert_eq!(outcome.words(Language::En), english, "{code}");
         }
+        assert!(Outcome::exit(36).was_stopped() && !Outcome::exit(12).was_stopped());
         let killed = Outcome::from(ExitStatus::from_raw(9));
         assert_eq!((killed.exit, killed.signal), (None, Some(9)));
         assert_eq!(is(killed), "failed");

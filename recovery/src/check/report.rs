@@ -192,7 +192,7 @@ pub fn step_words(step: Step, language: Language) -> String {
     let key = match step {
         Step::Inspect | Step::Survey | Step::SurveyFrom(_) => "step.inspect",
         Step::Journal => "step.journal",
-        Step::Preen | Step::FullPreen => "step.preen",
+        Step::Preen | Step::FullPreen | Step::Thorough => "step.preen",
         Step::Repair => "step.repair",
         Step::Verify => "step.verify",
         Step::RepairFrom(backup) => {

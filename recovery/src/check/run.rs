@@ -3,9 +3,10 @@
 //! progress told at least each second.
 //!
 //! Progress comes through standard error (`-C 2`), which e2fsck otherwise uses for what it says of
-//! itself alone: lines that are none of progress are output. A run that writes is never ended from
+//! itself alone: lines that are none of progress are output. A repair is never ended from
 //! here, but where the kernel does not let go of it ([`super::stuck`]), and then it ends should it ever come
-//! back; one that only looks is, where a person asks to stop.
+//! back; one that only looks is, where a person asks to stop. One that somebody has asked for at a start is told to
+//! end itself: a restart must not wait for the hours that it takes, nor kill it after thirty minutes, as systemd does.
 //!
 //! e2fsck writes a line of progress for each group and each block of a folder. To wake for each would take
 //! more time than some checks do: only its output wakes us, which it ends with, and progress is read when
@@ -22,7 +23,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::pipe::fcntl_setpipe_size;
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use serde::Serialize;
 use vigie_installer::toolbox::Toolbox;
 
@@ -178,6 +179,8 @@ struct Hold<'a> {
     process: u32,
     alive: Alive<'a>,
     stillness: Stillness,
+    /// It was told to end.
+    is_told: bool,
     killed: Option<Instant>,
     /// It is listened to no more.
     is_given_up: bool,
@@ -191,6 +194,7 @@ impl<'a> Hold<'a> {
             process,
             alive,
             stillness: Stillness::default(),
+            is_told: false,
             killed: None,
             is_given_up: false,
             is_lost: false,
@@ -198,10 +202,11 @@ impl<'a> Hold<'a> {
     }
 
     /// Ends a run that may be ended where a person wants that, and gives up one that does not end.
-    fn take(&mut self, child: &mut Child, may_end: bool, asked: bool) -> std::io::Result<()> {
-        if may_end && asked && self.killed.is_none() {
-            child.kill()?;
-            self.killed = Some(Instant::now());
+    fn take(&mut self, child: &mut Child, end: Option<Signal>, asked: bool) -> std::io::Result<()> {
+        if let (Some(signal), true, false) = (end, asked, self.is_told) {
+            kill_process(Pid::from_child(child), signal)?;
+            self.is_told = true;
+            self.killed = (signal == Signal::KILL).then(Instant::now);
         }
         let (pulse, patience) = self.alive;
         let still = self.stillness.take(pulse(self.process), Instant::now());
@@ -323,15 +328,15 @@ impl<'a> Heard<'a> {
         watch: &mut dyn Watch,
     ) -> std::io::Result<()> {
         let asked = watch.asked_to_stop();
-        let may_end = !self.step.writes();
+        let end = self.step.end();
         let is_time = self.until_tick().is_zero();
         if is_time {
             watch.goes(&self.going());
             self.told = Instant::now();
         }
         // To look costs more than to listen.
-        if is_time || asked && may_end && hold.killed.is_none() {
-            hold.take(child, may_end, asked)?;
+        if is_time || asked && end.is_some() && !hold.is_told {
+            hold.take(child, end, asked)?;
         }
         Ok(())
     }
@@ -462,6 +467,8 @@ mod tests {
         goings: Vec<Going>,
         process: Option<u32>,
         stop: bool,
+        /// Only once it says how far it is.
+        stop_later: bool,
         /// How often it was asked, which is once each time that something woke us.
         asked: Cell<u32>,
     }
@@ -477,7 +484,8 @@ mod tests {
 
         fn asked_to_stop(&self) -> bool {
             self.asked.set(self.asked.get() + 1);
-            self.stop
+            let goes = self.goings.last().is_some_and(|going| going.meter.pass > 0);
+            self.stop || self.stop_later && goes
         }
     }
 
@@ -551,6 +559,15 @@ mod tests {
         assert_eq!(looked.outcome.signal, Some(9));
         let wrote = ran("exec sleep 0.7", Step::Repair, &mut told);
         assert!(wrote.outcome.is_clean());
+        // One that somebody has asked for at a start ends itself, in its own time.
+        let script =
+            "trap 'kill $!; sleep 0.7; exit 32' TERM; sleep 60 & echo 1 5 10 state >&2; wait";
+        let mut told = Told {
+            stop_later: true,
+            ..Told::default()
+        };
+        let thorough = ran(script, Step::Thorough, &mut told);
+        assert_eq!(thorough.outcome, Outcome::exit(32));
         assert_ne!(told.process, None);
     }
 

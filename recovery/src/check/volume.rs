@@ -216,13 +216,7 @@ impl Check<'_> {
         }
         match verdict {
             Verdict::Repaired => fewer(before.flatten(), path).unwrap_or(Verdict::Repaired),
-            // It was ended because somebody asked.
-            Verdict::NotChecked {
-                reason: Reason::Killed { .. },
-            } if watch.asked_to_stop() => Verdict::NotChecked {
-                reason: Reason::Stopped,
-            },
-            verdict => verdict,
+            verdict => unless_stopped(verdict, &report.steps, watch.asked_to_stop()),
         }
     }
 
@@ -260,6 +254,23 @@ fn has_counted(ran: &Ran) -> bool {
     step.writes() && is_through && !outcome.has_failed()
 }
 
+/// What was ended because somebody has asked says nothing of the volume.
+fn unless_stopped(verdict: Verdict, steps: &[Ran], asked: bool) -> Verdict {
+    let is_killed = matches!(
+        verdict,
+        Verdict::NotChecked {
+            reason: Reason::Killed { .. }
+        }
+    );
+    let was_stopped = || steps.iter().any(|ran| ran.outcome.was_stopped());
+    match asked && (is_killed || was_stopped()) {
+        true => Verdict::NotChecked {
+            reason: Reason::Stopped,
+        },
+        false => verdict,
+    }
+}
+
 fn has_changed(ran: &Ran) -> bool {
     ran.step.writes() && !ran.outcome.is_clean()
 }
@@ -279,4 +290,41 @@ fn called(path: &Path, looked: &Looked) -> String {
     label
         .filter(|label| !label.is_empty())
         .unwrap_or_else(|| path.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::outcome::Outcome;
+
+    #[test]
+    fn what_was_ended_because_somebody_asked_says_nothing_of_the_volume() {
+        let ran = |code| Ran {
+            step: Step::Thorough,
+            outcome: Outcome::exit(code),
+            seconds: 1.0,
+            findings: Default::default(),
+            output: String::new(),
+        };
+        let stopped = Verdict::NotChecked {
+            reason: Reason::Stopped,
+        };
+        let damaged = || Verdict::Damaged {
+            reason: Reason::FaultsLeft,
+        };
+        let killed = || Verdict::NotChecked {
+            reason: Reason::Killed { signal: 9 },
+        };
+        for (verdict, code, asked, expected) in [
+            (damaged(), 36, true, stopped.clone()),
+            (damaged(), 36, false, damaged()),
+            (damaged(), 4, true, damaged()),
+            (killed(), 0, true, stopped.clone()),
+            (killed(), 0, false, killed()),
+            (Verdict::Clean, 0, true, Verdict::Clean),
+        ] {
+            let found = unless_stopped(verdict, &[ran(code)], asked);
+            assert_eq!(found, expected, "{code} {asked}");
+        }
+    }
 }

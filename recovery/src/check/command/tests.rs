@@ -39,6 +39,17 @@ fn a_start_that_was_told_to_looks_through_everything() {
     assert!(thorough("--preen --tell data-1"));
     // Whoever preens by hand is told nothing by a start.
     assert!(!thorough("--preen data-1") && !thorough("--tell data-1"));
+    // And each volume once: the check of one that stays bad is wanted again.
+    arguments("--preen --thorough data-1").note_thorough(&now);
+    assert!(thorough("--preen --tell data-1"));
+    arguments("--preen --tell data-1").note_thorough(&now);
+    assert!(!thorough("--preen --tell data-1") && thorough("--preen --tell data-2"));
+    arguments("--preen --tell data-2").note_thorough(&now);
+    assert!(!thorough("--preen --tell data-2") && !thorough("--preen --tell data-1"));
+    // Nor does any other check of hours go round: three times in a week, however long each takes.
+    let unit =
+        include_str!("../../../../rootfs/overlay/usr/lib/systemd/system/vigie-check@.service");
+    assert!(unit.contains("\nStartLimitIntervalSec=1w\nStartLimitBurst=3\n"));
 }
 
 fn part(disk: &str, purpose: Purpose) -> Part {

@@ -114,13 +114,13 @@ fn the_way_follows_how_the_steps_end() {
             &[],
             "Damaged { reason: SuperblockDamaged }",
         ),
-        (Thorough, SOUND, &[0], "full-preen:0 Clean"),
-        (Thorough, SOUND, &[1], "full-preen:1 Repaired"),
+        (Thorough, SOUND, &[0], "thorough:0 Clean"),
+        (Thorough, SOUND, &[1], "thorough:1 Repaired"),
         (
             Thorough,
             unclean(1),
             &[0, 4],
-            "journal:0 full-preen:4 Damaged { reason: FaultsLeft }",
+            "journal:0 thorough:4 Damaged { reason: FaultsLeft }",
         ),
         (Repair, SOUND, &[0], "full-preen:0 Clean"),
         (Repair, unclean(0), &[0, 0], "journal:0 full-preen:0 Clean"),
@@ -235,7 +235,7 @@ fn where_e2fsck_cannot_work_nothing_is_said_of_the_volume() {
     for (mode, ends, expected) in [
         (Mode::Inspect, &[8][..], "inspect:8"),
         (Mode::Preen, &[8], "preen:8"),
-        (Mode::Thorough, &[8], "full-preen:8"),
+        (Mode::Thorough, &[8], "thorough:8"),
         (
             Mode::Repair,
             &[8, 8, 8, 8],
