@@ -221,12 +221,16 @@ mod tests {
 
     #[test]
     fn the_web_interface_cannot_take_all_connections() {
-        let unit = include_str!("../../overlay/usr/lib/systemd/system/vigie-broker.socket");
-        let most = |key: &str| -> u32 {
-            let mut values = unit.lines().filter_map(|line| line.strip_prefix(key));
-            values.next().unwrap().parse().unwrap()
-        };
-        assert!(most("MaxConnectionsPerSource=") < most("MaxConnections="));
+        for unit in [
+            include_str!("../../overlay/usr/lib/systemd/system/vigie-broker.socket"),
+            include_str!("../../overlay/usr/lib/systemd/system/vigie-update.socket"),
+        ] {
+            let most = |key: &str| -> u32 {
+                let mut values = unit.lines().filter_map(|line| line.strip_prefix(key));
+                values.next().unwrap().parse().unwrap()
+            };
+            assert!(most("MaxConnectionsPerSource=") < most("MaxConnections="));
+        }
     }
 
     #[test]
