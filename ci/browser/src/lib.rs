@@ -113,6 +113,16 @@ impl Browser {
         self.session()?.post("/goog/cdp/execute", &body).map(|_| ())
     }
 
+    /// Keeps what is downloaded from now on in a folder; a file has its name there once it is whole.
+    ///
+    /// # Errors
+    /// The browser is gone.
+    pub fn keep_downloads(&self, folder: &Path) -> Result<()> {
+        let params = json!({"behavior": "allow", "downloadPath": folder});
+        let body = json!({"cmd": "Browser.setDownloadBehavior", "params": params});
+        self.session()?.post("/goog/cdp/execute", &body).map(|_| ())
+    }
+
     /// Clicks into the middle of what a CSS selector finds, which must be there and not covered.
     ///
     /// # Errors

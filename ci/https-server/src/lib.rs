@@ -190,11 +190,40 @@ impl Drop for Server {
     }
 }
 
-/// An authority in PEM, and a server's identity by it.
-fn identity(certificate: Certificate) -> (String, Arc<ServerConfig>) {
+/// A certificate that an authority of its own has issued for a host, all in PEM.
+#[derive(Clone, Debug)]
+pub struct Issued {
+    /// The authority's certificate.
+    pub authority: String,
+    /// The host's.
+    pub certificate: String,
+    /// Its private key.
+    pub key: String,
+}
+
+/// Issues one.
+#[must_use]
+pub fn issue(host: &str) -> Issued {
+    let authority = authority();
+    let params = CertificateParams::new(vec![host.to_owned()]).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let own = params.signed_by(&key, &authority).unwrap();
+    Issued {
+        authority: authority.pem(),
+        certificate: own.pem(),
+        key: key.serialize_pem(),
+    }
+}
+
+fn authority() -> CertifiedIssuer<'static, KeyPair> {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+}
+
+/// An authority in PEM, and a server's identity by it.
+fn identity(certificate: Certificate) -> (String, Arc<ServerConfig>) {
+    let authority = authority();
     let hosts = match certificate {
         Certificate::OfAnotherHost => &["other.example"][..],
         // The second is how guests of QEMU's user network call the host.

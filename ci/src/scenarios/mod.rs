@@ -53,6 +53,12 @@ mod update_sick;
 mod update_stick;
 mod variant;
 mod verity;
+mod web_arrivals;
+mod web_check;
+mod web_desk;
+mod web_setup;
+mod web_trial;
+mod web_upkeep;
 
 use std::fs;
 use std::path::Path;
@@ -128,6 +134,9 @@ pub fn steps() -> Vec<Step> {
     steps.push(update_stick::step());
     steps.push(networks::step());
     steps.push(console_menu::step());
+    steps.push(web_setup::step());
+    steps.push(web_trial::step());
+    steps.push(web_check::step());
     steps.extend(medium::steps());
     steps.push(secureboot::step());
     steps

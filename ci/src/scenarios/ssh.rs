@@ -49,6 +49,12 @@ impl Key {
         process::output("logging in by ssh", &mut self.client(ctx, vm, command)?)
     }
 
+    /// The same where the appliance is reached by another port of this host.
+    pub fn says_at(&self, ctx: &Context, port: u16, command: &str) -> Result<String> {
+        let mut client = client(ctx, port, "root", Some(&self.0), command)?;
+        process::output("logging in by ssh", &mut client)
+    }
+
     /// A client that runs a command on the appliance.
     pub fn client(&self, ctx: &Context, vm: &Vm, command: &str) -> Result<Command> {
         self.client_of(ctx, vm, "root", command)

@@ -24,7 +24,7 @@ mod wires;
 
 use std::fs::File;
 use std::io::Write;
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
@@ -35,7 +35,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::process::{self, Watchdog};
 use command::{Forward, Machine, Programs, Wire};
@@ -328,6 +328,29 @@ impl Vm {
         forward
             .map(|forward| forward.host)
             .with_context(|| format!("{}: guest port {guest} is not forwarded", self.name))
+    }
+
+    /// Forwards a port of this host to one of the guest at an address that it may not have yet; gives it.
+    pub fn forward_to(&self, host: Ipv4Addr, guest: SocketAddrV4) -> Result<SocketAddrV4> {
+        let free = TcpListener::bind((host, 0)).context("looking for a free port")?;
+        let port = free.local_addr().context("looking for a free port")?.port();
+        drop(free);
+        let line = format!("hostfwd_add net0 tcp:{host}:{port}-{guest}");
+        let said = self.command("human-monitor-command", json!({"command-line": line}))?;
+        match said.as_str().map(str::trim) {
+            Some("") => Ok(SocketAddrV4::new(host, port)),
+            said => bail!("{}: {line}: {}", self.name, said.unwrap_or_default()),
+        }
+    }
+
+    /// Lets the first disk answer to so many requests a second at most; 0: to as many as it can.
+    pub fn slow_disk(&self, requests: u32) -> Result<()> {
+        let none = ["bps", "bps_rd", "bps_wr", "iops_rd", "iops_wr"];
+        let mut limits = Map::from_iter(none.map(|limit| (limit.to_owned(), json!(0))));
+        limits.insert("iops".to_owned(), json!(requests));
+        limits.insert("device".to_owned(), json!("drive0"));
+        self.command("block_set_io_throttle", Value::Object(limits))
+            .map(drop)
     }
 
     /// Writes to the serial console.
