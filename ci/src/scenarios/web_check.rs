@@ -28,7 +28,7 @@ const MAKE: &str = "echo x > /srv/data-1/recorded && echo x > /var/kept && sync"
 /// What their counts are made.
 const NAMES: &str = "7";
 /// Requests a second to a disk that is so slow that its check can be watched.
-const SLOW: u32 = 60;
+const SLOW: u32 = 30;
 /// What a check says while it goes on.
 const PROGRESS: &str = "checking, safe repairs: [0-9]+ %, phase [1-5] of 5";
 /// A check of a slow disk, and what comes behind it.

@@ -12,7 +12,7 @@ use crate::context::Context;
 use crate::step::Step;
 use crate::vm::Vm;
 use crate::vm::console::Pattern;
-use crate::vm::dialog::Dialog;
+use crate::vm::dialog::{Dialog, keys};
 
 /// The first administrator, and her password.
 pub(super) const ANNE: (&str, &str) = ("anne", "trois lamas bruns");
@@ -69,7 +69,11 @@ fn code_of_the_console(vm: &Vm) -> Result<String> {
     person.answer(Pattern::regex("^Password.*: ?$")?, PASSWORD)?;
     let line = person.expect(code)?;
     vm.screenshot("menu")?;
-    person.answer("goes back", "7")?;
+    let ends = [Pattern::from("goes back"), Pattern::from("Enter to go on")];
+    while person.expect_any(&ends)? == 1 {
+        person.press(keys::ENTER)?;
+    }
+    person.press("7\r")?;
     person.expect("Number, or Enter to refresh:")?;
     let code = line.text.split_whitespace().last();
     code.map(str::to_owned).context("no code in the line")
