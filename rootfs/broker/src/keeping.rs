@@ -14,8 +14,8 @@ use vigie_settings::live::System;
 use vigie_settings::live::trial::{self, TrialError};
 use vigie_settings::ways::{self, Way};
 use vigie_settings::{
-    ChangeError, Changing, DocumentError, Problem, Said, SaveError, Settings, Store, Taken, here,
-    seconds_now,
+    Addressing, ChangeError, Changing, DocumentError, Problem, Said, SaveError, Settings, Store,
+    Taken, here, seconds_now,
 };
 
 use crate::audit;
@@ -168,9 +168,15 @@ impl Shelf<'_> {
         tell: &mut dyn FnMut(&Value),
     ) -> Result<(), Failure> {
         let taken = changing.take(new, self.system).map_err(unchanged)?;
-        let (trial, after_restart, warnings) = match taken {
-            Taken::Trial { seconds } => (Some(seconds), Vec::new(), Vec::new()),
-            Taken::Saved(followed) => (None, followed.after_restart, followed.warnings),
+        let trial = match taken {
+            Taken::Trial { seconds } => Some(seconds),
+            Taken::Saved(_) => None,
+        };
+        // Whoever asked is about to be cut off: nothing more is to be asked for an answer.
+        let address = trial.and_then(|_| address(new));
+        let (after_restart, warnings) = match taken {
+            Taken::Trial { .. } => (Vec::new(), Vec::new()),
+            Taken::Saved(followed) => (followed.after_restart, followed.warnings),
         };
         for warning in &warnings {
             let mut value = failure::words(warning);
@@ -179,7 +185,7 @@ impl Shelf<'_> {
         }
         tell(&json!({
             "event": "saved", "generation": changing.generation(), "trial": trial,
-            "after_restart": after_restart,
+            "after_restart": after_restart, "address": address,
         }));
         Ok(())
     }
@@ -187,7 +193,10 @@ impl Shelf<'_> {
     fn trial(&self, tell: &mut dyn FnMut(&Value)) -> Result<(), Failure> {
         let left = trial::left(&self.root, &*self.system);
         let left = left.map_err(|error| of_trial(TrialError::Io(error)))?;
-        tell(&json!({"event": "trial", "left": left}));
+        let tried = trial::tried(&self.root);
+        let tried = tried.map_err(|error| of_trial(TrialError::Io(error)))?;
+        let address = tried.as_ref().and_then(address);
+        tell(&json!({"event": "trial", "left": left, "address": address}));
         Ok(())
     }
 
@@ -287,6 +296,14 @@ impl Shelf<'_> {
             },
         };
         done.map_err(|error| Failure::failed("failed.check-at-boot", error))
+    }
+}
+
+/// Where people find the appliance by these settings; with DHCP nobody knows.
+fn address(settings: &Settings) -> Option<String> {
+    match settings.network.enterprise.addressing() {
+        Addressing::Static(address) => Some(address.to_string()),
+        Addressing::Dhcp => None,
     }
 }
 

@@ -123,7 +123,7 @@ pub struct TrialPage<'a> {
     pub w: &'static SettingsWords,
     /// Seconds; none where nothing is on trial.
     pub left: Option<u64>,
-    /// Where the appliance is to be found, where the settings say it.
+    /// Where the appliance is to be found meanwhile, where that is known.
     pub address: Option<String>,
 }
 

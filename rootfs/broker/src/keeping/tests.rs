@@ -85,7 +85,7 @@ fn a_change_is_saved_in_force_and_of_who_asked() {
     let ask = json!({"verb": "settings-set", "changes": changes, "generation": 1});
     let (told, code) = appliance.ask(ask.clone());
     assert_eq!(code, "");
-    let saved = json!({"event": "saved", "generation": 2, "trial": null, "after_restart": []});
+    let saved = json!({"event": "saved", "generation": 2, "trial": null, "after_restart": [], "address": null});
     assert_eq!(told, [saved]);
     assert_eq!(appliance.settings().system.hostname.as_str(), "hall-2");
     assert_eq!(
@@ -158,9 +158,10 @@ fn other_networks_are_saved_when_they_are_confirmed() {
     let trial = |appliance: &mut Appliance| {
         let (told, code) = appliance.ask(json!({"verb": "network-trial"}));
         assert_eq!(code, "");
-        told[0]["left"].clone()
+        (told[0]["left"].clone(), told[0]["address"].clone())
     };
-    assert_eq!(trial(&mut appliance), Value::Null);
+    let tried = json!("10.9.0.2/24");
+    assert_eq!(trial(&mut appliance), (Value::Null, Value::Null));
     for verb in ["network-confirm", "network-revert"] {
         assert_eq!(appliance.ask(json!({"verb": verb})).1, "trial");
     }
@@ -171,18 +172,19 @@ fn other_networks_are_saved_when_they_are_confirmed() {
     ]);
     let (told, code) = appliance.set(changes.clone());
     assert_eq!((code, &told[0]["trial"]), ("", &json!(60)));
+    assert_eq!(told[0]["address"], tried);
     assert_eq!(appliance.settings(), before, "not saved");
-    assert_eq!(trial(&mut appliance), 60);
+    assert_eq!(trial(&mut appliance), (json!(60), tried.clone()));
     let (_, code) = appliance.set(json!([{"path": "system.hostname", "value": "x"}]));
     assert_eq!(code, "trial");
     trial::put_in_force(appliance.root.path(), &mut appliance.system).unwrap();
     appliance.system.time.set(2000);
-    assert_eq!(trial(&mut appliance), 58);
+    assert_eq!(trial(&mut appliance), (json!(58), tried));
     let (told, code) = appliance.ask(json!({"verb": "network-confirm"}));
     assert_eq!((code, &told[0]["generation"]), ("", &json!(2)));
     let network = appliance.settings().network.enterprise;
     assert_eq!(network.address.unwrap().to_string(), "10.9.0.2/24");
-    assert_eq!(trial(&mut appliance), Value::Null);
+    assert_eq!(trial(&mut appliance), (Value::Null, Value::Null));
     // And one that nobody wants.
     let changes = json!([{"path": "network.enterprise.address", "value": "10.9.0.3/24"}]);
     assert_eq!(appliance.set(changes).1, "");

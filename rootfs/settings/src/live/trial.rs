@@ -185,6 +185,14 @@ pub fn left(root: &Path, system: &dyn System) -> io::Result<Option<u64>> {
     Ok(trial.map(|trial| trial.left(system.clock())))
 }
 
+/// What is tried below `root`, where a trial is under way.
+///
+/// # Errors
+/// It cannot be read.
+pub fn tried(root: &Path) -> io::Result<Option<Settings>> {
+    Ok(load(root)?.map(|trial| trial.new))
+}
+
 fn path(root: &Path) -> PathBuf {
     root.join(FILE)
 }

@@ -52,8 +52,7 @@ pub enum Outcome {
 
 /// A change that is in force.
 pub struct Saved {
-    /// Seconds for which it is on trial.
-    trial: Option<u64>,
+    trial: Option<Trial>,
     /// Fields that take effect at the next start.
     after_restart: Vec<String>,
     /// What somebody must know of it all the same.
@@ -72,7 +71,7 @@ pub async fn change(admin: &Admin, who: &LoggedIn, ask: &Value) -> Outcome {
     let saved = saved.cloned().unwrap_or_default();
     let fields = saved["after_restart"].as_array().into_iter().flatten();
     Outcome::Saved(Saved {
-        trial: saved["trial"].as_u64(),
+        trial: Trial::of(&saved["trial"], &saved["address"]),
         after_restart: fields
             .filter_map(|field| field.as_str().map(str::to_owned))
             .collect(),
@@ -203,9 +202,9 @@ async fn save(State(admin): State<Arc<Admin>>, sent: Sent<Administrator>) -> Res
 
 /// The page after a change: the trial where there is one, else the settings as they are now.
 async fn saved_to(admin: &Admin, who: &LoggedIn, saved: &Saved) -> Response {
-    if saved.trial.is_some() {
-        // Not by way of another address: the one that was asked may be gone.
-        return trial_page(admin, who, saved.trial).await;
+    if let Some(trial) = &saved.trial {
+        // Not by way of another address: the one that was asked is about to go. Nor is anybody asked more first.
+        return trial_page(admin, who, Some(trial));
     }
     if saved.after_restart.is_empty() && saved.warning.is_none() {
         return Redirect::to("/settings?done=saved").into_response();
@@ -247,34 +246,50 @@ async fn check(State(admin): State<Arc<Admin>>, sent: Sent<Administrator>) -> Re
     Json(Value::Object(told)).into_response()
 }
 
-/// Seconds for which a network is still on trial.
-pub async fn left(admin: &Admin, who: &LoggedIn) -> Option<u64> {
+/// A network on trial.
+struct Trial {
+    /// Seconds for which it still is.
+    left: u64,
+    /// Where the appliance is to be found meanwhile; with DHCP nobody knows.
+    at: Option<String>,
+}
+
+impl Trial {
+    /// Of what the broker tells; none where nothing is on trial.
+    fn of(left: &Value, address: &Value) -> Option<Self> {
+        Some(Self {
+            left: left.as_u64()?,
+            at: address.as_str().and_then(url),
+        })
+    }
+}
+
+async fn on_trial(admin: &Admin, who: &LoggedIn) -> Option<Trial> {
     let ask = json!({"verb": "network-trial"});
     let told = admin.broker.event(who.speaker(), &ask, "trial").await;
-    told.ok().and_then(|event| event["left"].as_u64())
+    let told = told.unwrap_or_default();
+    Trial::of(&told["left"], &told["address"])
 }
 
 /// `GET /settings/trial`
 async fn trial(State(admin): State<Arc<Admin>>, who: Who<Administrator>) -> Response {
-    let left = left(&admin, &who).await;
-    trial_page(&admin, &who, left).await
+    let trial = on_trial(&admin, &who).await;
+    trial_page(&admin, &who, trial.as_ref())
 }
 
-async fn trial_page(admin: &Admin, who: &LoggedIn, left: Option<u64>) -> Response {
-    let settings = in_use(admin, who).await;
+fn trial_page(admin: &Admin, who: &LoggedIn, trial: Option<&Trial>) -> Response {
     let w = SettingsWords::of(who.language);
     let page = TrialPage {
         frame: who.frame(admin, "/settings/trial", w.trial),
         w,
-        left,
-        address: settings.ok().and_then(|(settings, _)| address(&settings)),
+        left: trial.map(|trial| trial.left),
+        address: trial.and_then(|trial| trial.at.clone()),
     };
     rendered(&page, who.language)
 }
 
-/// Where the appliance is to be found by its settings; with DHCP nobody knows.
-fn address(settings: &Value) -> Option<String> {
-    let address = settings["network"]["enterprise"]["address"].as_str()?;
+/// Where an address with the length of its network leads.
+fn url(address: &str) -> Option<String> {
     let address: IpAddr = address.split('/').next()?.parse().ok()?;
     Some(match address {
         IpAddr::V4(address) => format!("https://{address}/"),
@@ -387,7 +402,7 @@ pub async fn restored(admin: &Admin, who: &LoggedIn, saved: &Saved) -> Response 
 
 /// Whether something is on trial, for whoever may confirm it.
 pub async fn banner(admin: &Admin, who: &LoggedIn) -> bool {
-    who.is_administrator() && left(admin, who).await.is_some()
+    who.is_administrator() && on_trial(admin, who).await.is_some()
 }
 
 #[cfg(test)]
@@ -396,14 +411,24 @@ mod tests {
 
     #[test]
     fn where_the_appliance_is_found() {
-        let settings = |address: Value| json!({"network": {"enterprise": {"address": address}}});
-        for (given, expected) in [
-            (json!("10.0.0.5/24"), Some("https://10.0.0.5/")),
-            (json!("2001:db8::5/64"), Some("https://[2001:db8::5]/")),
-            (json!("x\"><b>/24"), None),
-            (Value::Null, None),
+        for (left, given, expected) in [
+            (
+                json!(42),
+                json!("10.0.0.5/24"),
+                Some(Some("https://10.0.0.5/")),
+            ),
+            (
+                json!(1),
+                json!("2001:db8::5/64"),
+                Some(Some("https://[2001:db8::5]/")),
+            ),
+            (json!(1), json!("x\"><b>/24"), Some(None)),
+            (json!(1), Value::Null, Some(None)),
+            (Value::Null, Value::Null, None),
         ] {
-            assert_eq!(address(&settings(given)).as_deref(), expected);
+            let trial = Trial::of(&left, &given);
+            let at = trial.as_ref().map(|trial| trial.at.as_deref());
+            assert_eq!(at, expected);
         }
     }
 }

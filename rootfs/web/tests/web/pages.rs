@@ -59,6 +59,13 @@ fn asked(web: &Web, verb: &str) -> Vec<Value> {
     asked
 }
 
+/// The verb of the last request.
+fn last(web: &Web) -> String {
+    let broker = web.broker();
+    let verb = broker.done.last().map(|(_, ask)| &ask["verb"]);
+    verb.and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
 fn settings(web: &Web) {
     let settings = json!({
         "system": {"hostname": "nvr-hall", "timezone": "Etc/UTC", "language": "en", "keymap": "us"},
@@ -379,16 +386,17 @@ fn settings_are_checked_saved_and_put_on_trial() {
             && page.contains("value=\"a b\"")
             && page.contains("aria-invalid")
     );
-    let saved = json!({"event": "saved", "generation": 8, "trial": 60, "after_restart": []});
+    let saved = json!({"event": "saved", "generation": 8, "trial": 60, "after_restart": [],
+        "address": "192.0.2.77/24"});
     answers(&web, "settings-set", vec![saved]);
     let page = post("/settings", "nvr-2").text().unwrap();
-    assert!(page.contains("for 60 seconds more") && page.contains("https://192.0.2.1/"));
+    // Where it is about to be, and not where the saved settings have it.
+    assert!(page.contains("for 60 seconds more") && page.contains("https://192.0.2.77/"));
+    // Nothing is asked any more then: the answer must leave while there is a way.
+    assert_eq!(last(&web), "settings-set");
+    let trial = json!({"event": "trial", "left": 42, "address": "192.0.2.77/24"});
+    answers(&web, "network-trial", vec![trial]);
     // It is said on the first page, too, until it is decided.
-    answers(
-        &web,
-        "network-trial",
-        vec![json!({"event": "trial", "left": 42})],
-    );
     assert!(anne.get("/").text().unwrap().contains("/settings/trial"));
     assert!(
         anne.get("/settings/trial")
