@@ -2,15 +2,16 @@
 
 use std::env;
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use vigie_disk::crash::STATES;
 
 use crate::context::Context;
 use crate::step::{Load, Step, skip};
-use crate::{process, programs};
+use crate::{downloads, process, programs};
 
 const SHORT: Duration = Duration::from_secs(5 * 60);
 /// Compiling everything on two slow cores.
@@ -49,7 +50,7 @@ pub fn steps() -> Vec<Step> {
         smoke: false,
         ..check(
             "browser",
-            "the web pages work in Chromium: log-in, upload, broken lines, installation, by keys alone",
+            "the web pages work in Chromium: log-in, upload, broken lines, installation, by keys alone, without barriers (axe)",
             browser,
         )
     };
@@ -174,8 +175,27 @@ fn browser(ctx: &Context) -> Result<()> {
     command.args(["--ignored", "--test-threads=1", "browser::"]);
     command.env("VIGIE_BROWSER_DIR", programs::browser()?);
     command.env("VIGIE_PICTURES", ctx.folder());
+    command.env("VIGIE_AXE", axe(ctx)?);
     let log = ctx.folder().join("output.log");
     process::run("the pages in a browser", &mut command, &log, LONG)
+}
+
+/// The program that finds barriers in pages, unpacked into the step's folder.
+fn axe(ctx: &Context) -> Result<PathBuf> {
+    const PROGRAM: &str = "package/axe.min.js";
+    let (_, archive) = downloads::fetch(ctx.root(), "axe")?.remove(0);
+    let file =
+        fs::File::open(&archive).with_context(|| format!("opening {}", archive.display()))?;
+    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(file));
+    for member in archive.entries()? {
+        let mut member = member?;
+        if member.path()?.as_os_str() == PROGRAM {
+            let path = ctx.folder().join("axe.min.js");
+            member.unpack(&path).context("unpacking axe")?;
+            return Ok(path);
+        }
+    }
+    bail!("no {PROGRAM} in axe's archive")
 }
 
 /// The cargo that runs us, in the workspace.

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use crate::args::Choice;
 use crate::context::Context;
-use crate::{builds, checks, image, scenarios, tree};
+use crate::{builds, checks, image, scenarios, schemathesis, tree};
 
 /// One thing that is proved.
 pub struct Step {
@@ -59,6 +59,7 @@ pub fn skip(reason: impl Into<String>) -> anyhow::Error {
 /// Every step, in the order in which they run.
 pub fn all() -> Vec<Step> {
     let mut steps = checks::steps();
+    steps.push(schemathesis::step());
     steps.push(tree::step());
     steps.push(image::step());
     steps.extend(builds::steps());

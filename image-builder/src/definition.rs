@@ -18,8 +18,8 @@ pub use update::{Update, UpdateKey};
 mod update;
 
 /// The package sets that a definition has to list, in the order in which they are resolved.
-pub const SETS: [&str; 7] = [
-    "system", "initrd", "tools", "emulator", "sysroot", "peers", "browser",
+pub const SETS: [&str; 8] = [
+    "system", "initrd", "tools", "emulator", "sysroot", "peers", "browser", "python",
 ];
 
 /// The definition as it stands in the file.

@@ -350,6 +350,7 @@ mod tests {
             package("fonts-dejavu-core", "libc6"),
             package("libb", "libc6"),
             package("libc6", "libc6"),
+            package("python3.13", "libc6"),
         ];
         let mut universe = Universe::default();
         universe.add(index::packages(&text.concat(), "debian").unwrap());

@@ -33,6 +33,18 @@ pub const ENTER: char = '\u{e007}';
 /// The space bar.
 pub const SPACE: char = ' ';
 
+/// What axe may take for a page, on a slow host.
+const LOOK: Duration = Duration::from_secs(120);
+/// Has axe look, and tells what it found in lines; an error is told as it is.
+const AXE: &str = r#"
+const done = arguments[arguments.length - 1];
+const rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"];
+const line = (found) => found.nodes
+    .map((node) => `${found.id}: ${found.help}: ${node.html} ${node.failureSummary}`);
+axe.run(document, { runOnly: rules })
+    .then((seen) => done(seen.violations.flatMap(line)), (error) => done(String(error)));
+"#;
+
 /// What must be known before a browser starts.
 #[derive(Debug, Clone, Copy)]
 pub struct Person<'a> {
@@ -190,6 +202,25 @@ impl Browser {
     pub fn script(&self, script: &str) -> Result<Value> {
         let body = json!({"script": script, "args": []});
         self.session()?.post("/execute/sync", &body)
+    }
+
+    /// What axe (<https://github.com/dequelabs/axe-core>), whose program is `axe`, finds on the page that
+    /// keeps somebody from using it, by the rules of WCAG 2.1, A and AA: a line for each.
+    ///
+    /// # Errors
+    /// It cannot look at the page.
+    pub fn barriers(&self, axe: &str) -> Result<Vec<String>> {
+        let session = self.session()?;
+        session.post("/timeouts", &json!({"script": LOOK.as_millis() as u64}))?;
+        let script = format!("{axe}\n{AXE}");
+        let body = json!({"script": script, "args": []});
+        let told = session.post("/execute/async", &body)?;
+        let lines = told.as_array().with_context(|| format!("axe: {told}"))?;
+        Ok(lines
+            .iter()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect())
     }
 
     /// Waits until an element that a CSS selector finds shows these words; all that it shows.

@@ -28,6 +28,8 @@ struct Desk {
     line: Line,
     browser: Browser,
     pictures: Option<PathBuf>,
+    /// The program that finds barriers in pages.
+    axe: Option<String>,
     name: &'static str,
 }
 
@@ -42,12 +44,14 @@ impl Desk {
         };
         let browser = Browser::start(Path::new(&set), person, &log).unwrap();
         browser.resize(1280, 800).unwrap();
+        let axe = std::env::var_os("VIGIE_AXE").map(|path| std::fs::read_to_string(path).unwrap());
         let line = Line::to(web.secure);
         Desk {
             web,
             line,
             browser,
             pictures,
+            axe,
             name,
         }
     }
@@ -68,6 +72,10 @@ impl Desk {
             let wide = "return document.documentElement.scrollWidth";
             let wide = self.browser.script(wide).unwrap();
             assert!(wide.as_u64().unwrap() <= u64::from(width), "{what}: {wide}");
+            if let Some(axe) = &self.axe {
+                let barriers = self.browser.barriers(axe).unwrap();
+                assert!(barriers.is_empty(), "{what}: {barriers:#?}");
+            }
             if let Some(folder) = &self.pictures {
                 let file = format!("{}-{what}-{kind}.png", self.name);
                 self.browser.picture(&folder.join(file)).unwrap();
