@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::api_answers as answers;
 use crate::broker::Role;
+use crate::language::Language;
 
 /// Begins a session.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
@@ -45,12 +46,10 @@ pub struct Refusal {
 #[serde(deny_unknown_fields)]
 pub struct NewUser {
     pub name: String,
-    /// `viewer`, `operator` or `administrator`.
-    pub role: String,
+    pub role: Role,
     pub password: String,
-    /// `en` or `fr`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub language: Option<String>,
+    pub language: Option<Language>,
 }
 
 /// What changes of a user.
@@ -58,16 +57,16 @@ pub struct NewUser {
 #[serde(deny_unknown_fields)]
 pub struct UserChange {
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub role: Option<String>,
+    pub role: Option<Role>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub password: Option<String>,
-    /// `en` or `fr`; null for that of the appliance.
+    /// Null for that of the appliance.
     #[serde(
         default,
         deserialize_with = "given",
         skip_serializing_if = "Option::is_none"
     )]
-    pub language: Option<Option<String>>,
+    pub language: Option<Option<Language>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disabled: Option<bool>,
 }
@@ -104,14 +103,16 @@ pub struct Set {
     pub changes: Vec<Change>,
     /// Refused where another generation is in use.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub generation: Option<u64>,
+    #[schemars(range(max = u32::MAX))]
+    pub generation: Option<u32>,
 }
 
 /// A generation of the settings.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Generation {
-    pub generation: u64,
+    #[schemars(range(max = u32::MAX))]
+    pub generation: u32,
 }
 
 /// A passphrase for a backup.
@@ -144,18 +145,29 @@ pub struct OnOff {
 #[serde(deny_unknown_fields)]
 pub struct Lines {
     /// How many, from the newest.
+    #[schemars(range(max = u32::MAX))]
     pub lines: u32,
-    /// `system` or `disconnections`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub log: Option<String>,
+    pub log: Option<Log>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unit: Option<String>,
     /// In seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub since: Option<u64>,
+    #[schemars(range(max = u32::MAX))]
+    pub since: Option<u32>,
     /// Behind this cursor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
+}
+
+/// Which log.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Log {
+    /// All that the system says.
+    System,
+    /// Links of ports that went and came.
+    Disconnections,
 }
 
 /// How much of the audit trail.
@@ -163,7 +175,8 @@ pub struct Lines {
 #[serde(deny_unknown_fields)]
 pub struct Last {
     /// How many, from the newest.
-    pub last: usize,
+    #[schemars(range(max = u32::MAX))]
+    pub last: u32,
 }
 
 /// Nothing.
@@ -172,7 +185,7 @@ pub struct Last {
 pub struct Nothing {}
 
 /// What is null was given, too.
-fn given<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<String>>, D::Error> {
+fn given<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<Language>>, D::Error> {
     Option::deserialize(from).map(Some)
 }
 
@@ -201,8 +214,27 @@ fn read<T: for<'a> Deserialize<'a> + Serialize>(value: Value) -> Result<Value, S
     if !value.is_object() {
         return Err("it is no object".to_owned());
     }
-    let typed: T = serde_json::from_value(value).map_err(|error| error.to_string())?;
+    let typed: T = serde_json::from_value(whole(value)).map_err(|error| error.to_string())?;
     serde_json::to_value(typed).map_err(|error| error.to_string())
+}
+
+/// JSON has one kind of numbers: 7.0 is as whole as 7, up to where each whole number is one.
+fn whole(value: Value) -> Value {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    match value {
+        Value::Number(number) if !(number.is_u64() || number.is_i64()) => {
+            let whole = number
+                .as_f64()
+                .filter(|n| n.fract() == 0.0 && n.abs() <= EXACT);
+            whole.map_or(Value::Number(number), |whole| json!(whole as i64))
+        }
+        Value::Array(all) => all.into_iter().map(whole).collect(),
+        Value::Object(fields) => {
+            let fields = fields.into_iter();
+            Value::Object(fields.map(|(name, value)| (name, whole(value))).collect())
+        }
+        other => other,
+    }
 }
 
 fn schema<T: JsonSchema>(generator: &mut SchemaGenerator) -> schemars::Schema {
@@ -430,7 +462,9 @@ pub fn paths(generator: &mut SchemaGenerator) -> Vec<(&'static str, &'static str
         }
         let taken = (request.schema)(generator).to_value();
         if !matches!(request.method, "get" | "delete") {
-            about["requestBody"] = json!({"content": content(&taken)});
+            // A body that is left out is one without fields.
+            let required = (request.read)(json!({})).is_err();
+            about["requestBody"] = json!({"required": required, "content": content(&taken)});
         }
         paths.push((request.path, request.method, about));
     }
@@ -460,10 +494,22 @@ mod tests {
             ),
             ("settings-set", json!({"changes": [{"path": "a"}]}), false),
             ("logs", json!({"lines": -1}), false),
+            ("logs", json!({"lines": 7.0}), true),
+            ("logs", json!({"lines": 7.5}), false),
+            ("logs", json!({"lines": 1e300}), false),
+            ("logs", json!({"lines": 7, "log": "audit"}), false),
+            ("user-change", json!({"role": "god"}), false),
             ("restart", json!([]), false),
         ] {
             assert_eq!(of(verb, value.clone()).is_ok(), good, "{verb} {value}");
         }
+        assert_eq!(
+            of(
+                "settings-set",
+                json!({"changes": [{"path": "a", "value": 15.0}]})
+            ),
+            Ok(json!({"changes": [{"path": "a", "value": 15}]}))
+        );
         // What was not said is not said to the broker either.
         assert_eq!(
             of("user-change", json!({"disabled": true})),

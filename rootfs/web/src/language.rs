@@ -1,12 +1,13 @@
 //! Which language a browser, or somebody, asks for.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// The cookie of whoever chose one.
 pub const COOKIE: &str = "__Host-vigie-language";
 
 /// The languages that the pages speak.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Language {
     En,
