@@ -13,5 +13,8 @@ pub const TRIAL: &str = include_str!("trial.js");
 /// Follows the log.
 pub const LOGS: &str = include_str!("logs.js");
 
+/// Renews the status.
+pub const STATUS: &str = include_str!("status.js");
+
 /// All of them.
-pub const ALL: [&str; 6] = [UPDATE, RESTARTING, STRENGTH, SETTINGS, TRIAL, LOGS];
+pub const ALL: [&str; 7] = [UPDATE, RESTARTING, STRENGTH, SETTINGS, TRIAL, LOGS, STATUS];

@@ -94,11 +94,14 @@ pub fn run(options: &Options) -> Result<()> {
         let acceptor = tls::acceptor(Arc::clone(&certificate))?;
         let doors = [(80, Door::closed()), (443, Door::closed())];
         let [at_plain, at_secure] = doors.clone().map(|(_, door)| door);
-        let open = secured(public::router(Arc::clone(&public)), &policy(&[]));
+        let open = secured(
+            public::router(Arc::clone(&public)),
+            &policy(&[scripts::STATUS], "'none'"),
+        );
         let admin = Arc::new(Admin::new(options, Arc::clone(&public), certificate)?);
         tokio::spawn(clean(Arc::clone(&admin)));
         let closed = public::answers(public).merge(admin::router(admin));
-        let closed = secured(closed, &policy(&scripts::ALL));
+        let closed = secured(closed, &policy(&scripts::ALL, "'self'"));
         let gate = gate_of(options, gate::behind(open.clone(), doors))?;
         crate::notify::ready().context("telling systemd that the service is ready")?;
         tokio::try_join!(
@@ -228,17 +231,12 @@ pub async fn serve(
 }
 
 /// The security policy of pages with our style, and with these scripts alone.
-fn policy(scripts: &[&str]) -> String {
+fn policy(scripts: &[&str], forms: &str) -> String {
     let digest = |text: &str| format!(" 'sha256-{}'", STANDARD.encode(Sha256::digest(text)));
-    let scripts = match scripts {
-        [] => "form-action 'none'".to_owned(),
-        scripts => {
-            let digests: String = scripts.iter().map(|script| digest(script)).collect();
-            format!("form-action 'self'; connect-src 'self'; script-src{digests}")
-        }
-    };
+    let scripts: String = scripts.iter().map(|script| digest(script)).collect();
     format!(
-        "default-src 'none'; style-src{}; base-uri 'none'; frame-ancestors 'none'; {scripts}",
+        "default-src 'none'; style-src{}; base-uri 'none'; frame-ancestors 'none'; \
+         form-action {forms}; connect-src 'self'; script-src{scripts}",
         digest(page::STYLE)
     )
 }

@@ -25,6 +25,19 @@ async function follow() {
 }
 if (job) follow();
 
+// A question to the server: once it is answered, the page is loaded again.
+async function answered() {
+  for (;;) {
+    await wait(3000);
+    const answer = await ask("/update");
+    const text = answer && answer.ok && await answer.text().catch(() => "");
+    const page = text && new DOMParser().parseFromString(text, "text/html");
+    if (page && !page.getElementById("asking")) break;
+  }
+  location.replace("/update");
+}
+if (document.getElementById("asking")) answered();
+
 // Sending a package: its head first, so that a wrong one is refused at once, then the rest;
 // after a broken connection from where it broke.
 const HEAD = 65536, TRIES = 20;

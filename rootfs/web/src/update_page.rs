@@ -48,15 +48,16 @@ pub fn update(view: &View<'_>) -> String {
     upload(&mut body, m);
     history(&mut body, view, m);
     let refresh = match &view.job {
-        Some(job) if job.is_running() => {
-            "<noscript><meta http-equiv=\"refresh\" content=\"3\"></noscript>\n"
-        }
-        _ if view.asked.running => "<meta http-equiv=\"refresh\" content=\"3\">\n",
+        Some(job) if job.is_running() => AGAIN,
+        _ if view.asked.running => AGAIN,
         _ => "",
     };
     let foot = format!("<script>{}</script>\n", scripts::UPDATE);
     framed(view.frame, refresh, &body, &foot)
 }
+
+/// Loads the page again where no script follows what goes on.
+const AGAIN: &str = "<noscript><meta http-equiv=\"refresh\" content=\"3\"></noscript>\n";
 
 /// Answers a restart that was asked for; comes back by itself.
 pub fn restarting(frame: Frame<'_>) -> String {

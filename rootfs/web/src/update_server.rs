@@ -29,7 +29,7 @@ pub fn section(body: &mut String, view: &View<'_>, m: &UpdateMessages, server: &
         report => told(body, m, report, view.frame.language),
     }
     if view.asked.running || server["busy"] == true {
-        let _ = writeln!(body, "<p role=\"status\">{}</p>", m.asking);
+        let _ = writeln!(body, "<p id=\"asking\" role=\"status\">{}</p>", m.asking);
     } else {
         body.push_str(&form(view, "/update/ask", m.ask, ""));
     }
