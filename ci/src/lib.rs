@@ -4,6 +4,7 @@
 //! the sources ([`checks`], [`tree`]) and end-to-end [`scenarios`]. [`runner`] runs the chosen
 //! ones, two machines at a time where memory allows. [`bench`] measures, [`table`] prints.
 
+pub mod api_answers;
 pub mod args;
 pub mod bench;
 pub mod bench_build;
@@ -18,6 +19,7 @@ pub mod context;
 pub mod downloads;
 pub mod exposure;
 pub mod image;
+pub mod memory;
 pub mod ports;
 pub mod process;
 pub mod programs;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 
 use crate::checks::cargo_command;
 use crate::context::Context;
@@ -13,20 +13,21 @@ use crate::process;
 
 const COMPILE: Duration = Duration::from_secs(30 * 60);
 
-/// Compiles it in the image's profile; the folder outlives runs.
+/// Compiles programs of ours in the image's profile; the folder, which is given back, outlives runs.
 ///
 /// # Errors
-/// It does not compile.
-pub fn compile(ctx: &Context) -> Result<PathBuf> {
+/// They do not compile.
+pub fn compile(ctx: &Context, packages: &[&str]) -> Result<PathBuf> {
     let target = ctx.folder_of("programs");
     let mut cargo = cargo_command(ctx);
     cargo.args(["build", "--locked", "--profile", "image"]);
-    cargo
-        .args(["--package", "vigie-web", "--target-dir"])
-        .arg(&target);
-    let log = ctx.folder().join("web.log");
-    process::run("compiling the web interface", &mut cargo, &log, COMPILE)?;
-    Ok(target.join("image/vigie-web"))
+    for package in packages {
+        cargo.args(["--package", package]);
+    }
+    cargo.arg("--target-dir").arg(&target);
+    let log = ctx.folder().join("compile.log");
+    process::run("compiling the image's programs", &mut cargo, &log, COMPILE)?;
+    Ok(target.join("image"))
 }
 
 /// The program, on free ports of this host, without an updater. It ends with this.
@@ -34,41 +35,46 @@ pub struct Server {
     process: Child,
     /// Its port without TLS.
     pub port: u16,
+    /// Its port with TLS.
+    pub secure: u16,
 }
 
 impl Server {
-    /// Starts it; its state is kept in `folder`.
+    /// Starts it from the folder of [`compile`]; its state is kept in `folder`, and it asks the broker at a
+    /// socket.
     ///
     /// # Errors
     /// It does not start, or ends.
-    pub fn start(program: &Path, folder: &Path) -> Result<Server> {
-        let mut command = Command::new(program);
+    pub fn start(programs: &Path, folder: &Path, broker: &Path) -> Result<Server> {
+        let mut command = Command::new(programs.join("vigie-web"));
         for option in ["--listen", "--listen-tls"] {
             command.args([option, "127.0.0.1:0"]);
         }
         command.arg("--state").arg(folder.join("state"));
         command.arg("--updater").arg(folder.join("no-updater"));
+        command.arg("--broker").arg(broker);
         let mut process = command
             .stdout(Stdio::piped())
             .spawn()
             .context("starting the web interface")?;
         let words = process.stdout.take().context("its words")?;
-        let mut server = Server { process, port: 0 };
-        server.port = port(BufReader::new(words))?;
+        let mut server = Server {
+            process,
+            port: 0,
+            secure: 0,
+        };
+        let mut lines = BufReader::new(words).lines();
+        server.port = port(&mut lines)?;
+        server.secure = port(&mut lines)?;
+        // Whatever else it says must not fill the pipe.
+        std::thread::spawn(move || lines.count());
         Ok(server)
     }
 
-    /// Most memory that it had at once, in bytes: proc_pid_status(5), VmHWM.
-    ///
-    /// # Errors
-    /// It has ended.
-    pub fn memory(&self) -> Result<u64> {
-        let path = format!("/proc/{}/status", self.process.id());
-        let status = std::fs::read_to_string(&path).with_context(|| format!("reading {path}"))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse().ok());
-        kib.map(|kib: u64| kib * 1024)
-            .with_context(|| format!("no memory in {path}"))
+    /// The number of its process.
+    #[must_use]
+    pub fn process(&self) -> u32 {
+        self.process.id()
     }
 }
 
@@ -80,15 +86,15 @@ impl Drop for Server {
     }
 }
 
-/// The port without TLS, which it names first.
-fn port(words: impl BufRead) -> Result<u16> {
-    for line in words.lines() {
-        let line = line.context("reading the words of the web interface")?;
-        if let Some((_, port)) = line.rsplit_once(':') {
-            return port
-                .parse()
-                .with_context(|| format!("the port in {line:?}"));
-        }
-    }
-    bail!("the web interface ended before it listened")
+/// The next port that it names: that without TLS comes first.
+fn port(lines: &mut impl Iterator<Item = std::io::Result<String>>) -> Result<u16> {
+    let line = lines
+        .next()
+        .context("the web interface ended before it listened")?
+        .context("reading the words of the web interface")?;
+    let (_, port) = line
+        .rsplit_once(':')
+        .with_context(|| format!("no port in {line:?}"))?;
+    port.parse()
+        .with_context(|| format!("the port in {line:?}"))
 }

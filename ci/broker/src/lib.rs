@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use vigie_broker::failure::Failure;
 use vigie_broker::peer::Peer;
 use vigie_broker::people;
 use vigie_broker::secret::Secret;
@@ -96,14 +97,7 @@ impl Broker {
     /// # Errors
     /// It cannot be saved.
     pub fn add_user(&self, name: &str, role: Role, password: &str) -> Result<()> {
-        let refused = |failure: vigie_broker::failure::Failure| anyhow::anyhow!("{}", failure.said);
-        let user = vigie_settings::User {
-            name: people::name(name).map_err(refused)?,
-            role: role.into(),
-            language: None,
-            password_hash: people::hashed(&Secret::new(password)).map_err(refused)?,
-            disabled: false,
-        };
+        let user = user(name, role, password)?;
         people::saved(&self.root, "root", |all| people::add(all, user)).map_err(refused)
     }
 
@@ -178,6 +172,24 @@ impl Broker {
         };
         serve(connection, Some(peer), &mut desk);
     }
+}
+
+/// A user, as the settings have them.
+///
+/// # Errors
+/// It is no name.
+pub fn user(name: &str, role: Role, password: &str) -> Result<vigie_settings::User> {
+    Ok(vigie_settings::User {
+        name: people::name(name).map_err(refused)?,
+        role: role.into(),
+        language: None,
+        password_hash: people::hashed(&Secret::new(password)).map_err(refused)?,
+        disabled: false,
+    })
+}
+
+fn refused(failure: Failure) -> anyhow::Error {
+    anyhow::anyhow!("{}", failure.said)
 }
 
 /// What a system has before its services start.

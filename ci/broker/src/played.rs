@@ -95,12 +95,22 @@ impl Played {
                 });
             }
             ["systemctl", .., "stop", "vigie-trial-revert.timer"] => self.seen().timer = None,
-            ["systemctl", "--no-block", "start", "vigie-trial-begin.service"] => {
+            [
+                "systemctl",
+                "--no-block",
+                "start",
+                "vigie-trial-begin.service",
+            ] => {
                 std::thread::spawn(move || {
                     played.end(IN_FORCE, trial::put_in_force(&played.root, &mut system));
                 });
             }
-            ["systemctl", "--no-block", "start", "vigie-trial-revert.service"] => {
+            [
+                "systemctl",
+                "--no-block",
+                "start",
+                "vigie-trial-revert.service",
+            ] => {
                 std::thread::spawn(move || {
                     let done = trial::take_back(&played.root, &mut system);
                     played.end(TAKEN_BACK, done.map(|_| ()));
