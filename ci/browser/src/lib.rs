@@ -8,13 +8,14 @@
 //! client crates, one brings a hundred others and a licence that is not allowed here, the other one
 //! changes the order of JSON's keys in the whole workspace.
 
+mod arrivals;
 mod stage;
 mod wire;
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
+use arrivals::Arrivals;
 use stage::Stage;
 use wire::{Refusal, Session};
 
@@ -58,6 +60,8 @@ pub struct Person<'a> {
 pub struct Browser {
     session: Option<Session>,
     driver: Child,
+    /// Where files go that are downloaded.
+    downloads: PathBuf,
     _home: tempfile::TempDir,
 }
 
@@ -83,12 +87,15 @@ impl Browser {
         let mut browser = Browser {
             session: None,
             driver,
+            downloads: home.path().join("downloads"),
             _home: home,
         };
         let port = port(words.context("the driver has no output")?).with_context(|| {
             format!("the browser's driver did not start, see {}", log.display())
         })?;
-        let begun = Session::begin(port, &capabilities(&stage, person));
+        fs::create_dir(&browser.downloads).context("making a folder for downloads")?;
+        let capabilities = capabilities(&stage, person, &browser.downloads);
+        let begun = Session::begin(port, &capabilities);
         browser.session = Some(begun.context("starting Chromium")?);
         Ok(browser)
     }
@@ -125,14 +132,29 @@ impl Browser {
         self.session()?.post("/goog/cdp/execute", &body).map(|_| ())
     }
 
-    /// Keeps what is downloaded from now on in a folder; a file has its name there once it is whole.
+    /// Whether the person wants dark colours.
     ///
     /// # Errors
     /// The browser is gone.
-    pub fn keep_downloads(&self, folder: &Path) -> Result<()> {
-        let params = json!({"behavior": "allow", "downloadPath": folder});
-        let body = json!({"cmd": "Browser.setDownloadBehavior", "params": params});
+    pub fn wants_dark(&self, dark: bool) -> Result<()> {
+        let scheme = if dark { "dark" } else { "light" };
+        let wish = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
+        let body = json!({"cmd": "Emulation.setEmulatedMedia", "params": wish});
         self.session()?.post("/goog/cdp/execute", &body).map(|_| ())
+    }
+
+    /// Does something, and waits until a file that was downloaded thereby is there, whole; its path.
+    ///
+    /// # Errors
+    /// None comes within the patience, or what was to be done is not.
+    pub fn downloads(
+        &self,
+        patience: Duration,
+        act: impl FnOnce() -> Result<()>,
+    ) -> Result<PathBuf> {
+        let arrivals = Arrivals::watch(&self.downloads)?;
+        act()?;
+        arrivals.next(patience)
     }
 
     /// Clicks into the middle of what a CSS selector finds, which must be there and not covered.
@@ -155,6 +177,17 @@ impl Browser {
             session.post(&format!("{element}/value"), &json!({"text": text}))
         });
         typed.with_context(|| format!("typing into {css}"))
+    }
+
+    /// Empties a field.
+    ///
+    /// # Errors
+    /// No such field.
+    pub fn clear(&self, css: &str) -> Result<()> {
+        let emptied = self.at(css, |session, element| {
+            session.post(&format!("{element}/clear"), &json!({}))
+        });
+        emptied.with_context(|| format!("emptying {css}"))
     }
 
     fn at(&self, css: &str, act: impl Fn(&Session, &str) -> Result<Value>) -> Result<()> {
@@ -223,6 +256,15 @@ impl Browser {
             .collect())
     }
 
+    /// Whether a CSS selector finds something.
+    ///
+    /// # Errors
+    /// The browser is gone.
+    pub fn has(&self, css: &str) -> Result<bool> {
+        let script = format!("return document.querySelector({}) !== null", json!(css));
+        Ok(self.script(&script)? == true)
+    }
+
     /// Waits until an element that a CSS selector finds shows these words; all that it shows.
     ///
     /// # Errors
@@ -281,13 +323,15 @@ impl Browser {
             .collect())
     }
 
-    /// Writes what is seen as PNG.
+    /// Writes the page as PNG, all of it, as wide as it is seen.
     ///
     /// # Errors
     /// The file cannot be written.
     pub fn picture(&self, path: &Path) -> Result<()> {
-        let told = self.session()?.get("/screenshot")?;
-        let bytes = BASE64_STANDARD.decode(told.as_str().unwrap_or_default())?;
+        let wish = json!({"captureBeyondViewport": true});
+        let body = json!({"cmd": "Page.captureScreenshot", "params": wish});
+        let told = self.session()?.post("/goog/cdp/execute", &body)?;
+        let bytes = BASE64_STANDARD.decode(told["data"].as_str().unwrap_or_default())?;
         ensure!(!bytes.is_empty(), "the picture is empty");
         fs::write(path, bytes).with_context(|| format!("writing {}", path.display()))
     }
@@ -344,7 +388,7 @@ fn port(words: impl std::io::Read + Send + 'static) -> Result<u16> {
 }
 
 /// Nothing is asked of any other machine, and nothing remembered.
-fn capabilities(stage: &Stage, person: Person<'_>) -> Value {
+fn capabilities(stage: &Stage, person: Person<'_>, downloads: &Path) -> Value {
     let children = format!("--browser-subprocess-path={}", stage.chromium().display());
     let words = [
         "--headless=new",
@@ -371,6 +415,8 @@ fn capabilities(stage: &Stage, person: Person<'_>) -> Value {
             "binary": stage.chromium(),
             "args": words,
             "prefs": {
+                "download.default_directory": downloads,
+                "download.prompt_for_download": false,
                 "intl.accept_languages": person.languages,
                 "profile.managed_default_content_settings.javascript": scripts,
             },

@@ -263,6 +263,16 @@ impl Updater for Fake {
     }
 }
 
+/// What a web interface is put beside.
+pub struct Beside {
+    /// Where it asks the broker.
+    pub for_web: PathBuf,
+    /// Where the updater asks the broker.
+    pub for_updater: PathBuf,
+    /// What the pages show is read there.
+    pub root: PathBuf,
+}
+
 /// The program, and what it works with.
 pub struct Web {
     pub plain: SocketAddr,
@@ -299,14 +309,37 @@ impl Web {
 
     fn at(broker: broker::World, make: impl FnOnce(&Path)) -> Self {
         let dir = tempfile::tempdir().unwrap();
+        let at_broker = dir.path().join("broker");
+        let broker = Arc::new(Mutex::new(broker));
+        broker::start(&at_broker, Arc::clone(&broker));
+        let beside = Beside {
+            for_web: at_broker.clone(),
+            for_updater: at_broker,
+            root: "/".into(),
+        };
+        Self::run(dir, broker, &beside, make)
+    }
+
+    /// Beside another broker; the one in memory is asked nothing.
+    pub fn beside(dir: tempfile::TempDir, beside: &Beside) -> Self {
+        Self::run(dir, Arc::default(), beside, |state| {
+            std::fs::create_dir(state).unwrap();
+        })
+    }
+
+    fn run(
+        dir: tempfile::TempDir,
+        broker: Arc<Mutex<broker::World>>,
+        beside: &Beside,
+        make: impl FnOnce(&Path),
+    ) -> Self {
         let state = dir.path().join("state");
         make(&state);
-        let (socket, at_broker) = (dir.path().join("updater"), dir.path().join("broker"));
-        let (world, broker) = (Arc::<Mutex<World>>::default(), Arc::new(Mutex::new(broker)));
-        broker::start(&at_broker, Arc::clone(&broker));
+        let socket = dir.path().join("updater");
+        let world = Arc::<Mutex<World>>::default();
         let fake = Fake {
             uploads: state.join("upload"),
-            broker: at_broker.clone(),
+            broker: beside.for_updater.clone(),
             world: Arc::clone(&world),
         };
         updater(&socket, fake);
@@ -317,7 +350,9 @@ impl Web {
             .arg("--updater")
             .arg(&socket)
             .arg("--broker")
-            .arg(&at_broker)
+            .arg(&beside.for_web)
+            .arg("--root")
+            .arg(&beside.root)
             .arg("--gate")
             .arg(dir.path().join("gate"))
             .stdout(Stdio::piped())
