@@ -43,6 +43,14 @@ pub enum Group {
 }
 
 impl Group {
+    /// The steps that must have passed before.
+    fn needs(self) -> &'static [&'static str] {
+        match self {
+            Self::Web => &[],
+            _ => &["image", "install"],
+        }
+    }
+
     fn measure(self, ctx: &Context) -> Result<Vec<Row>> {
         match self {
             Self::Sizes => sizes(ctx),
@@ -59,15 +67,24 @@ impl Group {
     }
 }
 
-/// Measures these, or all where none is named, and gives the table; the steps `image` and `install`
-/// have passed.
+/// These groups, or all where none is named, in their order.
+fn chosen(groups: &[Group]) -> impl Iterator<Item = Group> {
+    let all = Group::value_variants().iter().copied();
+    all.filter(move |group| groups.is_empty() || groups.contains(group))
+}
+
+/// The steps that must have passed before these are measured, or all where none is named.
+pub fn needed(groups: &[Group]) -> Vec<&'static str> {
+    chosen(groups).flat_map(Group::needs).copied().collect()
+}
+
+/// Measures these, or all where none is named, and gives the table; the steps that are [`needed`] have
+/// passed.
 pub fn run(shared: &Arc<Shared>, groups: &[Group]) -> Result<String> {
     let ctx = Context::new(shared, "bench")?;
     let mut rows = Vec::new();
-    for group in Group::value_variants() {
-        if groups.is_empty() || groups.contains(group) {
-            rows.extend(group.measure(&ctx)?);
-        }
+    for group in chosen(groups) {
+        rows.extend(group.measure(&ctx)?);
     }
     Ok(table::print(&rows))
 }
@@ -146,4 +163,18 @@ pub fn boot_times(vm: &Vm, what: &str, reference: Duration) -> Result<Vec<Row>> 
             .against(Value::Time(reference)),
     );
     Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_web_interface_is_measured_without_an_image() {
+        assert!(needed(&[Group::Web]).is_empty());
+        for groups in [&[][..], &[Group::Web, Group::Boot], &[Group::Sizes]] {
+            let needed = needed(groups);
+            assert!(needed.contains(&"image") && needed.contains(&"install"));
+        }
+    }
 }

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use crate::args::Choice;
 use crate::context::Context;
-use crate::{builds, checks, image, scenarios, schemathesis, tree};
+use crate::{bench, builds, checks, image, scenarios, schemathesis, tree};
 
 /// One thing that is proved.
 pub struct Step {
@@ -67,9 +67,6 @@ pub fn all() -> Vec<Step> {
     steps
 }
 
-/// What measuring needs to have run.
-const MEASURED: [&str; 2] = ["image", "install"];
-
 /// The steps of a choice with all that they need, in running order.
 pub fn choose<'a>(steps: &'a [Step], choice: &Choice) -> Result<Vec<&'a Step>> {
     let wanted: Vec<&str> = match choice {
@@ -79,7 +76,7 @@ pub fn choose<'a>(steps: &'a [Step], choice: &Choice) -> Result<Vec<&'a Step>> {
             .filter(|step| step.smoke)
             .map(|step| step.name)
             .collect(),
-        Choice::Bench(_) => MEASURED.to_vec(),
+        Choice::Bench(groups) => bench::needed(groups),
         Choice::Names(names) => names.iter().map(String::as_str).collect(),
         Choice::List => Vec::new(),
     };
