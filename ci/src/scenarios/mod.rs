@@ -53,7 +53,6 @@ mod update_sick;
 mod update_stick;
 mod variant;
 mod verity;
-mod web_arrivals;
 mod web_check;
 mod web_desk;
 mod web_setup;

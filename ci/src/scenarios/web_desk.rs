@@ -4,7 +4,6 @@
 //! screen shows them and as a small telephone does, on which nothing may stick out.
 
 use std::cell::{Cell, RefCell};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,7 +11,6 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use test_browser::{Browser, Person};
 
-use super::web_arrivals::Arrivals;
 use crate::context::Context;
 use crate::programs;
 
@@ -29,7 +27,6 @@ pub(super) struct Desk {
     pub browser: Browser,
     base: RefCell<String>,
     folder: PathBuf,
-    downloads: PathBuf,
     pictures: Cell<u32>,
 }
 
@@ -42,14 +39,10 @@ impl Desk {
         };
         let log = ctx.folder().join("chromium.log");
         let browser = Browser::start(&programs::browser()?, person, &log)?;
-        let downloads = ctx.folder().join("downloads");
-        fs::create_dir_all(&downloads).context("making a folder for downloads")?;
-        browser.keep_downloads(&downloads.canonicalize()?)?;
         let desk = Desk {
             browser,
             base: RefCell::new(base),
             folder: ctx.folder().to_owned(),
-            downloads,
             pictures: Cell::new(0),
         };
         desk.on_a_screen()?;
@@ -141,11 +134,8 @@ impl Desk {
 
     /// Keeps the file that a button or a link gives.
     pub fn downloads(&self, css: &str) -> Result<PathBuf> {
-        let arrivals = Arrivals::in_folder(&self.downloads)?;
-        self.presses(css)?;
-        let name = arrivals.next(PAGE);
-        let name = name.with_context(|| format!("what {css} gives"))?;
-        Ok(self.downloads.join(name))
+        let got = self.browser.downloads(PAGE, || self.presses(css));
+        got.with_context(|| format!("what {css} gives"))
     }
 
     /// Chooses a file for a field.

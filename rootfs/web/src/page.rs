@@ -44,9 +44,8 @@ pub fn status(health: &Health, frame: Frame<'_>, above: &str) -> String {
         None => String::new(),
     };
     // A page that loads itself again takes a reader back to its beginning: only where no script runs.
-    let refresh = format!(
-        "<noscript><meta http-equiv=\"refresh\" content=\"30{to}\"></noscript>\n"
-    );
+    let refresh =
+        format!("<noscript><meta http-equiv=\"refresh\" content=\"30{to}\"></noscript>\n");
     framed(frame, &refresh, &body, &foot)
 }
 
