@@ -46,11 +46,13 @@ impl Server {
     /// # Errors
     /// It does not start, or ends.
     pub fn start(programs: &Path, folder: &Path, broker: &Path) -> Result<Server> {
+        let state = folder.join("state");
+        std::fs::create_dir_all(&state).with_context(|| format!("making {}", state.display()))?;
         let mut command = Command::new(programs.join("vigie-web"));
         for option in ["--listen", "--listen-tls"] {
             command.args([option, "127.0.0.1:0"]);
         }
-        command.arg("--state").arg(folder.join("state"));
+        command.arg("--state").arg(&state);
         command.arg("--updater").arg(folder.join("no-updater"));
         command.arg("--broker").arg(broker);
         let mut process = command
