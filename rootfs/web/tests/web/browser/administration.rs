@@ -116,6 +116,7 @@ fn a_network_is_tried_and_confirmed_and_another_one_goes_away_by_itself() {
     desk.logs_in_as("anne", "/settings");
     mistyped(desk);
     moves_to(desk, "192.0.2.7/24");
+    desk.sees("main", "log in at https://192.0.2.7/");
     desk.picture("trial");
     assert!(broker.waits_for(IN_FORCE, SOON));
     assert_eq!((&*in_force(), &*saved()), ("192.0.2.7/24", "192.0.2.1/24"));
