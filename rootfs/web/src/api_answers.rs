@@ -5,6 +5,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::broker::Role;
+use crate::language::Language;
+
 /// An answer's events: of its kinds, or a warning.
 macro_rules! events {
     ($($(#[$about:meta])* $name:ident { $($kind:ident($of:ty),)* })+) => {
@@ -57,23 +60,6 @@ pub struct Warning {
     pub reason_fr: String,
 }
 
-/// What somebody may do; each one includes those before it.
-#[derive(Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Role {
-    Viewer,
-    Operator,
-    Administrator,
-}
-
-/// A language of the pages.
-#[derive(Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Language {
-    En,
-    Fr,
-}
-
 /// Who has logged in.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 pub struct Who {
@@ -114,6 +100,8 @@ pub struct Saved {
     pub trial: Option<u64>,
     /// Fields that take effect at the next start.
     pub after_restart: Vec<String>,
+    /// Where the appliance is reached while that is on trial; null where it is not said.
+    pub address: Option<String>,
 }
 
 /// What is wrong with a field of the settings.
@@ -153,6 +141,8 @@ pub struct Changed {
 pub struct Trial {
     /// Seconds; null where nothing is on trial.
     pub left: Option<u64>,
+    /// Where the appliance is reached meanwhile; null where it is not said.
+    pub address: Option<String>,
 }
 
 /// A backup.
@@ -256,7 +246,7 @@ mod tests {
             ),
             (
                 same::<SavedAnswer>,
-                json!({"event": "saved", "generation": null, "trial": 60, "after_restart": ["system.keymap"]}),
+                json!({"event": "saved", "generation": null, "trial": 60, "after_restart": ["system.keymap"], "address": "192.0.2.7/24"}),
             ),
             (
                 same::<CheckAnswer>,
@@ -270,7 +260,10 @@ mod tests {
                 same::<DiffAnswer>,
                 json!({"event": "change", "field": "a", "old": null, "new": ["x"]}),
             ),
-            (same::<TrialAnswer>, json!({"event": "trial", "left": null})),
+            (
+                same::<TrialAnswer>,
+                json!({"event": "trial", "left": null, "address": null}),
+            ),
             (
                 same::<BackupAnswer>,
                 json!({"event": "backup", "name": "a", "data": "AAAA"}),
