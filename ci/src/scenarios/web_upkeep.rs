@@ -252,13 +252,14 @@ impl Trusting {
 }
 
 /// What the trail tells of all that, and from where it came: QEMU's network hides the host behind its router.
-const DONE: [(&str, &str); 6] = [
+const DONE: [(&str, &str); 7] = [
     (ANNE.0, "setup"),
     (ANNE.0, "user-add"),
     (ANNE.0, "settings-set"),
     (ANNE.0, "backup"),
     (ANNE.0, "restore"),
     (ANNE.0, "support-bundle"),
+    (ANNE.0, "certificate"),
 ];
 const FROM: &str = "10.0.2.2";
 

@@ -12,7 +12,7 @@ words! {
         nobody_yet: "Nobody administrates this appliance yet." / "Personne n’administre encore cet appareil.",
         to_setup: "Set it up with the code that its console shows" / "Le mettre en service avec le code affiché sur sa console",
         setup: "First setup" / "Mise en service",
-        setup_note: "You make the first administrator here. The one-time code stands on the screen of the appliance, or on its serial console." / "Vous créez ici le premier administrateur. Le code à usage unique est affiché à l’écran de l’appareil, ou sur sa console série.",
+        setup_note: "You make the first administrator here. The one-time code stands on the screen of the appliance and on its serial console; where root has a password already, in the menu behind its log-in." / "Vous créez ici le premier administrateur. Le code à usage unique est affiché à l’écran de l’appareil et sur sa console série ; si root a déjà un mot de passe, dans le menu après sa connexion.",
         code: "One-time code" / "Code à usage unique",
         code_note: "Two groups of four, such as ABCD-EFGH." / "Deux groupes de quatre, comme ABCD-EFGH.",
         new_name: "Your name" / "Votre nom",
