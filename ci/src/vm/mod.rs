@@ -7,12 +7,14 @@
 //! the last console lines, and where the screenshot and the full log are.
 //!
 //! In its folder: `console.log` (cleaned, with times), `console.raw`, `qemu.log` (the command
-//! line and QEMU's own words), `firmware.log` (SeaBIOS), screenshots.
+//! line and QEMU's own words), `firmware.log` (SeaBIOS), screenshots, and after a failure
+//! `processors.log`: registers and interrupts of each processor.
 
 pub use image_builder::vm::{accel, command};
 pub mod cable;
 pub mod console;
 pub mod dialog;
+mod failure;
 mod http;
 pub mod images;
 mod keys;
@@ -34,7 +36,7 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value, json};
 
 use crate::process::{self, Watchdog};
@@ -44,13 +46,10 @@ pub use http::{Response, get};
 use markers::Seen;
 use qmp::{Event, Qmp};
 use record::{Mark, Record, State, Waited};
-use wires::{read_console, read_qmp, stamped};
+use wires::{read_console, read_qmp};
 
 const SIGABRT: i32 = 6;
 const SIGSEGV: i32 = 11;
-
-/// Console lines that a failure shows.
-const SHOWN: usize = 60;
 
 /// Lines after which nothing that a test waits for can come any more.
 const FATAL: [&str; 6] = [
@@ -83,6 +82,7 @@ pub struct Vm {
     name: String,
     folder: PathBuf,
     forwards: Vec<Forward>,
+    cpus: u32,
     record: Arc<Record>,
     qmp: Qmp,
     serial: Mutex<UnixStream>,
@@ -149,6 +149,7 @@ impl Vm {
             name: format!("{name} ({}, {})", machine.firmware, machine.accel),
             folder: folder.to_owned(),
             forwards: machine.forwards,
+            cpus: machine.cpus,
             qmp: Qmp::new(qmp, Arc::clone(&record)),
             record,
             serial: Mutex::new(serial),
@@ -336,11 +337,17 @@ impl Vm {
         let port = free.local_addr().context("looking for a free port")?.port();
         drop(free);
         let line = format!("hostfwd_add net0 tcp:{host}:{port}-{guest}");
-        let said = self.command("human-monitor-command", json!({"command-line": line}))?;
-        match said.as_str().map(str::trim) {
-            Some("") => Ok(SocketAddrV4::new(host, port)),
-            said => bail!("{}: {line}: {}", self.name, said.unwrap_or_default()),
+        let said = self.monitor(&line)?;
+        match said.trim() {
+            "" => Ok(SocketAddrV4::new(host, port)),
+            said => bail!("{}: {line}: {said}", self.name),
         }
+    }
+
+    /// Asks QEMU's monitor for people, and gives what it says.
+    fn monitor(&self, line: &str) -> Result<String> {
+        let said = self.command("human-monitor-command", json!({"command-line": line}))?;
+        Ok(said.as_str().unwrap_or_default().to_owned())
     }
 
     /// Lets the first disk answer to so many requests a second at most; 0: to as many as it can.
@@ -429,29 +436,6 @@ impl Vm {
     pub fn kill(&self) -> Result<()> {
         self.process().child.kill().context("killing QEMU")?;
         self.reap().map(drop)
-    }
-
-    /// An error with the console's last lines, a screenshot and the paths of the logs.
-    pub fn failure(&self, words: impl Into<String>) -> anyhow::Error {
-        let screenshot = match self.screenshot("failure") {
-            Ok(path) => path.display().to_string(),
-            Err(error) => format!("none ({error:#})"),
-        };
-        let lines = self.record.lock().tail(SHOWN);
-        let lines: String = lines
-            .iter()
-            .map(|line| format!("\n  {}", stamped(line)))
-            .collect();
-        let firmware = last_line(&self.folder.join("firmware.log"));
-        anyhow!(
-            "{}: {}\nfirmware:     {firmware}\nscreenshot:   {screenshot}\nconsole log:  {}\nQEMU's log:   {}\n\
-             last console lines:{}",
-            self.name,
-            words.into(),
-            self.console_log().display(),
-            self.folder.join("qemu.log").display(),
-            if lines.is_empty() { " none" } else { &lines }
-        )
     }
 
     /// Waits while the machine is well: a fatal line, a stop or the end of QEMU end the wait.
@@ -578,14 +562,6 @@ fn line_with(lines: &[Line], texts: &[&str]) -> Option<String> {
     let has = |line: &&Line| texts.iter().any(|text| line.text.contains(text));
     let line = lines.iter().find(has)?;
     Some(format!("the console says `{}`", line.text.trim()))
-}
-
-/// What SeaBIOS said last; other firmware writes to the console.
-fn last_line(log: &Path) -> String {
-    let log = std::fs::read(log).unwrap_or_default();
-    let log = String::from_utf8_lossy(&log);
-    let last = log.lines().rfind(|line| !line.trim().is_empty());
-    last.unwrap_or("no log of its own").to_owned()
 }
 
 /// What QEMU wrote to its log after the command line, on one line.

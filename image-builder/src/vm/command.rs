@@ -388,7 +388,7 @@ mod tests {
         let cases: Vec<(Machine, &str)> = vec![
             (
                 base(),
-                "-machine q35,smm=off -accel tcg,thread=multi -cpu max -smp 2 -m 2048",
+                "-machine q35,smm=off -accel tcg,thread=single -cpu max -smp 2 -m 2048",
             ),
             (base().accel(Accel::Kvm), "-accel kvm -cpu max"),
             (
