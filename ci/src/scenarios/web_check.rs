@@ -28,7 +28,7 @@ const MAKE: &str = "echo x > /srv/data-1/recorded && echo x > /var/kept && sync"
 /// What their counts are made.
 const NAMES: &str = "7";
 /// Requests a second to a disk that is so slow that its check can be watched.
-const SLOW: u32 = 30;
+const SLOW: u32 = 12;
 /// What a check says while it goes on.
 const PROGRESS: &str = "checking, safe repairs: [0-9]+ %, phase [1-5] of 5";
 /// A check of a slow disk, and what comes behind it.
@@ -119,17 +119,16 @@ fn debugfs(ctx: &Context, disk: &Path, volume: &str, words: &[&str]) -> Result<S
     process::output("looking into a volume", &mut debugfs)
 }
 
-/// Starts the machine with a slow disk, from the kernel on until both checks were seen to go on.
+/// Starts the machine, with a slow disk from the first check on until both were seen to go on.
 fn is_made(ctx: &Context, disk: &[Disk]) -> Result<Up> {
     let mut machine = ctx.machine(Firmware::Bios)?;
     machine.disks = disk.to_vec();
     let machine = machine.forward(WEB).forward(HTTPS).forward(SSH);
     let vm = ctx.start("checks", &machine)?;
-    vm.wait_line(Pattern::regex("state volume|Vigie: ")?, BOOT)?;
-    vm.slow_disk(SLOW)?;
     for volume in ["state", "data-1"] {
         let progress = Pattern::regex(&format!("{volume}: {PROGRESS}"))?;
         let line = vm.wait_line(progress, CHECKED)?;
+        vm.slow_disk(SLOW)?;
         ctx.note(format!(
             "{} at {:.0} s",
             line.text.trim(),

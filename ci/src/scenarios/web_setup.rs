@@ -65,7 +65,7 @@ fn code_of_the_console(vm: &Vm) -> Result<String> {
     );
     person.answer("Number, or Enter to refresh:", "4")?;
     // The name of root stands there already.
-    person.answer(Pattern::regex("^Name.*: ?$")?, "")?;
+    person.answer(Pattern::regex("^Name.*: root$")?, "")?;
     person.answer(Pattern::regex("^Password.*: ?$")?, PASSWORD)?;
     let line = person.expect(code)?;
     vm.screenshot("menu")?;
