@@ -49,7 +49,7 @@ fn contents(disk: &Disk, language: Language) -> String {
             .with("error", error)
             .to(language),
         None if disk.contents.is_empty() => Text::new("disk.empty").to(language),
-        None => disk.contents_in_short(),
+        None => disk.contents_in_short().to(language),
     }
 }
 

@@ -3,15 +3,12 @@
 use std::path::Path;
 
 use vigie_disk::device::read_vec;
-use vigie_disk::probe::probe;
+use vigie_disk::probe::{EDGE, Found, Kind, is_blank, probe};
 use vigie_disk::sysfs::{Sysfs, node};
 use vigie_disk::table::Table;
 use vigie_disk::{BlockDevice, Bytes, KernelDevice, mbr};
 
 use super::{Content, Existing, Place};
-
-/// How much of both ends is read to see whether a disk can be read at all.
-const EDGE: Bytes = Bytes::MIB;
 
 /// Why a disk cannot be read at its start or its end, where what is on it would show.
 pub fn trouble(name: &str) -> Option<String> {
@@ -27,7 +24,8 @@ pub fn trouble(name: &str) -> Option<String> {
         .map(|error: vigie_disk::Error| error.to_string())
 }
 
-/// What is on a disk and its partitions; what cannot be opened counts as empty.
+/// What is on a disk and its partitions; what cannot be opened counts as empty. A disk on which
+/// nothing is recognised, and which is not blank, holds something unknown.
 pub fn of_disk(sysfs: &Sysfs, name: &str) -> Vec<Content> {
     let look = |path: &Path| {
         KernelDevice::open_read_only(path).map_or_else(|_| Vec::new(), |device| probe(&device))
@@ -45,7 +43,26 @@ pub fn of_disk(sysfs: &Sysfs, name: &str) -> Vec<Content> {
             found,
         }));
     }
+    if contents.is_empty()
+        && let Ok(disk) = KernelDevice::open_read_only(&node(name))
+    {
+        contents.extend(unknown(&disk));
+    }
     contents
+}
+
+/// Something that is not known, where a disk that carries no signature is not blank. The installation
+/// zeroes first where this looks, so one that was cut off can be made again by the same answers.
+fn unknown(device: &dyn BlockDevice) -> Option<Content> {
+    (!is_blank(device)).then_some(Content {
+        partition: None,
+        name: None,
+        found: Found {
+            kind: Kind::Unknown,
+            label: None,
+            uuid: None,
+        },
+    })
 }
 
 /// The partitions of a disk's GPT and of its MBR; none where it has none that can be read.
@@ -87,11 +104,15 @@ pub fn listed(device: &dyn BlockDevice) -> Vec<Existing> {
 /// What is on a disk that is at hand as a device, its partitions not looked at.
 pub fn contents_of(device: &dyn BlockDevice) -> Vec<Content> {
     let found = probe(device).into_iter();
-    found
+    let mut contents: Vec<Content> = found
         .map(|found| Content {
             partition: None,
             name: None,
             found,
         })
-        .collect()
+        .collect();
+    if contents.is_empty() {
+        contents.extend(unknown(device));
+    }
+    contents
 }

@@ -11,7 +11,7 @@ mod serial;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
-use vigie_disk::probe::Found;
+use vigie_disk::probe::{Found, Kind};
 use vigie_disk::{Bytes, SectorSize};
 
 pub use arrays::{FoundArray, Member};
@@ -20,6 +20,9 @@ pub use machine::Machine;
 
 use crate::answers::Bus;
 use crate::messages::Text;
+
+/// Links that udev makes by where a disk is plugged in; they stay from one start to the next.
+pub const BY_PATH: &str = "/dev/disk/by-path/";
 
 /// What the planner may choose from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -222,15 +225,20 @@ impl Disk {
     }
 
     /// What is on it in short: "GPT, ext4 \"state\"".
-    pub fn contents_in_short(&self) -> String {
+    pub fn contents_in_short(&self) -> Text {
+        let is_known = |content: &&Content| content.found.kind != Kind::Unknown;
         let words: Vec<String> = self
             .contents
             .iter()
+            .filter(is_known)
             .map(|content| match &content.found.label {
                 Some(label) => format!("{} \"{label}\"", content.found.kind.name()),
                 None => content.found.kind.name().to_owned(),
             })
             .collect();
-        words.join(", ")
+        match words.is_empty() {
+            true => Text::new("disk.unknown"),
+            false => Text::new("disk.contents").with("contents", words.join(", ")),
+        }
     }
 }

@@ -6,7 +6,7 @@ use vigie_disk::Bytes;
 use super::choose::Chosen;
 use super::{Refusal, Role};
 use crate::answers::{Group, Selector};
-use crate::inventory::{Disk, Firmware, Inventory, Use};
+use crate::inventory::{BY_PATH, Disk, Firmware, Inventory, Use};
 use crate::layout::{SMALLEST_DATA_DISK, SMALLEST_DISK};
 use crate::messages::Text;
 
@@ -201,13 +201,19 @@ fn contents_objection(disk: &Disk, selector: &Selector, group: &Group) -> Option
     }
     let contents = disk.contents_in_short();
     if !group.erase && group.keep.is_nothing() {
-        return Some(Text::new("disk.not-empty").with("contents", contents));
+        return Some(Text::new("disk.not-empty").with_text("contents", contents));
     }
-    let tells_nothing = disk.serial.is_none() && disk.wwn.is_none();
-    let exact = selector.serial.is_some()
-        || selector.wwn.is_some()
-        || tells_nothing && selector.path.is_some();
-    (!exact).then(|| Text::new("disk.name-it").with("contents", contents))
+    let exact = selector.serial.is_some() || selector.wwn.is_some();
+    if exact {
+        return None;
+    }
+    if disk.serial.is_some() || disk.wwn.is_some() {
+        return Some(Text::new("disk.name-it").with_text("contents", contents));
+    }
+    // A name like /dev/sda may be another disk's after the next start; the place of a cable stays.
+    let place = selector.path.as_deref();
+    let by_place = place.is_some_and(|path| path.starts_with(BY_PATH));
+    (!by_place).then(|| Text::new("disk.place-it").with_text("contents", contents))
 }
 
 #[cfg(test)]

@@ -48,7 +48,7 @@ impl Planned {
             return Text::new("plan.empty");
         }
         if self.keep.is_nothing() {
-            return Text::new("plan.erases").with("contents", disk.contents_in_short());
+            return Text::new("plan.erases").with_text("contents", disk.contents_in_short());
         }
         let kept: Vec<String> = self
             .partitions

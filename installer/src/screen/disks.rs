@@ -150,6 +150,7 @@ fn kind(kind: Kind, array_named: bool) -> Option<Text> {
         Kind::Ddf | Kind::Imsm => Text::new("content.firmware-raid"),
         Kind::Ntfs | Kind::Refs => Text::new("content.windows"),
         Kind::Apfs | Kind::HfsPlus => Text::new("content.mac"),
+        Kind::Unknown => return Some(Text::new("disk.unknown")),
         Kind::Luks => Text::new("content.luks"),
         Kind::Lvm => Text::new("content.lvm"),
         Kind::Swap => Text::new("content.swap"),

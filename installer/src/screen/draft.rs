@@ -10,7 +10,7 @@ use vigie_settings::{
 
 use super::found::{self, Set};
 use crate::answers::{Answers, Group, Keep, Selector};
-use crate::inventory::{Disk, Inventory};
+use crate::inventory::{BY_PATH, Disk, Inventory};
 use crate::plan::Plan;
 
 /// What is to be done.
@@ -302,9 +302,17 @@ fn selector(disk: &Disk, inventory: &Inventory) -> Selector {
     Selector {
         serial: unique(&|disk| disk.serial.clone()),
         wwn: unique(&|disk| disk.wwn.clone()),
-        path: Some(disk.path.clone()),
+        path: Some(place(disk).unwrap_or(&disk.path).to_owned()),
         ..Selector::default()
     }
+}
+
+/// Where a disk that tells neither serial number nor WWN is plugged in: what is on it is erased for no
+/// other name. The rest is named as the screen shows it.
+fn place(disk: &Disk) -> Option<&str> {
+    let tells_nothing = disk.serial.is_none() && disk.wwn.is_none();
+    let mut links = disk.links.iter().map(String::as_str);
+    links.find(|link| tells_nothing && link.starts_with(BY_PATH))
 }
 
 /// A disk by its path.

@@ -76,6 +76,18 @@ pub enum Kind {
     HfsPlus,
     /// DRBD with its metadata inside.
     Drbd,
+    /// UFS of FreeBSD and its relatives.
+    Ufs,
+    /// F2FS.
+    F2fs,
+    /// JFS.
+    Jfs,
+    /// ReiserFS.
+    Reiserfs,
+    /// UDF.
+    Udf,
+    /// Bytes that are nothing of these; see [`is_blank`].
+    Unknown,
 }
 
 impl Kind {
@@ -106,6 +118,12 @@ impl Kind {
             Self::Apfs => "APFS",
             Self::HfsPlus => "HFS+",
             Self::Drbd => "DRBD",
+            Self::Ufs => "UFS",
+            Self::F2fs => "F2FS",
+            Self::Jfs => "JFS",
+            Self::Reiserfs => "ReiserFS",
+            Self::Udf => "UDF",
+            Self::Unknown => "?",
         }
     }
 }
@@ -137,7 +155,33 @@ const MAGICS: &[Magic] = &[
     Magic(Kind::Vmfs, 0x20_0000, b"\x5E\xF1\xAB\x2F"),
     Magic(Kind::Vmfs, 0x10_0000, b"\x0D\xD0\x01\xC0"),
     Magic(Kind::Refs, 0, b"\0\0\0ReFS\0"),
+    // The superblock of UFS2 is at 64 KiB, that of UFS1 at 8 KiB, its magic at 1372 in either.
+    Magic(Kind::Ufs, 0x1_055C, &0x1954_0119_u32.to_le_bytes()),
+    Magic(Kind::Ufs, 0x255C, &0x0001_1954_u32.to_le_bytes()),
+    Magic(Kind::F2fs, 0x400, &0xF2F5_2010_u32.to_le_bytes()),
+    Magic(Kind::Jfs, 0x8000, b"JFS1"),
+    Magic(Kind::Reiserfs, 0x1_0034, b"ReIsEr"),
+    // The volume recognition sequence (ECMA-167, 2/8): where ISO 9660 is on it too, one sector later.
+    Magic(Kind::Udf, 0x8001, b"BEA01"),
+    Magic(Kind::Udf, 0x8801, b"BEA01"),
+    Magic(Kind::Udf, 0x9001, b"BEA01"),
 ];
+
+/// How much of both ends of a device [`is_blank`] looks at.
+pub const EDGE: Bytes = Bytes::MIB;
+
+/// Whether the first and the last [`EDGE`] of a device are each one byte over and over, as of a disk
+/// that is new, zeroed or formatted at a low level. A disk that carries no signature and is not
+/// blank holds something that we do not know: an encrypted volume has no signature, nor has a file
+/// system whose superblock is damaged. What cannot be read counts as blank, as in [`probe`].
+pub fn is_blank(device: &dyn BlockDevice) -> bool {
+    let edge = EDGE.min(device.size());
+    let last = device.size().saturating_sub(edge);
+    [Bytes::ZERO, last].into_iter().all(|at| {
+        let bytes = at_offset(device, at.get(), edge.get() as usize).unwrap_or_default();
+        bytes.windows(2).all(|pair| pair[0] == pair[1])
+    })
+}
 
 /// Everything that is recognised lies in so many bytes at the start or
 /// [`TAIL`] at the end of a device: zeroing both leaves nothing to find.
@@ -419,6 +463,16 @@ mod tests {
             (vec![(end - 4096 + 60, b"\x83\x74\x02\x6B")], "DRBD:"),
             (vec![(end - 4096 + 60, b"\x83\x74\x02\x6D")], "DRBD:"),
             (vec![(end - 4096 + 60, b"\x83\x74\x02\x67")], ""),
+            (vec![(65536 + 1372, b"\x19\x01\x54\x19")], "UFS:"),
+            (vec![(8192 + 1372, b"\x54\x19\x01\0")], "UFS:"),
+            (vec![(1024, b"\x10\x20\xF5\xF2")], "F2FS:"),
+            (vec![(32768, b"JFS1")], "JFS:"),
+            (vec![(65536 + 52, b"ReIsEr2Fs")], "ReiserFS:"),
+            (vec![(32768 + 1, b"BEA01\x01")], "UDF:"),
+            (
+                vec![(0x8000, &iso), (0x9001, b"BEA01\x01")],
+                "ISO 9660:VIGIE_LIVE,UDF:",
+            ),
         ];
         for (writes, expected) in cases {
             let mut disk = disk(&writes);
@@ -431,6 +485,26 @@ mod tests {
             disk.zero(disk.size() - TAIL, TAIL).unwrap();
             assert_eq!(probe(&disk), [], "{expected} after clearing");
         }
+    }
+
+    #[test]
+    fn what_is_at_neither_end_does_not_count_and_the_rest_does() {
+        let end = 4 << 20;
+        let [erased, formatted] = [0xFF, 0xE5].map(|byte| vec![byte; 4 << 20]);
+        let cases: [(Vec<(u64, &[u8])>, bool); 8] = [
+            (vec![], true),
+            (vec![(0, &erased)], true),
+            (vec![(0, &formatted)], true),
+            (vec![(0, b"x")], false),
+            (vec![((1 << 20) - 1, b"x")], false),
+            (vec![(1 << 20, b"x")], true),
+            (vec![(end - (1 << 20), b"x")], false),
+            (vec![(end - 1, b"x")], false),
+        ];
+        for (writes, expected) in cases {
+            assert_eq!(is_blank(&disk(&writes)), expected, "{:?}", writes.first());
+        }
+        assert!(is_blank(&MemoryDevice::new(Bytes::ZERO, SectorSize::S512)));
     }
 
     #[test]
