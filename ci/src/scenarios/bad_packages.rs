@@ -154,7 +154,8 @@ pub(super) fn stranger(ctx: &Context) -> Result<PathBuf> {
     Ok(path)
 }
 
-fn header_of(package: &Path) -> Result<Header> {
+/// What a package says of itself.
+pub(super) fn header_of(package: &Path) -> Result<Header> {
     let envelope = Envelope::read(&mut BufReader::new(open(package)?))?;
     Ok(Header::parse(&envelope.signed)?)
 }

@@ -145,7 +145,7 @@ fn check_broker(ctx: &Context, vm: &Vm) -> Result<()> {
 }
 
 /// Debian's kernel locks itself down when, and only when, the firmware has verified it.
-fn check_lockdown(ctx: &Context, vm: &Vm) -> Result<()> {
+pub(super) fn check_lockdown(ctx: &Context, vm: &Vm) -> Result<()> {
     let key = ssh::Key::of_install(ctx);
     let lockdown = key.says(ctx, vm, "cat /sys/kernel/security/lockdown")?;
     ensure!(

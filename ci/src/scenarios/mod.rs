@@ -44,6 +44,7 @@ pub mod unattended;
 mod update;
 mod update_browser;
 mod update_cut;
+mod update_delta;
 mod update_doors;
 mod update_medium;
 mod update_pull;
@@ -123,6 +124,7 @@ pub fn steps() -> Vec<Step> {
     steps.push(attended_raid::step());
     steps.extend(update::steps());
     steps.push(update_cut::step());
+    steps.push(update_delta::step());
     steps.push(update_browser::step());
     steps.push(update_doors::step());
     steps.push(update_medium::step());

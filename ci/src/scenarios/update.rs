@@ -241,8 +241,13 @@ pub(super) struct Appliance<'a> {
 impl<'a> Appliance<'a> {
     /// Boots it.
     pub fn boot(ctx: &'a Context) -> Result<Appliance<'a>> {
+        Appliance::boot_by(ctx, Firmware::Bios)
+    }
+
+    /// Boots it by another firmware.
+    pub fn boot_by(ctx: &'a Context, firmware: Firmware) -> Result<Appliance<'a>> {
         let disk = Disk::new(disk::overlay(ctx, ctx.installed_disk()?)?, Bus::Virtio).qcow2();
-        let up = boot::boot(ctx, "vm", Firmware::Bios, &[disk], Expect::Ok)?;
+        let up = boot::boot(ctx, "vm", firmware, &[disk], Expect::Ok)?;
         let key = ssh::Key::of_install(ctx);
         Ok(Appliance { ctx, up, key })
     }
@@ -271,6 +276,11 @@ impl<'a> Appliance<'a> {
         self.not_applied(file, EXIT_REFUSED)
     }
 
+    /// The same of another command, which reads the package from its standard input.
+    pub fn refused_by(&self, command: &str, file: &Path) -> Result<String> {
+        self.not_done(command, file, EXIT_REFUSED)
+    }
+
     /// What is said to a package that fails, with the exit code of a failure.
     pub fn failed(&self, file: &Path) -> Result<String> {
         self.not_applied(file, 1)
@@ -286,8 +296,12 @@ impl<'a> Appliance<'a> {
     }
 
     fn not_applied(&self, file: &Path, code: i32) -> Result<String> {
+        self.not_done("vigie-update apply -", file, code)
+    }
+
+    fn not_done(&self, command: &str, file: &Path, code: i32) -> Result<String> {
         let output = self
-            .client("vigie-update apply -")?
+            .client(command)?
             .stdin(open(file)?)
             .output()
             .context("starting ssh")?;

@@ -36,3 +36,17 @@ pub(super) fn build(
     process::output("building another version", &mut build)?;
     Ok(out)
 }
+
+/// The package of what [`build`] has built that holds only what differs from an older one.
+pub(super) fn delta(ctx: &Context, version: &str, base: &Path) -> Result<PathBuf> {
+    let out = ctx.folder().join("delta-upd.tgz");
+    let mut package = Command::new(builder(ctx)?);
+    package
+        .current_dir(ctx.root())
+        .args(["package", "--version", version]);
+    package.arg("--definition");
+    package.arg(ctx.folder().join("rootfs/appliance.toml"));
+    package.arg("--base").arg(base).arg("--out").arg(&out);
+    process::output("making a package of changes", &mut package)?;
+    Ok(out)
+}
