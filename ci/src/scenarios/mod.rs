@@ -131,7 +131,7 @@ pub fn steps() -> Vec<Step> {
     steps.push(update_pull::step());
     steps.push(update_raid::step());
     steps.extend(update_sick::steps());
-    steps.push(update_scp::step());
+    steps.extend(update_scp::steps());
     steps.push(update_stick::step());
     steps.push(networks::step());
     steps.push(console_menu::step());

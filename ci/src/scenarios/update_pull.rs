@@ -22,7 +22,8 @@ use crate::step::Step;
 
 /// Serials of an index made by hand are seconds since 1970; these are older, and rise.
 const FIRST_SERIAL: u64 = 100;
-const SETTINGS: &str = "/var/lib/vigie/settings/current.3.toml";
+/// The settings of the running appliance.
+pub(super) const SETTINGS: &str = "/var/lib/vigie/settings/current.3.toml";
 
 pub(super) fn step() -> Step {
     scenario(

@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use super::bad_packages::{self, Bad};
-use super::update::{Appliance, NEXT, Package};
+use super::update::{Appliance, NEXT, Package, RESTART};
+use super::update_pull::SETTINGS;
 use super::{scenario, ssh};
 use crate::context::Context;
 use crate::process;
@@ -16,13 +18,56 @@ use crate::step::Step;
 /// What the file is called on the appliance; names are not trusted, so any will do.
 const NAME: &str = "any-name-upd.tgz";
 
-pub(super) fn step() -> Step {
-    scenario(
-        "update-scp",
-        "the service account drops a package by sftp and scp and can do nothing else; it is applied from there, and wrong ones are refused",
-        &["install"],
-        run,
-    )
+/// The timer comes each quarter of an hour, and installing takes its time.
+const BY_ITSELF: Duration = Duration::from_secs(30 * 60);
+
+pub(super) fn steps() -> Vec<Step> {
+    vec![
+        scenario(
+            "update-scp",
+            "the service account drops a package by sftp and scp and can do nothing else; it is applied from there, and wrong ones are refused",
+            &["install"],
+            run,
+        ),
+        scenario(
+            "update-scp-automatic",
+            "where the settings say so, a package that the service account drops is installed and started by itself",
+            &["install"],
+            automatic,
+        ),
+    ]
+}
+
+/// Nobody does anything after the package was copied.
+fn automatic(ctx: &Context) -> Result<()> {
+    let package = Package::build(ctx, NEXT, |_| Ok(()))?;
+    let appliance = Appliance::boot(ctx)?;
+    let vm = &appliance.up.vm;
+    let set = format!(
+        "printf '\\n[update]\\nautomatic = \"install\"\\n' >> {SETTINGS} && \
+         vigie-settings validate {SETTINGS} && sync"
+    );
+    appliance.says(&set)?;
+    // The slot stays the same, so `/health` alone could be that of before; GRUB is not.
+    let before = vm.mark();
+    let _ = appliance.says("systemctl reboot");
+    vm.wait_line_after(before, "Vigie: slot a", RESTART)?;
+    appliance.wait_for("a", ctx.image()?.version.as_str())?;
+    appliance.says("systemctl start vigie-mark-good.service")?;
+    let timer = appliance.says("systemctl is-active vigie-auto-update.timer")?;
+    ensure!(timer.trim() == "active", "the timer is {timer}");
+    let copied = vm.mark();
+    scp(&appliance, &package.path, NAME)?;
+    vm.wait_line_after(copied, "Vigie: slot b", BY_ITSELF)?;
+    appliance.wait_for("b", NEXT)?;
+    appliance.expect_history(&["installed", "good"])?;
+    let history = appliance.says("vigie-update history --json")?;
+    let by_itself = history.lines().any(|line| {
+        let record: Value = serde_json::from_str(line).unwrap_or_default();
+        record["door"] == "scp" && record["who"] == "automatic" && record["outcome"] == "installed"
+    });
+    ensure!(by_itself, "not by itself, or not by scp: {history}");
+    vm.kill()
 }
 
 fn run(ctx: &Context) -> Result<()> {
