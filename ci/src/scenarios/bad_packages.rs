@@ -129,7 +129,7 @@ pub(super) struct Bad {
     /// Its header, as whoever signed it says; of another file than a package that of a good one.
     header: Header,
     /// Length in bytes of what was signed, head and body.
-    length: u64,
+    pub length: u64,
 }
 
 /// One of each kind, in the folder `bad` of the step. `good` is a package that the appliance takes.

@@ -46,6 +46,7 @@ mod update_browser;
 mod update_cut;
 mod update_delta;
 mod update_doors;
+mod update_fleet;
 mod update_medium;
 mod update_pull;
 mod update_raid;
@@ -127,6 +128,7 @@ pub fn steps() -> Vec<Step> {
     steps.push(update_delta::step());
     steps.push(update_browser::step());
     steps.push(update_doors::step());
+    steps.push(update_fleet::step());
     steps.push(update_medium::step());
     steps.push(update_pull::step());
     steps.push(update_raid::step());

@@ -160,7 +160,8 @@ impl Served {
     }
 }
 
-fn serve(folder: &Path, request: &Request, breaks: &mut bool) -> Answer {
+/// Answers with a file of a folder, or a part of it; `breaks` is for the first package alone.
+pub(super) fn serve(folder: &Path, request: &Request, breaks: &mut bool) -> Answer {
     let Ok(bytes) = fs::read(folder.join(request.path().trim_start_matches('/'))) else {
         return answer(404, "there is no such file\n");
     };
