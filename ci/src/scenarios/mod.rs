@@ -47,6 +47,7 @@ mod update_cut;
 mod update_delta;
 mod update_doors;
 mod update_fleet;
+mod update_forms;
 mod update_medium;
 mod update_pull;
 mod update_raid;
@@ -129,6 +130,7 @@ pub fn steps() -> Vec<Step> {
     steps.push(update_browser::step());
     steps.push(update_doors::step());
     steps.push(update_fleet::step());
+    steps.push(update_forms::step());
     steps.push(update_medium::step());
     steps.push(update_pull::step());
     steps.push(update_raid::step());
