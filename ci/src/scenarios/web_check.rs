@@ -125,6 +125,7 @@ fn is_made(ctx: &Context, disk: &[Disk]) -> Result<Up> {
     machine.disks = disk.to_vec();
     let machine = machine.forward(WEB).forward(HTTPS).forward(SSH);
     let vm = ctx.start("checks", &machine)?;
+    let begun = vm.mark();
     for volume in ["state", "data-1"] {
         let progress = Pattern::regex(&format!("{volume}: {PROGRESS}"))?;
         let line = vm.wait_line(progress, CHECKED)?;
@@ -134,6 +135,10 @@ fn is_made(ctx: &Context, disk: &[Disk]) -> Result<Up> {
             line.text.trim(),
             line.at.as_secs_f64()
         ));
+        if volume == "state" {
+            // In the initrd, before systemd: the kernel itself would restart the machine.
+            vm.press(&["ctrl", "alt", "delete"])?;
+        }
     }
     vm.screenshot("checking")?;
     vm.slow_disk(0)?;
@@ -143,6 +148,10 @@ fn is_made(ctx: &Context, disk: &[Disk]) -> Result<Up> {
         health["status"] == "ok"
     };
     let health = vm.wait_http(WEB, "/health", CHECKED, well)?.json()?;
+    ensure!(
+        !vm.has_had(begun, "RESET"),
+        "Ctrl-Alt-Del has reset the machine in the middle of a check"
+    );
     Ok(Up { vm, health })
 }
 

@@ -253,6 +253,13 @@ impl Vm {
         self.explain(waited, &what, limit)
     }
 
+    /// Whether an event of the machine protocol has come since the mark.
+    pub fn has_had(&self, mark: Mark, name: &str) -> bool {
+        let state = self.record.lock();
+        let mut events = state.events.iter().skip(mark.event);
+        events.any(|(_, event)| event.name == name)
+    }
+
     /// Waits until the guest has switched itself off and QEMU has ended.
     pub fn wait_poweroff(&self, limit: Duration) -> Result<()> {
         match self.wait_poweroff_or(&[], limit)? {

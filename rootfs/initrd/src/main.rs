@@ -1,6 +1,7 @@
 //! The first program of the appliance: PID 1 of the initramfs.
 //!
-//! 1. mounts the kernel's file systems, opens the consoles;
+//! 1. mounts the kernel's file systems, opens the consoles, makes nothing of Ctrl-Alt-Del: the state volume may
+//!    be in repair when somebody presses it;
 //! 2. reads the kernel command line;
 //! 3. loads modules, on other threads from here on: those of the devices that
 //!    are there and that come, the configured ones, those that it needs itself;
@@ -38,11 +39,12 @@ mod writable;
 use std::fs;
 use std::process::ExitCode;
 
+use rustix::system::{RebootCommand, reboot};
 use vigie_initrd::cmdline::{self, Boot, Request};
 use vigie_initrd::settings::Volume;
 use vigie_initrd::trouble::{Step, Trouble};
 
-use crate::consoles::note;
+use crate::consoles::{note, warn};
 use crate::loader::Loader;
 
 /// Where the system is put together.
@@ -63,6 +65,7 @@ fn boot() -> Result<std::convert::Infallible, Trouble> {
     writable::mount_kernel_file_systems()?;
     consoles::open();
     note("started");
+    ignore_ctrl_alt_del();
     let text = fs::read_to_string("/proc/cmdline").unwrap_or_default();
     failure::set_debug(cmdline::wants_debug(&text));
     let request =
@@ -75,6 +78,15 @@ fn boot() -> Result<std::convert::Infallible, Trouble> {
     loader.stop_wishes();
     start(&request, loader, devices, &root)
         .inspect_err(|trouble| damaged::leave(&request, &root, trouble))
+}
+
+/// The kernel restarts the machine at once for these keys, without a sync, until it is told to send SIGINT to
+/// process 1 instead; and that signal does nothing to a process 1 that has no handler for it. systemd tells it
+/// the same, too late for the checks made here (reboot(2), LINUX_REBOOT_CMD_CAD_OFF).
+fn ignore_ctrl_alt_del() {
+    if let Err(error) = reboot(RebootCommand::CadOff) {
+        warn(format_args!("Ctrl-Alt-Del still restarts: {error}"));
+    }
 }
 
 /// Steps 5 to 9, over the root device.
