@@ -17,6 +17,7 @@ use crate::check::{self, Check, Mode, Verdict, Volume, Watch};
 use crate::full::Freed;
 use crate::message::{Failed, Message};
 use crate::mounted::Mounted;
+use crate::refusal::Refusal;
 use crate::tell::Tell;
 
 /// What had to be done to a volume before it could be mounted.
@@ -68,8 +69,21 @@ impl State {
     /// # Errors
     /// It holds no file system, or one that cannot be repaired; the kernel refuses.
     pub fn open(device: &Path, tools: &dyn Toolbox, watch: &mut dyn Watch) -> Result<Self> {
+        Self::open_where(device, tools, Ok(()), watch)
+    }
+
+    /// The same; a volume that must be mended first is left as it is where `may` refuses that.
+    ///
+    /// # Errors
+    /// Those, and what `may` says.
+    pub fn open_where(
+        device: &Path,
+        tools: &dyn Toolbox,
+        may: Result<(), Refusal>,
+        watch: &mut dyn Watch,
+    ) -> Result<Self> {
         let clean = is_clean(&KernelDevice::open_read_only(device)?)?;
-        let (mended, report) = ready(device, tools, clean, watch)?;
+        let (mended, report) = ready(device, tools, clean, may, watch)?;
         let mounted = Mounted::new(device, "state", "ext4", MountFlags::empty())?;
         let report = report.filter(tells_of_changes);
         let report = report.map(|report| Report::keep(&report, &mounted.folder));
@@ -130,19 +144,22 @@ fn is_clean(device: &dyn vigie_disk::BlockDevice) -> Result<bool> {
 }
 
 /// Sees to it that a volume may be mounted: preened, and repaired where that is not enough. Says what
-/// had to be done, with the report of it. `device` may be an image file.
+/// had to be done, with the report of it. `device` may be an image file; `may` is whether it may be mended where it
+/// has to be.
 ///
 /// # Errors
-/// It cannot be repaired, or holds something else.
+/// It cannot be repaired, or holds something else; it may not be mended.
 pub fn ready(
     device: &Path,
     tools: &dyn Toolbox,
     clean: bool,
+    may: Result<(), Refusal>,
     watch: &mut dyn Watch,
 ) -> Result<(Mended, Option<check::Report>)> {
     if clean {
         return Ok((Mended::Nothing, None));
     }
+    may?;
     let preened = checked(device, tools, Mode::Preen, watch);
     if is_good(&preened) {
         return Ok((Mended::Preened, Some(preened)));

@@ -13,7 +13,7 @@ use vigie_update::{Slot, SlotState, Version};
 
 use crate::refusal::wholeness;
 use crate::site::medium_version;
-use crate::update::{Opened, Source};
+use crate::update::{Chosen, Source};
 use crate::volumes::{ArrayFacts, Boot, Content, Facts, Installation, Inventory, Volume};
 
 /// A damaged superblock may tell of any time; this is the year 9999.
@@ -182,12 +182,14 @@ fn of_boot(boot: &Boot, facts: &Facts, language: Language) -> Vec<String> {
 }
 
 /// What an update from the medium is about to do.
-pub fn before_update(opened: &Opened, source: &Source, language: Language) -> Result<Vec<String>> {
+pub fn before_update(chosen: &Chosen, source: &Source, language: Language) -> Result<Vec<String>> {
+    let unknown = || WORDS.say("volumes.unknown", &[], language);
+    let from = chosen.version().map(|version| version.to_string());
     let values = [
-        ("host", opened.host.clone()),
-        ("disk", opened.disk.display().to_string()),
-        ("from", opened.version().to_string()),
-        ("slot", opened.this.slot.to_string()),
+        ("host", chosen.host()),
+        ("disk", chosen.disk().display().to_string()),
+        ("from", from.unwrap_or_else(unknown)),
+        ("slot", chosen.slot().to_string()),
     ];
     let what = match source {
         Source::Medium => {
@@ -211,11 +213,6 @@ pub fn question(language: Language) -> (String, String) {
 /// The answer was no.
 pub fn not_asked(language: Language) -> String {
     WORDS.say("update.not-asked", &[], language)
-}
-
-/// There is no terminal to ask on.
-pub fn needs_yes(language: Language) -> String {
-    WORDS.say("update.needs-yes", &[], language)
 }
 
 /// It is done.

@@ -146,7 +146,7 @@ impl Action {
     pub fn update(chosen: &Chosen, package: Option<&Path>, stick: Option<&Stick>) -> Self {
         let mut words = vec!["update".into()];
         words.extend(package.map(Into::into));
-        words.extend(named(chosen, false));
+        words.extend(named(chosen, true));
         match stick {
             Some(stick) => Self::new(words).with(stick, false),
             None => Self::new(words),

@@ -1,11 +1,10 @@
 //! An installation as the updater sees it from outside: which slot it starts from, what that
 //! holds, and its state volume, mounted while this lasts.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use rustix::mount::MountFlags;
-use vigie_disk::sysfs::Sysfs;
 use vigie_installer::toolbox::HostTools;
 use vigie_settings::Store;
 use vigie_update::appliance::{This, licensed_major};
@@ -14,52 +13,81 @@ use vigie_update::boot_state::BootState;
 use vigie_update::choice::choose;
 use vigie_update::machine::{self, Machine};
 use vigie_update::reached::Floor;
-use vigie_update::running::{Mode, Running};
 use vigie_update::{Slot, Version};
 
 use crate::check::Watch;
 use crate::mounted::Mounted;
+use crate::refusal::Refusal;
+use crate::site::Site;
 use crate::state::State;
-use crate::volumes::Installation;
+use crate::stop;
 
-/// An installation, ready to be updated.
-pub struct Opened {
-    /// Its disks, its rules.
-    pub this: This,
-    /// The host name in its settings.
-    pub host: String,
-    /// Its system disk.
-    pub disk: PathBuf,
-    /// Its state volume, mounted.
-    pub state: State,
+/// An installation that a person has chosen. It was looked at; nothing of it is opened for writing before
+/// [`Chosen::open`].
+pub struct Chosen {
+    site: Site,
+    slot: Slot,
+    runs_from: Option<Slot>,
+    may_mend: Result<(), Refusal>,
 }
 
-impl Opened {
-    /// Opens an installation. `runs_from` is its slot that this machine runs from, in recovery
-    /// without a medium: that one is kept.
+impl Chosen {
+    /// `runs_from` is its slot that this machine runs from, in recovery without a medium: that one is
+    /// kept. `may_mend` is whether its state volume may be mended where it was not unmounted in good order.
     ///
     /// # Errors
-    /// Its boot state cannot be read, no slot holds a system, its state volume needs a repair.
-    pub fn open(
-        installation: &Installation,
+    /// Its boot state cannot be read.
+    pub(super) fn new(
+        site: Site,
         runs_from: Option<Slot>,
-        sysfs: Sysfs,
-        watch: &mut dyn Watch,
+        may_mend: Result<(), Refusal>,
     ) -> Result<Self> {
-        let disk = installation.disk.clone();
-        let running = |slot, state_device| Running {
-            mode: Mode::Installed,
+        let slot = kept(&site.appliance(None).load()?, runs_from);
+        Ok(Self {
+            site,
             slot,
-            disk: Some(disk.clone()),
-            state_device,
-            medium: None,
-        };
-        let target = Appliance::new(running(None, None), sysfs.clone());
-        let device = target.device("state")?;
-        let state = State::open(&device, &HostTools, watch)?;
-        let target = Appliance::new(running(None, Some(device)), sysfs);
-        let slot = kept(&target.load()?, runs_from);
-        let machine = match runs_from {
+            runs_from,
+            may_mend,
+        })
+    }
+
+    /// The host name in its settings.
+    #[must_use]
+    pub fn host(&self) -> String {
+        self.site.host()
+    }
+
+    /// Its system disk.
+    #[must_use]
+    pub fn disk(&self) -> &Path {
+        &self.site.installation.disk
+    }
+
+    /// The slot that is kept.
+    #[must_use]
+    pub const fn slot(&self) -> Slot {
+        self.slot
+    }
+
+    /// The version in that slot, where it is known.
+    #[must_use]
+    pub fn version(&self) -> Option<Version> {
+        self.site.installation.facts.slots.get(&self.slot)?.version
+    }
+
+    /// Opens it: its state volume is mended where that is needed, and mounted. From now on no signal keeps it
+    /// from being unmounted.
+    ///
+    /// # Errors
+    /// Its boot state cannot be read, no slot holds a system, its state volume needs a repair that is not made;
+    /// it lies on another disk than when it was chosen.
+    pub fn open(&self, watch: &mut dyn Watch) -> Result<Opened> {
+        let device = self.site.state_device()?;
+        stop::hold_off();
+        let state = State::open_where(&device, &HostTools, self.may_mend.clone(), watch)?;
+        let target = self.site.appliance(Some(device));
+        let slot = kept(&target.load()?, self.runs_from);
+        let machine = match self.runs_from {
             // Its partition is verity's: nobody else may mount it.
             Some(_) => Machine::load(Path::new("/"))?,
             None => machine_of(&target, slot)?,
@@ -69,7 +97,6 @@ impl Opened {
         keys.revoked.extend(Floor::load(&folder).revoked);
         let settings = Store::on_state_volume(state.folder()).load();
         let licensed_major = licensed_major(&settings, false, machine.version);
-        let settings = settings.settings;
         let this = This {
             target,
             slot,
@@ -78,14 +105,19 @@ impl Opened {
             folder,
             licensed_major,
         };
-        Ok(Self {
-            this,
-            host: settings.system.hostname.to_string(),
-            disk,
-            state,
-        })
+        Ok(Opened { this, state })
     }
+}
 
+/// An installation, ready to be updated.
+pub struct Opened {
+    /// Its disks, its rules.
+    pub this: This,
+    /// Its state volume, mounted.
+    pub state: State,
+}
+
+impl Opened {
     /// The version that it starts.
     #[must_use]
     pub const fn version(&self) -> Version {

@@ -292,10 +292,21 @@ fn a_state_volume_that_was_not_unmounted_is_preened_and_a_damaged_one_repaired()
     let debugfs = Run::new(&bench.tools, "debugfs", "leaving it as after a power cut");
     let script = ["-w", "-R", "feature needs_recovery"];
     debugfs.args(script).arg(&path).output().unwrap();
-    let ready =
-        |clean| Ok::<_, anyhow::Error>(state::ready(&path, &bench.tools, clean, &mut Silent)?.0);
-    assert_eq!(ready(true).unwrap(), Mended::Nothing);
-    assert_eq!(ready(false).unwrap(), Mended::Preened);
+    let ready = |clean, may| {
+        Ok::<_, anyhow::Error>(state::ready(&path, &bench.tools, clean, may, &mut Silent)?.0)
+    };
+    assert_eq!(ready(true, Ok(())).unwrap(), Mended::Nothing);
+    // What may not be mended keeps each of its bytes.
+    let before = fs::read(&path).unwrap();
+    let refusal = Refusal::OtherMajor {
+        medium: Version([6, 0, 0, 0]),
+        installation: Version([5, 0, 0, 0]),
+    };
+    let refused = ready(false, Err(refusal.clone())).unwrap_err();
+    assert_eq!(refused.downcast_ref(), Some(&refusal));
+    assert!(fs::read(&path).unwrap() == before);
+    assert_eq!(ready(true, Err(refusal)).unwrap(), Mended::Nothing);
+    assert_eq!(ready(false, Ok(())).unwrap(), Mended::Preened);
     let device = FileDevice::open_read_only(&path, SectorSize::S512).unwrap();
     let superblock = Superblock::read(&device).unwrap().unwrap();
     assert_eq!(superblock.health, vigie_disk::ext4::Health::Clean);
@@ -303,10 +314,10 @@ fn a_state_volume_that_was_not_unmounted_is_preened_and_a_damaged_one_repaired()
     // The inode tables of the first group, and bitmaps before them.
     bytes[40 << 10..400 << 10].fill(0xFF);
     fs::write(&path, &bytes).unwrap();
-    assert_eq!(ready(false).unwrap(), Mended::Repaired);
+    assert_eq!(ready(false, Ok(())).unwrap(), Mended::Repaired);
     // Without any superblock there is nothing to repair, and nothing is made up.
     bytes.fill(0);
     fs::write(&path, &bytes).unwrap();
-    let error = ready(false).unwrap_err().to_string();
+    let error = ready(false, Ok(())).unwrap_err().to_string();
     assert!(error.contains("install anew"), "{error}");
 }
