@@ -39,6 +39,12 @@ impl Drop for Held {
     }
 }
 
+/// Whether there is a logind that could hold them off: in the initrd there is none, and no person either.
+#[must_use]
+pub fn is_possible() -> bool {
+    Path::new(SYSTEMD).is_dir()
+}
+
 /// Says to a person that the machine must not be switched off now, and holds it off as [`quietly`] does.
 #[must_use]
 pub fn hold_off(tell: &mut Tell) -> Option<Held> {
@@ -52,7 +58,7 @@ pub fn hold_off(tell: &mut Tell) -> Option<Held> {
 /// warning, and what was to be done is done.
 #[must_use]
 pub fn quietly(tell: &mut Tell) -> Option<Held> {
-    if !Path::new(SYSTEMD).is_dir() {
+    if !is_possible() {
         return None;
     }
     let why = Message::new("held.why").to(tell.language);

@@ -3,10 +3,12 @@
 //! Exit codes: 0 done, 1 failed, 2 wrong use, 3 refused and nothing was changed; those of `check` are
 //! its own (`check::command`).
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use vigie_recovery::check::command;
+use vigie_recovery::check::{command, keep};
+use vigie_recovery::tell::Tell;
 use vigie_recovery::{disks, export, password, rescue, reset, rollback, screen, update, volumes};
 use vigie_settings::Language;
 
@@ -50,6 +52,14 @@ enum Command {
     /// Asked by PAM while rescue access is open.
     #[command(hide = true)]
     Door,
+    /// For the initrd: takes the reports of its checks onto the state volume, which is mounted by now.
+    #[command(hide = true)]
+    KeepReports {
+        /// The folder with a folder for each check.
+        from: PathBuf,
+        /// The root of the state volume.
+        volume: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
@@ -71,9 +81,16 @@ fn main() -> ExitCode {
         }
         Command::Rescue(arguments) => Ok(rescue::command::run(&arguments, language).into()),
         Command::Door => Ok(rescue::door::run().into()),
+        Command::KeepReports { from, volume } => keep_reports(&from, &volume, language),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("vigie-recovery: {error:#}");
         ExitCode::FAILURE
     })
+}
+
+fn keep_reports(from: &Path, volume: &Path, language: Language) -> anyhow::Result<ExitCode> {
+    let freed = keep::take(from, volume)?;
+    Tell::new(false, language).freed(freed.as_ref());
+    Ok(ExitCode::SUCCESS)
 }

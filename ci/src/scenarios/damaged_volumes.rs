@@ -128,9 +128,16 @@ fn check_start(ctx: &Context, vm: &Vm, key: &ssh::Key) -> Result<()> {
         "after the start: {said}"
     );
     ensure!(
-        said.contains("check-") && !said.contains("/dev/vda8"),
+        said.contains("-data-1.json") && !said.contains("/dev/vda8"),
         "after the start: {said}"
     );
+    // Nobody was asked before the state volume was repaired; what was done is told in both languages.
+    ensure!(
+        said.contains("-state.json") && said.contains("-state.fr.txt"),
+        "no report of the repair of the state volume: {said}"
+    );
+    let french = check["summary_fr"].as_str().unwrap_or_default();
+    ensure!(french.contains("réparé"), "the state volume: {boot}");
     Ok(())
 }
 

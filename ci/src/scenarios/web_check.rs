@@ -160,7 +160,7 @@ fn is_told_of(ctx: &Context, up: &Up, key: &ssh::Key) -> Result<()> {
     let reports = key.says(
         ctx,
         &up.vm,
-        "cat /var/lib/vigie/recovery/check-*-data-1.en.txt",
+        "cd /var/lib/vigie/recovery && cat check-*-data-1.en.txt && ls check-*-state.en.txt",
     )?;
     ensure!(
         reports.contains("repaired: clean now"),

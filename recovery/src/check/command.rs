@@ -129,6 +129,12 @@ impl Arguments {
         }
     }
 
+    /// Whether a person is at work on volumes that are written to: an appliance at its start is no person, keeps its
+    /// own reports, and asks logind for nothing, which may not be there yet.
+    const fn is_written(&self) -> bool {
+        self.repair || self.preen && !self.tell
+    }
+
     /// Whether the version guard holds: where anything is written. An appliance at its start is its own system.
     const fn is_guarded(&self) -> bool {
         let own = self.preen && self.tell;
@@ -200,7 +206,7 @@ impl<'a> Scene<'a> {
     /// The state volume that a report of a repair goes to, where it is not checked itself.
     fn state(&self) -> Option<Target> {
         let targets = &self.choice.targets;
-        let wanted = self.arguments.repair && !kept::has_state(targets);
+        let wanted = self.arguments.is_written() && !kept::has_state(targets);
         let state = || state_of(targets, &self.found.installations, &self.parts);
         wanted.then(state)?.map(Target::Ours)
     }
@@ -237,7 +243,8 @@ impl<'a> Scene<'a> {
         if repairs {
             full::warn(&volumes, json, language, show);
         }
-        let _held = repairs.then(|| held::hold_off_for(json, language));
+        let holds = repairs || arguments.is_written() && held::is_possible();
+        let _held = holds.then(|| held::hold_off_for(json, language));
         let report = self.check(disks, &volumes, show);
         for kept in self.kept(&report, &volumes, &mut arrays) {
             kept::tell(&kept, json, language, show);
@@ -326,10 +333,13 @@ impl<'a> Scene<'a> {
         let (arguments, language) = (self.arguments, self.language);
         let targets = &self.choice.targets;
         let mut kept = Vec::new();
-        if arguments.repair && kept::has_state(targets) {
+        let mut verdicts = report.volumes.iter().map(|one| &one.verdict);
+        let is_news = verdicts.any(|one| *one != Verdict::Clean);
+        let wanted = arguments.is_written() && (arguments.repair || is_news);
+        if wanted && kept::has_state(targets) {
             let seen = (&self.seen, &self.sysfs);
             kept = kept::on_checked(report, targets, volumes, seen, language);
-        } else if arguments.repair {
+        } else if wanted {
             let state = self.state();
             let state = state.map(|target| self.volume(&target, arrays));
             let seen = (&self.seen, &self.sysfs);
@@ -340,8 +350,7 @@ impl<'a> Scene<'a> {
         if let Some(folder) = &arguments.report {
             write(folder);
         }
-        let mut verdicts = report.volumes.iter().map(|one| &one.verdict);
-        if arguments.tell && verdicts.any(|one| *one != Verdict::Clean) {
+        if arguments.tell && is_news {
             write(Path::new(ON_THIS_SYSTEM));
         }
         kept

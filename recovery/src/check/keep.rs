@@ -82,6 +82,55 @@ pub fn write_in(report: &Report, root: &Path) -> Result<Saved> {
     Ok(Saved { path, freed })
 }
 
+/// Takes reports that were written where a state volume could not be written to, each into a folder of its own
+/// below `from`, onto that whose root is the folder `root`: the initrd's, of that volume itself. On a full volume
+/// old logs go for them, which are returned.
+///
+/// # Errors
+/// They cannot be read, or the volume cannot be written to.
+pub fn take(from: &Path, root: &Path) -> Result<Option<Freed>> {
+    let folder = root.join(ON_STATE);
+    fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+    let reports = reports_below(from)?;
+    let take_all = |room: &mut full::Room<'_>| {
+        let one = |(from, name): &(PathBuf, String)| room.saving(&mut || copy(from, name, &folder));
+        reports.iter().try_for_each(one)
+    };
+    let ((), freed) = full::with_room(root, take_all)?;
+    forget_old(&folder)?;
+    Ok(freed)
+}
+
+/// The reports in the folders of a folder: where each is, and its name.
+fn reports_below(from: &Path) -> Result<Vec<(PathBuf, String)>> {
+    let doing = || format!("reading {}", from.display());
+    let mut found = Vec::new();
+    for entry in fs::read_dir(from).with_context(doing)? {
+        let folder = entry.with_context(doing)?.path();
+        let names = names_in(&folder)?;
+        found.extend(names.into_iter().map(|name| (folder.clone(), name)));
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Copies a report under its name, or one beside it where another check began in the same second.
+fn copy(from: &Path, name: &str, folder: &Path) -> Result<()> {
+    let is_free = |new: &String| !folder.join(format!("{new}{}", ENDS[0])).exists();
+    let others = (2..=KEPT).map(|number| format!("{name}-{number}"));
+    let new = [name.to_owned()].into_iter().chain(others).find(is_free);
+    let new = new.with_context(|| format!("too many reports are named {name}"))?;
+    // The JSON last: without it the report is not there, and its name is free.
+    for end in ENDS.iter().rev() {
+        let path = from.join(format!("{name}{end}"));
+        let text = fs::read_to_string(&path);
+        let text = text.with_context(|| format!("reading {}", path.display()))?;
+        put(&folder.join(format!("{new}{end}")), &text)?;
+    }
+    let synced = File::open(folder).and_then(|folder| folder.sync_all());
+    synced.with_context(|| format!("flushing {}", folder.display()))
+}
+
 /// "check-20261123T023000Z": names of reports sort by their time. One about a single volume has
 /// its name, too: a start checks several at a time.
 fn name(report: &Report) -> String {
@@ -116,6 +165,19 @@ fn put(path: &Path, text: &str) -> Result<()> {
 }
 
 fn forget_old(folder: &Path) -> Result<()> {
+    let reports = names_in(folder)?;
+    let old = reports.len().saturating_sub(KEPT);
+    for name in &reports[..old] {
+        for end in ENDS {
+            // A file that is not there is as good as gone.
+            let _ = fs::remove_file(folder.join(format!("{name}{end}")));
+        }
+    }
+    Ok(())
+}
+
+/// The names of the reports in a folder, the oldest first.
+fn names_in(folder: &Path) -> Result<Vec<String>> {
     let entries = fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
     let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     let mut reports: Vec<String> = names
@@ -125,14 +187,7 @@ fn forget_old(folder: &Path) -> Result<()> {
         })
         .collect();
     reports.sort();
-    let old = reports.len().saturating_sub(KEPT);
-    for name in &reports[..old] {
-        for end in ENDS {
-            // A file that is not there is as good as gone.
-            let _ = fs::remove_file(folder.join(format!("{name}{end}")));
-        }
-    }
-    Ok(())
+    Ok(reports)
 }
 
 #[cfg(test)]
@@ -172,5 +227,34 @@ mod tests {
         let file = folder.join("aaa.json");
         let error = write(&report(0), &file).unwrap_err();
         assert!(error.to_string().contains("aaa.json"), "{error}");
+    }
+
+    #[test]
+    fn reports_of_the_initrd_are_taken_onto_the_volume_and_none_takes_the_place_of_another() {
+        let volume = crate::full::tests::volume();
+        let run = tempfile::tempdir().unwrap();
+        // A preen, and the repair that began in the same second.
+        for (check, mode) in [("1", Mode::Preen), ("2", Mode::Repair)] {
+            let report = Report {
+                mode,
+                ..report(1_700_000_000)
+            };
+            write(&report, &run.path().join(check)).unwrap();
+        }
+        let folder = volume.path().join(ON_STATE);
+        let full = folder.join("check-20231114T221320Z.fr.new");
+        fs::create_dir_all(&folder).unwrap();
+        std::os::unix::fs::symlink("/dev/full", &full).unwrap();
+        let freed = take(run.path(), volume.path()).unwrap();
+        assert!(freed.is_some(), "old logs go for them");
+        let mode = |name: &str| {
+            let text = fs::read_to_string(folder.join(name)).unwrap();
+            let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+            json["mode"].clone()
+        };
+        assert_eq!(mode("check-20231114T221320Z.json"), "preen");
+        assert_eq!(mode("check-20231114T221320Z-2.json"), "repair");
+        assert!(folder.join("check-20231114T221320Z-2.fr.txt").exists());
+        assert!(take(&run.path().join("none"), volume.path()).is_err());
     }
 }

@@ -8,6 +8,8 @@ const CORRECTED: i32 = 1;
 /// Corrected, and a *mounted* file system would need a reboot; ours is not.
 const CORRECTED_REBOOT: i32 = 2;
 
+/// What a report has before all that e2fsck said.
+const OUTPUT: [&str; 2] = ["  Output of e2fsck", "  Sortie d'e2fsck"];
 const SUMMARY_LINES: usize = 3;
 const SUMMARY_CHARS: usize = 400;
 
@@ -37,36 +39,41 @@ pub fn is_progress(line: &str) -> bool {
 }
 
 /// What became of the volume, on one line and bounded, for boot.json: the verdict, and what
-/// stands below it. Without a verdict the last lines.
+/// stands below it, but what e2fsck said. Without a verdict the last lines.
 pub fn summary(output: &str) -> String {
+    verdict_in(output).unwrap_or_else(|| {
+        let lines: Vec<&str> = output.lines().map(str::trim).collect();
+        let lines: Vec<&str> = lines.into_iter().filter(|line| !line.is_empty()).collect();
+        bounded(&lines[lines.len().saturating_sub(SUMMARY_LINES)..])
+    })
+}
+
+/// The same of a text with a verdict, in English or French; none where there is none.
+pub fn verdict_in(output: &str) -> Option<String> {
     let lines: Vec<&str> = output
         .lines()
         .filter(|line| !line.trim().is_empty())
         .collect();
-    let verdict = lines.iter().rposition(|line| verdict_of(line).is_some());
-    let words: Vec<&str> = match verdict {
-        Some(at) => {
-            let below = lines[at + 1..]
-                .iter()
-                .take_while(|line| line.starts_with(' '));
-            verdict_of(lines[at])
-                .into_iter()
-                .chain(below.map(|line| line.trim()))
-                .collect()
-        }
-        None => {
-            let last = &lines[lines.len().saturating_sub(SUMMARY_LINES)..];
-            last.iter().map(|line| line.trim()).collect()
-        }
-    };
+    let at = lines.iter().rposition(|line| verdict_of(line).is_some())?;
+    let below = lines[at + 1..].iter().take_while(|line| {
+        line.starts_with(' ') && !OUTPUT.iter().any(|begins| line.starts_with(begins))
+    });
+    let words: Vec<&str> = verdict_of(lines[at])
+        .into_iter()
+        .chain(below.map(|line| line.trim()))
+        .collect();
+    Some(bounded(&words))
+}
+
+fn bounded(words: &[&str]) -> String {
     words.join("; ").chars().take(SUMMARY_CHARS).collect()
 }
 
-/// "Volume state (/dev/vda7, 1.3 GB): clean" says "clean".
+/// "Volume state (/dev/vda7, 1.3 GB): clean" says "clean"; in French a space stands before the colon.
 fn verdict_of(line: &str) -> Option<&str> {
-    line.strip_prefix("Volume ")?
-        .split_once("): ")
-        .map(|(_, verdict)| verdict)
+    let rest = line.strip_prefix("Volume ")?;
+    let (_, verdict) = rest.split_once("): ").or_else(|| rest.split_once(") : "))?;
+    Some(verdict)
 }
 
 #[cfg(test)]
@@ -104,6 +111,15 @@ mod tests {
                 "clean; Before: clean, 0 errors recorded; Found: nothing".into(),
             ),
             (
+                "Réparation\n\nVolume state (/dev/vda7, 1.3 GB) : réparé : sain maintenant\n  \
+                 Trouvé : rien\n  Sortie d'e2fsck -f -p :\n    | state: clean\n",
+                "réparé : sain maintenant; Trouvé : rien".into(),
+            ),
+            (
+                "Volume state (/dev/vda7, 1.3 GB): clean\n  Output of e2fsck -f -p:\n    | x\n",
+                "clean".into(),
+            ),
+            (
                 "Volume state (/dev/vda7, 1.3 GB): NOT CHECKED: another program uses it\n",
                 "NOT CHECKED: another program uses it".into(),
             ),
@@ -123,6 +139,24 @@ mod tests {
             ("  Found: nothing", false),
         ] {
             assert_eq!(is_progress(line), want, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_words_of_reports_are_those_that_are_looked_for() {
+        for (words, volume, output) in [
+            (
+                include_str!("../../../recovery/src/messages/check.en.toml"),
+                "volume = \"Volume {name} ({node}, {size}): {verdict}\"",
+                OUTPUT[0],
+            ),
+            (
+                include_str!("../../../recovery/src/messages/check.fr.toml"),
+                "volume = \"Volume {name} ({node}, {size}) : {verdict}\"",
+                OUTPUT[1],
+            ),
+        ] {
+            assert!(words.contains(volume) && words.contains(&format!("output = \"{output}")));
         }
     }
 }

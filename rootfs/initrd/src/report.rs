@@ -81,8 +81,10 @@ pub fn marks(boot: &Boot) -> &'static [&'static str] {
 pub struct StateCheck {
     /// Its exit code; 8 also where there was nothing to check.
     pub exit: i32,
-    /// Its last lines, or why /var is in memory.
+    /// Its last lines, or why /var is in memory; in English.
     pub summary: String,
+    /// The same in French, as far as it has words of ours.
+    pub summary_fr: String,
 }
 
 impl Report {
@@ -126,6 +128,7 @@ mod tests {
             state_check: Some(StateCheck {
                 exit: 1,
                 summary: "a \"b\"\u{1}".into(),
+                summary_fr: "c".into(),
             }),
             arrays: vec![ArrayReport {
                 device: "/dev/md127".into(),
@@ -160,7 +163,7 @@ mod tests {
             ),
             (
                 installed,
-                r#"{"mode":"installed","slot":"b","root_hash":"00ff","disk":"/dev/vda","root_device":"/dev/vda6","state_device":"/dev/vda7","medium":null,"state_check":{"exit":1,"summary":"a \"b\"\u0001"},"arrays":[{"device":"/dev/md127","name":"state","degraded":true,"members":["/dev/vda7"],"missing":1}]}"#,
+                r#"{"mode":"installed","slot":"b","root_hash":"00ff","disk":"/dev/vda","root_device":"/dev/vda6","state_device":"/dev/vda7","medium":null,"state_check":{"exit":1,"summary":"a \"b\"\u0001","summary_fr":"c"},"arrays":[{"device":"/dev/md127","name":"state","degraded":true,"members":["/dev/vda7"],"missing":1}]}"#,
             ),
             (
                 live,

@@ -93,7 +93,11 @@ mod tests {
             self.asked.push(words.join(" "));
             let exit = self.exits.remove(0);
             let summary = format!("ended with {exit}");
-            let check = StateCheck { exit, summary };
+            let check = StateCheck {
+                exit,
+                summary_fr: summary.clone(),
+                summary,
+            };
             (crate::fsck::verdict(Some(exit)), check)
         }
         fn say_repairing(&mut self, found: &StateCheck) {
