@@ -83,8 +83,8 @@ fn package(body: &mut String, view: &View<'_>, m: &UpdateMessages, found: &Value
     let _ = writeln!(body, "<div class=\"actions\">{buttons}</div></li>");
 }
 
-/// The form that sends one; the page's script does.
-pub fn upload(body: &mut String, m: &UpdateMessages) {
+/// The form that sends one: the page's script does, and where none runs the browser itself.
+pub fn upload(body: &mut String, view: &View<'_>, m: &UpdateMessages) {
     let texts = [
         ("sending", m.sending),
         ("checking", m.checking),
@@ -97,7 +97,7 @@ pub fn upload(body: &mut String, m: &UpdateMessages) {
     let _ = writeln!(
         body,
         "<section>\n<h2>{}</h2>\n<p class=\"note\">{}</p>\n\
-         <noscript><p>{}</p></noscript>\n\
+         <noscript><p class=\"note\">{}</p>\n{}</noscript>\n\
          <form id=\"upload\" hidden{}>\n\
          <p><label for=\"file\">{}</label><br><input id=\"file\" type=\"file\" accept=\".tgz\" required></p>\n\
          <p><button>{}</button></p>\n\
@@ -106,10 +106,25 @@ pub fn upload(body: &mut String, m: &UpdateMessages) {
         m.upload,
         m.upload_note,
         m.upload_script,
+        plain_upload(view, m),
         texts.concat(),
         m.upload_file,
         m.upload_send
     );
+}
+
+/// The token stands before the file: without it nothing of that is read.
+fn plain_upload(view: &View<'_>, m: &UpdateMessages) -> String {
+    format!(
+        "<form method=\"post\" action=\"/update/send\" enctype=\"multipart/form-data\">\
+         <input type=\"hidden\" name=\"csrf\" value=\"{}\">\n\
+         <p><label for=\"plain-file\">{}</label><br>\
+         <input id=\"plain-file\" name=\"file\" type=\"file\" accept=\".tgz\" required></p>\n\
+         <p><button>{}</button></p>\n</form>\n",
+        view.frame.csrf(),
+        m.upload_file,
+        m.upload_send
+    )
 }
 
 /// What became of others.

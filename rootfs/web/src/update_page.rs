@@ -45,7 +45,7 @@ pub fn update(view: &View<'_>) -> String {
     if let Ok(status) = &view.status {
         update_server::section(&mut body, view, m, &status["server"]);
     }
-    upload(&mut body, m);
+    upload(&mut body, view, m);
     history(&mut body, view, m);
     let refresh = match &view.job {
         Some(job) if job.is_running() => AGAIN,

@@ -22,6 +22,7 @@ mod setup;
 mod status;
 mod update;
 mod upload;
+mod upload_form;
 mod users;
 pub mod who;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Extension, Query, State};
+use axum::extract::{DefaultBodyLimit, Extension, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::who::{Administrator, LoggedIn, Sent, Who};
-use super::{Admin, upload};
+use super::{Admin, upload, upload_form};
 use crate::failure::Failure;
 use crate::public::html;
 use crate::server::Client;
@@ -32,6 +32,10 @@ pub fn routes() -> Router<Arc<Admin>> {
         .route("/update/restart", post(restart))
         .route("/update/ask", post(ask))
         .route("/update/remove", post(remove))
+        .route(
+            "/update/send",
+            post(upload_form::send).layer(DefaultBodyLimit::disable()),
+        )
         .route("/update/upload", post(upload::create).put(upload::whole))
         .route(
             "/update/upload/{name}",
@@ -56,7 +60,7 @@ fn not_listed() -> Failure {
 }
 
 /// The page; `wrong` stands in place of the status where a button did not do what it should.
-async fn show(admin: &Admin, who: &LoggedIn, wrong: Option<Failure>) -> Response {
+pub async fn show(admin: &Admin, who: &LoggedIn, wrong: Option<Failure>) -> Response {
     let (status, list, history) = (verb("status"), verb("list"), verb("history"));
     let (status, found, history) = tokio::join!(
         admin.updater.events(&status),

@@ -25,8 +25,9 @@ use super::Admin;
 use super::who::{Administrator, Who, wrong_token};
 use crate::failure::Failure;
 use crate::server::Client;
+use crate::upload::pace::linger;
 use crate::upload::range::{Asked, Part};
-use crate::upload::receive::{Received, Refused, Sent, linger, no_room};
+use crate::upload::receive::{Received, Refused, Sent, no_room};
 use crate::upload::store::Name;
 
 /// How their addresses begin.
@@ -193,6 +194,14 @@ fn understood<T>(
     of(range, text(headers, header::CONTENT_LENGTH)).map_err(|why| wrong(&why))
 }
 
+/// All places are taken.
+pub fn too_many() -> Refused {
+    Refused {
+        status: StatusCode::TOO_MANY_REQUESTS,
+        why: Failure::new("too many uploads at once", "trop d’envois à la fois"),
+    }
+}
+
 async fn receive(
     admin: &Admin,
     client: &Client,
@@ -203,8 +212,8 @@ async fn receive(
 ) -> Response {
     let Ok(place) = Arc::clone(&admin.uploads).try_acquire_owned() else {
         linger(&mut body).await;
-        let why = Failure::new("too many uploads at once", "trop d’envois à la fois");
-        return no(StatusCode::TOO_MANY_REQUESTS, &why);
+        let Refused { status, why } = too_many();
+        return no(status, &why);
     };
     // From here on the upload has bounds of its own.
     let _hold = client.lifetime.hold();

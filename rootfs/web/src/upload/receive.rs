@@ -2,36 +2,27 @@
 //! of it when it is complete, by the updater.
 
 use std::io::{self, SeekFrom};
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::StatusCode;
-use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Instant, timeout_at};
 
+use super::pace::{Came, Pace, linger};
 use super::range::Part;
 use super::store::{Name, Store, Writing};
 use crate::failure::Failure;
 use crate::updater::Updater;
 
-/// Within each such time …
-const WINDOW: Duration = Duration::from_secs(30);
-/// … at least so many bytes must come, or the connection is given up; the upload can be resumed.
-const AT_LEAST: u64 = 128 << 10;
 /// Where a package's head is complete, if it is one: 10 bytes, a comment of at most 60,000, a NUL
 /// (update/FORMAT.md). It may be complete before.
 pub const HEAD: u64 = 10 + 60_000 + 1;
 /// Fixed bytes before the comment; they may hold NULs.
 const FIXED: usize = 10;
 /// The room is looked at again after so many bytes.
-const LOOK_AGAIN: u64 = 16 << 20;
-/// A client that was refused is listened to for so long, so that it hears the answer: most read
-/// none before they have sent all.
-const LINGER: Duration = Duration::from_secs(5);
+pub(super) const LOOK_AGAIN: u64 = 16 << 20;
 
 /// How a request to upload ended, apart from success.
 #[derive(Debug)]
@@ -78,7 +69,7 @@ pub struct Sent<'a> {
     pub package: Option<&'a str>,
 }
 
-fn refused(status: StatusCode, english: &str, french: &str) -> Refused {
+pub(super) fn refused(status: StatusCode, english: &str, french: &str) -> Refused {
     Refused {
         status,
         why: Failure::new(english, french),
@@ -101,6 +92,15 @@ fn another_package() -> Refused {
     )
 }
 
+/// The file is not what its head says.
+pub(super) fn not_as_long() -> Refused {
+    refused(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "the file is not as long as the package that it begins as; copy it again",
+        "le fichier n’a pas la longueur du paquet qu’il commence ; copiez-le de nouveau",
+    )
+}
+
 /// It does not fit on the state volume.
 pub fn no_room() -> Refused {
     refused(
@@ -110,7 +110,7 @@ pub fn no_room() -> Refused {
     )
 }
 
-fn disk(error: &io::Error) -> Refused {
+pub(super) fn disk(error: &io::Error) -> Refused {
     eprintln!("vigie-web: an upload could not be written: {error}");
     let status = match error.kind() {
         io::ErrorKind::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
@@ -169,7 +169,7 @@ impl Receiver {
         self.check(writing, place).await
     }
 
-    fn writing(&self, name: &Name) -> Result<Writing, Refused> {
+    pub(super) fn writing(&self, name: &Name) -> Result<Writing, Refused> {
         self.store.write(name).ok_or_else(|| {
             refused(
                 StatusCode::CONFLICT,
@@ -204,7 +204,8 @@ impl Receiver {
         let mut looked = offset;
         let mut pace = Pace::begin();
         while offset < sent.part.end() {
-            let Some(bytes) = pace.next(body).await? else {
+            // Where the client has gone, what has come is kept.
+            let Came::Bytes(bytes) = pace.next(body).await? else {
                 break;
             };
             if bytes.len() as u64 > sent.part.end() - offset {
@@ -262,7 +263,7 @@ impl Receiver {
         Ok(Some(package))
     }
 
-    fn fits(&self, bytes: u64) -> Result<(), Refused> {
+    pub(super) fn fits(&self, bytes: u64) -> Result<(), Refused> {
         if bytes <= self.store.room() {
             return Ok(());
         }
@@ -291,23 +292,24 @@ impl Receiver {
     }
 
     /// Which package the beginning of an upload is, where this machine takes it.
-    async fn judge(&self, name: &Name, total: u64) -> Result<String, Refused> {
-        let request = json!({"verb": "judge", "upload": name.as_str()});
-        let verdict = self.verdict(name, &request).await?;
+    pub(super) async fn judge(&self, name: &Name, total: u64) -> Result<String, Refused> {
+        let verdict = self.head(name).await?;
         if verdict["length"].as_u64() != Some(total) {
             self.store.abort(name);
-            return Err(refused(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "the file is not as long as the package that it begins as; copy it again",
-                "le fichier n’a pas la longueur du paquet qu’il commence ; copiez-le de nouveau",
-            ));
+            return Err(not_as_long());
         }
         Ok(verdict["package"].as_str().unwrap_or_default().to_owned())
     }
 
+    /// What the updater says of the beginning of an upload, where this machine takes it.
+    pub(super) async fn head(&self, name: &Name) -> Result<Value, Refused> {
+        let request = json!({"verb": "judge", "upload": name.as_str()});
+        self.verdict(name, &request).await
+    }
+
     /// Checks what is complete. It goes on where whoever sent it has gone: the upload and its place
     /// are nobody else's meanwhile.
-    async fn check(
+    pub(super) async fn check(
         &self,
         writing: Writing,
         place: OwnedSemaphorePermit,
@@ -355,71 +357,20 @@ impl Receiver {
     }
 }
 
-/// Sees to it that bytes come fast enough.
-struct Pace {
-    end: Instant,
-    came: u64,
-}
-
-impl Pace {
-    fn begin() -> Self {
-        Self {
-            end: Instant::now() + WINDOW,
-            came: 0,
-        }
-    }
-
-    /// The next bytes; none at the end.
-    async fn next(&mut self, body: &mut Body) -> Result<Option<axum::body::Bytes>, Refused> {
-        loop {
-            if Instant::now() >= self.end {
-                if self.came < AT_LEAST {
-                    return Err(too_slow());
-                }
-                *self = Self::begin();
-            }
-            match timeout_at(self.end, body.frame()).await {
-                Err(_) => {}
-                Ok(None) => return Ok(None),
-                // The client has gone; what has come is kept.
-                Ok(Some(Err(_))) => return Ok(None),
-                Ok(Some(Ok(frame))) => {
-                    if let Ok(bytes) = frame.into_data() {
-                        self.came += bytes.len() as u64;
-                        return Ok(Some(bytes));
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn too_slow() -> Refused {
-    refused(
-        StatusCode::REQUEST_TIMEOUT,
-        "too few bytes came; the upload can be gone on with",
-        "trop peu d’octets sont venus ; l’envoi peut être repris",
-    )
-}
-
-/// Listens on to who was refused, for a while.
-pub async fn linger(body: &mut Body) {
-    let end = Instant::now() + LINGER;
-    while let Ok(Some(Ok(_))) = timeout_at(end, body.frame()).await {}
-}
-
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
     use std::pin::Pin;
     use std::sync::Arc;
     use std::task::{Context, Poll, ready};
+    use std::time::Duration;
 
     use axum::body::{Bytes, HttpBody};
     use hyper::body::Frame;
     use tokio::sync::Semaphore;
-    use tokio::time::{Sleep, sleep};
+    use tokio::time::{Instant, Sleep, sleep};
 
+    use super::super::pace::{LINGER, WINDOW};
     use super::*;
 
     /// A byte a second, without end.

@@ -16,3 +16,4 @@ mod pages;
 mod places;
 mod support;
 mod upload;
+mod upload_form;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{PASSWORD, Person, Web};
+use crate::support::{PASSWORD, Person, Web, multipart};
 
 /// Pages, and which of the three roles sees them.
 const PAGES: [(&str, [u16; 3]); 13] = [
@@ -462,21 +462,6 @@ fn earlier_settings_are_compared_and_restored() {
     );
     assert_eq!(anne.post("/settings/restore", &form).status(), 303);
     assert_eq!(asked(&web, "settings-restore"), [json!({"generation": 6})]);
-}
-
-/// A form with files.
-fn multipart(fields: &[(&str, &[u8])]) -> (String, Vec<u8>) {
-    let mut body = Vec::new();
-    for (name, bytes) in fields {
-        let head = format!(
-            "--xyz\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"x\"\r\n\r\n"
-        );
-        body.extend_from_slice(head.as_bytes());
-        body.extend_from_slice(bytes);
-        body.extend_from_slice(b"\r\n");
-    }
-    body.extend_from_slice(b"--xyz--\r\n");
-    ("multipart/form-data; boundary=xyz".to_owned(), body)
 }
 
 fn send(person: &Person<'_>, path: &str, fields: &[(&str, &[u8])]) -> reqwest::blocking::Response {

@@ -603,6 +603,21 @@ fn fill(request: RequestBuilder, form: &[(&str, &str)]) -> RequestBuilder {
     request.body(body)
 }
 
+/// A form with files.
+pub fn multipart(fields: &[(&str, &[u8])]) -> (String, Vec<u8>) {
+    let mut body = Vec::new();
+    for (name, bytes) in fields {
+        let head = format!(
+            "--xyz\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"x\"\r\n\r\n"
+        );
+        body.extend_from_slice(head.as_bytes());
+        body.extend_from_slice(bytes);
+        body.extend_from_slice(b"\r\n");
+    }
+    body.extend_from_slice(b"--xyz--\r\n");
+    ("multipart/form-data; boundary=xyz".to_owned(), body)
+}
+
 /// The token in a page's first form.
 pub fn token(page: &str) -> String {
     let rest = page.split_once("name=\"csrf\" value=\"").unwrap().1;

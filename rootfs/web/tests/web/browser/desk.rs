@@ -174,11 +174,22 @@ impl Desk {
         self.click("#upload button");
     }
 
-    /// Chooses such a file, and no more.
-    pub fn chooses(&self, name: &str, bytes: &[u8]) {
+    /// Sends it where no script runs.
+    pub fn sends_plainly(&self, name: &str, bytes: &[u8]) {
+        self.types("#plain-file", &self.laid(name, bytes));
+        self.submits("#plain-file");
+    }
+
+    /// A file on the person's own disk; where it is.
+    fn laid(&self, name: &str, bytes: &[u8]) -> String {
         let path = self.web.dir.path().join(name);
         std::fs::write(&path, bytes).unwrap();
-        self.types("#file", path.to_str().unwrap());
+        path.into_os_string().into_string().unwrap()
+    }
+
+    /// Chooses such a file, and no more.
+    pub fn chooses(&self, name: &str, bytes: &[u8]) {
+        self.types("#file", &self.laid(name, bytes));
     }
 
     /// The console has got nothing but what is expected here.
