@@ -9,6 +9,7 @@ mod broker;
 mod browser;
 mod gate;
 mod login;
+mod mutated;
 /// Of the updater's own tests.
 #[path = "../../../../update/tests/engine/packages.rs"]
 mod packages;
