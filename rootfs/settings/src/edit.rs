@@ -6,7 +6,7 @@ use crate::check::Problem;
 use crate::difference::{is_secret, tree};
 use crate::document::Settings;
 use crate::key;
-use crate::read::read_toml;
+use crate::read::{ReadError, read_all};
 use crate::words::{Said, said};
 
 /// One field and what becomes of it.
@@ -108,10 +108,11 @@ pub fn document_of(tree: &Value) -> Result<Settings, Vec<Problem>> {
         // Its tables are those of a document; no other value of TOML is none.
         vec![Problem::new("", Said::same(error))]
     })?;
-    let settings: Settings = read_toml(&text).map_err(|error| {
-        let field = error.field.unwrap_or_default();
-        // Its line is one of a text that nobody sees.
-        vec![Problem::new(field, error.text)]
+    let settings: Settings = read_all(&text).map_err(|wrong| {
+        // Their lines are those of a text that nobody sees.
+        let problems = wrong.into_iter();
+        let problem = |error: ReadError| Problem::new(error.field.unwrap_or_default(), error.text);
+        problems.map(problem).collect::<Vec<_>>()
     })?;
     settings.check().map_err(|problems| problems.0)?;
     Ok(settings)

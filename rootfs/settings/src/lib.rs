@@ -30,6 +30,7 @@ pub mod here;
 pub mod key;
 pub mod live;
 mod origin;
+mod pruned;
 pub mod read;
 pub mod render;
 pub mod schema;
@@ -48,7 +49,7 @@ pub use document::{
     System, Time, TokenKind, Update, User, Volume, Web,
 };
 pub use files::Files;
-pub use read::{ReadError, line_at, parse_tree, read_toml, read_tree};
+pub use read::{ReadError, line_at, parse_tree, read_all, read_toml, read_tree};
 pub use stamp::{Stamp, seconds_now, utc};
 pub use store::{DocumentError, Loaded, Origin, SaveError, Store, Unused};
 pub use values::{

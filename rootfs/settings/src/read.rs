@@ -5,8 +5,12 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 use crate::difference::is_secret;
+use crate::pruned::{self, Taken};
 use crate::told;
 use crate::words::{Said, said};
+
+/// Who has so many faults in a document has something else in hand.
+const FAULTS: usize = 64;
 
 /// Why a text could not be read as a document.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -53,15 +57,55 @@ pub fn read_tree<T: DeserializeOwned>(
     text: &str,
     tree: Spanned<DeTable<'_>>,
 ) -> Result<T, ReadError> {
-    serde_path_to_error::deserialize(toml::Deserializer::from(tree)).map_err(|e| {
-        let path = e.path().to_string();
-        let field = (path != ".").then_some(path);
-        let mut error = read_error(text, field, e.inner(), told::of_serde);
-        if let Some(message) = without_secret(&error, e.inner().message()) {
-            error.text = told::of_serde(&message);
-        }
-        error
+    deserialized(tree).map_err(|error| {
+        let path = error.path().to_string();
+        told_of(text, &path, error.inner())
     })
+}
+
+/// Reads a TOML document, and goes on behind each value that is refused.
+///
+/// # Errors
+/// All that is wrong: broken TOML alone, else each unknown or missing field and each value that is
+/// refused, [`FAULTS`] of them at most.
+pub fn read_all<T: DeserializeOwned>(text: &str) -> Result<T, Vec<ReadError>> {
+    let mut taken = Taken::default();
+    let mut wrong = Vec::new();
+    while wrong.len() < FAULTS {
+        let mut tree = parse_tree(text).map_err(|error| vec![error])?;
+        taken.out_of(tree.get_mut());
+        let error = match deserialized::<T>(tree) {
+            Ok(read) if wrong.is_empty() => return Ok(read),
+            Ok(_) => break,
+            Err(error) => error,
+        };
+        let path = taken.original(error.path());
+        let missing = told::missing_field(error.inner().message());
+        // What was refused, and taken away therefore, is not missing.
+        if !missing.is_some_and(|field| taken.has(&path, field)) {
+            wrong.push(told_of(text, &pruned::written(&path), error.inner()));
+        }
+        if !taken.add(path) {
+            break;
+        }
+    }
+    Err(wrong)
+}
+
+fn deserialized<T: DeserializeOwned>(
+    tree: Spanned<DeTable<'_>>,
+) -> Result<T, serde_path_to_error::Error<toml::de::Error>> {
+    serde_path_to_error::deserialize(toml::Deserializer::from(tree))
+}
+
+/// `path` is `.` for the whole document.
+fn told_of(text: &str, path: &str, error: &toml::de::Error) -> ReadError {
+    let field = (path != ".").then(|| path.to_owned());
+    let mut told = read_error(text, field, error, told::of_serde);
+    if let Some(message) = without_secret(&told, error.message()) {
+        told.text = told::of_serde(&message);
+    }
+    told
 }
 
 /// The line, from 1, in which a byte of a text stands.
@@ -98,6 +142,54 @@ fn read_error(
 mod tests {
     use super::*;
     use crate::{Language, Settings};
+
+    #[test]
+    fn all_values_that_are_wrong_are_named_in_their_places() {
+        let text = "version = 3\n[system]\nhostname = \"a b\"\nlanguage = \"de\"\nno = 1\n\
+            [time]\nntp = [\"a b\", \"ntp.example.org\", \"-x\"]\n\
+            [network.enterprise]\naddress = 3\n\
+            [[volumes]]\nname = \"A B\"\n[[volumes]]\nname = \"b\"\n\
+            [[users]]\nname = \"anna\"\nrole = \"god\"\npassword_hash = 7\n";
+        let wrong = read_all::<Settings>(text).expect_err("wrong");
+        let mut places: Vec<(usize, &str)> = wrong
+            .iter()
+            .map(|one| (one.line, one.field.as_deref().unwrap_or_default()))
+            .collect();
+        places.sort_unstable();
+        assert_eq!(
+            places,
+            [
+                (3, "system.hostname"),
+                (4, "system.language"),
+                (5, "system.no"),
+                (7, "time.ntp[0]"),
+                (7, "time.ntp[2]"),
+                (9, "network.enterprise.address"),
+                (11, "volumes[0].name"),
+                (12, "volumes[1]"),
+                (16, "users[0].role"),
+                (17, "users[0].password_hash"),
+            ]
+        );
+        assert!(
+            wrong
+                .iter()
+                .all(|one| !one.to_string().contains("integer `7`"))
+        );
+        assert_eq!(
+            read_all::<Settings>("version = ").expect_err("TOML").len(),
+            1
+        );
+        assert_eq!(
+            read_all::<Settings>("version = \"3\"")
+                .expect_err("type")
+                .len(),
+            1
+        );
+        let many = format!("version = 3\ntime.ntp = [{}]", "\"a b\",".repeat(200));
+        assert_eq!(read_all::<Settings>(&many).expect_err("many").len(), FAULTS);
+        assert!(read_all::<Settings>("version = 3").is_ok());
+    }
 
     #[test]
     fn errors_name_line_and_field() {

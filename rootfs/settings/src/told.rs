@@ -63,8 +63,13 @@ fn unknown(message: &str) -> Option<Said> {
     })
 }
 
+/// The field that serde misses.
+pub fn missing_field(message: &str) -> Option<&str> {
+    message.strip_prefix("missing field `")?.strip_suffix('`')
+}
+
 fn missing(message: &str) -> Option<Said> {
-    let name = message.strip_prefix("missing field `")?.strip_suffix('`')?;
+    let name = missing_field(message)?;
     Some(said("read.missing-field", &[("name", Said::same(name))]))
 }
 

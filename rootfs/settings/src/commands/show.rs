@@ -4,9 +4,13 @@ use std::path::Path;
 
 use serde_json::json;
 use vigie_settings::apply;
-use vigie_settings::difference::{Change, HIDDEN, changes, is_secret, tree, without_secrets};
+use vigie_settings::difference::{
+    Change, HIDDEN, changes, is_secret, tree, without_secrets,
+};
 use vigie_settings::store::Saved;
-use vigie_settings::{DocumentError, Said, Settings, Store, here, key, said, schema};
+use vigie_settings::{
+    DocumentError, Problem, ReadError, Said, Settings, Store, here, key, read_all, said, schema,
+};
 
 use super::{Failure, Out, input};
 
@@ -33,7 +37,7 @@ pub fn validate(root: &Path, file: Option<&Path>, out: Out) -> Result<(), Failur
         Some(file) => {
             let bytes = input(file, vigie_settings::store::DOCUMENT_MAX)?;
             let text = String::from_utf8(bytes).map_err(|_| DocumentError::NoText)?;
-            Settings::from_text(&text)?
+            Settings::from_text(&text).map_err(|error| all_wrong(&text, error))?
         }
         None => {
             let loaded = Store::of_system(root).load();
@@ -55,6 +59,19 @@ pub fn validate(root: &Path, file: Option<&Path>, out: Out) -> Result<(), Failur
         format!("{}\n", good.to(out.language))
     });
     Ok(())
+}
+
+/// All that is wrong with a document, of which `error` is the first.
+fn all_wrong(text: &str, error: DocumentError) -> Failure {
+    match (error, read_all::<Settings>(text)) {
+        (DocumentError::Read(_), Err(wrong)) => {
+            let problem = |error: &ReadError| {
+                Problem::new(error.field.clone().unwrap_or_default(), error.said())
+            };
+            Failure::Refused(wrong.iter().map(problem).collect())
+        }
+        (error, _) => error.into(),
+    }
 }
 
 fn loaded(root: &Path, out: Out) -> Settings {
