@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use toml::Value;
 
-use crate::document::Settings;
+use crate::document::{Network, Settings, Update, Web};
 use crate::key::quoted;
 
 /// What stands in the place of a secret.
@@ -79,6 +79,25 @@ fn hide(value: &mut Value) {
 pub fn tree(settings: &Settings) -> Value {
     // Every document of this crate is one.
     Value::try_from(settings).unwrap_or(Value::Table(toml::Table::new()))
+}
+
+/// What holds of the fields that a document leaves out where nobody has set them.
+#[must_use]
+pub fn defaults() -> Value {
+    let mut defaults = toml::Table::new();
+    let routing = Network::default().routing.into();
+    let network = toml::Table::from_iter([("routing".to_owned(), routing)]);
+    defaults.insert("network".to_owned(), network.into());
+    let sections = [
+        ("web", Value::try_from(Web::default())),
+        ("update", Value::try_from(Update::default())),
+    ];
+    for (name, section) in sections {
+        if let Ok(section) = section {
+            defaults.insert(name.to_owned(), section);
+        }
+    }
+    Value::Table(defaults)
 }
 
 fn fields(settings: &Settings) -> BTreeMap<String, Value> {

@@ -102,18 +102,18 @@ impl Origin {
         match self {
             Self::Current | Self::Absent | Self::Migrated { damage: None, .. } => None,
             Self::Previous { why } => Some(format!(
-                "the settings are damaged, the generation before them is used; check them and save them again ({why})"
+                "the settings are damaged, the generation before them is used; restore a backup, or a generation (`vigie-settings history`) ({why})"
             )),
             Self::Migrated {
                 damage: Some(why), ..
             } => Some(format!(
-                "the settings are damaged, those of the version before are used; check them and save them again ({why})"
+                "the settings are damaged, those of the version before are used; restore a backup, or a generation (`vigie-settings history`) ({why})"
             )),
             Self::Since {
                 damage: Some(why), ..
             } => Some(format!(
                 "the settings are damaged; those that the older version saved meanwhile are used, \
-                 with users and the like of the generation before; check them and save them again ({why})"
+                 with users and the like of the generation before; restore a backup, or a generation (`vigie-settings history`) ({why})"
             )),
             Self::Since { damage: None, .. } => Some(
                 "the settings that the older version saved meanwhile are used; \

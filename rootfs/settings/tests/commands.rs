@@ -191,6 +191,39 @@ fn what_is_refused_leaves_everything_as_it_is() {
 }
 
 #[test]
+fn where_nothing_is_set_the_default_is_said() {
+    let system = System::new();
+    for (key, default) in [
+        ("web.idle_minutes", "30\n"),
+        ("network.routing", "false\n"),
+        ("update.automatic", "no\n"),
+        ("system.hostname", "vigie\n"),
+    ] {
+        assert_eq!(system.says(0, &["get", key], ""), default, "{key}");
+    }
+    for key in ["update.licence_major", "network.cameras", "web.x"] {
+        let said = system.says(4, &["get", key], "");
+        assert!(said.contains("is not set"), "{said}");
+    }
+    system.says(0, &["set", "web.idle_minutes", "10"], "");
+    assert_eq!(system.says(0, &["get", "web.idle_minutes"], ""), "10\n");
+}
+
+#[test]
+fn all_values_that_are_wrong_are_named_at_once() {
+    let system = System::new();
+    let document = "version = 3\n[system]\nhostname = \"a b\"\n[time]\nntp = [\"a b\", \"-x\"]\n";
+    let said = system.says(3, &["validate", "-"], document);
+    for place in [
+        "system.hostname: line 3:",
+        "time.ntp[0]: line 5:",
+        "time.ntp[1]: line 5:",
+    ] {
+        assert!(said.contains(place), "{place}: {said}");
+    }
+}
+
+#[test]
 fn secrets_come_by_standard_input_and_are_never_shown() {
     let system = System::new();
     let user =
@@ -359,6 +392,7 @@ fn damaged_settings_are_not_changed_but_mended_by_a_backup() {
         fs::write(&current, damage).unwrap();
         let said = system.says(1, &["set", "system.keymap", "fr"], "");
         assert!(said.contains("restore a backup"), "{said}");
+        assert!(!said.contains("save them again"), "{said}");
         system.says(3, &["validate"], "");
         assert_eq!(fs::read(&current).unwrap(), damage);
         system.says(0, &["restore", text(&backup)], "");

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::json;
 use vigie_settings::apply;
 use vigie_settings::difference::{
-    Change, HIDDEN, changes, is_secret, tree, without_secrets,
+    Change, HIDDEN, changes, defaults, is_secret, tree, without_secrets,
 };
 use vigie_settings::store::Saved;
 use vigie_settings::{
@@ -80,14 +80,14 @@ fn loaded(root: &Path, out: Out) -> Settings {
     loaded.settings
 }
 
-/// Prints one value.
+/// Prints one value; where nobody has set it, its default, if there is one.
 pub fn get(root: &Path, path: &str, out: Out) -> Result<(), Failure> {
     let settings = loaded(root, out);
     let parts = key::parts(path).unwrap_or_default();
-    let shown = without_secrets(&settings);
+    let (shown, defaults) = (without_secrets(&settings), defaults());
     let value = match parts.is_empty() {
         true => None,
-        false => key::find(&shown, &parts),
+        false => key::find(&shown, &parts).or_else(|| key::find(&defaults, &parts)),
     };
     let Some(value) = value else {
         let path = [("key", Said::same(path))];

@@ -1,6 +1,6 @@
 //! Addresses and names of the network.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::system::is_dns_label;
 use super::{Invalid, plain_debug, text_value};
@@ -90,18 +90,25 @@ impl std::str::FromStr for Cidr {
         let address: IpAddr = address
             .parse()
             .map_err(|_| refuse("wrong.cidr-no-address"))?;
-        let digits = !prefix.is_empty() && prefix.bytes().all(|b| b.is_ascii_digit());
-        let prefix: u8 = prefix
-            .parse()
-            .ok()
-            .filter(|_| digits)
-            .ok_or_else(|| refuse("wrong.cidr-no-number"))?;
+        let prefix = prefix_length(address, prefix);
+        let prefix = prefix.ok_or_else(|| refuse("wrong.cidr-no-number"))?;
         let cidr = Self { address, prefix };
         match cidr.fault() {
             Some(wrong) => Err(refuse(wrong)),
             None => Ok(cidr),
         }
     }
+}
+
+/// Digits; or, for IPv4, a mask in dotted form whose ones stand together.
+fn prefix_length(address: IpAddr, text: &str) -> Option<u8> {
+    if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+        return text.parse().ok();
+    }
+    let mask: Ipv4Addr = text.parse().ok().filter(|_| address.is_ipv4())?;
+    let ones = mask.to_bits().leading_ones();
+    let is_whole = ones == mask.to_bits().count_ones();
+    u8::try_from(ones).ok().filter(|_| is_whole)
 }
 
 impl Cidr {
@@ -237,8 +244,13 @@ mod tests {
             ("192.168.1/24", "not an IP"),
             ("192.168.1.10/33", "outside"),
             ("192.168.1.10/0", "outside"),
-            ("192.168.1.10/+24", "not a number"),
-            ("192.168.1.10/", "not a number"),
+            ("192.168.1.10/+24", "neither a number"),
+            ("192.168.1.10/", "neither a number"),
+            ("192.168.1.10/255.0.255.0", "nor a mask"),
+            ("192.168.1.10/0.0.0.255", "nor a mask"),
+            ("192.168.1.10/255.255.255", "nor a mask"),
+            ("192.168.1.10/0.0.0.0", "outside"),
+            ("fd00::1/255.255.255.0", "nor a mask"),
             ("192.168.1.0/24", "broadcast"),
             ("192.168.1.255/24", "broadcast"),
             ("127.0.0.1/8", "host can have"),
@@ -249,6 +261,19 @@ mod tests {
         ] {
             let error = bad.parse::<Cidr>().expect_err(bad).to_string();
             assert!(error.contains(why), "{bad}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_mask_is_kept_as_a_prefix_length() {
+        for (typed, kept) in [
+            ("10.0.0.2/255.255.255.0", "10.0.0.2/24"),
+            ("10.0.0.2/255.255.255.252", "10.0.0.2/30"),
+            ("10.0.0.2/255.255.255.255", "10.0.0.2/32"),
+            ("10.0.0.2/128.0.0.0", "10.0.0.2/1"),
+        ] {
+            let cidr: Cidr = typed.parse().expect(typed);
+            assert_eq!(cidr.to_string(), kept);
         }
     }
 
