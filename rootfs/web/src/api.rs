@@ -56,7 +56,7 @@ pub fn document() -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::health::tests::{facts, raid_facts};
+    use crate::health::tests::{facts, raid_facts, services};
 
     /// A change of the document is a change for the programs of others.
     #[test]
@@ -82,12 +82,17 @@ mod tests {
             known && required.all(|name| answer.contains_key(name.as_str().unwrap()))
         };
         for facts in [facts(), raid_facts()] {
-            let answer = serde_json::to_value(Health::of(&facts, Ok(vec![]))).unwrap();
+            let health = Health {
+                services: services(),
+                ..Health::of(&facts, Ok(vec![]))
+            };
+            let answer = serde_json::to_value(health).unwrap();
             assert!(fits(&answer, "Health"), "{answer}");
             for (list, schema) in [
                 ("volumes", "Volume"),
                 ("arrays", "Array"),
                 ("temperatures", "Temperature"),
+                ("services", "Service"),
             ] {
                 for one in answer[list].as_array().unwrap() {
                     assert!(fits(one, schema), "{one}");

@@ -7,6 +7,7 @@ use crate::arrays::{Action, ArrayFacts};
 use crate::facts::{Check, Facts, VolumeFacts};
 use crate::language::Language;
 use crate::messages::Messages;
+use crate::services::Service;
 use crate::temperatures::TemperatureFacts;
 use crate::units::FailedUnits;
 
@@ -29,6 +30,8 @@ pub struct Health {
     pub arrays: Vec<Array>,
     /// What the sensors say; none where there are none.
     pub temperatures: Vec<Temperature>,
+    /// The appliance's services; none where they could not be asked for.
+    pub services: Vec<Service>,
     /// Services that have failed, by systemd's names.
     pub failed_units: Vec<String>,
     /// Other reasons for `degraded`, in English.
@@ -149,6 +152,8 @@ impl Health {
             volumes,
             arrays: facts.arrays.iter().map(array).collect(),
             temperatures: facts.temperatures.iter().map(temperature).collect(),
+            // They are seen to beside what is judged here.
+            services: Vec::new(),
             failed_units,
             problems,
             problems_fr,
@@ -234,6 +239,7 @@ fn array_problem(m: &Messages, array: &ArrayFacts) -> Option<String> {
 pub mod tests {
     use crate::arrays::Sync;
     use crate::facts::{Boot, Space};
+    use crate::services::{Name, State};
 
     use super::*;
 
@@ -299,6 +305,20 @@ pub mod tests {
         }
     }
 
+    /// All services, the updater failed.
+    pub fn services() -> Vec<Service> {
+        let states = [
+            State::Running,
+            State::Ready,
+            State::Failed,
+            State::Stopped,
+            State::Starting,
+            State::Idle,
+        ];
+        let both = Name::ALL.into_iter().zip(states);
+        both.map(|(name, state)| Service { name, state }).collect()
+    }
+
     /// The same with everything wrong that can be.
     pub fn bad_facts() -> Facts {
         let mut facts = facts();
@@ -327,7 +347,7 @@ pub mod tests {
                 r#"{"status":"ok","version":"0.1.0.0","slot":"a","mode":"installed","uptime_s":93784,"#,
                 r#""volumes":[{"name":"state","mount":"/var","size_bytes":4000000000,"free_bytes":3900000000,"ok":true},"#,
                 r#"{"name":"data-1","mount":"/srv/data-1","size_bytes":2000000000000,"free_bytes":150000000000,"ok":true}],"#,
-                r#""arrays":[],"temperatures":[],"failed_units":[],"problems":[],"problems_fr":[]}"#
+                r#""arrays":[],"temperatures":[],"services":[],"failed_units":[],"problems":[],"problems_fr":[]}"#
             )
         );
     }

@@ -43,6 +43,7 @@ mod public;
 mod rates;
 mod scripts;
 mod server;
+mod services;
 mod session;
 mod settings_page;
 mod snapshot;

@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 
 use crate::health::{Health, Status};
+use crate::services::Service;
 
 /// What a scraper is told the answer is.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -21,7 +22,7 @@ struct Metric {
 pub fn text(health: &Health) -> String {
     let mut text = String::new();
     let all = system(health).into_iter().chain(storage(health));
-    for metric in all.chain(temperatures(health)) {
+    for metric in all.chain(temperatures(health)).chain([services(health)]) {
         // A metric without values, as that of arrays where there are none, is left out.
         if metric.values.is_empty() {
             continue;
@@ -138,6 +139,20 @@ fn temperatures(health: &Health) -> [Metric; 2] {
     ]
 }
 
+/// One row a service: its state is a label.
+fn services(health: &Health) -> Metric {
+    let all = health.services.iter();
+    let row = |one: &Service| {
+        let about = [("service", one.name.word()), ("state", one.state.word())];
+        (labels(&about), 1.0)
+    };
+    Metric {
+        name: "vigie_service_state",
+        help: "How a service of the appliance is: 1 at its state.",
+        values: all.map(row).collect(),
+    }
+}
+
 const fn flag(yes: bool) -> f64 {
     if yes { 1.0 } else { 0.0 }
 }
@@ -158,7 +173,7 @@ fn escaped(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::health::tests::{facts, raid_facts};
+    use crate::health::tests::{facts, raid_facts, services as all_services};
 
     #[test]
     fn metrics() {
@@ -169,7 +184,14 @@ mod tests {
             ("well", facts(), vec![]),
             ("bad", bad, vec!["ssh.service".to_owned()]),
         ] {
-            let text = text(&Health::of(&facts, Ok(failed)));
+            let services = match failed.is_empty() {
+                true => Vec::new(),
+                false => all_services(),
+            };
+            let text = text(&Health {
+                services,
+                ..Health::of(&facts, Ok(failed))
+            });
             let file = format!("tests/golden/metrics.{name}.txt");
             let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
             if std::env::var_os("VIGIE_BLESS").is_some() {

@@ -10,6 +10,7 @@ use crate::health::{Array, Health, Status, Temperature, Volume};
 use crate::language::Language;
 use crate::messages::Messages;
 use crate::scripts;
+use crate::services::{Service, State};
 
 /// The whole style of all pages; the security policy admits it by its digest and nothing else.
 pub const STYLE: &str = include_str!("style.css");
@@ -26,6 +27,7 @@ pub fn status(health: &Health, frame: Frame<'_>, above: &str) -> String {
     volumes(&mut body, m, health);
     arrays(&mut body, m, &health.arrays);
     temperatures(&mut body, m, &health.temperatures);
+    services(&mut body, m, &health.services);
     list(&mut body, m.failed_units, m.none, &health.failed_units);
     let problems = match frame.language {
         Language::En => &health.problems,
@@ -208,6 +210,23 @@ fn temperatures(body: &mut String, m: &Messages, temperatures: &[Temperature]) {
     body.push_str("</ul>\n</section>\n");
 }
 
+/// How the appliance's services are, where they could be asked for.
+fn services(body: &mut String, m: &Messages, services: &[Service]) {
+    if services.is_empty() {
+        return;
+    }
+    let _ = writeln!(body, "<section>\n<h2>{}</h2>\n<dl>", m.services);
+    for Service { name, state } in services {
+        let class = match state {
+            State::Failed => " class=\"bad\"",
+            _ => "",
+        };
+        let (name, state) = (name.text(m), state.text(m));
+        let _ = writeln!(body, "<dt>{name}</dt><dd{class}>{state}</dd>");
+    }
+    body.push_str("</dl>\n</section>\n");
+}
+
 fn list(body: &mut String, heading: &str, none: &str, items: &[String]) {
     let _ = writeln!(body, "<section>\n<h2>{heading}</h2>");
     if items.is_empty() {
@@ -265,7 +284,7 @@ pub fn escape(text: &str) -> String {
 mod tests {
     use crate::frame::tests::frame;
     use crate::golden;
-    use crate::health::tests::{bad_facts, facts, raid_facts};
+    use crate::health::tests::{bad_facts, facts, raid_facts, services as all_services};
     use crate::words::frame::FrameWords;
 
     use super::*;
@@ -273,10 +292,11 @@ mod tests {
     #[test]
     fn pages() {
         let well = Health::of(&facts(), Ok(vec![]));
-        let bad = Health::of(
-            &bad_facts(),
-            Ok(vec!["ssh.service".into(), "a<script>.service".into()]),
-        );
+        let failed = Ok(vec!["ssh.service".into(), "a<script>.service".into()]);
+        let bad = Health {
+            services: all_services(),
+            ..Health::of(&bad_facts(), failed)
+        };
         let raid = Health::of(&raid_facts(), Ok(vec![]));
         let mut live = well.clone();
         (live.mode, live.slot) = (Some("live".into()), None);

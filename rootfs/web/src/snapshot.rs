@@ -47,10 +47,14 @@ impl Snapshots {
         {
             return Arc::clone(snapshot);
         }
-        let failed = self.units.failed().await;
+        let seen = self.units.seen().await;
         let mut facts = self.source.read();
         facts.temperatures = self.temperatures.now(self.source.root()).await;
-        let health = Health::of(&facts, failed);
+        let services = seen.as_ref().map(|seen| seen.services.clone());
+        let health = Health {
+            services: services.unwrap_or_default(),
+            ..Health::of(&facts, seen.map(|seen| seen.failed))
+        };
         let snapshot = Arc::new(Snapshot { facts, health });
         *last = Some((Instant::now(), Arc::clone(&snapshot)));
         snapshot
