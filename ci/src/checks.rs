@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use vigie_disk::crash::STATES;
 
 use crate::context::Context;
-use crate::step::{Load, Step, skip};
+use crate::step::{Load, Step, skip, skip_unreached};
 use crate::{downloads, process, programs};
 
 const SHORT: Duration = Duration::from_secs(5 * 60);
@@ -183,7 +183,9 @@ fn browser(ctx: &Context) -> Result<()> {
 /// The program that finds barriers in pages, unpacked into the step's folder.
 fn axe(ctx: &Context) -> Result<PathBuf> {
     const PROGRAM: &str = "package/axe.min.js";
-    let (_, archive) = downloads::fetch(ctx.root(), "axe")?.remove(0);
+    let (_, archive) = downloads::fetch(ctx.root(), "axe")
+        .map_err(skip_unreached)?
+        .remove(0);
     let file =
         fs::File::open(&archive).with_context(|| format!("opening {}", archive.display()))?;
     let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(file));

@@ -7,6 +7,7 @@ use image_builder::progress::Reporter;
 use image_builder::session::{Options, Session};
 use image_builder::tools::Tools;
 
+use crate::step::skip_unreached;
 use crate::vm::command::Programs;
 
 /// Fetches and unpacks the locked programs, once.
@@ -35,11 +36,16 @@ pub fn test_environment() -> Result<Vec<(&'static str, String)>> {
 }
 
 /// Fetches and unpacks the locked browser, once; where it lies.
+///
+/// # Errors
+/// A skip where it cannot be fetched; an archive that is broken.
 pub fn browser() -> Result<PathBuf> {
     let session =
         Session::new(Options::default(), Reporter::quiet()).context("opening the builder")?;
     let _guard = session.workspace.lock()?;
-    let tools = Tools::prepare(&session.packages(&session.lock()?), "browser")
+    let tools = Tools::prepare(&session.packages(&session.lock()?), "browser");
+    let tools = tools
+        .map_err(skip_unreached)
         .context("preparing the locked browser")?;
     Ok(tools.root().to_owned())
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use anyhow::{Result, bail};
+use image_builder::fetch::Unreached;
 
 use crate::args::Choice;
 use crate::context::Context;
@@ -54,6 +55,14 @@ impl std::error::Error for Skip {}
 /// The error that makes a step a skip.
 pub fn skip(reason: impl Into<String>) -> anyhow::Error {
     Skip(reason.into()).into()
+}
+
+/// A skip where no mirror of what a step needs could be reached; any other error stays one.
+pub fn skip_unreached(error: anyhow::Error) -> anyhow::Error {
+    match error.chain().any(|cause| cause.is::<Unreached>()) {
+        true => skip(format!("{error:#}")),
+        false => error,
+    }
 }
 
 /// Every step, in the order in which they run.
@@ -140,6 +149,18 @@ mod tests {
         assert!(!smoke.contains(&"medium-cd-bios"));
         let unknown = Choice::Names(vec!["nonsense".to_owned()]);
         assert!(choose(&all(), &unknown).is_err());
+    }
+
+    #[test]
+    fn only_what_cannot_be_reached_is_a_skip() {
+        let is_skip = |error: anyhow::Error| {
+            let told = skip_unreached(error).context("preparing it");
+            told.downcast_ref::<Skip>().is_some()
+        };
+        let unreached = || anyhow::Error::from(Unreached::of("axe"));
+        assert!(is_skip(unreached()));
+        assert!(is_skip(unreached().context("fetching what axe needs")));
+        assert!(!is_skip(anyhow::anyhow!("axe is not what the list says")));
     }
 
     #[test]

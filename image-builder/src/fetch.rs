@@ -32,6 +32,26 @@ pub struct Wanted {
     pub sha256: String,
 }
 
+/// No mirror of a file could be reached: nothing is known of what it has.
+#[derive(Debug)]
+pub struct Unreached(String);
+
+impl Unreached {
+    /// With what is said of it.
+    #[must_use]
+    pub fn of(said: impl Into<String>) -> Self {
+        Self(said.into())
+    }
+}
+
+impl std::fmt::Display for Unreached {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Unreached {}
+
 /// Fetches files into a folder where each is named by its SHA-256.
 pub struct Fetcher {
     client: Client,
@@ -158,7 +178,7 @@ impl Fetcher {
 
     fn one(&self, file: &Wanted, phase: &Phase) -> Result<()> {
         let part = self.store.join(format!("{}.part", file.sha256));
-        let mut failures = Vec::new();
+        let (mut failures, mut reached) = (Vec::new(), false);
         for url in &file.urls {
             // A second try at the same mirror goes on where a broken connection stopped.
             for _ in 0..2 {
@@ -167,11 +187,17 @@ impl Fetcher {
                         return std::fs::rename(&part, self.path(&file.sha256))
                             .with_context(|| format!("keeping {}", file.name));
                     }
-                    Err(e) => failures.push(format!("{url}: {e:#}")),
+                    Err(e) => {
+                        reached |= !e.is::<reqwest::Error>();
+                        failures.push(format!("{url}: {e:#}"));
+                    }
                 }
             }
         }
-        Err(no_mirror(&file.name, &failures))
+        match no_mirror(&file.name, &failures) {
+            error if reached => Err(error),
+            error => Err(Unreached::of(error.to_string()).into()),
+        }
     }
 
     /// Fetches one file from one mirror into its part file and checks it.
@@ -315,6 +341,7 @@ mod tests {
             std::fs::write(&origin, served).unwrap();
             let error = fetcher.all("fetch", &[wanted(&origin, good)]).unwrap_err();
             assert!(format!("{error:#}").contains(expected), "{error:#}");
+            assert!(!error.is::<Unreached>());
             assert!(!fetcher.path(&wanted(&origin, good).sha256).exists());
         }
         // The truncated part stays, and is resumed from the whole file.
@@ -324,6 +351,20 @@ mod tests {
             std::fs::read(fetcher.path(&wanted(&origin, good).sha256)).unwrap(),
             good
         );
+    }
+
+    #[test]
+    fn a_mirror_that_cannot_be_reached_is_told_from_one_with_something_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let fetcher = Fetcher::new(folder.path(), false, Reporter::new(false)).unwrap();
+        // Nobody listens there any more.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let mut thing = wanted(Path::new("/nowhere"), b"x");
+        thing.urls = vec![format!("http://{address}/thing")];
+        let error = fetcher.all("fetch", &[thing]).unwrap_err();
+        assert!(error.is::<Unreached>(), "{error:#}");
     }
 
     #[test]
