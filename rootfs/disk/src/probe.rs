@@ -491,7 +491,8 @@ mod tests {
     fn what_is_at_neither_end_does_not_count_and_the_rest_does() {
         let end = 4 << 20;
         let [erased, formatted] = [0xFF, 0xE5].map(|byte| vec![byte; 4 << 20]);
-        let cases: [(Vec<(u64, &[u8])>, bool); 8] = [
+        type Case<'a> = (Vec<(u64, &'a [u8])>, bool);
+        let cases: [Case; 8] = [
             (vec![], true),
             (vec![(0, &erased)], true),
             (vec![(0, &formatted)], true),
