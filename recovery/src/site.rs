@@ -31,6 +31,68 @@ pub struct Which {
     pub other_version: bool,
 }
 
+/// What an action does to an installation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Does {
+    /// Nothing is written to it.
+    Reads,
+    /// Something is: the medium must be of its major version.
+    Writes,
+}
+
+/// The disks of the machine, seen from the medium.
+pub struct Disks {
+    /// The disks.
+    pub sysfs: Sysfs,
+    /// They before anything was looked for on them.
+    seen: Seen,
+    /// Everything of ours on them.
+    pub inventory: Inventory,
+    /// The version of the medium.
+    pub medium: Version,
+}
+
+impl Disks {
+    /// Looks at them.
+    ///
+    /// # Errors
+    /// This is an installed appliance, or neither that nor a medium.
+    pub fn look() -> Result<Self> {
+        if Running::load(Path::new(BOOT_JSON))?.mode != Mode::Live {
+            return Err(Refusal::Installed.into());
+        }
+        let sysfs = Sysfs::default();
+        let seen = Seen::now(&sysfs);
+        let medium = medium_version()?;
+        let serial = machine_serial();
+        let inventory = volumes::inventory(&sysfs, &volumes::open_kernel, serial.as_deref());
+        Ok(Self {
+            sysfs,
+            seen,
+            inventory,
+            medium,
+        })
+    }
+}
+
+/// The installation that a person means, where a medium of this version may do that to it.
+///
+/// # Errors
+/// There is none, or more than one; it is of another major version.
+pub fn chosen<'a>(
+    found: &'a Inventory,
+    medium: Version,
+    which: &Which,
+    does: Does,
+) -> Result<&'a Installation, Refusal> {
+    let one = choose(&found.installations, which.disk.as_deref());
+    let one = one.map_err(|refusal| refusal.because_of(&found.cut))?;
+    if does == Does::Writes {
+        guard(medium, one.version(), which.other_version)?;
+    }
+    Ok(one)
+}
+
 /// An installation, seen from the medium.
 pub struct Site {
     /// The disks of the machine.
@@ -46,25 +108,18 @@ pub struct Site {
 }
 
 impl Site {
-    /// Finds the installation. With `writes` the medium must be of its major version.
+    /// Finds the installation. Where something is to be written the medium must be of its major version.
     ///
     /// # Errors
     /// A [`Refusal`]; this is neither an appliance nor a medium.
-    pub fn open(which: &Which, writes: bool) -> Result<Self> {
-        if Running::load(Path::new(BOOT_JSON))?.mode != Mode::Live {
-            return Err(Refusal::Installed.into());
-        }
-        let sysfs = Sysfs::default();
-        let seen = Seen::now(&sysfs);
-        let medium = medium_version()?;
-        let serial = machine_serial();
-        let inventory = volumes::inventory(&sysfs, &volumes::open_kernel, serial.as_deref());
-        let installation = choose(&inventory.installations, which.disk.as_deref())
-            .map_err(|refusal| refusal.because_of(&inventory.cut))?
-            .clone();
-        if writes {
-            guard(medium, installation.version(), which.other_version)?;
-        }
+    pub fn open(which: &Which, does: Does) -> Result<Self> {
+        let Disks {
+            sysfs,
+            seen,
+            inventory,
+            medium,
+        } = Disks::look()?;
+        let installation = chosen(&inventory, medium, which, does)?.clone();
         Ok(Self {
             sysfs,
             seen,
@@ -152,6 +207,69 @@ pub fn machine_serial() -> Option<String> {
 mod tests {
     use super::*;
     use std::fs;
+
+    use vigie_update::Slot;
+
+    use crate::volumes::SlotSays;
+
+    fn of_version(version: Option<&str>) -> Inventory {
+        let mut one = Installation {
+            disk: "/dev/vda".into(),
+            ..Installation::default()
+        };
+        let says = SlotSays {
+            version: version.map(|version| version.parse().unwrap()),
+            wholeness: None,
+        };
+        one.facts.slots.insert(Slot::A, says);
+        Inventory {
+            installations: vec![one],
+            ..Inventory::default()
+        }
+    }
+
+    #[test]
+    fn nothing_is_written_by_a_medium_of_another_major_version() {
+        for (medium, installation, other_version, may_write) in [
+            ("5.1.0.0", Some("5.0.0.0"), false, true),
+            ("5.1.0.0", Some("4.9.0.0"), false, false),
+            ("4.9.0.0", Some("5.1.0.0"), false, false),
+            ("5.1.0.0", Some("4.9.0.0"), true, true),
+            ("4.9.0.0", Some("5.1.0.0"), true, true),
+            ("5.1.0.0", None, false, true),
+        ] {
+            let found = of_version(installation);
+            let which = Which {
+                disk: None,
+                other_version,
+            };
+            let may = |does| chosen(&found, medium.parse().unwrap(), &which, does).map(drop);
+            let case = format!("{medium} on {installation:?}, {other_version}");
+            assert_eq!(may(Does::Reads), Ok(()), "{case}");
+            let is_other = matches!(may(Does::Writes), Err(Refusal::OtherMajor { .. }));
+            assert_eq!(
+                (may(Does::Writes).is_ok(), is_other),
+                (may_write, !may_write),
+                "{case}"
+            );
+        }
+    }
+
+    /// The sources of the commands that write; the others may be of any version.
+    #[test]
+    fn the_commands_that_write_say_so() {
+        for (source, does) in [
+            (include_str!("password/command.rs"), "Does::Writes"),
+            (include_str!("rollback/command.rs"), "Does::Writes"),
+            (include_str!("reset/command.rs"), "Does::Writes"),
+            (include_str!("export/command.rs"), "Does::Reads"),
+        ] {
+            let opens: Vec<&str> = source.split("Site::open(").skip(1).collect();
+            assert_eq!(opens.len(), 1);
+            let asked = opens[0].split(')').next().unwrap();
+            assert!(asked.ends_with(does), "{asked}");
+        }
+    }
 
     #[test]
     fn nothing_is_opened_on_a_disk_that_has_taken_the_place_of_the_chosen_one() {

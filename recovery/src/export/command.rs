@@ -18,7 +18,7 @@ use crate::message::Message;
 use crate::mounted::Mounted;
 use crate::refusal::Refusal;
 use crate::reset::{Data, Scope, plan};
-use crate::site::{Site, Which};
+use crate::site::{Does, Site, Which};
 use crate::stop;
 use crate::tell::{Tell, exit};
 
@@ -96,7 +96,7 @@ fn act(arguments: &Arguments, tell: &mut Tell) -> Result<()> {
     if let What::Logs { file, here: true } = &arguments.what {
         return of_the_running(file, tell);
     }
-    let site = Site::open(&arguments.which, false)?;
+    let site = Site::open(&arguments.which, Does::Reads)?;
     let device = site.state_device()?;
     let state = reading(&device, "state", tell)?;
     match &arguments.what {

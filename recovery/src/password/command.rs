@@ -12,7 +12,7 @@ use vigie_settings::Language;
 use super::{Account, Done, ask, set};
 use crate::held;
 use crate::message::Message;
-use crate::site::{Site, Which};
+use crate::site::{Does, Site, Which};
 use crate::tell::{Tell, exit};
 
 /// Sets a new password of root or of the service account.
@@ -46,7 +46,7 @@ fn act(arguments: &Arguments, tell: &mut Tell) -> Result<u8> {
         tell.warn(&Message::new("password.needs-file"));
         return Ok(exit::USAGE);
     }
-    let site = Site::open(&arguments.which, true)?;
+    let site = Site::open(&arguments.which, Does::Writes)?;
     let Some(password) = password(arguments, &site.host(), tell.language)? else {
         tell.say("left", &Message::new("act.nothing-changed"));
         return Ok(exit::DONE);

@@ -15,7 +15,7 @@ use crate::audit::{self, Entry};
 use crate::check::array::{self, Started};
 use crate::held;
 use crate::message::Message;
-use crate::site::{Site, Which};
+use crate::site::{Does, Site, Which};
 use crate::tell::{Tell, exit};
 
 /// Resets an installation: it begins with the settings of a new appliance.
@@ -46,7 +46,7 @@ fn act(arguments: &Arguments, tell: &mut Tell) -> Result<u8> {
         tell.warn(&Message::new("reset.needs-confirm"));
         return Ok(exit::USAGE);
     }
-    let site = Site::open(&arguments.which, true)?;
+    let site = Site::open(&arguments.which, Does::Writes)?;
     let plan = plan(arguments.scope, &site.installation);
     before(&site, &plan, tell);
     let typed = match &arguments.confirm {

@@ -12,7 +12,7 @@ use super::{Done, run as go_back};
 use crate::audit::{self, Entry};
 use crate::held;
 use crate::message::Message;
-use crate::site::{Site, Which};
+use crate::site::{Does, Site, Which};
 use crate::tell::{Tell, exit};
 
 /// Goes back to the version in the other slot of an installation.
@@ -46,7 +46,7 @@ pub fn run(arguments: &Arguments, language: Language) -> u8 {
 }
 
 fn act(arguments: &Arguments, tell: &mut Tell) -> Result<Done> {
-    let site = Site::open(&arguments.which, true)?;
+    let site = Site::open(&arguments.which, Does::Writes)?;
     let _lock = lock::take(Path::new(LOCK), "rollback")?;
     let _held = held::hold_off(tell);
     let device = site.state_device()?;
