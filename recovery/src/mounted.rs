@@ -17,9 +17,11 @@ pub(crate) struct Mounted {
 }
 
 impl Mounted {
-    /// Mounts an ext4 volume so that nothing is written to it: what its journal holds is not applied.
+    /// Mounts an ext4 volume so that nothing is written to it: what its journal holds is not applied. A
+    /// damaged one is read as far as it goes, whatever it says itself (a superblock may ask for a panic).
     pub(crate) fn reading(device: &Path, name: &str) -> Result<Self> {
-        Self::with(device, name, "ext4", MountFlags::RDONLY, Some(c"noload"))
+        let options = c"noload,errors=continue";
+        Self::with(device, name, "ext4", MountFlags::RDONLY, Some(options))
     }
 
     /// Mounts a device of this kind below a folder of ours.

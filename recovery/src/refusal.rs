@@ -71,8 +71,12 @@ pub enum Refusal {
     NothingFound,
     /// The word is no time.
     NoTime(String),
-    /// The installation has no such data volume; these it has.
+    /// There is no such volume of recordings; these there are.
     NoVolume(String, Vec<String>),
+    /// Several volumes have the name; their devices.
+    SeveralVolumes(String, Vec<PathBuf>),
+    /// There is no installation, and these are recordings of none.
+    OnlyOthers(Vec<String>),
     /// This is an installed appliance, which is updated by another program.
     UpdateInstalled,
     /// The medium's version is wanted, and this machine runs without a medium.
@@ -154,6 +158,12 @@ impl Refusal {
             Self::NoVolume(name, names) => Message::new("refused.no-volume")
                 .with("name", name)
                 .with("names", names.join(", ")),
+            Self::SeveralVolumes(name, nodes) => Message::new("refused.several-volumes")
+                .with("name", name)
+                .with("devices", list(nodes)),
+            Self::OnlyOthers(names) => {
+                Message::new("refused.only-others").with("names", names.join(", "))
+            }
             Self::UpdateInstalled => Message::new("refused.update-installed"),
             Self::NoMedium => Message::new("refused.no-medium"),
         }

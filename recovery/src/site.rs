@@ -181,8 +181,7 @@ impl Site {
     /// Its host name; the default one where nobody knows it.
     #[must_use]
     pub fn host(&self) -> String {
-        let host = self.installation.facts.host.clone();
-        host.unwrap_or_else(|| vigie_settings::HostName::default().to_string())
+        self.installation.host()
     }
 }
 

@@ -6,20 +6,15 @@ use std::process::Stdio;
 use anyhow::{Context, Result, bail};
 use jiff::tz::TimeZone;
 use serde_json::json;
-use vigie_disk::KernelDevice;
-use vigie_disk::ext4::{Health, Superblock};
 use vigie_installer::toolbox::{HostTools, Toolbox};
-use vigie_settings::{Language, Store};
+use vigie_settings::Language;
 
-use super::recordings::{self, Room, Selection};
-use super::{bundle, create, settings, time};
-use crate::check::array::{self, Started};
+use super::recordings::Selection;
+use super::sources::{Source, sources};
+use super::take::take;
+use super::{bundle, create, live, settings, time};
 use crate::message::Message;
-use crate::mounted::Mounted;
-use crate::refusal::Refusal;
-use crate::reset::{Data, Scope, plan};
-use crate::site::{Does, Site, Which};
-use crate::stop;
+use crate::site::{Disks, Does, Site, Which, chosen};
 use crate::tell::{Tell, exit};
 
 /// So many of the newest lines of the journal.
@@ -69,9 +64,10 @@ enum What {
 struct Recordings {
     /// The folder, of a stick for example, in which a new folder is made for them.
     to: PathBuf,
-    /// Only of this data volume, as data-1.
-    #[arg(long)]
-    volume: Option<String>,
+    /// Only of this volume, and also of one that no installation lists: data-1, a device (/dev/sdb1,
+    /// /dev/disk/by-uuid/...), the label or id of its file system. May be said several times.
+    #[arg(long = "volume")]
+    volumes: Vec<String>,
     /// Only below this folder of the volume, such as that of a camera.
     #[arg(long)]
     folder: Option<PathBuf>,
@@ -96,9 +92,12 @@ fn act(arguments: &Arguments, tell: &mut Tell) -> Result<()> {
     if let What::Logs { file, here: true } = &arguments.what {
         return of_the_running(file, tell);
     }
+    if let What::Recordings(asked) = &arguments.what {
+        return recordings(&arguments.which, asked, tell);
+    }
     let site = Site::open(&arguments.which, Does::Reads)?;
     let device = site.state_device()?;
-    let state = reading(&device, "state", tell)?;
+    let state = live::reading(&device, "state", tell)?;
     match &arguments.what {
         What::Settings { file } => {
             let loaded = settings(&state.folder, file)?;
@@ -108,17 +107,7 @@ fn act(arguments: &Arguments, tell: &mut Tell) -> Result<()> {
             done(tell, file);
         }
         What::Logs { file, here: _ } => logs(&site, &state.folder, file, tell)?,
-        What::Recordings(asked) => {
-            // The zone is asked for; the volume is not needed any longer.
-            let zone = Store::on_state_volume(&state.folder).load().settings;
-            let name = zone.system.timezone;
-            drop(state);
-            let zone = TimeZone::get(name.as_str()).unwrap_or_else(|_| {
-                tell.warn(&Message::new("export.no-zone").with("zone", &name));
-                TimeZone::UTC
-            });
-            copy(&site, asked, &zone, tell)?;
-        }
+        What::Recordings(_) => {}
     }
     Ok(())
 }
@@ -126,16 +115,6 @@ fn act(arguments: &Arguments, tell: &mut Tell) -> Result<()> {
 fn done(tell: &mut Tell, path: &Path) {
     let message = Message::new("export.done").with("path", path.display());
     tell.with("done", &message, json!({"path": path}));
-}
-
-/// Mounts a volume so that nothing is written to it, not even what is in its journal.
-fn reading(device: &Path, name: &str, tell: &mut Tell) -> Result<Mounted> {
-    let superblock = Superblock::read(&KernelDevice::open_read_only(device)?)?;
-    if superblock.is_some_and(|one| one.health != Health::Clean) {
-        tell.warn(&Message::new("export.not-clean").with("device", device.display()));
-    }
-    stop::hold_off();
-    Mounted::reading(device, name)
 }
 
 /// The bundle of the appliance that runs. Its services are bounded in memory, and so is its journal here.
@@ -203,70 +182,71 @@ fn journal(state: &Path, lines: &str, most: u64) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn copy(site: &Site, asked: &Recordings, zone: &TimeZone, tell: &mut Tell) -> Result<()> {
-    let moment = |word: &Option<String>| {
-        let word = word.as_deref();
-        word.map(|word| time::moment(word, zone)).transpose()
-    };
-    let selection = Selection {
-        folder: asked.folder.clone(),
-        from: moment(&asked.from)?,
-        until: moment(&asked.until)?,
-    };
-    let volumes = wanted(site, asked.volume.as_deref())?;
-    let mut some = false;
-    for data in &volumes {
-        let name = data.purpose.name();
-        let (device, _array) = open(site, data)?;
-        let mounted = reading(&device, &name, tell)?;
-        let found = match recordings::find(&mounted.folder, &selection) {
-            Err(error) if error.downcast_ref() == Some(&Refusal::NothingFound) => continue,
-            found => found?,
-        };
-        for error in &found.unreadable {
-            tell.warn(&Message::new("export.unreadable").with("error", error));
+/// Needs no installation where volumes are named, and no settings but for times.
+fn recordings(which: &Which, asked: &Recordings, tell: &mut Tell) -> Result<()> {
+    let disks = Disks::look()?;
+    let one = chosen(&disks.inventory, disks.medium, which, Does::Reads);
+    let zone = one.as_ref().ok().and_then(|one| one.facts.zone.clone());
+    let sources = sources(&asked.volumes, one, &disks.inventory)?;
+    for (nodes, key) in [
+        (&sources.assumed, Message::new("export.assumed")),
+        (&sources.left_out, Message::new("export.left-out")),
+    ] {
+        if !nodes.is_empty() {
+            let nodes = nodes.iter().map(|node| node.display().to_string());
+            tell.warn(&key.with("devices", nodes.collect::<Vec<_>>().join(", ")));
         }
-        if found.files.is_empty() {
-            continue;
-        }
-        some = true;
-        recordings::fits(&found, Room::of(&asked.to)?, &asked.to)?;
-        let into = recordings::free_name(&asked.to, &format!("{}-{name}", site.host()))?;
-        let (total, what) = (
-            found.total(),
-            Message::new("export.copying").with("name", &name),
-        );
-        let mut note = |bytes| {
-            tell.progress(&what, bytes, total);
-            !stop::asked()
-        };
-        recordings::copy(&mounted.folder, &found, &into, &mut note)?;
-        done(tell, &into);
     }
-    match some {
-        true => Ok(()),
-        false => Err(Refusal::NothingFound.into()),
+    let selection = asked.selection(zone.as_deref(), tell)?;
+    let mut open = |source: &Source, tell: &mut Tell| live::open(source, &disks.sysfs, tell);
+    take(&sources.all, &mut open, &selection, &asked.to, tell)
+}
+
+impl Recordings {
+    /// Which files; times are those of a zone, of UTC where none is known.
+    fn selection(&self, zone: Option<&str>, tell: &mut Tell) -> Result<Selection> {
+        let zone = match zone.map(TimeZone::get) {
+            Some(Ok(zone)) => zone,
+            _ => {
+                if self.from.is_some() || self.until.is_some() {
+                    tell.warn(&time::without_zone(zone));
+                }
+                TimeZone::UTC
+            }
+        };
+        let moment = |word: &Option<String>| {
+            let word = word.as_deref();
+            word.map(|word| time::moment(word, &zone)).transpose()
+        };
+        Ok(Selection {
+            folder: self.folder.clone(),
+            from: moment(&self.from)?,
+            until: moment(&self.until)?,
+        })
     }
 }
 
-/// The data volumes that are asked for.
-fn wanted(site: &Site, name: Option<&str>) -> Result<Vec<Data>, Refusal> {
-    let all = plan(Scope::All, &site.installation).data;
-    let Some(name) = name else { return Ok(all) };
-    let (is, others): (Vec<Data>, Vec<Data>) =
-        all.into_iter().partition(|one| one.purpose.name() == name);
-    match is.is_empty() {
-        true => {
-            let names = others.iter().map(|one| one.purpose.name()).collect();
-            Err(Refusal::NoVolume(name.to_owned(), names))
-        }
-        false => Ok(is),
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The device of a data volume; its array is started read-only.
-fn open(site: &Site, data: &Data) -> Result<(PathBuf, Option<Started<'static>>)> {
-    let started = array::of_member(&HostTools, &site.sysfs, &data.node, false)?;
-    let device = started.as_ref().map_or(&data.node, |array| &array.device);
-    Ok((device.clone(), started))
+    #[test]
+    fn times_are_utc_where_the_settings_are_lost() {
+        let asked = Recordings {
+            to: PathBuf::new(),
+            volumes: Vec::new(),
+            folder: None,
+            from: Some("2026-11-22T16:00".to_owned()),
+            until: None,
+        };
+        let mut tell = Tell::new(true, Language::En);
+        let utc = time::moment("2026-11-22T16:00Z", &TimeZone::UTC).unwrap();
+        for zone in [None, Some("Nowhere/Else")] {
+            let selection = asked.selection(zone, &mut tell).unwrap();
+            assert_eq!(selection.from, Some(utc), "{zone:?}");
+            for language in [Language::En, Language::Fr] {
+                assert!(time::without_zone(zone).to(language).contains("UTC"));
+            }
+        }
+    }
 }

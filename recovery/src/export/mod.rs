@@ -3,9 +3,14 @@
 
 pub mod bundle;
 pub mod command;
+pub mod copy;
+mod live;
 pub mod recordings;
 pub mod secrets;
+pub mod sources;
+pub mod take;
 pub mod time;
+pub mod unread;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};

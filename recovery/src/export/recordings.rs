@@ -1,34 +1,23 @@
-//! Recordings of a time, copied onto a stick: whole files below a folder of a data volume, each read
-//! once, with a list of their digests beside them.
-//!
-//! Invariants:
-//! 1. Nothing is written before it is known that all of it fits.
-//! 2. A file has its name only when it is whole and on the stick; the list of digests comes last, so
-//!    that what has one is all there.
-//! 3. What an earlier copy left on the stick, whole or cut off, is never written to.
+//! Recordings of a time: which files they are, whether they fit onto a stick, and the name of the folder there.
+//! `copy` copies them.
 
-use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 use rustix::fs::{statfs, statvfs};
-use sha2::{Digest, Sha256};
 use vigie_disk::Bytes;
 
-use super::create;
-use crate::message::{Failed, Message};
+use super::unread::Unread;
 use crate::refusal::Refusal;
 
-/// The list of digests, as `sha256sum --check` reads it.
-pub const LIST: &str = "SHA256SUMS";
 /// Folders are not nested deeper; a damaged file system may be.
 const DEEPEST: usize = 16;
 /// FAT holds no longer files (`MSDOS_SUPER_MAGIC` is what it calls itself).
 const FAT: i64 = 0x4d44;
 const FAT_MOST: u64 = u32::MAX as u64;
-const CHUNK: usize = 1 << 20;
 /// So many copies of a volume have their place on a stick.
 const MOST_COPIES: u32 = 99;
 
@@ -57,8 +46,8 @@ pub struct Recording {
 pub struct Found {
     /// The files, by their paths.
     pub files: Vec<Recording>,
-    /// Folders and files that could not be read, each with the reason.
-    pub unreadable: Vec<String>,
+    /// Folders and files that could not be read.
+    pub unreadable: Vec<Unread>,
 }
 
 impl Found {
@@ -75,31 +64,40 @@ impl Found {
 ///
 /// # Errors
 /// The folder of the selection leads out of the volume, or is not there.
-pub fn find(root: &Path, selection: &Selection) -> Result<Found> {
+pub fn find(root: &Path, selection: &Selection) -> Result<Found, Refusal> {
     let mut found = Found::default();
     let folder = selection.folder.clone().unwrap_or_default();
     let plain = folder
         .components()
         .all(|part| matches!(part, Component::Normal(_)));
-    let is_folder = |path: &Path| fs::symlink_metadata(path).is_ok_and(|one| one.is_dir());
-    let mut at = root.to_owned();
-    let way = folder.components().all(|part| {
+    if !plain {
+        return Err(Refusal::NothingFound);
+    }
+    let mut at = PathBuf::new();
+    for part in folder.components() {
         at.push(part);
-        is_folder(&at)
-    });
-    if !plain || !way {
-        return Err(Refusal::NothingFound.into());
+        match fs::symlink_metadata(root.join(&at)) {
+            Ok(facts) if facts.is_dir() => {}
+            Err(error) if !is_absent(&error) => {
+                // It may well be there, on a damaged volume.
+                found.unreadable.push(Unread::unopened(&at, &error));
+                return Ok(found);
+            }
+            _ => return Err(Refusal::NothingFound),
+        }
     }
     walk(root, &folder, DEEPEST, selection, &mut found);
     found.files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(found)
 }
 
+fn is_absent(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+}
+
 fn walk(root: &Path, folder: &Path, depth: usize, selection: &Selection, found: &mut Found) {
     let mut unreadable = |path: &Path, error: std::io::Error| {
-        found
-            .unreadable
-            .push(format!("{}: {error}", path.display()));
+        found.unreadable.push(Unread::unopened(path, &error));
     };
     let entries = match fs::read_dir(root.join(folder)) {
         Ok(entries) => entries,
@@ -172,23 +170,18 @@ impl Room {
     }
 }
 
-/// Whether all of it fits.
+/// Whether all of it fits, of all volumes together.
 ///
 /// # Errors
-/// [`Refusal::NothingFound`], [`Refusal::NoSpace`], [`Refusal::TooLong`].
-pub fn fits(found: &Found, room: Room, place: &Path) -> Result<(), Refusal> {
-    if found.files.is_empty() {
-        return Err(Refusal::NothingFound);
-    }
-    if let Some(long) = found.files.iter().find(|file| file.size > room.longest) {
+/// [`Refusal::NoSpace`], [`Refusal::TooLong`].
+pub fn fits(all: &[&Found], room: Room, place: &Path) -> Result<(), Refusal> {
+    let files = || all.iter().flat_map(|found| &found.files);
+    if let Some(long) = files().find(|file| file.size > room.longest) {
         return Err(Refusal::TooLong(long.path.clone()));
     }
     let block = room.block.get();
     // Each file in whole blocks, and one for its name and its line in the list.
-    let blocks = found
-        .files
-        .iter()
-        .map(|file| file.size.get().div_ceil(block) + 1);
+    let blocks = files().map(|file| file.size.get().div_ceil(block) + 1);
     let needed = Bytes::new(blocks.sum::<u64>().saturating_mul(block));
     match needed > room.free {
         true => Err(Refusal::NoSpace {
@@ -201,7 +194,7 @@ pub fn fits(found: &Found, room: Room, place: &Path) -> Result<(), Refusal> {
 }
 
 /// The folder for one more copy: `base` in `place`, or where earlier copies lie there `base-2`,
-/// `base-3` and so on. [`copy`] makes it, and refuses what somebody else has made meanwhile.
+/// `base-3` and so on. [`copy`](super::copy::copy) makes it, and refuses what somebody else has made meanwhile.
 ///
 /// # Errors
 /// [`Refusal::Exists`]: the last of them is there, too.
@@ -217,133 +210,18 @@ pub fn free_name(place: &Path, base: &str) -> Result<PathBuf, Refusal> {
     free.ok_or_else(|| Refusal::Exists(path(MOST_COPIES)))
 }
 
-/// A person has asked to stop: what has its name is whole, the list of digests is missing.
-#[must_use]
-pub fn stopped() -> Failed {
-    Failed(Message::new("export.stopped"))
-}
-
-/// Copies what was found below `root` into the new folder `into`, and writes the list of digests
-/// beside it. `note` is told how many bytes are done, and says whether to go on.
-///
-/// # Errors
-/// A [`Refusal`]: the folder is there already; a file cannot be read or written: it is named;
-/// [`stopped`].
-pub fn copy(
-    root: &Path,
-    found: &Found,
-    into: &Path,
-    note: &mut dyn FnMut(Bytes) -> bool,
-) -> Result<()> {
-    match fs::create_dir(into) {
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            return Err(Refusal::Exists(into.to_owned()).into());
-        }
-        made => made.with_context(|| format!("making {}", into.display()))?,
-    }
-    let mut list = Vec::new();
-    let mut done = Bytes::ZERO;
-    for file in &found.files {
-        let target = into.join(&file.path);
-        if let Some(folder) = target.parent() {
-            fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
-        }
-        let mut source = File::open(root.join(&file.path))
-            .with_context(|| format!("reading {}", file.path.display()))?;
-        let digest = copy_one(&mut source, &target, &mut |step| {
-            done += step;
-            note(done)
-        })
-        .with_context(|| format!("copying {}", file.path.display()))?;
-        list.extend(line(&file.path, &digest));
-    }
-    write_list(into, &list)
-}
-
-fn copy_one(
-    source: &mut File,
-    target: &Path,
-    note: &mut dyn FnMut(Bytes) -> bool,
-) -> Result<[u8; 32]> {
-    let mut name = target.as_os_str().to_owned();
-    name.push(".part");
-    let part = PathBuf::from(name);
-    let copied = copy_whole(source, &part, note);
-    if copied.is_err() {
-        // It is of no use; that it stays says nothing wrong, as it does not have the name.
-        let _ = fs::remove_file(&part);
-    }
-    let digest = copied?;
-    fs::rename(&part, target)?;
-    Ok(digest)
-}
-
-fn copy_whole(
-    source: &mut File,
-    part: &Path,
-    note: &mut dyn FnMut(Bytes) -> bool,
-) -> Result<[u8; 32]> {
-    let mut out = create(part)?;
-    let (mut digest, mut buffer) = (Sha256::new(), vec![0; CHUNK]);
-    loop {
-        let length = source.read(&mut buffer)?;
-        if length == 0 {
-            break;
-        }
-        digest.update(&buffer[..length]);
-        out.write_all(&buffer[..length])?;
-        if !note(Bytes::new(length as u64)) {
-            return Err(stopped().into());
-        }
-    }
-    out.sync_all()?;
-    Ok(digest.finalize().into())
-}
-
-/// A line of the list. As sha256sum(1) does, names with a backslash or a newline are escaped, and the
-/// line then begins with a backslash.
-fn line(path: &Path, digest: &[u8; 32]) -> Vec<u8> {
-    use std::os::unix::ffi::OsStrExt;
-    let name = path.as_os_str().as_bytes();
-    let mut escaped = Vec::with_capacity(name.len());
-    for byte in name {
-        match byte {
-            b'\n' => escaped.extend(b"\\n"),
-            b'\\' => escaped.extend(b"\\\\"),
-            byte => escaped.push(*byte),
-        }
-    }
-    let mark = if escaped.len() == name.len() {
-        ""
-    } else {
-        "\\"
-    };
-    let mut line = format!("{mark}{}  ", hex::encode(digest)).into_bytes();
-    line.extend(escaped);
-    line.push(b'\n');
-    line
-}
-
-fn write_list(into: &Path, list: &[u8]) -> Result<()> {
-    let path = into.join(LIST);
-    let mut file = create(&path)?;
-    let write = file.write_all(list).and_then(|()| file.sync_all());
-    let synced = write.and_then(|()| File::open(into)?.sync_all());
-    synced.with_context(|| format!("writing {}", path.display()))
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
-    use std::process::Command;
+    use std::fs::File;
     use std::time::{Duration, UNIX_EPOCH};
 
-    fn at(seconds: u64) -> SystemTime {
+    pub(in crate::export) fn at(seconds: u64) -> SystemTime {
         UNIX_EPOCH + Duration::from_secs(seconds)
     }
 
     /// A volume with files, by path, seconds and content.
-    fn volume(files: &[(&str, u64, &str)]) -> tempfile::TempDir {
+    pub(in crate::export) fn volume(files: &[(&str, u64, &str)]) -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
         for (path, seconds, content) in files {
             let path = dir.path().join(path);
@@ -355,7 +233,7 @@ mod tests {
         dir
     }
 
-    fn paths(found: &Found) -> Vec<&str> {
+    pub(in crate::export) fn paths(found: &Found) -> Vec<&str> {
         found
             .files
             .iter()
@@ -363,7 +241,7 @@ mod tests {
             .collect()
     }
 
-    const FILES: [(&str, u64, &str); 5] = [
+    pub(in crate::export) const FILES: [(&str, u64, &str); 5] = [
         ("hall/a.mkv", 100, "aaaa"),
         ("hall/b.mkv", 200, "bb"),
         ("yard/2026/c.mkv", 200, "c"),
@@ -398,70 +276,8 @@ mod tests {
         );
         for wrong in ["../x", "/etc", "cellar", "hall/link", "hall/a.mkv"] {
             let error = found(Some(wrong), None, None).unwrap_err();
-            assert_eq!(
-                error.downcast_ref(),
-                Some(&Refusal::NothingFound),
-                "{wrong}"
-            );
+            assert_eq!(error, Refusal::NothingFound, "{wrong}");
         }
-    }
-
-    #[test]
-    fn copies_are_whole_and_the_list_says_so() {
-        let (dir, stick) = (volume(&FILES), tempfile::tempdir().unwrap());
-        let found = find(dir.path(), &Selection::default()).unwrap();
-        let into = stick.path().join("vigie-hall");
-        let mut done = Bytes::ZERO;
-        copy(dir.path(), &found, &into, &mut |bytes| {
-            done = bytes;
-            true
-        })
-        .unwrap();
-        assert_eq!(done, found.total());
-        for (path, _, content) in &FILES[..4] {
-            assert_eq!(fs::read_to_string(into.join(path)).unwrap(), *content);
-        }
-        let mut check = Command::new("sha256sum");
-        let check = check.args(["--check", "--strict", "--status", LIST]);
-        assert!(check.current_dir(&into).status().unwrap().success());
-        let error = copy(dir.path(), &found, &into, &mut |_| true).unwrap_err();
-        assert_eq!(error.downcast_ref(), Some(&Refusal::Exists(into)));
-    }
-
-    #[test]
-    fn a_copy_that_is_stopped_leaves_whole_files_and_no_list() {
-        let (dir, stick) = (volume(&FILES), tempfile::tempdir().unwrap());
-        let found = find(dir.path(), &Selection::default()).unwrap();
-        let into = stick.path().join("vigie-hall");
-        let mut go_on = |done: Bytes| done < Bytes::new(6);
-        let error = copy(dir.path(), &found, &into, &mut go_on).unwrap_err();
-        assert_eq!(error.downcast_ref(), Some(&stopped()));
-        let left = find(&into, &Selection::default()).unwrap();
-        assert_eq!(paths(&left), ["hall/a.mkv"]);
-    }
-
-    #[test]
-    fn each_copy_has_a_folder_of_its_own() {
-        let (dir, stick) = (volume(&FILES), tempfile::tempdir().unwrap());
-        let found = find(dir.path(), &Selection::default()).unwrap();
-        let free = || free_name(stick.path(), "hall-data-1");
-        // One that was cut off, and two that are whole.
-        for (name, go_on) in [
-            ("hall-data-1", false),
-            ("hall-data-1-2", true),
-            ("hall-data-1-3", true),
-        ] {
-            let into = free().unwrap();
-            assert_eq!(into, stick.path().join(name));
-            let done = copy(dir.path(), &found, &into, &mut |_| go_on);
-            assert_eq!((done.is_ok(), into.join(LIST).exists()), (go_on, go_on));
-        }
-        for number in 4..=MOST_COPIES {
-            fs::create_dir(free().unwrap()).unwrap();
-            assert!(stick.path().join(format!("hall-data-1-{number}")).is_dir());
-        }
-        let last = stick.path().join("hall-data-1-99");
-        assert_eq!(free(), Err(Refusal::Exists(last)));
     }
 
     #[test]
@@ -482,14 +298,15 @@ mod tests {
             block: Bytes::new(4096),
             longest: Bytes::new(FAT_MOST),
         };
-        assert_eq!(
-            fits(&found(&[]), room(1 << 40), place),
-            Err(Refusal::NothingFound)
-        );
-        assert_eq!(fits(&found(&[1, 4096]), room(4 * 4096), place), Ok(()));
-        let refused = fits(&found(&[1, 4096]), room(4 * 4096 - 1), place);
+        assert_eq!(fits(&[&found(&[1, 4096])], room(4 * 4096), place), Ok(()));
+        let refused = fits(&[&found(&[1, 4096])], room(4 * 4096 - 1), place);
         assert!(matches!(refused, Err(Refusal::NoSpace { .. })));
-        let long = fits(&found(&[1 << 32]), room(1 << 40), place);
+        // Either volume alone would fit.
+        let two = [&found(&[1]), &found(&[4096])];
+        assert_eq!(fits(&two, room(4 * 4096), place), Ok(()));
+        let refused = fits(&two, room(3 * 4096), place);
+        assert!(matches!(refused, Err(Refusal::NoSpace { .. })));
+        let long = fits(&[&found(&[1 << 32])], room(1 << 40), place);
         assert_eq!(long, Err(Refusal::TooLong("a".into())));
         assert!(Room::of(Path::new("/tmp")).unwrap().free > Bytes::ZERO);
         assert!(Room::of(Path::new("/no/such/folder")).is_err());

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
+use crate::message::Message;
 use crate::refusal::Refusal;
 
 /// A moment: `2026-11-22T15:04:05Z`, or without zone in that of the appliance (`2026-11-22T15:04`,
@@ -25,6 +26,15 @@ pub fn moment(word: &str, zone: &TimeZone) -> Result<SystemTime, Refusal> {
     let since = seconds.and_then(|seconds| u64::try_from(seconds).ok());
     let since = since.ok_or_else(|| Refusal::NoTime(word.chars().take(40).collect()))?;
     Ok(UNIX_EPOCH + Duration::from_secs(since))
+}
+
+/// That times are taken as UTC: the appliance's zone is not known, or not here.
+#[must_use]
+pub fn without_zone(zone: Option<&str>) -> Message {
+    match zone {
+        Some(zone) => Message::new("export.no-zone").with("zone", zone),
+        None => Message::new("export.no-settings"),
+    }
 }
 
 #[cfg(test)]

@@ -33,6 +33,9 @@ pub struct Facts {
     /// What is in the slots.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub slots: BTreeMap<Slot, SlotSays>,
+    /// Its time zone.
+    #[serde(skip)]
+    pub zone: Option<String>,
     /// File systems of its data volumes, by their UUIDs.
     #[serde(skip)]
     pub data: Vec<String>,
@@ -56,6 +59,13 @@ impl Installation {
         let first = self.boot.map_or(Slot::A, |boot| boot.first);
         let of = |slot: Slot| self.facts.slots.get(&slot)?.version;
         of(first).or_else(|| of(first.other()))
+    }
+
+    /// Its host name; the default one where nobody knows it.
+    #[must_use]
+    pub fn host(&self) -> String {
+        let host = self.facts.host.clone();
+        host.unwrap_or_else(|| vigie_settings::HostName::default().to_string())
     }
 
     /// Reads both slots and says whether they are whole. `note` is told how many of how many bytes
@@ -151,6 +161,7 @@ fn settings(files: &Files, facts: &mut Facts) {
     );
     if known {
         facts.host = Some(loaded.settings.system.hostname.to_string());
+        facts.zone = Some(loaded.settings.system.timezone.to_string());
         let volumes = loaded.settings.volumes.iter();
         facts.data = volumes.map(|one| one.uuid.to_string()).collect();
     }
