@@ -12,6 +12,7 @@ mod log_in;
 mod machine;
 mod menu;
 mod messages;
+mod passwd;
 #[cfg(test)]
 mod script;
 mod serial;
@@ -43,6 +44,8 @@ usage: vigie-console [--plain]       shows the menu, to root
        vigie-console terminal PORT [SPEED]
                                      connects with a serial port such as ttyS1; Ctrl-O leaves
        vigie-console identity FILE   writes the serial number and the hardware signature into a file
+       vigie-console passwd [root|service]
+                                     sets a password; so does the name passwd
        vigie-console --probe         exits 0 when standard input is a terminal that works
 
 Exit codes: 0 done, 1 failed, 2 wrong use, 69 the terminal is gone.";
@@ -67,6 +70,12 @@ enum Wanted {
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    if is_called(passwd::NAME) {
+        return set_password(&arguments);
+    }
+    if let [passwd::NAME, rest @ ..] = arguments.as_slice() {
+        return set_password(rest);
+    }
     let Some(wanted) = wanted(&arguments) else {
         eprintln!("{USAGE}");
         return ExitCode::from(2);
@@ -118,6 +127,29 @@ fn wanted(arguments: &[&str]) -> Option<Wanted> {
         ["--help" | "-h"] => Wanted::Help,
         _ => return None,
     })
+}
+
+/// Whether the program goes by a name, which a link in the image gives it.
+fn is_called(name: &str) -> bool {
+    let own = std::env::args_os().next().map(PathBuf::from);
+    own.is_some_and(|own| own.file_name() == Some(name.as_ref()))
+}
+
+/// Sets a password of an account of the system.
+fn set_password(arguments: &[&str]) -> ExitCode {
+    let caller = passwd::Caller {
+        is_root: rustix::process::geteuid().is_root(),
+        at_terminal: io::stdin().is_terminal(),
+    };
+    let mut machine = Machine::this(Glass::Plain);
+    let mut complain = |line: &str| eprintln!("passwd: {}", vigie_prompt::text::printable(line));
+    match passwd::run(&mut machine, arguments, caller, &mut complain) {
+        Ok(ended) => ended.into(),
+        Err(error) => {
+            eprintln!("passwd: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// A port by its name, or by its path.

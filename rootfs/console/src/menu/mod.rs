@@ -39,6 +39,7 @@ use crate::broker::{Trouble, all};
 use crate::log_in::Who;
 use crate::serial;
 use crate::system::System;
+pub use passwords::typed_twice;
 use words::{prompts, say};
 
 /// How the menu was left.

@@ -3,8 +3,10 @@
 use std::io;
 
 use serde_json::{Value, json};
-use vigie_prompt::{Answer, Item, Secret};
+use vigie_prompt::{Answer, Item, Prompter, Secret};
+use vigie_settings::Language;
 
+use super::words::say;
 use super::{Menu, given};
 use crate::broker::all;
 
@@ -70,24 +72,35 @@ impl Menu<'_> {
         Ok(())
     }
 
-    /// A typing error in a password that nobody sees would shut its owner out.
     fn typed_twice(&mut self, name: &str) -> io::Result<Answer<Secret>> {
-        loop {
-            let first = self.say("password.new", &[("name", name.to_owned())]);
-            let first = match self.prompter().secret(&first)? {
-                Answer::Given(secret) => secret,
-                Answer::Back => return Ok(Answer::Back),
-            };
-            let again = self.say("password.again", &[]);
-            match self.prompter().secret(&again)? {
-                Answer::Given(second) if second == first => return Ok(Answer::Given(first)),
-                Answer::Given(_) => {
-                    let text = self.say("password.differ", &[]);
-                    self.prompter().tell(&[text])?;
-                }
-                // The first one again.
-                Answer::Back => {}
+        let language = self.language;
+        typed_twice(self.prompter(), name, language)
+    }
+}
+
+/// Asks for a new password until it was typed twice alike: a typing error in a password that nobody sees
+/// would shut its owner out.
+///
+/// # Errors
+/// The terminal failed, was closed or left alone.
+pub fn typed_twice(
+    prompter: &mut dyn Prompter,
+    name: &str,
+    language: Language,
+) -> io::Result<Answer<Secret>> {
+    loop {
+        let first = say(language, "password.new", &[("name", name.to_owned())]);
+        let first = match prompter.secret(&first)? {
+            Answer::Given(secret) => secret,
+            Answer::Back => return Ok(Answer::Back),
+        };
+        match prompter.secret(&say(language, "password.again", &[]))? {
+            Answer::Given(second) if second == first => return Ok(Answer::Given(first)),
+            Answer::Given(_) => {
+                prompter.tell(&[say(language, "password.differ", &[])])?;
             }
+            // The first one again.
+            Answer::Back => {}
         }
     }
 }

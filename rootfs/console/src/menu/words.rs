@@ -25,7 +25,7 @@ pub fn prompts(language: Language) -> &'static Words {
 mod tests {
     use super::*;
 
-    const SOURCES: [&str; 13] = [
+    const SOURCES: [&str; 14] = [
         include_str!("mod.rs"),
         include_str!("main_page.rs"),
         include_str!("network.rs"),
@@ -38,6 +38,7 @@ mod tests {
         include_str!("power.rs"),
         include_str!("../log_in.rs"),
         include_str!("../broker.rs"),
+        include_str!("../passwd.rs"),
         include_str!("../serial.rs"),
     ];
 
