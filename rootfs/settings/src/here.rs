@@ -14,6 +14,10 @@ use crate::words::{Said, said};
 /// Where the kernel lists the ports, below the root.
 const PORTS: &str = "sys/class/net";
 const ZONES: &str = "usr/share/zoneinfo";
+/// Where `loadkeys` looks for the keymaps, in folders by the kind of keyboard.
+const KEYMAPS: &str = "usr/share/keymaps";
+/// Folders of keymaps are in few others; a loop of links must end.
+const DEEPEST: usize = 4;
 
 /// What would not work on the system whose root is `root`. A system that cannot be asked says
 /// nothing.
@@ -26,8 +30,27 @@ pub fn problems(root: &Path, settings: &Settings) -> Vec<Problem> {
         let text = said("check.unknown-zone", &[("zone", Said::same(zone))]);
         found.push(Problem::new("system.timezone", text));
     }
+    let keymap = settings.system.keymap.as_str();
+    let keymaps = root.join(KEYMAPS);
+    if keymaps.is_dir() && !has_keymap(&keymaps, keymap, DEEPEST) {
+        let text = said("check.unknown-keymap", &[("keymap", Said::same(keymap))]);
+        found.push(Problem::new("system.keymap", text));
+    }
     let network = &settings.network;
     address_problems(&network.enterprise, &mut found);
+    let cameras = network.cameras.as_ref();
+    let ports = [
+        ("enterprise", Some(&network.enterprise)),
+        ("cameras", cameras),
+    ];
+    for (name, port) in ports {
+        if let Some(own) = port.and_then(|port| port.address)
+            && !is_usable(own.address())
+        {
+            let text = said("check.unusable", &[("address", Said::same(own.address()))]);
+            found.push(Problem::new(format!("network.{name}.address"), text));
+        }
+    }
     if let Some(cameras) = &network.cameras
         && is_same_port(root, &network.enterprise, cameras)
     {
@@ -35,6 +58,22 @@ pub fn problems(root: &Path, settings: &Settings) -> Vec<Problem> {
         found.push(Problem::new("network.cameras", text));
     }
     found
+}
+
+/// Whether a keymap, such as `fr` of `i386/azerty/fr.kmap.gz`, lies in a folder or below.
+fn has_keymap(folder: &Path, keymap: &str, depth: usize) -> bool {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.into_iter().any(|entry| {
+        let name = entry.file_name();
+        let is_it = || {
+            let name = name.to_str().and_then(|name| name.split_once(".kmap"));
+            name.is_some_and(|(name, _)| name == keymap)
+        };
+        match entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            true => depth > 0 && has_keymap(&entry.path(), keymap, depth - 1),
+            false => is_it(),
+        }
+    })
 }
 
 /// Addresses at which nobody answers.
@@ -50,6 +89,15 @@ fn address_problems(enterprise: &Interface, found: &mut Vec<Problem>) {
             let text = said("check.no-server", &[("address", Said::same(server))]);
             found.push(Problem::new(format!("network.enterprise.dns[{i}]"), text));
         }
+    }
+}
+
+/// Whether an address can be given by hand to a port that others reach. Each port gives itself a link-local
+/// one of IPv6, and others' routers forward neither those nor what is reserved (RFC 1112, section 4; RFC 791).
+fn is_usable(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => (1..240).contains(&v4.octets()[0]),
+        IpAddr::V6(v6) => !v6.is_unicast_link_local() && v6.to_ipv4_mapped().is_none(),
     }
 }
 
@@ -98,6 +146,70 @@ mod tests {
             let found = problems(root.path(), &settings);
             let fields: Vec<&str> = found.iter().map(|one| one.field.as_str()).collect();
             assert_eq!(fields, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn fixed_addresses_that_no_port_can_have() {
+        let root = tempfile::tempdir().expect("temporary folder");
+        for (address, is_good) in [
+            ("192.168.1.10/24", true),
+            ("169.254.1.10/16", true),
+            ("223.255.255.1/24", true),
+            ("fd00::1/64", true),
+            ("2001:db8::1/64", true),
+            ("fe80::1/64", false),
+            ("febf::1/64", false),
+            ("240.0.0.2/24", false),
+            ("255.0.0.2/24", false),
+            ("0.0.0.5/24", false),
+            ("::ffff:10.0.0.2/120", false),
+        ] {
+            for port in ["enterprise", "cameras"] {
+                let text = format!(
+                    "version = 3\n[network.{port}]\ninterface = \"eth1\"\naddress = \"{address}\"\n"
+                );
+                // Documents of before may have it, and go on being read.
+                let settings = Settings::from_text(&text).expect("a document");
+                let found = problems(root.path(), &settings);
+                let fields: Vec<&str> = found.iter().map(|one| one.field.as_str()).collect();
+                let field = format!("network.{port}.address");
+                let expected: &[&str] = if is_good { &[] } else { &[&field] };
+                assert_eq!(fields, expected, "{text}");
+            }
+        }
+    }
+
+    /// A layout that `loadkeys` does not find fails a unit at each start.
+    #[test]
+    fn keymaps_of_this_machine() {
+        let root = tempfile::tempdir().expect("temporary folder");
+        let is_refused = |keymap: &str| {
+            let text = format!("version = 3\n[system]\nkeymap = \"{keymap}\"\n");
+            let settings = Settings::from_text(&text).expect("a document");
+            let found = problems(root.path(), &settings);
+            found.iter().any(|problem| problem.field == "system.keymap")
+        };
+        assert!(!is_refused("zz"), "a system that cannot be asked");
+        for file in [
+            "qwerty/us.kmap.gz",
+            "qwertz/fr_CH.kmap.gz",
+            "qwertz/fr_CH-latin1.kmap",
+        ] {
+            let path = root.path().join("usr/share/keymaps/i386").join(file);
+            fs::create_dir_all(path.parent().expect("a folder")).expect(file);
+            fs::write(path, "keymaps 0-2").expect(file);
+        }
+        for (keymap, expected) in [
+            ("us", false),
+            ("fr_CH", false),
+            ("fr_CH-latin1", false),
+            ("ch-fr", true),
+            ("zz", true),
+            ("qwerty", true),
+            ("u", true),
+        ] {
+            assert_eq!(is_refused(keymap), expected, "{keymap}");
         }
     }
 

@@ -24,7 +24,7 @@ words! {
         timezone_note: "Such as Europe/Paris or Etc/UTC." / "Par exemple Europe/Paris ou Etc/UTC.",
         language: "Language of menus and pages" / "Langue des menus et des pages",
         keymap: "Keyboard of the console" / "Clavier de la console",
-        keymap_note: "Such as us, fr, fr-latin9, de, ch-fr." / "Par exemple us, fr, fr-latin9, de, ch-fr.",
+        keymap_note: "Such as us, fr, fr-latin9, de, fr_CH." / "Par exemple us, fr, fr-latin9, de, fr_CH.",
         enterprise: "Network of the people" / "Réseau d’entreprise",
         cameras: "Network of the cameras" / "Réseau des caméras",
         cameras_own: "The cameras have a network of their own" / "Les caméras ont leur propre réseau",
