@@ -145,6 +145,15 @@ fn stays_after_a_restart(desk: &Desk, there: &There<'_>) -> Result<()> {
     desk.sees("h2", "Network of the people")?;
     has_the_new_address(desk, there)?;
     ensure!(there.says(BOOT_ID)? != before, "it was not restarted");
+    let boots = there.says("journalctl --list-boots --no-pager --quiet")?;
+    let starts = boots.lines().filter(|line| {
+        let number = line.split_whitespace().next().unwrap_or_default();
+        number.parse::<i32>().is_ok()
+    });
+    ensure!(
+        starts.count() >= 2,
+        "the journal of before is gone:\n{boots}"
+    );
     there.ctx.note("it stays after a restart");
     Ok(())
 }

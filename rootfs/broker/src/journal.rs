@@ -237,6 +237,24 @@ mod tests {
         assert!(!wants);
     }
 
+    /// The last days before a power cut can be read after it, and never fill the state volume.
+    #[test]
+    fn the_journal_outlives_a_restart_and_has_a_cap() {
+        let file = include_str!("../../overlay/usr/lib/systemd/journald.conf.d/vigie.conf");
+        let values = |name: &str| -> Vec<&str> {
+            let lines = file.lines().filter_map(|line| line.split_once('='));
+            let named = lines.filter(|(field, _)| *field == name);
+            named.map(|(_, value)| value).collect()
+        };
+        for (name, expected) in [
+            ("Storage", "persistent"),
+            ("SystemMaxUse", "256M"),
+            ("SystemKeepFree", "256M"),
+        ] {
+            assert_eq!(values(name), [expected], "{name}");
+        }
+    }
+
     #[test]
     fn c64_no_message_looks_like_an_entry_or_does_something_to_a_terminal() {
         let forged = "wrong user \n2026-11-30T11:32:22Z sshd[1]: Accepted password for root\r\n";
