@@ -35,6 +35,8 @@ pub(super) const NAME: &str = "nvr-menu";
 /// An administrator of the web interface, and what she has before and after.
 const ANNE: &str = "anne";
 const ANNES: [&str; 2] = ["dix lamas verts", "onze lamas bleus"];
+/// What stands on the machine's plate.
+pub(super) const SERIAL: &str = "VG-MENU-0815";
 /// A viewer.
 const JEAN: (&str, &str) = ("jean", "cinq cailloux gris");
 
@@ -61,6 +63,9 @@ fn run(ctx: &Context) -> Result<()> {
     ctx.note("on the serial line, in French");
     up.blame(console_ssh::check(&appliance))?;
     ctx.note("over SSH; nothing is left of a broken line");
+    let version = ctx.image()?.version.as_str().to_owned();
+    up.blame(console_ssh::passwd(&appliance, &version))?;
+    ctx.note("a password set by passwd is there after a restart");
     up.blame(console_ssh::power_off(&appliance))?;
     up.vm.wait_poweroff(OFF)
 }
@@ -68,7 +73,10 @@ fn run(ctx: &Context) -> Result<()> {
 /// The disk of the step `install` in a machine with a second serial port.
 fn boot(ctx: &Context) -> Result<Appliance<'_>> {
     let disk = Disk::new(disk::overlay(ctx, ctx.installed_disk()?)?, Bus::Virtio).qcow2();
-    let machine = ctx.machine(Firmware::Bios)?.disk(disk);
+    let machine = ctx
+        .machine(Firmware::Bios)?
+        .disk(disk)
+        .plate(SERIAL, "VG-RACK-4");
     let up = boot::start(ctx, "vm", machine.second_serial(raid(ctx)?), Expect::Ok)?;
     let key = ssh::Key::of_install(ctx);
     Ok(Appliance { ctx, up, key })
@@ -140,7 +148,7 @@ fn status(person: &mut Dialog, version: &str) -> Result<()> {
     person.expect(CHOOSE_FR)?;
     let shown = person.lines_since(begun);
     for words in [
-        "N° de série",
+        &format!("N° de série {SERIAL}"),
         "Signature",
         &format!("Version     {version} (emplacement A)"),
         "Adresses    ",
@@ -150,6 +158,10 @@ fn status(person: &mut Dialog, version: &str) -> Result<()> {
     ] {
         ensure!(shown.contains(words), "no `{words}` in\n{shown}");
     }
+    ensure!(
+        !shown.contains("inconnu"),
+        "something is not known:\n{shown}"
+    );
     Ok(())
 }
 

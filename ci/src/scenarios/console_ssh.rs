@@ -7,10 +7,11 @@ use std::process::Stdio;
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::console_menu::{CTRL_O, NAME, QUESTION, page, raid};
+use super::console_menu::{CTRL_O, NAME, QUESTION, SERIAL, page, raid};
 use super::remote::Remote;
 use super::ssh;
-use super::update::Appliance;
+use super::unattended::PASSWORD;
+use super::update::{Appliance, RESTART};
 use crate::context::Context;
 
 const CHOOSE: &str = "Esc goes back:";
@@ -88,7 +89,10 @@ fn as_root(appliance: &Appliance<'_>) -> Result<()> {
     ensure!(person.ends()?, "the menu was not left well");
     let status = appliance.says("vigie-console status")?;
     ensure!(
-        status.contains("Signature") && status.contains(NAME),
+        [NAME, SERIAL, "Signature"]
+            .iter()
+            .all(|words| status.contains(words))
+            && !status.contains("unknown"),
         "vigie-console status: {status}"
     );
     Ok(())
@@ -181,6 +185,38 @@ fn nobody(appliance: &Appliance<'_>) -> Result<()> {
             [ -z "$left" ] && break; sleep 1; done; echo "left: $left""#,
     )?;
     ensure!(said.trim() == "left:", "after the line broke: {said}");
+    Ok(())
+}
+
+/// What `passwd` sets opens the appliance after a restart, too, and the one before does not any more.
+pub(super) fn passwd(appliance: &Appliance<'_>, version: &str) -> Result<()> {
+    const ROTATED: &str = "douze lamas gris";
+    let (ctx, vm) = (appliance.ctx, &appliance.up.vm);
+    let root = (&appliance.key, "root");
+    let mut person = remote(appliance, root, Some("passwd"))?;
+    for question in ["New password of root", "The same again"] {
+        person.answer(question, ROTATED)?;
+    }
+    person.expect("The password of root is set")?;
+    ensure!(
+        !person.shown().contains(ROTATED),
+        "the password was shown as it was typed"
+    );
+    ensure!(person.ends()?, "passwd did not end well");
+    // The same version from the same slot: what answers must not be the system that goes down.
+    let before = vm.mark();
+    let _ = appliance.says("systemctl reboot");
+    vm.wait_event(before, "RESET", RESTART)?;
+    appliance.wait_for("a", version)?;
+    for (password, opens) in [(PASSWORD, false), (ROTATED, true)] {
+        let said = ssh::with_password(ctx, vm, password, "id -un")?;
+        ensure!(
+            said.is_some() == opens,
+            "after a restart `{password}` opens it: {said:?}"
+        );
+    }
+    let left = appliance.says("command -v chpasswd usermod chage useradd; true")?;
+    ensure!(left.trim().is_empty(), "still in the image: {left}");
     Ok(())
 }
 
