@@ -9,7 +9,7 @@ use crate::error::Error;
 
 /// A number of bytes: a size, or an offset from the start of a device.
 ///
-/// Written by people as `50GB` (10⁹), `512MiB` (2²⁰), `4096` or `4096B`;
+/// Written by people as `50GB` (10⁹), `1.5TB`, `512MiB` (2²⁰), `4096` or `4096B`;
 /// serialized as a plain number, read from a number or such a word.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Bytes(u64);
@@ -53,6 +53,25 @@ impl Bytes {
     /// The number.
     pub const fn get(self) -> u64 {
         self.0
+    }
+
+    /// As a person writes it, and exactly: `4GB`, `2TiB`.
+    pub fn as_written(self) -> String {
+        const UNITS: [(u64, &str); 8] = [
+            (1 << 40, "TiB"),
+            (1_000_000_000_000, "TB"),
+            (1 << 30, "GiB"),
+            (1_000_000_000, "GB"),
+            (1 << 20, "MiB"),
+            (1_000_000, "MB"),
+            (1 << 10, "KiB"),
+            (1_000, "kB"),
+        ];
+        let fits = |(unit, _): &&(u64, &str)| self.0 >= *unit && self.0.is_multiple_of(*unit);
+        match UNITS.iter().find(fits) {
+            Some((unit, name)) => format!("{}{name}", self.0 / unit),
+            None => format!("{}B", self.0),
+        }
     }
 
     /// The largest multiple of `unit` that is not above this.
@@ -142,10 +161,9 @@ impl FromStr for Bytes {
         };
         let text_trimmed = text.trim();
         let digits = text_trimmed
-            .find(|c: char| !c.is_ascii_digit())
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
             .unwrap_or(text_trimmed.len());
         let (number, unit) = text_trimmed.split_at(digits);
-        let number: u64 = number.parse().map_err(|_| wrong())?;
         let factor: u64 = match unit.trim().to_ascii_lowercase().as_str() {
             "" | "b" => 1,
             "kb" => 1_000,
@@ -158,8 +176,23 @@ impl FromStr for Bytes {
             "tib" => 1 << 40,
             _ => return Err(wrong()),
         };
-        number.checked_mul(factor).map(Self).ok_or_else(wrong)
+        times(number, factor).map(Self).ok_or_else(wrong)
     }
+}
+
+/// A number as `2` or `2.1`, so many times; what is less than a byte is dropped.
+fn times(number: &str, factor: u64) -> Option<u64> {
+    let (whole, decimals) = number.split_once('.').unwrap_or((number, "0"));
+    let ten = 10_u64.checked_pow(decimals.len().try_into().ok()?)?;
+    // A point among single bytes is a slip.
+    if factor == 1 && number.contains('.') {
+        return None;
+    }
+    let part = u128::from(decimals.parse::<u64>().ok()?) * u128::from(factor) / u128::from(ten);
+    let whole: u64 = whole.parse().ok()?;
+    whole
+        .checked_mul(factor)?
+        .checked_add(part.try_into().ok()?)
 }
 
 impl Serialize for Bytes {
@@ -203,7 +236,7 @@ impl schemars::JsonSchema for Bytes {
             "description": "A size: \"50GB\" (powers of 1000), \"512MiB\" (powers of 1024), or a number of bytes.",
             "anyOf": [
                 { "type": "integer", "minimum": 0 },
-                { "type": "string", "pattern": "^[0-9]+ ?([bB]|[kKmMgGtT][iI]?[bB])?$" },
+                { "type": "string", "pattern": "^([0-9]+ ?[bB]?|[0-9]+(\\.[0-9]+)? ?[kKmMgGtT][iI]?[bB])$" },
             ],
         })
     }
@@ -293,7 +326,15 @@ mod tests {
             ("", None),
             ("GB", None),
             ("-1GB", None),
-            ("1.5GB", None),
+            ("1.5GB", Some(1_500_000_000)),
+            ("2.1 TB", Some(2_100_000_000_000)),
+            ("0.3KiB", Some(307)),
+            ("1.5", None),
+            ("1.5B", None),
+            ("1.GB", None),
+            (".5GB", None),
+            ("1.2.3GB", None),
+            ("1.00000000000000000000GB", None),
             ("10PB", None),
             ("99999999999999999999", None),
             ("18446744073709551615TB", None),
