@@ -1,8 +1,8 @@
 //! The ids of an installation: GUIDs of disk, partitions and file systems.
 //!
 //! Two installed disks in one machine must never be confused, so an
-//! installation draws fresh ids; a test or a published disk image names its
-//! seed and gets the same bytes every time (DESIGN section 3).
+//! installation draws fresh ids; a test names its seed and gets the same bytes
+//! every time (DESIGN section 3).
 
 use sha2::{Digest, Sha256};
 use uuid::{Builder, Uuid};
