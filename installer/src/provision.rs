@@ -9,7 +9,8 @@ use vigie_disk::probe::{Kind, probe};
 use vigie_disk::sysfs::{Sysfs, node};
 use vigie_disk::{BlockDevice, KernelDevice, fat, iso};
 
-use crate::sources::LIMIT;
+use crate::messages::Text;
+use crate::sources::{LIMIT, text_of};
 
 /// Label of the volume.
 pub const LABEL: &str = "PROVISION";
@@ -27,7 +28,7 @@ pub struct Provision {
     /// The answers' text; none where the file is missing.
     pub answers: Option<String>,
     /// Why the file is there and could not be read.
-    pub trouble: Option<String>,
+    pub trouble: Option<Text>,
 }
 
 /// All volumes labelled PROVISION. Of a disk that is one as a whole, the
@@ -72,16 +73,13 @@ pub fn look(device: &mut dyn BlockDevice, node: &Path) -> Option<Provision> {
     })
 }
 
-fn read(device: &mut dyn BlockDevice, kind: Kind) -> Result<Option<String>, String> {
+fn read(device: &mut dyn BlockDevice, kind: Kind) -> Result<Option<String>, Text> {
     let bytes = match kind {
         Kind::Fat => fat::read_root_file(device, ANSWERS, LIMIT),
         _ => iso::read_root_file(device, ANSWERS, LIMIT),
     };
-    let text = bytes
-        .map_err(|error| error.to_string())?
-        .map(String::from_utf8);
-    text.transpose()
-        .map_err(|_| format!("{ANSWERS} is not text in UTF-8"))
+    let bytes = bytes.map_err(|error| Text::new("check.unreadable").with("error", error))?;
+    bytes.map(text_of).transpose()
 }
 
 impl Provision {

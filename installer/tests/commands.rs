@@ -80,13 +80,26 @@ fn a_dry_run_tells_its_refusal_and_does_nothing_more() {
 fn check_says_what_is_wrong_in_french() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("install.toml");
+    for (bytes, says) in [
+        (None, "ce fichier n'existe pas"),
+        (Some(&b"\xff\xfe[\0t\0"[..]), "du texte en UTF-16"),
+        (Some(b"\x7fELF\xff"), "pas du texte"),
+    ] {
+        if let Some(bytes) = bytes {
+            std::fs::write(&file, bytes).unwrap();
+        }
+        let output = vigie_install(&["check", "--language", "fr", file.to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(1));
+        let said = text(&output.stderr);
+        assert!(said.contains(says), "{said}");
+    }
     std::fs::write(&file, "[target]\ngrow = true\n").unwrap();
     let output = vigie_install(&["check", "--language", "fr", file.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(1));
     let said = text(&output.stderr);
     assert!(said.contains("ligne 1 : target : aucun disque"), "{said}");
     assert!(
-        said.contains("ligne 1 : target : grow ne va qu'avec keep"),
+        said.contains("ligne 2 : target.grow : grow ne va qu'avec keep"),
         "{said}"
     );
 }

@@ -1,5 +1,6 @@
 //! `[finish]` and `[report]`: what happens when the installation has ended.
 
+use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
 use crate::messages::Text;
@@ -62,11 +63,13 @@ pub struct SendReport {
 }
 
 impl SendReport {
-    /// What is wrong with it: it must be an address of HTTPS.
+    /// What is wrong with it: it must be an address of HTTPS, as what sends it reads addresses.
     pub fn check(&self) -> Option<Text> {
         let host = self.url.strip_prefix("https://").unwrap_or_default();
-        let wrong =
+        // Reading an address passes over these.
+        let sloppy =
             host.is_empty() || host.starts_with('/') || self.url.contains(char::is_whitespace);
+        let wrong = sloppy || self.url.parse::<Url>().is_err();
         wrong.then(|| Text::new("answers.report-address").with("url", &self.url))
     }
 }

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use vigie_disk::Bytes;
 use vigie_disk::md::Level;
+use vigie_settings::Problem;
 
 use crate::messages::Text;
 
@@ -132,6 +133,31 @@ impl Selector {
     pub fn is_unspecific(&self) -> bool {
         *self == Self::default()
     }
+
+    /// What can match nothing; `place` is the path of what holds its fields.
+    fn check(&self, place: &str) -> Vec<Problem> {
+        if self.is_unspecific() {
+            return vec![Problem::new(place, Text::new("answers.no-disk"))];
+        }
+        let texts = [
+            ("serial", &self.serial),
+            ("wwn", &self.wwn),
+            ("path", &self.path),
+            ("model", &self.model),
+        ];
+        let is_blank = |text: &Option<String>| text.as_ref().is_some_and(|it| it.trim().is_empty());
+        let blank = texts.iter().filter(|(_, text)| is_blank(text));
+        let problem = |field: &str, key| Problem::new(format!("{place}.{field}"), Text::new(key));
+        let mut found: Vec<Problem> = blank
+            .map(|(field, _)| problem(field, "answers.blank"))
+            .collect();
+        if let (Some(least), Some(most)) = (self.size_min, self.size_max)
+            && least > most
+        {
+            found.push(problem("size_min", "answers.sizes-reversed"));
+        }
+        found
+    }
 }
 
 impl fmt::Display for Selector {
@@ -207,53 +233,84 @@ impl Group {
         }
     }
 
-    /// What contradicts itself, without a look at any disk.
-    pub fn check(&self) -> Vec<Text> {
+    /// What contradicts itself, without a look at any disk, of the group of this name.
+    pub fn check(&self, name: &str) -> Vec<Problem> {
+        let problem = |field: &str, key| Problem::new(format!("{name}.{field}"), Text::new(key));
         let keeps = !self.keep.is_nothing();
-        let erased = self.erase && keeps;
-        let grown = self.grow && !keeps;
-        [
-            self.check_selectors(),
-            self.check_raid(),
-            erased.then(|| Text::new("answers.erase-and-keep")),
-            grown.then(|| Text::new("answers.grow-without-keep")),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
+        let mut found = self.check_selectors(name);
+        found.extend(self.check_raid(name));
+        if self.erase && keeps {
+            found.push(problem("erase", "answers.erase-and-keep"));
+        }
+        if self.grow && !keeps {
+            found.push(problem("grow", "answers.grow-without-keep"));
+        }
+        found
     }
 
-    fn check_selectors(&self) -> Option<Text> {
+    /// The selectors, each with the path of what holds its fields.
+    pub fn placed_selectors(&self, name: &str) -> Vec<(String, Selector)> {
+        if self.disks.is_empty() {
+            return vec![(name.to_owned(), self.own())];
+        }
+        let disks = self.disks.iter().cloned().enumerate();
+        disks
+            .map(|(at, disk)| (format!("{name}.disks[{at}]"), disk))
+            .collect()
+    }
+
+    fn check_selectors(&self, name: &str) -> Vec<Problem> {
         let own = self.own();
         if !self.disks.is_empty() && (!own.is_unspecific() || self.count.is_some()) {
-            return Some(Text::new("answers.members-and-rule"));
+            let text = Text::new("answers.members-and-rule");
+            return vec![Problem::new(format!("{name}.disks"), text)];
         }
-        self.selectors().iter().find_map(|(selector, _)| {
-            if selector.is_unspecific() {
-                return Some(Text::new("answers.no-disk"));
-            }
-            let reversed = matches!((selector.size_min, selector.size_max),
-                (Some(least), Some(most)) if least > most);
-            reversed.then(|| Text::new("answers.sizes-reversed"))
-        })
+        let all = self.placed_selectors(name).into_iter();
+        all.flat_map(|(place, selector)| selector.check(&place))
+            .collect()
     }
 
-    fn check_raid(&self) -> Option<Text> {
+    fn check_raid(&self, name: &str) -> Option<Problem> {
         let size = self.size();
-        match self.raid {
-            None if size == 1 => None,
-            None if size == 0 => Some(Text::new("answers.no-count")),
-            None => Some(Text::new("answers.no-raid").with("size", size)),
-            Some(level) if size < level.minimum() => Some(
-                Text::new("answers.too-few")
-                    .with("level", level)
-                    .with("least", level.minimum())
-                    .with("size", size),
+        let (field, text) = match self.raid {
+            None if size == 1 => return None,
+            None if size == 0 => ("count", Text::new("answers.no-count")),
+            None => (
+                self.number_field(),
+                Text::new("answers.no-raid").with("size", size),
             ),
-            Some(Level::Raid10) if size % 2 == 1 => {
-                Some(Text::new("answers.odd").with("size", size))
+            Some(level) if size < level.minimum() => {
+                let (field, key) = match self.count {
+                    None if self.is_rule() => ("raid", "answers.no-number"),
+                    None => ("raid", "answers.too-few"),
+                    Some(_) => ("count", "answers.too-few"),
+                };
+                let text = Text::new(key).with("level", level);
+                (
+                    field,
+                    text.with("least", level.minimum()).with("size", size),
+                )
             }
-            Some(_) => None,
+            Some(Level::Raid10) if size % 2 == 1 => (
+                self.number_field(),
+                Text::new("answers.odd").with("size", size),
+            ),
+            Some(_) => return None,
+        };
+        Some(Problem::new(format!("{name}.{field}"), text))
+    }
+
+    /// The field that says how many disks there are.
+    fn number_field(&self) -> &'static str {
+        match self.disks.is_empty() {
+            true => "count",
+            false => "disks",
         }
+    }
+
+    /// Whether its own fields could match several disks.
+    fn is_rule(&self) -> bool {
+        let is_named = self.serial.is_some() || self.wwn.is_some() || self.path.is_some();
+        self.disks.is_empty() && !is_named
     }
 }

@@ -71,12 +71,12 @@ impl Answers {
 
     /// What no single field shows: what contradicts itself or could never be.
     ///
-    /// All problems are collected, so that a person mends the answers in one go.
+    /// All of these problems are collected, so that a person mends them in one go. A value that cannot
+    /// be read at all is found before, alone: reading ends there.
     pub fn check(&self) -> Result<(), Problems> {
         let mut found = Vec::new();
         for (name, group) in self.groups() {
-            let problem = |text| Problem::new(name.clone(), text);
-            found.extend(group.check().into_iter().map(problem));
+            found.extend(group.check(&name));
         }
         self.check_names(&mut found);
         self.check_sizes(&mut found);
@@ -103,12 +103,8 @@ impl Answers {
 
     fn check_names(&self, found: &mut Vec<Problem>) {
         let mut named: Vec<(&'static str, String)> = Vec::new();
-        for (group, selector) in self.groups().flat_map(|(name, group)| {
-            group
-                .selectors()
-                .into_iter()
-                .map(move |one| (name.clone(), one.0))
-        }) {
+        let groups = self.groups();
+        for (place, selector) in groups.flat_map(|(name, group)| group.placed_selectors(&name)) {
             let names = [
                 ("serial", selector.serial),
                 ("wwn", selector.wwn),
@@ -118,7 +114,8 @@ impl Answers {
                 let Some(value) = value else { continue };
                 if named.contains(&(field, value.clone())) {
                     let text = Text::new("answers.named-twice").with("field", field);
-                    found.push(Problem::new(group.clone(), text.with("value", &value)));
+                    let text = text.with("value", &value);
+                    found.push(Problem::new(format!("{place}.{field}"), text));
                 }
                 named.push((field, value));
             }
@@ -136,8 +133,8 @@ impl Answers {
             .is_some_and(|size| !allowed.contains(&size))
         {
             let text = Text::new("answers.system-volume-range")
-                .with("least", SYSTEM_SMALLEST)
-                .with("most", SYSTEM_LARGEST);
+                .with("least", SYSTEM_SMALLEST.as_written())
+                .with("most", SYSTEM_LARGEST.as_written());
             found.push(Problem::new("system_volume", text));
         }
     }
@@ -146,7 +143,7 @@ impl Answers {
         let mut add = |field: &str, key| found.push(Problem::new(field, Text::new(key)));
         for (name, group) in self.groups().skip(1) {
             if group.keep == Keep::DataAndState {
-                add(&name, "answers.data-has-no-settings");
+                add(&format!("{name}.keep"), "answers.data-has-no-settings");
             }
         }
         if self.target.keep.is_nothing() {
@@ -164,6 +161,15 @@ impl Answers {
         if self.data.iter().any(|group| group.keep.is_nothing()) {
             add("target.keep", "answers.no-new-data");
         }
+    }
+
+    /// Whether nobody could log in: no password and no key for root, in settings that are new.
+    pub fn lets_nobody_in(&self) -> bool {
+        let access = &self.access;
+        self.target.keep != Keep::DataAndState
+            && access.root_password_hash.is_none()
+            && access.ssh_authorized_keys.is_empty()
+            && access.menu_ssh_keys.is_empty()
     }
 
     /// The first settings document of the appliance.
@@ -245,7 +251,20 @@ on_success = "reboot"
             ),
             (
                 "[target]\nserial = \"A\"\n[[data]]\nserial = \"A\"\n",
-                "data[0]: serial \"A\" is named twice",
+                "data[0].serial: serial \"A\" is named twice",
+            ),
+            ("[target]\nserial = \"\"\n", "target.serial: is empty"),
+            (
+                "[target]\nraid = \"raid1\"\ndisks = [{serial = \"A\"}, {model = \" \"}]\n",
+                "target.disks[1].model: is empty",
+            ),
+            (
+                "[target]\nbus = \"sata\"\nraid = \"raid1\"\n",
+                "target.raid: raid1 needs at least 2 disks: give count",
+            ),
+            (
+                "[target]\nbus = \"sata\"\ncount = 1\nraid = \"raid1\"\n",
+                "target.count: raid1 needs at least 2",
             ),
             (
                 "[target]\nserial = \"A\"\ndisks = [{serial = \"B\"}]\n",
@@ -275,7 +294,7 @@ on_success = "reboot"
             ),
             (
                 "system_volume = \"3TB\"\n[target]\nserial = \"A\"\n",
-                "2 TB rule",
+                "system_volume: must be from 4GB to 2TiB",
             ),
             (
                 "[target]\nserial = \"A\"\nkeep = \"data-and-state\"\n[system]\nhostname = \"x\"\n",
@@ -288,6 +307,10 @@ on_success = "reboot"
             (
                 "[target]\nserial = \"A\"\n[report]\nurl = \"http://x/\"\n",
                 "begins with https://",
+            ),
+            (
+                "[target]\nserial = \"A\"\n[report]\nurl = \"https://[::1/x\"\n",
+                "report.url: \"https://[::1/x\" is not an address",
             ),
             ("[target]\npath = \"/dev/vda\"\nformat = true\n", "line 3"),
             ("[target]\npath = \"/dev/vda\"\n[sytem]\n", "line 3"),

@@ -9,7 +9,7 @@ use vigie_installer::answers::{Action, Answers, Finish, SendReport};
 use vigie_installer::https::Client;
 use vigie_installer::https::patience::RealTime;
 use vigie_installer::inventory;
-use vigie_installer::machines::{AnswerFile, language_of};
+use vigie_installer::machines::{AnswerFile, language_of, not_looked_up};
 use vigie_installer::messages::Text;
 use vigie_installer::plan::plan;
 use vigie_installer::provision::Provision;
@@ -18,6 +18,7 @@ use vigie_installer::sources::{Found, Source};
 use vigie_machine::Machine;
 use vigie_settings::Language;
 
+use super::check::ROOT;
 use super::stage::Stage;
 
 /// What is known of the answers when a run ends, however early.
@@ -93,7 +94,9 @@ fn answers(stage: &mut Stage, source: &Source, known: &mut Known) -> Result<Answ
     });
     let text = text.map_err(|why| Box::new(refuse(stage, &why)))?;
     known.speak(stage, language_of(&text));
-    let file = AnswerFile::parse(&text).map_err(|faults| {
+    let root = Path::new(ROOT);
+    not_looked_up(root).iter().for_each(|text| stage.say(text));
+    let file = AnswerFile::parse_on(&text, root).map_err(|faults| {
         stage.show(&faults.lines(stage.language));
         Box::new(Report::of_no(&faults.to_string()))
     })?;

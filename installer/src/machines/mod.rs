@@ -10,12 +10,15 @@
 mod overlay;
 mod rule;
 
+use std::path::Path;
 use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use vigie_machine::Machine;
-use vigie_settings::{Language, Problem, Problems, ReadError, line_at, parse_tree, read_tree};
+use vigie_settings::{
+    Language, Problem, Problems, ReadError, here, line_at, parse_tree, read_tree,
+};
 
 use crate::answers::Answers;
 use crate::https::patience::Time;
@@ -70,6 +73,20 @@ pub struct Fault {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Faults(pub Vec<Fault>);
 
+/// A text and the system that it is read on.
+#[derive(Clone, Copy)]
+struct Source<'t> {
+    text: &'t str,
+    /// The root of a system that knows time zones and keymaps; none where nothing is looked up.
+    root: Option<&'t Path>,
+}
+
+/// What is looked up on the system that reads answers: key of the message, folder below the root.
+const LOOKED_UP: [(&str, &str); 2] = [
+    ("machines.no-zones", "usr/share/zoneinfo"),
+    ("machines.no-keymaps", "usr/share/keymaps"),
+];
+
 /// Why no section is this machine's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NoSection {
@@ -83,15 +100,27 @@ pub struct NoSection {
 impl AnswerFile {
     /// Reads an answer file and checks the answers for every machine.
     pub fn parse(text: &str) -> Result<Self, Faults> {
+        Self::read(Source { text, root: None })
+    }
+
+    /// The same, and whether the system whose root is `root` knows the time zone and the like; see
+    /// [`not_looked_up`].
+    pub fn parse_on(text: &str, root: &Path) -> Result<Self, Faults> {
+        let root = Some(root);
+        Self::read(Source { text, root })
+    }
+
+    fn read(source: Source<'_>) -> Result<Self, Faults> {
+        let text = source.text;
         let tree = parse_tree(text).map_err(|error| Faults(vec![Fault::read(&error, None)]))?;
         let span = tree.span();
         let mut common = tree.into_inner();
         let Some(machines) = common.remove(MACHINE) else {
             let tree = Spanned::new(span, common);
-            let answers = answers(text, tree, None).map_err(Faults)?;
+            let answers = answers(source, tree, None).map_err(Faults)?;
             return Ok(Self::ForAll(Box::new(answers)));
         };
-        let sections = sections(text, &common, machines)?;
+        let sections = sections(source, &common, machines)?;
         let faults = alike(&sections);
         match faults.is_empty() {
             true => Ok(Self::ByMachine(sections)),
@@ -161,8 +190,30 @@ impl AnswerFile {
     }
 
     /// What is allowed and may still be a mistake: sections of which nothing says that they are
-    /// for different machines, as one by serial number and one by hardware address.
+    /// for different machines, as one by serial number and one by hardware address; and machines
+    /// that nobody could log in to.
     pub fn doubts(&self) -> Vec<Text> {
+        let mut doubts = self.unlike_rules();
+        doubts.extend(self.locked_out());
+        doubts
+    }
+
+    fn locked_out(&self) -> Option<Text> {
+        let sections = match self {
+            Self::ForAll(answers) => {
+                return answers
+                    .lets_nobody_in()
+                    .then(|| Text::new("machines.nobody"));
+            }
+            Self::ByMachine(sections) => sections,
+        };
+        let locked = sections.iter().filter(|one| one.answers.lets_nobody_in());
+        let lines: Vec<String> = locked.map(|one| one.line.to_string()).collect();
+        let text = Text::new("machines.nobody-of").with("lines", lines.join(", "));
+        (!lines.is_empty()).then_some(text)
+    }
+
+    fn unlike_rules(&self) -> Vec<Text> {
         let Self::ByMachine(sections) = self else {
             return Vec::new();
         };
@@ -187,18 +238,18 @@ pub fn language_of(text: &str) -> Option<Language> {
 
 /// The sections, each laid over the common part.
 fn sections(
-    text: &str,
+    source: Source<'_>,
     common: &DeTable<'_>,
     machines: Spanned<DeValue<'_>>,
 ) -> Result<Vec<Section>, Faults> {
-    let fault = |at: usize, what| Faults(vec![Fault::at(line_at(text, at), what)]);
+    let fault = |at: usize, what| Faults(vec![Fault::at(line_at(source.text, at), what)]);
     let at = machines.span().start;
     let DeValue::Array(list) = machines.into_inner() else {
         return Err(fault(at, Text::new("machines.not-sections")));
     };
     let (mut sections, mut faults) = (Vec::new(), Vec::new());
     for one in list {
-        match section(text, common, one) {
+        match section(source, common, one) {
             Ok(section) => sections.push(section),
             Err(found) => faults.extend(found),
         }
@@ -220,10 +271,11 @@ fn sections(
 }
 
 fn section(
-    text: &str,
+    source: Source<'_>,
     common: &DeTable<'_>,
     one: Spanned<DeValue<'_>>,
 ) -> Result<Section, Vec<Fault>> {
+    let text = source.text;
     let span = one.span();
     let line = line_at(text, span.start);
     let fault = |line, what| vec![Fault::at(line, what)];
@@ -238,7 +290,7 @@ fn section(
     rule.check().map_err(|what| fault(rule_line, what))?;
     let mut merged = common.clone();
     overlay::lay_over(&mut merged, own);
-    let answers = answers(text, Spanned::new(span, merged), Some(line))?;
+    let answers = answers(source, Spanned::new(span, merged), Some(line))?;
     Ok(Section {
         line,
         rule,
@@ -261,24 +313,42 @@ fn read_rule(text: &str, rule: Spanned<DeValue<'_>>) -> Result<Rule, Fault> {
 
 /// Reads and checks the answers for one machine.
 fn answers(
-    text: &str,
+    source: Source<'_>,
     tree: Spanned<DeTable<'_>>,
     section: Option<usize>,
 ) -> Result<Answers, Vec<Fault>> {
+    let Source { text, root } = source;
     let top = line_at(text, tree.span().start);
     let places = tree.get_ref().clone();
     let answers: Answers =
         read_tree(text, tree).map_err(|error| vec![Fault::read(&error, section)])?;
-    answers.check().map_err(|Problems(problems)| {
-        let fault = |Problem { field, text: what }| Fault {
-            section,
-            what: Text::new("machines.wrong").with_said("what", what),
-            line: overlay::line_of(text, &places, &field).unwrap_or(top),
-            field: Some(field),
-        };
-        problems.into_iter().map(fault).collect::<Vec<_>>()
-    })?;
-    Ok(answers)
+    let mut problems = answers
+        .check()
+        .err()
+        .map_or(Vec::new(), |Problems(all)| all);
+    if let Some(root) = root {
+        problems.extend(here::problems(root, &answers.settings(Vec::new())));
+    }
+    let fault = |Problem { field, text: what }| Fault {
+        section,
+        what: Text::new("machines.wrong").with_said("what", what),
+        line: overlay::line_of(text, &places, &field).unwrap_or(top),
+        field: Some(field),
+    };
+    match problems.is_empty() {
+        true => Ok(answers),
+        false => Err(problems.into_iter().map(fault).collect()),
+    }
+}
+
+/// What the system whose root is `root` cannot say of any answers.
+pub fn not_looked_up(root: &Path) -> Vec<Text> {
+    let absent = LOOKED_UP
+        .iter()
+        .filter(|(_, folder)| !root.join(folder).is_dir());
+    absent
+        .map(|(key, folder)| Text::new(key).with("folder", format!("/{folder}")))
+        .collect()
 }
 
 /// Sections that are for the same machine.

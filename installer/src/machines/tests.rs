@@ -121,7 +121,64 @@ fn without_sections_the_answers_are_for_every_machine() {
     let file = AnswerFile::parse("[target]\npath = \"/dev/vda\"\n").unwrap();
     let answers = file.for_machine(&machine("", "")).unwrap();
     assert_eq!(answers.target.path.as_deref(), Some("/dev/vda"));
-    assert!(file.doubts().is_empty());
+    let doubts = file.doubts();
+    let said: Vec<String> = doubts.iter().map(|one| one.to(Language::En)).collect();
+    assert!(
+        matches!(&said[..], [one] if one.starts_with("Nobody could log in")),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn machines_that_nobody_can_log_in_to_are_a_doubt() {
+    let key =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ2zKQ1mBpgkPzT0zQ7yUj1QvG0wYcWm8zZ3dQ5nqk7P anne";
+    let said = |text: &str| -> Vec<String> {
+        let doubts = AnswerFile::parse(text).unwrap().doubts();
+        doubts.iter().map(|one| one.to(Language::En)).collect()
+    };
+    let open = format!("[target]\nserial = \"A\"\n[access]\nssh_authorized_keys = [\"{key}\"]\n");
+    assert_eq!(said(&open), [""; 0]);
+    // The settings stay, and with them who may log in.
+    let kept = "[target]\nserial = \"A\"\nkeep = \"data-and-state\"\n";
+    assert_eq!(said(kept), [""; 0]);
+    let one_of_two = format!(
+        "[target]\nserial = \"A\"\n[[machine]]\nmatch = {{ serial = \"1\" }}\n\
+         [[machine]]\nmatch = {{ serial = \"2\" }}\n[machine.access]\nssh_authorized_keys = [\"{key}\"]\n"
+    );
+    let doubts = said(&one_of_two);
+    assert!(
+        matches!(&doubts[..], [one] if one.contains("machines of lines 3:")),
+        "{doubts:?}"
+    );
+}
+
+#[test]
+fn what_this_system_does_not_know_is_refused_with_its_line() {
+    let root = tempfile::tempdir().unwrap();
+    let text = "[target]\nserial = \"A\"\n[system]\ntimezone = \"Mars/X\"\n";
+    // A system that cannot be asked says so, and refuses nothing.
+    assert!(AnswerFile::parse_on(text, root.path()).is_ok());
+    let unasked = not_looked_up(root.path());
+    let unasked: Vec<String> = unasked.iter().map(|one| one.to(Language::En)).collect();
+    assert!(
+        unasked.len() == 2 && unasked[0].contains("/usr/share/zoneinfo"),
+        "{unasked:?}"
+    );
+    let zone = root.path().join("usr/share/zoneinfo/Europe/Paris");
+    std::fs::create_dir_all(zone.parent().unwrap()).unwrap();
+    std::fs::write(zone, "TZif").unwrap();
+    assert_eq!(not_looked_up(root.path()).len(), 1);
+    let faults = AnswerFile::parse_on(text, root.path()).unwrap_err();
+    assert_eq!(
+        faults.lines(Language::En),
+        [
+            "line 4: system.timezone: this system does not know the time zone \"Mars/X\"; choose another"
+        ]
+    );
+    let of_one = format!("{}[[machine]]\nmatch = {{ serial = \"1\" }}\n", text);
+    assert!(AnswerFile::parse_on(&of_one, root.path()).is_err());
+    assert!(AnswerFile::parse_on(&text.replace("Mars/X", "Europe/Paris"), root.path()).is_ok());
 }
 
 #[test]
@@ -181,7 +238,7 @@ fn wrong_sections_are_refused_with_their_lines() {
         (
             "[target]\npath = \"x\"\ngrow = true\n[[machine]]\nmatch = { serial = \"A\" }\n\
              [[machine]]\nmatch = { serial = \"B\" }\n",
-            &["line 1: target: grow needs keep"],
+            &["line 3: target.grow: grow needs keep"],
         ),
         (
             &format!(
@@ -212,7 +269,7 @@ fn what_cannot_be_compared_is_a_doubt() {
         .iter()
         .map(|text| text.to(Language::En))
         .collect();
-    assert_eq!(doubts.len(), 1);
+    assert_eq!(doubts.len(), 2, "{doubts:?}");
     assert!(
         doubts[0].starts_with("The sections of lines 14 and 19"),
         "{doubts:?}"

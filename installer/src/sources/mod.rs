@@ -87,7 +87,7 @@ impl Found {
         }
         let volume = self.volumes.into_iter().next();
         if let Some(why) = volume.as_ref().and_then(|volume| volume.trouble.clone()) {
-            return Err(Text::new("provision.unreadable").with("why", why));
+            return Err(Text::new("provision.unreadable").with_text("why", why));
         }
         let on_volume = volume.clone().and_then(|volume| {
             let answers = volume.answers.clone()?;
@@ -159,7 +159,18 @@ pub fn fetch(
     let (answers, signature) =
         patiently(PATIENCE, time, told, &mut attempt).map_err(|trouble| trouble.text)?;
     order.proof.check(&answers, &signature)?;
-    String::from_utf8(answers).map_err(|_| Text::new("sources.not-text"))
+    text_of(answers)
+}
+
+/// The text of answers; the error says what they are instead.
+pub fn text_of(bytes: Vec<u8>) -> Result<String, Text> {
+    let is_utf16 = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
+    String::from_utf8(bytes).map_err(|_| {
+        Text::new(match is_utf16 {
+            true => "sources.utf16",
+            false => "sources.not-text",
+        })
+    })
 }
 
 /// The file beside the answers; a query stays what it is.
@@ -198,7 +209,7 @@ mod tests {
         let text = || Some("[target]".to_owned());
         let (full, bare) = (volume("/dev/sdb1", Some("a")), volume("/dev/sdb1", None));
         let mut broken = volume("/dev/sdb1", None);
-        broken.trouble = Some("install.toml is larger than 1 MiB".to_owned());
+        broken.trouble = Some(Text::new("check.unreadable").with("error", "larger than 1 MiB"));
         let found = |volumes: &[&Provision], order: Option<Order>, embedded| Found {
             volumes: volumes.iter().map(|one| (*one).clone()).collect(),
             order: order.map(Ok),
@@ -228,6 +239,20 @@ mod tests {
             let said = found.choose().unwrap_err().to(Language::En);
             assert!(said.contains(says), "{said}");
         }
+    }
+
+    #[test]
+    fn answers_that_are_no_text_say_so() {
+        for (bytes, says) in [
+            (&b"\xff\xfe[\0t\0"[..], "UTF-16"),
+            (b"\xfe\xff\0[\0t", "UTF-16"),
+            (b"PK\x03\x04\xff", "not text in UTF-8"),
+        ] {
+            let why = text_of(bytes.to_vec()).unwrap_err();
+            assert!(why.to(Language::En).contains(says), "{why:?}");
+            assert_ne!(why.to(Language::En), why.to(Language::Fr));
+        }
+        assert_eq!(text_of(b"[target]".to_vec()).unwrap(), "[target]");
     }
 
     #[test]
