@@ -150,7 +150,8 @@ impl<R: BufRead, W: Write, S: System> Session<R, W, S> {
 
     fn act(&mut self, entry: Entry) -> io::Result<Option<End>> {
         match entry {
-            Entry::Install => self.install()?,
+            Entry::Install => self.install(&["screen"])?,
+            Entry::InstallPlain => self.install(&["screen", "--plain"])?,
             Entry::UpdateInstalled => {
                 let code = self.messages().code;
                 self.program(&[RECOVERY, "--language", code, "update"])?;
@@ -215,7 +216,7 @@ impl<R: BufRead, W: Write, S: System> Session<R, W, S> {
     }
 
     /// Asks a person everything, unless a volume with answers is plugged in and meant.
-    fn install(&mut self) -> io::Result<()> {
+    fn install(&mut self, screen: &[&str]) -> io::Result<()> {
         let m = self.messages();
         if self.system.has_provision() {
             self.ran(&[INSTALLER, "--language", m.code, "devices"])?;
@@ -225,7 +226,8 @@ impl<R: BufRead, W: Write, S: System> Session<R, W, S> {
                 return self.program(&[INSTALLER, "--language", m.code, "provision"]);
             }
         }
-        self.ran(&[INSTALLER, "--language", m.code, "screen"])?;
+        let program = [&[INSTALLER, "--language", m.code], screen].concat();
+        self.ran(&program)?;
         Ok(())
     }
 

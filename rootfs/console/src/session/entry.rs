@@ -21,6 +21,8 @@ pub enum Entry {
     Language,
     Reboot,
     PowerOff,
+    /// For a terminal that cannot move its cursor.
+    InstallPlain,
 }
 
 /// The entries, the first has number 1. Programs that watch the console know the numbers.
@@ -34,6 +36,8 @@ pub fn entries(mode: Mode) -> &'static [Entry] {
             Entry::Language,
             Entry::Reboot,
             Entry::PowerOff,
+            // Last: the numbers before it are known to programs.
+            Entry::InstallPlain,
         ],
         Mode::Recovery => &[
             Entry::Repair,
@@ -59,6 +63,7 @@ pub fn label(m: &Messages, entry: Entry) -> &'static str {
         Entry::Language => m.language,
         Entry::Reboot => m.reboot,
         Entry::PowerOff => m.power_off,
+        Entry::InstallPlain => m.install_plain,
     }
 }
 

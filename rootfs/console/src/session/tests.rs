@@ -87,6 +87,12 @@ fn what_is_started() {
         (Mode::Live, false, "4\n\n", vec![]),
         (Mode::Live, false, "4\nyes\n", vec!["/usr/bin/bash --login"]),
         (Mode::Live, false, "1\n", vec![screen]),
+        (
+            Mode::Live,
+            false,
+            "8\n",
+            vec!["/usr/bin/vigie-install --language en screen --plain"],
+        ),
         (Mode::Live, true, "1\n\n", vec![devices, screen]),
         (
             Mode::Live,
