@@ -77,6 +77,44 @@ fn a_dry_run_tells_its_refusal_and_does_nothing_more() {
 }
 
 #[test]
+fn a_run_leaves_its_report_beside_the_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    payload(folder.path());
+    let answers = folder.path().join("install.toml");
+    let place = folder.path().join("install-result.json");
+    let run = |wanted: &str| {
+        std::fs::write(&answers, wanted).unwrap();
+        let (answers, payload) = (answers.to_str().unwrap(), folder.path().to_str().unwrap());
+        let output = vigie_install(&["run", "--answers", answers, "--payload", payload]);
+        assert_eq!(output.status.code(), Some(1));
+        text(&output.stdout).to_owned()
+    };
+    for (wanted, reason) in [
+        (
+            "[target]\nserial = \"no disk has this\"\n[finish]\non_failure = \"wait\"\n",
+            "no disk has this",
+        ),
+        ("[target]\ngrow = true\n", "grow needs keep"),
+    ] {
+        let said = run(wanted);
+        assert!(said.contains("The result was written to"), "{said}");
+        let report: Value = serde_json::from_slice(&std::fs::read(&place).unwrap()).unwrap();
+        assert_eq!(
+            (&report["form"], &report["result"]),
+            (&1.into(), &"refused".into())
+        );
+        assert!(
+            report["error"].as_str().unwrap().contains(reason),
+            "{report}"
+        );
+        std::fs::remove_file(&place).unwrap();
+    }
+    std::fs::create_dir(&place).unwrap();
+    let said = run("[target]\nserial = \"no disk has this\"\n");
+    assert!(said.contains("could not be written to"), "{said}");
+}
+
+#[test]
 fn check_says_what_is_wrong_in_french() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("install.toml");

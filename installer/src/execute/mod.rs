@@ -25,6 +25,7 @@ pub mod ext4;
 mod extents;
 mod finish;
 mod partitions;
+mod scratch;
 mod target;
 
 use std::ops::Range;
@@ -36,6 +37,7 @@ use vigie_settings::{Settings, Volume};
 use vigie_update::{Slot, writer};
 
 pub use extents::Pieces;
+pub use scratch::NoRoom;
 pub use target::striped;
 
 use crate::answers::{Answers, Keep};
@@ -136,6 +138,7 @@ impl Overwritten {
 /// Installs. The disks must be those that the plan was made for.
 pub fn execute(job: &Job, disks: &mut [Disks<'_>], progress: &mut dyn Progress) -> Result<()> {
     check_disks(job, disks)?;
+    scratch::check(job)?;
     check_payload(job, progress)?;
     let groups = job.plan.groups.iter().zip(disks).enumerate();
     let mut works: Vec<Work> = groups

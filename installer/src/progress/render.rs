@@ -104,10 +104,14 @@ impl<W: Write> Progress for Lines<W> {
         }
         self.last = now;
         let text = event.phase.text().to(self.language);
+        let colon = match self.language {
+            Language::En => ":",
+            Language::Fr => " :",
+        };
         // Progress that cannot be shown must not stop the installation.
         let _ = match quarter {
             0 => writeln!(self.out, "{text}..."),
-            _ => writeln!(self.out, "{text}: {} %", quarter * 25),
+            _ => writeln!(self.out, "{text}{colon} {} %", quarter * 25),
         };
     }
 }
@@ -182,8 +186,8 @@ mod tests {
         feed(&mut Lines::new(&mut out, Language::Fr));
         assert_eq!(
             String::from_utf8(out).unwrap(),
-            "Écriture du système...\nÉcriture du système: 25 %\nÉcriture du système: 50 %\n\
-             Écriture du système: 75 %\nÉcriture du système: 100 %\n"
+            "Écriture du système...\nÉcriture du système : 25 %\nÉcriture du système : 50 %\n\
+             Écriture du système : 75 %\nÉcriture du système : 100 %\n"
         );
     }
 

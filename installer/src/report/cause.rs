@@ -5,14 +5,14 @@ use std::io::{self, ErrorKind};
 
 use vigie_update::writer::WriteError;
 
-use crate::execute::{Overwritten, ReadBack};
+use crate::execute::{NoRoom, Overwritten, ReadBack};
 use crate::messages::Text;
 use crate::payload::Damaged;
 use crate::toolbox::ProgramFailed;
 
 /// The cause that the person can do something about; none where only the errors tell it.
 pub fn of(error: &anyhow::Error) -> Option<Text> {
-    let known = [medium, written, disk, program];
+    let known = [medium, written, disk, program, room];
     error
         .chain()
         .find_map(|one| known.iter().find_map(|cause| cause(one)))
@@ -70,6 +70,13 @@ fn is_gone(error: &io::Error) -> bool {
 fn program(error: Link) -> Option<Text> {
     let failed = error.downcast_ref::<ProgramFailed>()?;
     Some(Text::new("cause.program").with("program", &failed.program))
+}
+
+fn room(error: Link) -> Option<Text> {
+    let none = error.downcast_ref::<NoRoom>()?;
+    let text = Text::new("cause.no-room").with("volume", &none.volume);
+    let text = text.with("size", none.size).with("need", none.need);
+    Some(text.with("free", none.free))
 }
 
 #[cfg(test)]
