@@ -23,7 +23,7 @@ use crate::check::whose::is_same_system;
 use crate::choose::runs_from;
 use crate::guard::guard;
 use crate::refusal::Refusal;
-use crate::site::{Site, Which};
+use crate::site::{Does, Site, Which};
 use crate::volumes::{Content, Installation};
 pub(crate) use installation::starts_from;
 pub use installation::{Chosen, Opened};
@@ -50,7 +50,7 @@ pub fn choose(which: &Which, source: &Source) -> Result<Chosen> {
     let running = Running::load(Path::new(BOOT_JSON))?;
     check_source(&running, source)?;
     // An update to another major version is none of the guard's business: the licence decides on it.
-    let site = Site::open(which, false)?;
+    let site = Site::open(which, Does::Reads)?;
     let found = &site.inventory.installations;
     let runs_from = runs_from(&running, found, &site.installation);
     let may_mend = guard(
