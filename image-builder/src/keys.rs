@@ -14,7 +14,7 @@ use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey, KeypairBytes};
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 use vigie_update::package::Keyring;
-use vigie_update::package::signature::{PublicKey, TrustedKey};
+use vigie_update::package::signature::{KeyId, PublicKey, TrustedKey};
 
 use crate::definition::Definition;
 use crate::interrupt::HalfMade;
@@ -123,10 +123,25 @@ impl Trust {
         let (found, needed) = (counting.count(), self.ring.threshold);
         ensure!(
             found >= needed,
-            "{found} of {needed} needed keys are given; the image trusts {}",
-            listed(&self.ring)
+            "{found} of {needed} needed keys are given; the image trusts {}{}",
+            listed(&self.ring),
+            self.strangers(files, &signers)
         );
         Ok(signers)
+    }
+
+    /// The keys that were given and count for nothing, for the end of a message.
+    fn strangers(&self, files: &[PathBuf], signers: &[SigningKey]) -> String {
+        let given = files.iter().zip(signers);
+        let given = given.map(|(file, key)| (file.display(), PublicKey::of(key).id()));
+        let words = given.filter_map(|(file, id)| {
+            if self.ring.revoked.contains(&id) {
+                return Some(format!("; {file} ({id}) is given, and revoked"));
+            }
+            let known = self.ring.usable().any(|key| key.public.id() == id);
+            (!known).then(|| format!("; {file} ({id}) is given, and not among them"))
+        });
+        words.collect()
     }
 
     /// The keys that a signature may be by: those of the image, and these.
@@ -221,6 +236,12 @@ impl DevelopmentKey {
 pub fn load(path: &Path) -> Result<SigningKey> {
     let doing = || format!("reading the secret key {}", path.display());
     let text = std::fs::read_to_string(path).with_context(doing)?;
+    ensure!(
+        !is_public(&text),
+        "{}: this is the public half of a key, which signs nothing; name the file of the secret half, \
+         without .pub",
+        doing()
+    );
     // Its errors quote nothing of the file.
     SigningKey::from_pkcs8_pem(&text).map_err(|error| {
         let expected = "a PKCS#8 PEM file is expected, as `cargo image keygen` makes it";
@@ -228,12 +249,25 @@ pub fn load(path: &Path) -> Result<SigningKey> {
     })
 }
 
+/// Whether a file holds the public half of a key, as we or OpenSSL write it.
+fn is_public(text: &str) -> bool {
+    text.starts_with("-----BEGIN PUBLIC KEY-----") || toml::from_str::<Fragment>(text).is_ok()
+}
+
 /// Makes a key: the secret half at `out`, the public half beside it as `out.pub`, ready to be put
 /// into the definition.
 ///
 /// # Errors
-/// One of the files exists already, or cannot be written; then neither is left.
+/// One of the files exists already, or cannot be written; then neither is left. A folder that is not
+/// there is not made: a mistyped path, or a stick that is not mounted, is no place for a secret.
 pub fn generate(name: &str, out: &Path) -> Result<Made> {
+    let folder = out.parent().filter(|p| !p.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    ensure!(
+        folder.is_dir(),
+        "{} is no folder that is there; make it first, or name another file",
+        folder.display()
+    );
     let public_file = output::with_suffix(out, ".pub");
     for path in [out, &public_file] {
         ensure!(
@@ -243,24 +277,25 @@ pub fn generate(name: &str, out: &Path) -> Result<Made> {
         );
     }
     let secret = random()?;
-    let fragment = fragment(name, PublicKey::of(&secret))?;
+    let public = PublicKey::of(&secret);
+    let fragment = fragment(name, public)?;
     let secret_file = secret_file(&secret, out)?;
     let _half = HalfMade::at(secret_file.path());
-    let mut public = output::temporary(&public_file, 0o644)?;
-    let _half_public = HalfMade::at(public.path());
-    public
-        .write_all(fragment.as_bytes())
+    let mut half = output::temporary(&public_file, 0o644)?;
+    let _half_public = HalfMade::at(half.path());
+    half.write_all(fragment.as_bytes())
         .with_context(|| format!("writing {}", public_file.display()))?;
     let place = |file: NamedTempFile, path: &Path| {
         let placed = file.persist_noclobber(path).map_err(|error| error.error);
         placed.with_context(|| format!("writing {}", path.display()))
     };
-    place(public, &public_file)?;
+    place(half, &public_file)?;
     place(secret_file, out).inspect_err(|_| {
         // A public key whose secret half nobody has is of no use.
         let _ = std::fs::remove_file(&public_file);
     })?;
     Ok(Made {
+        id: public.id(),
         fragment,
         public_file,
     })
@@ -269,6 +304,8 @@ pub fn generate(name: &str, out: &Path) -> Result<Made> {
 /// What [`generate`] has made.
 #[derive(Debug)]
 pub struct Made {
+    /// What it is called in lists of revoked keys and in messages.
+    pub id: KeyId,
     /// The lines for the definition.
     pub fragment: String,
     /// Where they lie.
@@ -288,7 +325,7 @@ struct Keys {
     key: Vec<TrustedKey>,
 }
 
-/// The public half as it stands in the definition.
+/// The public half as it stands in the definition, with the id: who must revoke the key looks there.
 fn fragment(name: &str, public: PublicKey) -> Result<String> {
     let key = vec![TrustedKey {
         name: name.to_owned(),
@@ -296,7 +333,8 @@ fn fragment(name: &str, public: PublicKey) -> Result<String> {
         development: false,
     }];
     let update = Keys { key };
-    Ok(toml::to_string(&Fragment { update })?)
+    let text = toml::to_string(&Fragment { update })?;
+    Ok(format!("# id {}\n{text}", public.id()))
 }
 
 /// A key from the operating system's random numbers.

@@ -69,8 +69,19 @@ impl Reporter {
 
     /// A result for whoever started the run.
     pub fn say(&self, event: &str, text: &str) {
+        self.say_of(event, &[], text);
+    }
+
+    /// The same of something that has fields for programs; the text has them for people.
+    pub fn say_of(&self, event: &str, fields: &[(&str, &str)], text: &str) {
         match self.style {
-            Style::Json => println!("{}", json!({"event": event, "text": text})),
+            Style::Json => {
+                let mut line = json!({"event": event, "text": text});
+                fields
+                    .iter()
+                    .for_each(|(key, value)| line[*key] = json!(value));
+                println!("{line}");
+            }
             Style::Bars | Style::Lines => println!("{text}"),
             Style::Quiet => {}
         }

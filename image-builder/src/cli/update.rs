@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use image_builder::keys;
+use image_builder::keys::{self, Made};
 use image_builder::output;
 use image_builder::package;
 use image_builder::package::base::Base;
@@ -107,17 +107,21 @@ pub(super) fn keygen(args: &KeygenArgs, reporter: Reporter) -> Result<()> {
         }
     };
     let made = keys::generate(&name, &args.out)?;
-    reporter.say(
-        "key",
-        &format!(
-            "{} is the secret key: keep it off this network, with a copy elsewhere.\n\
-             {} goes into the definition:\n\n{}",
-            args.out.display(),
-            made.public_file.display(),
-            made.fragment
-        ),
-    );
+    let (id, words) = (made.id.to_string(), key_words(&args.out, &made));
+    reporter.say_of("key", &[("id", &id)], &words);
     Ok(())
+}
+
+fn key_words(secret: &Path, made: &Made) -> String {
+    format!(
+        "id {}\n\
+         {} is the secret key: keep it off this network, with a copy elsewhere.\n\
+         {} goes into the definition:\n\n{}",
+        made.id,
+        secret.display(),
+        made.public_file.display(),
+        made.fragment
+    )
 }
 
 /// Says what is signed, then signs it.
@@ -137,7 +141,12 @@ pub(super) fn sign(args: &SignArgs, reporter: Reporter) -> Result<()> {
         out.display()
     );
     output::replace_file(&out, header.sign(&keys).as_bytes())?;
-    reporter.say("signatures", &format!("{} signs that", out.display()));
+    let ids = keys
+        .iter()
+        .map(|key| keys::given(key).public.id().to_string());
+    let ids = ids.collect::<Vec<_>>().join(", ");
+    let said = format!("{} signs that, by the key {ids}", out.display());
+    reporter.say("signatures", &said);
     Ok(())
 }
 

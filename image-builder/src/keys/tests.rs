@@ -32,6 +32,10 @@ fn a_key_is_made_for_its_owner_alone_and_never_overwritten() {
     // What is printed goes into the definition as it is, and holds the public half alone.
     let fragment = std::fs::read_to_string(&made.public_file).unwrap();
     assert_eq!(fragment, made.fragment);
+    let first = fragment.lines().next().unwrap();
+    let public = load_public(std::slice::from_ref(&made.public_file)).unwrap();
+    let id = public[0].public.id();
+    assert_eq!((made.id, first), (id, &*format!("# id {id}")));
     let definition = definition(&fragment);
     let key = &definition.update.keys[0];
     assert_eq!(key.name.get_ref(), "release \"2\"");
@@ -54,6 +58,62 @@ fn a_key_is_made_for_its_owner_alone_and_never_overwritten() {
     }
     assert_eq!(std::fs::read(&out).unwrap(), before);
     assert_eq!(names(folder.path()), ["release.pem", "release.pem.pub"]);
+}
+
+#[test]
+fn a_leaked_key_is_revoked_by_the_id_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let make = |name: &str| generate(name, &folder.path().join(name)).unwrap();
+    let (leaked, new) = (make("leaked.pem"), make("new.pem"));
+    let public = std::fs::read_to_string(&leaked.public_file).unwrap();
+    let id = public.lines().find_map(|line| line.strip_prefix("# id "));
+    let revoked = format!("revoked = [\"{}\"]", id.unwrap());
+    let text = DEFINITION.replacen("revoked = []", &revoked, 1) + &new.fragment;
+    let definition = Definition::parse(&text, Path::new("a.toml")).unwrap();
+    let trust = Trust::new(&definition, Path::new("none"), true).unwrap();
+    assert!(trust.ring.revoked.contains(&leaked.id));
+    // Neither is a reason to look for more keys: one was given, and does not count.
+    let stranger = make("stranger.pem");
+    for (file, made, why) in [
+        ("leaked.pem", &leaked, "and revoked"),
+        ("stranger.pem", &stranger, "and not among them"),
+    ] {
+        let error = trust.signers(&[folder.path().join(file)]).unwrap_err();
+        let error = error.to_string();
+        let said = format!("{file} ({}) is given, {why}", made.id);
+        assert!(
+            error.contains("0 of 1") && error.ends_with(&said),
+            "{error}"
+        );
+        assert!(error.contains(&new.id.to_string()), "{error}");
+    }
+    assert_eq!(
+        trust
+            .signers(&[folder.path().join("new.pem")])
+            .unwrap()
+            .len(),
+        1
+    );
+}
+
+#[test]
+fn a_public_half_does_not_sign_and_is_called_what_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = generate("x", &folder.path().join("r1.pem")).unwrap();
+    let of_openssl = folder.path().join("other.pem");
+    std::fs::write(&of_openssl, "-----BEGIN PUBLIC KEY-----\nx\n").unwrap();
+    for path in [made.public_file, of_openssl] {
+        let error = load(&path).unwrap_err().to_string();
+        assert!(error.contains("the public half"), "{error}");
+    }
+}
+
+#[test]
+fn a_key_is_put_into_no_folder_that_is_not_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = generate("x", &folder.path().join("nodir/x.pem")).unwrap_err();
+    assert!(error.to_string().contains("nodir is no folder"), "{error}");
+    assert!(names(folder.path()).is_empty());
 }
 
 #[test]
