@@ -54,13 +54,11 @@ impl This {
         let settings = Store::of_system(root).load();
         let licensed_major = licensed_major(&settings, lost, machine.version);
         let folder = reached::folder(root);
-        let mut keys = machine::keys(root)?;
-        keys.revoked.extend(Floor::load(&folder).revoked);
         Ok(Self {
             target: Appliance::new(running, Sysfs::default()),
             slot,
             machine,
-            keys,
+            keys: keys(root)?,
             folder,
             licensed_major,
         })
@@ -79,6 +77,18 @@ impl This {
             running: self.slot,
         })
     }
+}
+
+/// Whose packages the system whose root is `root` takes: the list of its image, less whatever was ever
+/// revoked on this machine, by an image that may be newer.
+///
+/// # Errors
+/// The image's list cannot be read, or has no use.
+pub fn keys(root: &Path) -> Result<Keyring> {
+    let mut keys = machine::keys(root)?;
+    keys.revoked
+        .extend(Floor::load(&reached::folder(root)).revoked);
+    Ok(keys)
 }
 
 /// The highest major version that the licence allows, by the settings. Where they name none, cannot

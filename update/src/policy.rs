@@ -37,7 +37,7 @@ pub struct Standing {
     pub waiting: Option<Waiting>,
     /// The highest major version that the licence allows.
     pub licensed_major: u32,
-    /// The same version again was asked for, from the console.
+    /// The highest version that has run well here was asked for again, from the console.
     pub reinstall: bool,
 }
 
@@ -186,6 +186,9 @@ fn for_this_machine(header: &Claims<'_>, machine: &Machine) -> Result<(), Refusa
     Ok(())
 }
 
+/// What a person asks for again is still never older than what was reached: it is the version that
+/// runs, or after going back the one that was left. What runs after going back is not written over it:
+/// there would be no slot with the highest version any more, and no package for it would be taken.
 fn new_enough(header: &Claims<'_>, machine: &Machine, standing: &Standing) -> Result<(), Refusal> {
     let package = header.version;
     let reached = machine.version.max(standing.reached.version);
@@ -426,13 +429,19 @@ mod tests {
             reinstall: true,
             ..standing("1.2.0.0")
         };
-        for (package, expected) in [
-            ("1.2.0.0", "ok"),
-            ("1.1.0.0", "not-newer"),
-            ("1.3.0.0", "ok"),
+        for (running, package, expected) in [
+            ("1.2.0.0", "1.2.0.0", "ok"),
+            ("1.2.0.0", "1.1.0.0", "not-newer"),
+            ("1.2.0.0", "1.3.0.0", "ok"),
+            // After going back: what was left, not what runs.
+            ("1.1.0.0", "1.2.0.0", "ok"),
+            ("1.1.0.0", "1.1.0.0", "not-newer"),
+            // A floor that was lost: what runs is the highest.
+            ("1.3.0.0", "1.3.0.0", "ok"),
+            ("1.3.0.0", "1.2.0.0", "not-newer"),
         ] {
-            let result = judge(&header(package), &machine("1.2.0.0"), &again);
-            assert_eq!(code(result), expected, "{package}");
+            let result = judge(&header(package), &machine(running), &again);
+            assert_eq!(code(result), expected, "{running} {package}");
         }
     }
 

@@ -32,7 +32,7 @@ pub struct Asked {
     pub door: Door,
     /// Who asks.
     pub who: Option<String>,
-    /// The same version again is allowed.
+    /// The highest version that has run well here is allowed again.
     pub reinstall: bool,
 }
 
@@ -265,7 +265,8 @@ pub struct ApplyArguments {
     /// Print JSON lines.
     #[arg(long)]
     pub json: bool,
-    /// Install the running version again; from the console only.
+    /// Take also the highest version that has run well here once more: the running one, or after going
+    /// back the one that was left. From the console only.
     #[arg(long)]
     pub reinstall: bool,
     /// Restart when it is installed.

@@ -1,6 +1,12 @@
+use ed25519_dalek::SigningKey;
+
 use super::*;
+use crate::appliance;
 use crate::apply::target::OpenSlot;
 use crate::boot_state::TRIES;
+use crate::machine::below;
+use crate::package::envelope::Envelope;
+use crate::package::signature::{KEYS, PublicKey, TrustedKey, sign};
 
 /// A boot state in memory.
 struct Memory(BootState);
@@ -74,6 +80,54 @@ fn a_good_slot_raises_the_floor_and_ends_its_installation() {
     // Each boot after it has nothing to tell.
     assert_eq!(good(&mut disk, Slot::B, 2), None);
     assert_eq!(history::load(dir.path()).len(), 2);
+}
+
+/// The image in one slot revokes a key that the image in the other still lists.
+#[test]
+fn c40_a_key_that_was_revoked_stays_so_after_going_back() {
+    let root = tempfile::tempdir().unwrap();
+    let [leaked, other] = [1, 2].map(|seed| SigningKey::from_bytes(&[seed; 32]));
+    let id = PublicKey::of(&leaked).id();
+    let listed = |keys: &[&SigningKey]| Keyring {
+        threshold: 1,
+        revoked: Default::default(),
+        keys: keys.iter().map(|key| trusted(key)).collect(),
+    };
+    // The older image, which runs again after going back.
+    let list = below(root.path(), KEYS);
+    std::fs::create_dir_all(list.parent().unwrap()).unwrap();
+    let older = toml::to_string(&listed(&[&leaked, &other])).unwrap();
+    std::fs::write(list, older).unwrap();
+    let signed = Envelope {
+        signatures: vec![sign(&leaked, b"header")],
+        signed: b"header".to_vec(),
+        length: 0,
+    };
+    let judged = || appliance::keys(root.path()).unwrap().verify(&signed);
+    judged().unwrap();
+    // The newer one revokes it, and comes up well.
+    let newer = Keyring {
+        revoked: [id].into(),
+        ..listed(&[&other])
+    };
+    let folder = reached::folder(root.path());
+    let mut disk = state(Slot::B, (true, 3), (false, 2));
+    mark_good(&mut disk, Slot::B, &machine(2, 0), &newer, &folder).unwrap();
+    assert_eq!(Floor::load(&folder).revoked, [id].into());
+    let error = judged().unwrap_err().to_string();
+    assert!(error.contains(&format!("{id} is revoked")), "{error}");
+    // Marking the older one good again brings it not back.
+    let older = appliance::keys(root.path()).unwrap();
+    mark_good(&mut disk, Slot::A, &machine(1, 0), &older, &folder).unwrap();
+    judged().unwrap_err();
+}
+
+fn trusted(secret: &SigningKey) -> TrustedKey {
+    TrustedKey {
+        name: PublicKey::of(secret).id().to_string(),
+        public: PublicKey::of(secret),
+        development: false,
+    }
 }
 
 #[test]

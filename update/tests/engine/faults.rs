@@ -1,17 +1,20 @@
 //! Disks that fail and packages that break off: what ran before still starts.
 
-use std::io::Cursor;
+use std::io::{self, BufReader, Cursor, Read};
 
-use vigie_disk::MemoryDevice;
 use vigie_disk::device::faulty::{Fault, Faulty, Kind};
+use vigie_disk::{Bytes, MemoryDevice};
 use vigie_update::apply::target::{OpenSlot, Target};
-use vigie_update::apply::{self, ApplyError};
+use vigie_update::apply::{self, ApplyError, Unpacker};
 use vigie_update::boot_state::TRIES;
 use vigie_update::choice::choose;
 use vigie_update::fate::SlotFacts;
-use vigie_update::package::PackageError;
+use vigie_update::package::envelope::Envelope;
+use vigie_update::package::member::Unpacked;
+use vigie_update::package::{Header, PackageError, chunks};
 use vigie_update::{Slot, SlotState, esp};
 
+use crate::packages;
 use crate::support::{
     Direct, Disks, Shared, context, holds, keys, package, update, update_and_tell,
 };
@@ -105,18 +108,111 @@ fn c04_c12_a_pipe_that_breaks_off_or_changes_the_package_costs_the_way_back_and_
     assert_eq!(versions, [None, Some(opened.header.version)]);
 }
 
-#[test]
-fn c60_c61_a_source_that_stops_reading_is_told_with_its_place() {
-    struct Stops(Cursor<Vec<u8>>, u64);
-    impl std::io::Read for Stops {
-        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-            if self.0.position() >= self.1 {
-                return Err(std::io::Error::other("the stick was pulled"));
-            }
-            let room = buffer.len().min((self.1 - self.0.position()) as usize);
-            self.0.read(&mut buffer[..room])
+/// What can be read up to a byte.
+struct Stops(Cursor<Vec<u8>>, u64);
+
+impl Read for Stops {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.0.position() >= self.1 {
+            return Err(io::Error::other("the stick was pulled"));
+        }
+        let room = buffer.len().min((self.1 - self.0.position()) as usize);
+        self.0.read(&mut buffer[..room])
+    }
+}
+
+/// A stick or disc, read twice: one pass over its body goes up to a byte of the package, the other to
+/// the end.
+struct Pulled {
+    package: packages::Direct<BufReader<Stops>>,
+    first: Stops,
+}
+
+impl Pulled {
+    fn new(package: &[u8], [first, second]: [u64; 2]) -> Self {
+        let stops = |at| Stops(Cursor::new(package.to_vec()), at);
+        Self {
+            package: packages::Direct(BufReader::new(stops(second))),
+            first: stops(first),
         }
     }
+}
+
+impl Unpacker for Pulled {
+    fn envelope(&mut self) -> Result<Envelope, PackageError> {
+        let envelope = self.package.envelope()?;
+        self.first.0.set_position(envelope.length);
+        Ok(envelope)
+    }
+
+    fn check_body(
+        &mut self,
+        header: &Header,
+        note: &mut dyn FnMut(Bytes),
+    ) -> Result<(), PackageError> {
+        chunks::compare(header, &mut self.first, note)
+    }
+
+    fn unpack(
+        &mut self,
+        header: &Header,
+        base: Option<&OpenSlot>,
+        slot: Option<&mut OpenSlot>,
+        note: &mut dyn FnMut(Bytes),
+    ) -> Result<Unpacked, PackageError> {
+        self.package.unpack(header, base, slot, note)
+    }
+}
+
+/// The bytes of a package at and around which its chunks end, and its end.
+fn edges(package: &[u8]) -> Vec<u64> {
+    let envelope = Direct::new(package).envelope().unwrap();
+    let header = Header::parse(&envelope.signed).unwrap();
+    let end = envelope.length + header.body;
+    let starts =
+        (0..header.chunks.len() as u64).map(|n| envelope.length + n * u64::from(header.chunk));
+    let around =
+        starts.flat_map(|start| [start, start + 1].into_iter().chain(start.checked_sub(1)));
+    let within = around.filter(|at| *at >= envelope.length);
+    within.chain([end - 1, end]).collect()
+}
+
+#[test]
+fn c60_c61_a_stick_that_is_pulled_at_any_chunk_leaves_what_runs() {
+    for base in [None, Some(1)] {
+        let package = package(2, base);
+        let edges = edges(&package);
+        // A full one has several chunks.
+        assert!(base.is_some() || edges.len() > 8, "{edges:?}");
+        for at in edges {
+            let why = format!("{base:?} at byte {at}");
+            // While it is compared: nothing was begun.
+            let mut disks = Disks::new(Some(1)).map(|disk| disk);
+            let error = update(&mut Pulled::new(&package, [at, u64::MAX]), &mut disks);
+            let error = error.unwrap_err();
+            let read = matches!(error, ApplyError::Package(PackageError::Read { .. }));
+            assert!(read, "{why}: {error}");
+            untouched(&disks, &why);
+            // It was whole when it was compared, and is pulled while it is written.
+            let mut disks = Disks::new(Some(1)).map(|disk| disk);
+            let error = update(&mut Pulled::new(&package, [u64::MAX, at]), &mut disks);
+            let error = error.unwrap_err();
+            let begun = matches!(&error, ApplyError::Unfinished { slot: Slot::B, .. });
+            let told = error.to_string().contains("the stick was pulled");
+            assert!(begun && told && !error.is_refusal(), "{why}: {error}");
+            let state = disks.load().unwrap();
+            assert_eq!(state.slot(Slot::B), SlotState::default(), "{why}");
+            unharmed(&disks, &why);
+            // Put in again, it is installed.
+            update(&mut Pulled::new(&package, [u64::MAX; 2]), &mut disks).unwrap();
+            let held = holds(&disks.b.system, &disks.b.boot, &[2]);
+            assert_eq!(held, Some(2), "{why}");
+        }
+    }
+}
+
+#[test]
+fn c60_c61_a_source_that_stops_reading_is_told_with_its_place() {
     let package = package(2, None);
     for at in [5, 300, 1_000_000, 2_500_000] {
         let mut input = std::io::BufReader::new(Stops(Cursor::new(package.clone()), at));

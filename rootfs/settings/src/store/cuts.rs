@@ -5,6 +5,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use vigie_disk::crash;
+
 use super::*;
 
 type Names = BTreeMap<String, Vec<u8>>;
@@ -255,7 +257,7 @@ fn every_cut_of_a_long_history_leaves_old_or_new() {
     let memory = Memory::of(&names);
     let history = Store::new(&memory).history().unwrap();
     assert_eq!((history.len(), history[0].number), (KEPT, 12));
-    println!("states: {states} of a long history");
+    crash::tell(states, "of saving settings in a long history");
 }
 
 #[test]
@@ -290,10 +292,8 @@ fn c65_c66_c67_every_cut_of_saving_and_migrating_leaves_old_or_new() {
         save(memory, "six")
     });
     let (_, g) = cut(&first, &["six", "seven"], |memory| save(memory, "seven"));
-    println!(
-        "states: {} of settings saved and migrated",
-        a + b + c + d + e + f + g
-    );
+    let states = a + b + c + d + e + f + g;
+    crash::tell(states, "of saving and migrating settings");
 }
 
 #[test]
@@ -327,5 +327,5 @@ fn every_cut_of_starting_over_leaves_old_or_new() {
                 .any(|text| String::from_utf8_lossy(text).contains("three"))
         );
     }
-    println!("states: {} of settings started over", states.len());
+    crash::tell(states.len(), "of starting over with new settings");
 }
