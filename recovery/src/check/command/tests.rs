@@ -103,7 +103,9 @@ fn a_report_of_a_volume_that_nobody_lists_is_guarded_with_the_system_that_it_goe
         nodes.collect::<Vec<_>>().join(" ")
     };
     assert_eq!(written("--repair data-2", &[&data]), "/dev/sdb1 /dev/sda1");
-    assert_eq!(written("--preen data-2", &[&data]), "/dev/sdb1");
+    assert_eq!(written("--preen data-2", &[&data]), "/dev/sdb1 /dev/sda1");
+    // An appliance at its start writes its reports where it runs.
+    assert_eq!(written("--preen --tell data-2", &[&data]), "/dev/sdb1");
     assert_eq!(written("--repair", &[&state, &data]), "/dev/sda1 /dev/sdb1");
 }
 
