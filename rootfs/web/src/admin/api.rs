@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::Router;
-use axum::body::{Bytes, to_bytes};
+use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Extension, Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, on, post};
+use http_body_util::BodyExt as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -26,6 +27,9 @@ use crate::large::{self, LARGEST as LARGEST_ANSWER};
 use crate::rates::Source;
 use crate::server::Client;
 use crate::session::Session;
+
+/// So many bytes of a body that is too large are read all the same.
+const LET_GO: usize = 1 << 20;
 
 /// Largest request, in bytes; the broker takes no more.
 const LARGEST: usize = 250 << 10;
@@ -123,6 +127,26 @@ fn session(admin: &Admin, headers: &HeaderMap) -> Option<(String, Session)> {
     Some((token.to_owned(), admin.sessions.of(token)?))
 }
 
+/// A body that comes to its end and is no larger than `largest` bytes. Of a larger one some more is read
+/// and let go: whoever still sends when the connection is closed does not get to read why.
+async fn read(mut body: Body, largest: usize) -> Option<Vec<u8>> {
+    let mut read = Vec::new();
+    let mut length = 0;
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.ok()?.into_data() else {
+            continue;
+        };
+        length += data.len();
+        if length > largest + LET_GO {
+            return None;
+        }
+        if length <= largest {
+            read.extend_from_slice(&data);
+        }
+    }
+    (length <= largest).then_some(read)
+}
+
 async fn answer(
     admin: &Admin,
     client: &Client,
@@ -136,8 +160,8 @@ async fn answer(
         Role::Administrator => LARGEST,
         _ => super::FORM_BYTES,
     };
-    let body = to_bytes(asked.into_body(), largest).await;
-    let body = body.map_err(|_| StatusCode::PAYLOAD_TOO_LARGE.into_response())?;
+    let body = read(asked.into_body(), largest).await;
+    let body = body.ok_or_else(|| StatusCode::PAYLOAD_TOO_LARGE.into_response())?;
     let given = match &body[..] {
         [] => Ok(json!({})),
         body => serde_json::from_slice::<Value>(body),
