@@ -187,8 +187,8 @@ fn for_this_machine(header: &Claims<'_>, machine: &Machine) -> Result<(), Refusa
 }
 
 /// What a person asks for again is still never older than what was reached: it is the version that
-/// runs, or after going back the one that was left. What runs after going back is not written over it:
-/// there would be no slot with the highest version any more, and no package for it would be taken.
+/// runs, or after going back the one that was left. What runs after going back is not written over
+/// that one: it is older than what was reached, and it is there already.
 fn new_enough(header: &Claims<'_>, machine: &Machine, standing: &Standing) -> Result<(), Refusal> {
     let package = header.version;
     let reached = machine.version.max(standing.reached.version);
