@@ -3,6 +3,7 @@
 use vigie_disk::device::record::{Recorder, Sequence};
 use vigie_disk::table::Table;
 use vigie_disk::{BlockDevice, Bytes, MemoryDevice, SectorSize, crash};
+use vigie_installer::plan::plan as plan_of;
 use vigie_installer::progress::Silent;
 use vigie_installer::{Answers, Ids};
 
@@ -68,6 +69,41 @@ fn no_cut_leaves_a_disk_that_half_boots() {
         );
         assert!(dead > 50 && alive > 5);
     }
+}
+
+/// A rule takes empty disks only. A new disk whose installation was cut is still one, so that the
+/// factory starts it again with the same answers; it is refused only where all but the finish was done.
+#[test]
+fn an_installation_that_was_cut_is_made_again_by_the_same_rule() {
+    let Some(setup) = Setup::new(3 << 20, 1 << 20) else {
+        return;
+    };
+    let answers = Answers::parse("[target]\nsize_min = \"1GB\"\n").unwrap();
+    let blank = MemoryDevice::new(Bytes::gb(8), SectorSize::S512);
+    let mut recorder = Recorder::new(blank.clone());
+    let plan = planned(&answers, &inventory(&mut [&mut recorder]), &setup.payload);
+    let ids = Ids::seeded("cut", BUILT);
+    setup
+        .execute(&answers, &plan, &ids, &mut [&mut recorder], &mut Silent)
+        .unwrap();
+    let (new, log) = recorder.finish();
+    let new = inside(&new);
+    let mut refused = 0;
+    let states = crash::enumerate::<vigie_disk::Error>(&blank, &log, |cut, disk| {
+        let mut disk = disk.clone();
+        let found = inventory(&mut [&mut disk]);
+        if plan_of(&answers, &found, setup.payload.manifest()).is_err() {
+            assert!(inside(&disk) == new, "{cut:?} is refused");
+            refused += 1;
+        }
+        Ok(())
+    })
+    .unwrap();
+    crash::tell(
+        states,
+        &format!("of an installation by a rule: {refused} are refused the next time"),
+    );
+    assert!(states > 500 && refused > 0 && refused < states / 20);
 }
 
 /// The same over two mirrored disks: whichever of them still starts something

@@ -15,6 +15,8 @@ use crate::units::Bytes;
 
 /// What is written at a place: a sector of any disk.
 const MARK: u64 = 4096;
+/// What disks of every kind write whole, or a part of it.
+pub const SECTOR: usize = 512;
 const TITLE: &[u8; 16] = b"vigie size check";
 
 /// Writes marks all over a device that may be erased, reads them back, and
@@ -76,13 +78,20 @@ fn places(size: u64) -> BTreeSet<u64> {
         .collect()
 }
 
-/// The mark of a place: title, seed, place, and more that follows from these.
+/// The mark of a place, sector by sector.
 fn bytes(seed: u64, place: u64) -> Vec<u8> {
+    let sectors = (place..).step_by(SECTOR).take(MARK as usize / SECTOR);
+    sectors.flat_map(|at| sector(seed, at)).collect()
+}
+
+/// A sector of a mark: title, seed, where it stands, and more that follows from these. So it is known as one
+/// by itself: a power cut may leave any sectors of a mark.
+fn sector(seed: u64, at: u64) -> Vec<u8> {
     let mut head = TITLE.to_vec();
     head.extend(seed.to_le_bytes());
-    head.extend(place.to_le_bytes());
+    head.extend(at.to_le_bytes());
     let digest = Sha256::digest(&head);
-    let filling = digest.iter().cycle().take(MARK as usize - head.len());
+    let filling = digest.iter().cycle().take(SECTOR - head.len());
     head.iter().chain(filling).copied().collect()
 }
 
@@ -90,6 +99,15 @@ fn bytes(seed: u64, place: u64) -> Vec<u8> {
 fn owner(found: &[u8], seed: u64) -> Option<u64> {
     let place = u64::from_le_bytes(found.get(24..32)?.try_into().ok()?);
     (found == bytes(seed, place)).then_some(place)
+}
+
+/// Whether a sector of [`SECTOR`] bytes is one of a mark, of any check.
+pub fn is_of_mark(found: &[u8]) -> bool {
+    let number = |at: usize| Some(u64::from_le_bytes(found.get(at..at + 8)?.try_into().ok()?));
+    let (Some(seed), Some(at)) = (number(16), number(24)) else {
+        return false;
+    };
+    found == sector(seed, at)
 }
 
 /// What to say of the places that hold something else, each with the place

@@ -25,6 +25,7 @@ mod view;
 pub use cursor::Cursor;
 pub use file::FileDevice;
 pub use honest::check_size;
+pub(crate) use honest::{SECTOR, is_of_mark};
 pub use kernel::KernelDevice;
 pub use memory::MemoryDevice;
 pub use region::Region;
