@@ -176,6 +176,21 @@ fn what_this_system_does_not_know_is_refused_with_its_line() {
             "line 4: system.timezone: this system does not know the time zone \"Mars/X\"; choose another"
         ]
     );
+    let maps = root.path().join("usr/share/keymaps/i386/azerty");
+    std::fs::create_dir_all(&maps).unwrap();
+    for name in ["us.kmap.gz", "fr.kmap.gz"] {
+        std::fs::write(maps.join(name), "").unwrap();
+    }
+    assert!(not_looked_up(root.path()).is_empty());
+    let klingon = text.replace("Mars/X\"", "Europe/Paris\"\nkeymap = \"tlh\"");
+    let faults = AnswerFile::parse_on(&klingon, root.path()).unwrap_err();
+    assert_eq!(
+        faults.lines(Language::Fr),
+        [
+            "ligne 5 : system.keymap : ce système n'a pas la disposition de clavier \"tlh\" ; choisissez-en une autre, comme us, fr ou fr_CH"
+        ]
+    );
+    assert!(AnswerFile::parse_on(&klingon.replace("tlh", "fr"), root.path()).is_ok());
     let of_one = format!("{}[[machine]]\nmatch = {{ serial = \"1\" }}\n", text);
     assert!(AnswerFile::parse_on(&of_one, root.path()).is_err());
     assert!(AnswerFile::parse_on(&text.replace("Mars/X", "Europe/Paris"), root.path()).is_ok());

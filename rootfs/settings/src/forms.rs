@@ -8,7 +8,6 @@ use toml::{Table, Value};
 
 use crate::document::{Settings, VERSION};
 use crate::store::DocumentError;
-use crate::told::of_toml;
 use crate::values::Language;
 use crate::words::Said;
 
@@ -56,7 +55,7 @@ pub(crate) fn migrate(text: &str, from: u32) -> Result<Settings, DocumentError> 
     let refused = |why: Said| DocumentError::Migration { from, why };
     let mut table: Table = text
         .parse()
-        .map_err(|error: toml::de::Error| refused(of_toml(error.message())))?;
+        .map_err(|error: toml::de::Error| refused(crate::read::broken(text, &error).said()))?;
     for step in &STEPS[from.saturating_sub(FIRST) as usize..] {
         step(&mut table).map_err(|why| refused(Said::same(why)))?;
     }

@@ -46,7 +46,14 @@ pub fn read_toml<T: DeserializeOwned>(text: &str) -> Result<T, ReadError> {
 /// # Errors
 /// Broken TOML.
 pub fn parse_tree(text: &str) -> Result<Spanned<DeTable<'_>>, ReadError> {
-    DeTable::parse(text).map_err(|e| read_error(text, None, &e, told::of_toml))
+    DeTable::parse(text).map_err(|error| broken(text, &error))
+}
+
+/// What the parser of TOML says of a text.
+pub(crate) fn broken(text: &str, error: &toml::de::Error) -> ReadError {
+    let found = error.span().and_then(|span| text.get(span));
+    let told = |message: &str| told::of_toml(message, found.unwrap_or_default().trim());
+    read_error(text, None, error, told)
 }
 
 /// Reads a tree whose values come from `text`, as several parts of it laid over one another.
@@ -129,7 +136,7 @@ fn read_error(
     text: &str,
     field: Option<String>,
     error: &toml::de::Error,
-    told: fn(&str) -> Said,
+    told: impl Fn(&str) -> Said,
 ) -> ReadError {
     ReadError {
         line: line_at(text, error.span().map_or(0, |span| span.start)),
@@ -215,7 +222,30 @@ mod tests {
                 "line 2: volumes[0]: missing field `uuid`",
             ),
             ("[system]", "line 1: missing field `version`"),
-            ("version = 3\nversion = 1", "line 2: duplicate key"),
+            (
+                "version = 3\nversion = 1",
+                "line 2: `version` is given twice",
+            ),
+            (
+                "[system]\nhostname = \"a\"\n[system]\nkeymap = \"fr\"",
+                "line 3: `system` is given twice",
+            ),
+            (
+                "version = 3\n[system]\nhostname = camera-7",
+                "line 3: no value: put text in quotes",
+            ),
+            (
+                "version = 3\n[system]\nhostname = nvr-7",
+                "line 3: no value: put text in quotes",
+            ),
+            (
+                "version = 3\n[system]\nlanguage = fr",
+                "line 3: no value: put text in quotes",
+            ),
+            (
+                "version = 3\n[system]\nhostname = 5YXK2X2",
+                "line 3: no value: put text in quotes",
+            ),
             ("version = ", "line 1: "),
             ("version = \"1\"", "line 1: version: invalid type: string"),
             (

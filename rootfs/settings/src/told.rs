@@ -9,11 +9,28 @@ use crate::words::{Said, english, said};
 /// What becomes of a sentence of one form.
 type Form = fn(&str) -> Option<Said>;
 
+/// What the parser of TOML says where a word stands in the place of a value, by its first letter.
+const UNQUOTED: [&str; 5] = [
+    "string values must be quoted",
+    "invalid boolean",
+    "invalid float",
+    "invalid integer",
+    "invalid date-time",
+];
+
 const FORMS: [Form; 6] = [fixed, value, unknown, missing, mismatch, size];
 
-/// What the parser of TOML says.
-pub fn of_toml(message: &str) -> Said {
-    known(message).unwrap_or_else(|| said("read.not-toml", &[("error", Said::same(message))]))
+/// What the parser of TOML says of the words `found`. What stands in the place of a value is not
+/// repeated: it may be a secret.
+pub fn of_toml(message: &str, found: &str) -> Said {
+    match message {
+        "duplicate key" => said("read.duplicate-key", &[("key", Said::same(found))]),
+        _ if UNQUOTED.iter().any(|start| message.starts_with(start)) => said("read.unquoted", &[]),
+        _ => {
+            let error = [("error", Said::same(message))];
+            known(message).unwrap_or_else(|| said("read.not-toml", &error))
+        }
+    }
 }
 
 /// What serde says, and the values of a document through it.
@@ -27,7 +44,6 @@ fn known(message: &str) -> Option<Said> {
 
 fn fixed(message: &str) -> Option<Said> {
     let keys = [
-        "read.duplicate-key",
         "read.no-address",
         "read.negative-size",
         "read.string-or-table",
@@ -158,7 +174,6 @@ mod tests {
                 "invalid value: integer `-1`, expected u32",
                 "l'entier `-1` est hors des limites ; il faut un nombre entier",
             ),
-            ("duplicate key", "clé donnée deux fois"),
             ("wanted string or table", "il faut un mot ou une table"),
             (
                 "\"x; allowed: y\" is not a keymap; allowed: a keymap's name such as \"us\", \"fr\" or \"fr-latin9\"",
@@ -175,7 +190,7 @@ mod tests {
         }
         let other = of_serde("a thing that nobody knows");
         assert_eq!(other, Said::same("a thing that nobody knows"));
-        let broken = of_toml("expected newline");
+        let broken = of_toml("expected newline", "x");
         assert_eq!(broken.to(Language::En), "expected newline");
         assert_eq!(
             broken.to(Language::Fr),
