@@ -3,10 +3,10 @@
 
 use vigie_disk::device::faulty::{Fault, Faulty, Kind};
 use vigie_disk::device::read_vec;
-use vigie_disk::{Bytes, MemoryDevice, SectorSize};
-use vigie_installer::Ids;
+use vigie_disk::{BlockDevice, Bytes, MemoryDevice, SectorSize};
 use vigie_installer::payload::Role;
 use vigie_installer::progress::{Event, Phase, Progress, Silent};
+use vigie_installer::{Answers, Ids};
 
 use crate::power_cut::{inside, looks_bootable};
 use crate::support::{BUILT, Setup, answers, inventory, planned};
@@ -64,6 +64,64 @@ fn an_error_at_any_point_ends_the_installation() {
     }
     println!("{failed} failures of {count} operations were told");
     assert!(failed > 20);
+}
+
+/// The same onto a mirror of two, of which one has faults: both disks afterwards.
+fn install_mirror(
+    setup: &Setup,
+    sick: usize,
+    faults: Vec<Fault>,
+) -> ([MemoryDevice; 2], Result<(), String>, u64) {
+    let answers = Answers::parse(
+        "[target]\nraid = \"raid1\"\ndisks = [{ serial = \"S0\" }, { serial = \"S1\" }]\n",
+    )
+    .unwrap();
+    let [mut one, mut other] = [blank(), blank()];
+    let inventory = inventory(&mut [&mut one, &mut other]);
+    let plan = planned(&answers, &inventory, &setup.payload);
+    let mut faults = [faults, Vec::new()];
+    if sick == 1 {
+        faults.reverse();
+    }
+    let [first, second] = faults;
+    let (mut one, mut other) = (Faulty::new(one, first), Faulty::new(other, second));
+    let ids = Ids::seeded("faults", BUILT);
+    let disks: &mut [&mut dyn BlockDevice] = &mut [&mut one, &mut other];
+    let outcome = setup.execute(&answers, &plan, &ids, disks, &mut Silent);
+    let count = [&one, &other][sick].count(None);
+    let disks = [one.into_inner(), other.into_inner()];
+    (disks, outcome.map_err(|error| format!("{error:#}")), count)
+}
+
+/// Whichever member fails, and wherever: it is told, and neither disk starts half a system.
+#[test]
+fn an_error_of_either_member_ends_the_installation_of_a_mirror() {
+    let Some(setup) = Setup::new(1 << 20, 1 << 20) else {
+        return;
+    };
+    for sick in [0, 1] {
+        let (whole, outcome, count) = install_mirror(&setup, sick, Vec::new());
+        outcome.unwrap();
+        let whole = whole.each_ref().map(inside);
+        let points = (0..count).step_by(61).chain(count.saturating_sub(9)..count);
+        let mut failed = 0;
+        for point in points {
+            for fault in [Fault::Fails(None, point), Fault::Vanishes(point)] {
+                let (disks, outcome, _) = install_mirror(&setup, sick, vec![fault]);
+                for (number, disk) in disks.iter().enumerate() {
+                    let starts = looks_bootable(disk);
+                    assert!(
+                        !starts || inside(disk) == whole[number],
+                        "{fault:?} of disk {sick}: disk {number} half-boots"
+                    );
+                    assert!(starts || outcome.is_err(), "{fault:?} is passed over");
+                }
+                failed += usize::from(outcome.is_err());
+            }
+        }
+        println!("{failed} failures of {count} operations of member {sick} were told");
+        assert!(failed > 20);
+    }
 }
 
 /// The first MiB in which two disks differ.

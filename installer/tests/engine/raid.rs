@@ -49,23 +49,35 @@ fn install(setup: &Setup, answers: &str, disks: &mut [MemoryDevice], seed: &str)
         .unwrap();
 }
 
+/// `disks = [...]` of an array over the disks S`first` and so on.
+fn members(first: usize, count: usize) -> String {
+    let named = (first..first + count).map(|at| format!("{{ serial = \"S{at}\" }}"));
+    format!("disks = [{}]\n", named.collect::<Vec<_>>().join(", "))
+}
+
+/// Whatever the level of the rest, each member starts the machine alone.
 #[test]
-fn a_mirrored_system_is_whole_on_each_member() {
+fn a_system_on_an_array_is_whole_on_each_member() {
     let Some(setup) = Setup::new(3 << 20, 1 << 20) else {
         return;
     };
+    for (level, count) in [("raid1", 2), ("raid5", 3), ("raid6", 4), ("raid10", 4)] {
+        system_on(&setup, level, count);
+    }
+}
+
+fn system_on(setup: &Setup, level: &str, count: usize) {
     let folder = setup.folder.path();
     let disk = || MemoryDevice::new(Bytes::gb(8), SectorSize::S512);
-    let mut disks = [disk(), disk()];
-    let answers =
-        "[target]\nraid = \"raid1\"\ndisks = [{ serial = \"S0\" }, { serial = \"S1\" }]\n";
-    install(&setup, answers, &mut disks, "one");
+    let mut disks: Vec<MemoryDevice> = (0..count).map(|_| disk()).collect();
+    let answers = format!("[target]\nraid = \"{level}\"\n{}", members(0, count));
+    install(setup, &answers, &mut disks, level);
     for name in ["state", "data-1"] {
         run(
             &setup.tools,
             "e2fsck",
             &["-fn"],
-            &array_of(&mut disks, name, &setup),
+            &array_of(&mut disks, name, setup),
         );
     }
     let tables: Vec<Table> = disks
@@ -77,7 +89,9 @@ fn a_mirrored_system_is_whole_on_each_member() {
         "no two disks are the same disk"
     );
     for (number, one) in &tables[0].partitions {
-        assert_ne!(one.guid, tables[1].partitions[number].guid);
+        for other in &tables[1..] {
+            assert_ne!(one.guid, other.partitions[number].guid);
+        }
     }
     for (number, role) in [(3, Role::Boot), (5, Role::System)] {
         for (disk, table) in disks.iter().zip(&tables) {
@@ -86,7 +100,7 @@ fn a_mirrored_system_is_whole_on_each_member() {
             let found = vigie_disk::device::read_vec(disk, offset, expected.len()).unwrap();
             assert!(
                 found == expected,
-                "{role:?} begins where the partition does"
+                "{level}: {role:?} begins where the partition does"
             );
         }
     }
@@ -113,11 +127,8 @@ fn striped_volumes_pass_the_check_of_their_file_system() {
             .map(|at| MemoryDevice::new(Bytes::gb(8), sectors[usize::from(at > 0)]))
             .collect();
         let answers = format!(
-            "[target]\nserial = \"S0\"\n[[data]]\nraid = \"{level}\"\ndisks = [{}]\n",
-            (1..=count)
-                .map(|at| format!("{{ serial = \"S{at}\" }}"))
-                .collect::<Vec<_>>()
-                .join(", ")
+            "[target]\nserial = \"S0\"\n[[data]]\nraid = \"{level}\"\n{}",
+            members(1, count)
         );
         install(&setup, &answers, &mut disks, level);
         let volume = array_of(&mut disks[1..], "data-2", &setup);
