@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use commands::no_medium;
 use vigie_installer::payload::ON_MEDIUM;
+use vigie_installer::report::cause;
 use vigie_settings::Language;
 
 /// Installs an appliance onto a disk of this machine.
@@ -117,6 +118,9 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("vigie-install: {error:#}");
+            if let Some(cause) = cause::of(&error) {
+                eprintln!("{}", cause.to(language));
+            }
             ExitCode::FAILURE
         }
     }

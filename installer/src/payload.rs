@@ -201,6 +201,14 @@ impl Manifest {
 /// Why a medium cannot be installed from: it, and not a disk, is at fault.
 #[derive(Debug, thiserror::Error)]
 pub enum Damaged {
+    /// The list cannot be read: there is no payload in that folder, or the medium is damaged.
+    #[error("reading {list}; is the medium in place?")]
+    NoList {
+        /// The list's file.
+        list: String,
+        /// What the kernel said.
+        source: io::Error,
+    },
     /// A member has another length than its list says.
     #[error(
         "{member} has {found} bytes, its list says {listed}; the medium is damaged, write it anew"
@@ -253,8 +261,10 @@ impl Payload {
     /// Opens the payload in a folder. The members' contents are checked by [`Payload::verify`].
     pub fn open(folder: &Path) -> Result<Self> {
         let list = folder.join(MANIFEST);
-        let text = std::fs::read_to_string(&list)
-            .with_context(|| format!("reading {}; is the medium in place?", list.display()))?;
+        let text = std::fs::read_to_string(&list).map_err(|source| Damaged::NoList {
+            list: list.display().to_string(),
+            source,
+        })?;
         let manifest: Manifest = serde_json::from_str(&text)
             .with_context(|| format!("understanding {}", list.display()))?;
         manifest

@@ -49,7 +49,8 @@ pub struct Group {
     /// What joins several disks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub raid: Option<Level>,
-    /// Whether what is on the disks may be erased; they must then be named by serial or WWN.
+    /// Whether what is on the disks may be erased; they must then be named by serial or WWN, or one that
+    /// tells neither by its place, a link of /dev/disk/by-path.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub erase: bool,
     /// What stays of an installation that is on the disks.

@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use anyhow::Result;
-use vigie_installer::inventory::{Disk, Inventory, Machine, Use};
+use vigie_installer::answers::Selector;
+use vigie_installer::inventory::{BY_PATH, Disk, Inventory, Machine, Use};
 use vigie_installer::messages::Text;
 use vigie_settings::Language;
 
@@ -21,8 +22,25 @@ fn shown(inventory: &Inventory, json: bool, language: Language) -> Result<String
         return Ok(Text::new("devices.none").to(language));
     }
     let disks = inventory.disks.iter();
-    let lines = disks.map(|disk| format!("{}\n    {}", disk.title(), facts(disk, language)));
+    let lines = disks.flat_map(|disk| {
+        let below = [names(disk), facts(disk, language)];
+        let below = below.into_iter().filter(|line| !line.is_empty());
+        let below = below.map(|line| format!("    {line}"));
+        std::iter::once(disk.title()).chain(below)
+    });
     Ok(lines.collect::<Vec<_>>().join("\n"))
+}
+
+/// What answers can name it by beside what the title says.
+fn names(disk: &Disk) -> String {
+    let place = disk.links.iter().find(|link| link.starts_with(BY_PATH));
+    let selector = Selector {
+        bus: disk.bus,
+        wwn: disk.wwn.clone(),
+        path: place.cloned(),
+        ..Selector::default()
+    };
+    selector.to_string()
 }
 
 fn facts(disk: &Disk, language: Language) -> String {
@@ -74,17 +92,23 @@ mod tests {
     }
 
     #[test]
-    fn a_person_reads_two_lines_for_each_disk() {
+    fn a_person_reads_three_lines_for_each_disk() {
         let printed = shown(&workshop(), false, Language::Fr).unwrap();
         let lines: Vec<&str> = printed.lines().collect();
-        assert_eq!(lines.len(), 2 * workshop().disks.len());
+        assert_eq!(lines.len(), 3 * workshop().disks.len());
         for (at, says) in [
             (0, "S4EWNX0R123456"),
-            (2, "WD-WCC7K4ABCDEF"),
-            (3, "    vide"),
-            (7, "utilisé : monté sur /mnt"),
-            (9, "est le support depuis lequel"),
-            (13, "amovible; protégé en écriture; vide"),
+            (1, "wwn \"eui.0025385b01402a5b\", bus nvme"),
+            (3, "WD-WCC7K4ABCDEF"),
+            (4, "bus sata"),
+            (5, "    vide"),
+            (11, "utilisé : monté sur /mnt"),
+            (14, "est le support depuis lequel"),
+            (
+                16,
+                "path \"/dev/disk/by-path/pci-0000:02:00.0-scsi-0:2:0:0\"",
+            ),
+            (20, "amovible; protégé en écriture; vide"),
         ] {
             assert!(lines[at].contains(says), "{at}: {printed}");
         }
@@ -98,7 +122,7 @@ mod tests {
         disk.unreadable = Some("Input/output error".into());
         let printed = shown(&inventory, false, Language::En).unwrap();
         assert_eq!(
-            printed.lines().nth(3),
+            printed.lines().nth(5),
             Some("    cannot be read (Input/output error): what is on it is not known")
         );
     }

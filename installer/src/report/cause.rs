@@ -21,7 +21,12 @@ pub fn of(error: &anyhow::Error) -> Option<Text> {
 type Link<'a> = &'a (dyn Error + 'static);
 
 fn medium(error: Link) -> Option<Text> {
-    error.is::<Damaged>().then(|| Text::new("cause.medium"))
+    match error.downcast_ref::<Damaged>()? {
+        Damaged::NoList { list, source } if source.kind() == ErrorKind::NotFound => {
+            Some(Text::new("cause.no-medium").with("list", list))
+        }
+        _ => Some(Text::new("cause.medium")),
+    }
 }
 
 fn written(error: Link) -> Option<Text> {
@@ -113,6 +118,10 @@ mod tests {
             member: "system.img".to_owned(),
             source: io::Error::from_raw_os_error(5),
         };
+        let no_list = |number| Damaged::NoList {
+            list: "/run/medium/vigie/payload.json".to_owned(),
+            source: io::Error::from_raw_os_error(number),
+        };
         let source = WriteError::Source {
             at: 0,
             error: io::Error::from_raw_os_error(5),
@@ -129,6 +138,8 @@ mod tests {
         for (error, english, french) in [
             (digest.into(), "medium is damaged", "support d'installation"),
             (unreadable.into(), "medium is damaged", "écrivez-le"),
+            (no_list(2).into(), "no medium", "n'y a pas de support"),
+            (no_list(5).into(), "medium is damaged", "écrivez-le"),
             (source.into(), "medium is damaged", "écrivez-le"),
             (
                 back.into(),
