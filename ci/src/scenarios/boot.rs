@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use serde_json::Value;
 
-use super::{BOOT, HTTPS, READY_INSTALLED, SSH, WEB};
+use super::{BOOT, HTTPS, READY_INSTALLED, SSH, WEB, ssh};
 use crate::context::Context;
 use crate::vm::command::{Disk, Firmware, Machine};
 use crate::vm::{Response, Vm};
@@ -59,6 +59,24 @@ pub(super) fn start(ctx: &Context, name: &str, machine: Machine, expect: Expect)
 /// Boots the disks until all is well, and switches off by `kill -9`.
 pub(super) fn healthy(ctx: &Context, name: &str, firmware: Firmware, disks: &[Disk]) -> Result<()> {
     boot(ctx, name, firmware, disks, Expect::Ok)?.vm.kill()
+}
+
+/// Boots a disk until all is well, and asks the system its host name.
+pub(super) fn check_name(
+    ctx: &Context,
+    name: &str,
+    firmware: Firmware,
+    disk: Disk,
+    expected: &str,
+) -> Result<()> {
+    let up = boot(ctx, name, firmware, &[disk], Expect::Ok)?;
+    let key = ssh::Key::of_step(ctx)?;
+    let found = up.blame(key.says(ctx, &up.vm, "cat /proc/sys/kernel/hostname"))?;
+    ensure!(
+        found.trim() == expected,
+        "the machine took the section of {found}"
+    );
+    up.vm.kill()
 }
 
 impl Up {

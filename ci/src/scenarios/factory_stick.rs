@@ -10,10 +10,10 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-use super::boot::{self, Expect};
+use super::boot::check_name;
 use super::shell::{self, says};
 use super::unattended::answers;
-use super::{BOOT, READY_LIVE, disk_scenario, ssh, table};
+use super::{BOOT, READY_LIVE, disk_scenario, table};
 use crate::builds::builder;
 use crate::context::Context;
 use crate::process;
@@ -56,7 +56,8 @@ fn run(ctx: &Context) -> Result<()> {
     look(ctx, &disk, &text)?;
     install(ctx, &disk, &text)?;
     table::check(ctx, &disk, 512)?;
-    check_name(ctx, &disk)
+    let installed = disk.on(Bus::Virtio).serial(SERIAL);
+    check_name(ctx, "boot", Firmware::Uefi, installed, NAME)
 }
 
 /// Answers for three machines.
@@ -175,16 +176,4 @@ fn medium(ctx: &Context, text: &str) -> Result<PathBuf> {
         .arg(&out);
     process::output("putting the answers into a medium", &mut provision)?;
     Ok(out)
-}
-
-fn check_name(ctx: &Context, disk: &DiskFile) -> Result<()> {
-    let disks = [disk.on(Bus::Virtio).serial(SERIAL)];
-    let up = boot::boot(ctx, "boot", Firmware::Uefi, &disks, Expect::Ok)?;
-    let key = ssh::Key::of_step(ctx)?;
-    let name = up.blame(key.says(ctx, &up.vm, "cat /proc/sys/kernel/hostname"))?;
-    ensure!(
-        name.trim() == NAME,
-        "the machine took the section of {name}"
-    );
-    up.vm.kill()
 }

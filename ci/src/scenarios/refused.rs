@@ -1,4 +1,5 @@
-//! Installations that must not happen: two disks fit the rule, or the medium is damaged.
+//! Installations that must not happen: two disks fit the rule, the one that fits holds data of a
+//! kind that nobody knows, or the medium is damaged.
 //! Whatever the installer says, the disks are hashed before and after.
 
 use std::collections::BTreeMap;
@@ -19,6 +20,8 @@ use crate::vm::{images, sparse};
 const DISK_BYTES: u64 = 9_000_000_000;
 /// Serial numbers of two disks that a rule fits alike.
 const ALIKE: [&str; 2] = ["VIGIE-CI-LEFT", "VIGIE-CI-RIGHT"];
+/// That of a disk whose data have no name.
+const UNKNOWN: &str = "VIGIE-CI-UNKNOWN";
 
 pub(super) fn steps() -> Vec<Step> {
     vec![
@@ -29,6 +32,11 @@ pub(super) fn steps() -> Vec<Step> {
         )
         .in_smoke(),
         disk_scenario(
+            "refused-unknown-data",
+            "a rule that one disk fits is refused where that disk holds what nobody knows, and it is not written",
+            unknown,
+        ),
+        disk_scenario(
             "refused-damaged-medium",
             "a medium with a wrong byte installs nothing, and says which file it is in",
             damaged,
@@ -37,7 +45,8 @@ pub(super) fn steps() -> Vec<Step> {
 }
 
 fn ambiguous(ctx: &Context) -> Result<()> {
-    let disks = Disks::make(ctx, &ALIKE)?;
+    // Each of them alone would be taken: it is blank where an installation looks.
+    let disks = Disks::make(ctx, &ALIKE, sparse::patterned_inside)?;
     let rule = "[target]\nbus = \"virtio\"\nsize_min = \"8GB\"\nsize_max = \"10GB\"\n\n\
                 [finish]\non_failure = \"beep\"";
     let order = Order {
@@ -52,7 +61,23 @@ fn ambiguous(ctx: &Context) -> Result<()> {
     wait_for_sound(&speaker).map_err(|error| running.vm.failure(format!("{error:#}")))?;
     running.vm.write_serial(keys::ENTER)?;
     let ended = running.wait(ctx)?;
-    ended.check_unsuccessful("refused", &ALIKE)?;
+    let [left, right] = ALIKE;
+    ended.check_unsuccessful("refused", &["2 disks match bus virtio", left, right])?;
+    disks.check_untouched()
+}
+
+/// An encrypted volume looks like this: nothing of it has a name.
+fn unknown(ctx: &Context) -> Result<()> {
+    let disks = Disks::make(ctx, &[UNKNOWN], sparse::patterned)?;
+    let order = Order {
+        firmware: Firmware::Bios,
+        medium: Disk::new(&ctx.image()?.iso, Bus::Usb).throwaway(),
+        disks: disks.attached(),
+        answers: answers(ctx, "[target]\nbus = \"virtio\"", HOSTNAME)?,
+    };
+    let ended = order.run(ctx, "vm")?;
+    let words = [UNKNOWN, "data of an unknown kind", "set erase = true"];
+    ended.check_unsuccessful("refused", &words)?;
     disks.check_untouched()
 }
 
@@ -93,7 +118,7 @@ fn damaged(ctx: &Context) -> Result<()> {
 }
 
 fn refuses(ctx: &Context, member: &str, medium: &Path) -> Result<()> {
-    let disks = Disks::make(ctx, &[&format!("FOR-{member}")])?;
+    let disks = Disks::make(ctx, &[&format!("FOR-{member}")], sparse::patterned)?;
     let target = format!("[target]\nserial = \"FOR-{member}\"\nerase = true");
     let order = Order {
         firmware: Firmware::Uefi,
@@ -110,10 +135,10 @@ fn refuses(ctx: &Context, member: &str, medium: &Path) -> Result<()> {
 struct Disks(BTreeMap<String, (PathBuf, String)>);
 
 impl Disks {
-    fn make(ctx: &Context, serials: &[&str]) -> Result<Disks> {
+    fn make(ctx: &Context, serials: &[&str], fill: fn(&Path, u64) -> Result<()>) -> Result<Disks> {
         let make = |serial: &&str| {
             let path = ctx.folder().join(format!("{serial}.raw"));
-            sparse::patterned(&path, DISK_BYTES)?;
+            fill(&path, DISK_BYTES)?;
             let digest = sparse::digest(&path)?;
             Ok(((*serial).to_owned(), (path, digest)))
         };

@@ -6,6 +6,7 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
@@ -87,13 +88,23 @@ pub fn copy_within(disk: &Path, from: &Partition, to: &Partition) -> Result<()> 
 /// Makes a raw disk with a pattern in its first and last block and at places between: where an
 /// installation would put its table, its volumes, and the table's copy.
 pub fn patterned(path: &Path, bytes: u64) -> Result<()> {
+    fill(path, bytes, 0..=PLACES)
+}
+
+/// The same with nothing in the first and last block: a disk that counts as blank, and whose bytes
+/// are nevertheless known.
+pub fn patterned_inside(path: &Path, bytes: u64) -> Result<()> {
+    fill(path, bytes, 1..=PLACES - 1)
+}
+
+fn fill(path: &Path, bytes: u64, places: RangeInclusive<u64>) -> Result<()> {
     images::empty(path, bytes)?;
     let mut file = File::options()
         .write(true)
         .open(path)
         .with_context(|| format!("opening {}", path.display()))?;
     let last = bytes.saturating_sub(BLOCK);
-    for place in 0..=PLACES {
+    for place in places {
         let offset = last / PLACES * place;
         let offset = if place == PLACES { last } else { offset };
         write_pattern(&mut file, offset, bytes)
@@ -193,6 +204,15 @@ mod tests {
         for offset in [0, (SIZE - BLOCK) / PLACES, SIZE - 8] {
             let bytes = images::read_at(&path, offset, 8).unwrap();
             assert_ne!(bytes, [0; 8], "{offset}");
+        }
+        patterned_inside(&path, SIZE).unwrap();
+        for (offset, blank) in [
+            (0, true),
+            ((SIZE - BLOCK) / PLACES, false),
+            (SIZE - 8, true),
+        ] {
+            let bytes = images::read_at(&path, offset, 8).unwrap();
+            assert_eq!(bytes == [0; 8], blank, "{offset}");
         }
     }
 }
