@@ -15,6 +15,7 @@ pub mod cable;
 pub mod console;
 pub mod dialog;
 mod failure;
+mod hands;
 mod http;
 pub mod images;
 mod keys;
@@ -22,29 +23,29 @@ pub mod markers;
 pub mod qmp;
 pub mod record;
 pub mod sparse;
+mod waits;
 mod wires;
 
 use std::fs::File;
-use std::io::Write;
-use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
+use std::io::Write as _;
+use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus};
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use crate::process::{self, Watchdog};
 use command::{Forward, Machine, Programs, Wire};
-use console::{Line, Pattern};
+use console::Line;
 pub use http::{Response, get};
 use markers::Seen;
-use qmp::{Event, Qmp};
+use qmp::Qmp;
 use record::{Mark, Record, State, Waited};
 use wires::{read_console, read_qmp};
 
@@ -201,231 +202,6 @@ impl Vm {
     /// When the boot first reached each of its stages.
     pub fn timings(&self) -> Result<Vec<Seen>> {
         markers::timings(&self.lines())
-    }
-
-    /// Waits for a console line since the machine was switched on.
-    pub fn wait_line(&self, pattern: impl Into<Pattern>, limit: Duration) -> Result<Line> {
-        self.wait_line_after(Mark::default(), pattern, limit)
-    }
-
-    /// Waits for a console line that comes after the mark.
-    pub fn wait_line_after(
-        &self,
-        mark: Mark,
-        pattern: impl Into<Pattern>,
-        limit: Duration,
-    ) -> Result<Line> {
-        let pattern = pattern.into();
-        let what = format!("{pattern} on the console");
-        let mut from = mark;
-        self.wait_alive(&what, mark, limit, |state| {
-            state.find_line(&mut from, &pattern)
-        })
-    }
-
-    /// Waits for the first of several lines after the mark; gives its number in `patterns`.
-    pub fn wait_any_line(
-        &self,
-        mark: Mark,
-        patterns: &[Pattern],
-        limit: Duration,
-    ) -> Result<(usize, Line)> {
-        let names: Vec<String> = patterns.iter().map(Pattern::to_string).collect();
-        let what = format!("one of {} on the console", names.join(", "));
-        self.wait_alive(&what, mark, limit, |state| {
-            let found = |(index, pattern)| {
-                let line = state.find_line(&mut mark.clone(), pattern)?;
-                Some((index, line))
-            };
-            let all = patterns.iter().enumerate().filter_map(found);
-            all.min_by_key(|(_, line)| line.at)
-        })
-    }
-
-    /// Waits for an event of the machine protocol (RESET, SHUTDOWN ...) after the mark.
-    pub fn wait_event(&self, mark: Mark, name: &str, limit: Duration) -> Result<Event> {
-        let what = format!("event {name}");
-        let waited = self.record.wait(limit, |state| {
-            let events = state.events.iter().skip(mark.event);
-            let mut named = events.filter(|(_, event)| event.name == name);
-            named.next().map(|(_, event)| event.clone())
-        });
-        self.explain(waited, &what, limit)
-    }
-
-    /// Whether an event of the machine protocol has come since the mark.
-    pub fn has_had(&self, mark: Mark, name: &str) -> bool {
-        let state = self.record.lock();
-        let mut events = state.events.iter().skip(mark.event);
-        events.any(|(_, event)| event.name == name)
-    }
-
-    /// Waits until the guest has switched itself off and QEMU has ended.
-    pub fn wait_poweroff(&self, limit: Duration) -> Result<()> {
-        match self.wait_poweroff_or(&[], limit)? {
-            None => Ok(()),
-            Some(line) => Err(self.failure(line)),
-        }
-    }
-
-    /// The same; a line with one of these texts says that it will not happen, and is given.
-    pub fn wait_poweroff_or(&self, texts: &[&str], limit: Duration) -> Result<Option<String>> {
-        let what = "the guest to power off";
-        let mut from = 0;
-        let waited = self.record.wait(limit, |state| {
-            if state.closed() {
-                return Some(Ok(None));
-            }
-            // The STOP event is part of powering off; lines such as a panic are not.
-            let start = from;
-            if let Some(trouble) = self.fatal_line(state, &mut from) {
-                return Some(Err(trouble));
-            }
-            line_with(&state.lines[start..], texts).map(|line| Ok(Some(line)))
-        });
-        match self.explain(waited, what, limit)? {
-            Ok(None) => {}
-            Ok(Some(line)) => return Ok(Some(line)),
-            Err(trouble) => return Err(self.in_trouble(what, trouble)),
-        }
-        match self.shutdown_reason().as_deref() {
-            Some("guest-shutdown") => self.reap().map(|_| None),
-            _ => Err(self.ended(what)),
-        }
-    }
-
-    /// Waits for a good answer to GET `path` on a forwarded port; `accept` says what is good.
-    ///
-    /// Requests overlap: while the guest has no network yet, a connection hangs rather than
-    /// fails, and waiting for each to time out would blur the moment of the first answer.
-    pub fn wait_http(
-        &self,
-        guest_port: u16,
-        path: &str,
-        limit: Duration,
-        accept: impl Fn(&Response) -> bool,
-    ) -> Result<Response> {
-        const BETWEEN: Duration = Duration::from_millis(500);
-        let port = self.host_port(guest_port)?;
-        let deadline = Instant::now() + limit;
-        let (sender, receiver) = mpsc::channel();
-        let mut last = String::from("no answer at all");
-        while Instant::now() < deadline {
-            ask_in_background(port, path, sender.clone());
-            let next = Instant::now() + BETWEEN;
-            loop {
-                let left = next.saturating_duration_since(Instant::now());
-                match receiver.recv_timeout(left) {
-                    Ok(Ok(response)) if accept(&response) => return Ok(response),
-                    Ok(Ok(response)) => last = format!("{} {}", response.status, response.body),
-                    Ok(Err(error)) => last = format!("{error:#}"),
-                    Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
-                }
-            }
-            self.check_alive(&format!("GET {path} on port {guest_port}"))?;
-        }
-        Err(self.failure(format!(
-            "waiting for GET {path} on port {guest_port}: not good after {} s; last: {last}",
-            limit.as_secs()
-        )))
-    }
-
-    /// The host's port for a forwarded port of the guest.
-    pub fn host_port(&self, guest: u16) -> Result<u16> {
-        let forward = self.forwards.iter().find(|forward| forward.guest == guest);
-        forward
-            .map(|forward| forward.host)
-            .with_context(|| format!("{}: guest port {guest} is not forwarded", self.name))
-    }
-
-    /// Forwards a port of this host to one of the guest at an address that it may not have yet; gives it.
-    pub fn forward_to(&self, host: Ipv4Addr, guest: SocketAddrV4) -> Result<SocketAddrV4> {
-        let free = TcpListener::bind((host, 0)).context("looking for a free port")?;
-        let port = free.local_addr().context("looking for a free port")?.port();
-        drop(free);
-        let line = format!("hostfwd_add net0 tcp:{host}:{port}-{guest}");
-        let said = self.monitor(&line)?;
-        match said.trim() {
-            "" => Ok(SocketAddrV4::new(host, port)),
-            said => bail!("{}: {line}: {said}", self.name),
-        }
-    }
-
-    /// Asks QEMU's monitor for people, and gives what it says.
-    fn monitor(&self, line: &str) -> Result<String> {
-        let said = self.command("human-monitor-command", json!({"command-line": line}))?;
-        Ok(said.as_str().unwrap_or_default().to_owned())
-    }
-
-    /// Lets the first disk answer to so many requests a second at most; 0: to as many as it can.
-    pub fn slow_disk(&self, requests: u32) -> Result<()> {
-        let none = ["bps", "bps_rd", "bps_wr", "iops_rd", "iops_wr"];
-        let mut limits = Map::from_iter(none.map(|limit| (limit.to_owned(), json!(0))));
-        limits.insert("iops".to_owned(), json!(requests));
-        limits.insert("device".to_owned(), json!("drive0"));
-        self.command("block_set_io_throttle", Value::Object(limits))
-            .map(drop)
-    }
-
-    /// Writes to the serial console.
-    pub fn write_serial(&self, text: &str) -> Result<()> {
-        let mut serial = self.serial.lock().unwrap_or_else(PoisonError::into_inner);
-        serial
-            .write_all(text.as_bytes())
-            .with_context(|| format!("{}: writing to the serial console", self.name))
-    }
-
-    /// Presses keys together, by QEMU's names: `["ctrl", "alt", "f2"]`.
-    pub fn press(&self, keys: &[&str]) -> Result<()> {
-        let keys: Vec<Value> = keys
-            .iter()
-            .map(|key| json!({"type": "qcode", "data": key}))
-            .collect();
-        self.command("send-key", json!({"keys": keys, "hold-time": 20}))
-            .map(drop)
-    }
-
-    /// Types text on the keyboard (US layout).
-    pub fn type_text(&self, text: &str) -> Result<()> {
-        for character in text.chars() {
-            let keys = keys::keys(character)?;
-            let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-            self.press(&keys)?;
-        }
-        Ok(())
-    }
-
-    /// Takes a screenshot: `NAME.png` in the machine's folder.
-    pub fn screenshot(&self, name: &str) -> Result<PathBuf> {
-        let path = self.folder.join(format!("{name}.png"));
-        self.command("screendump", json!({"filename": path, "format": "png"}))?;
-        Ok(path)
-    }
-
-    /// `running`, `paused`, `shutdown` ...
-    pub fn status(&self) -> Result<String> {
-        let status = self.command("query-status", json!({}))?;
-        let status = status["status"]
-            .as_str()
-            .context("query-status: no status")?;
-        Ok(status.to_owned())
-    }
-
-    /// Presses the reset button.
-    pub fn reset(&self) -> Result<()> {
-        self.command("system_reset", json!({})).map(drop)
-    }
-
-    /// Presses the power button.
-    pub fn press_power(&self) -> Result<()> {
-        self.command("system_powerdown", json!({})).map(drop)
-    }
-
-    /// Runs any command of the machine protocol.
-    pub fn command(&self, command: &str, arguments: Value) -> Result<Value> {
-        self.qmp
-            .execute(command, arguments)
-            .with_context(|| self.name.clone())
     }
 
     /// Ends QEMU in order.
@@ -623,15 +399,6 @@ fn choose_ports(forwards: &mut [Forward]) -> Result<()> {
 fn port_was_taken(folder: &Path) -> bool {
     let log = std::fs::read(folder.join("qemu.log")).unwrap_or_default();
     String::from_utf8_lossy(&log).contains("Could not set up host forwarding rule")
-}
-
-fn ask_in_background(port: u16, path: &str, sender: Sender<Result<Response>>) {
-    const LIMIT: Duration = Duration::from_secs(10);
-    let path = path.to_owned();
-    std::thread::spawn(move || {
-        // Nobody listens any more once one answer was good.
-        let _ = sender.send(http::get(port, &path, LIMIT));
-    });
 }
 
 /// Refuses anything but a PNG picture; gives its width and height.
