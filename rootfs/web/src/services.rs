@@ -50,7 +50,7 @@ impl Name {
             Self::Web => ("vigie-web.", "service"),
             Self::Settings => ("vigie-broker.", "socket"),
             Self::Update => ("vigie-update.", "socket"),
-            Self::Ssh => ("ssh.", "service"),
+            Self::Ssh => ("ssh.", "socket"),
             Self::Time => ("systemd-timesyncd.", "service"),
             Self::VolumeChecks => ("vigie-check@", ".service"),
         }

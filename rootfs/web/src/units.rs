@@ -164,7 +164,7 @@ mod tests {
             unit("vigie-update@3-1-0.service", "active", "running"),
             unit("systemd-timesyncd.service", "activating", "start"),
         ];
-        let absent = serde_json::json!({"unit": "ssh.service", "load": "not-found", "active": "inactive", "sub": "dead"});
+        let absent = serde_json::json!({"unit": "ssh.socket", "load": "not-found", "active": "inactive", "sub": "dead"});
         all.push(absent);
         let expected = [
             (Name::Web, State::Running),
@@ -175,12 +175,14 @@ mod tests {
         ];
         assert_eq!(states(&all), expected);
         all.extend([
+            unit("ssh.socket", "active", "listening"),
+            // Nobody has come yet.
             unit("ssh.service", "inactive", "dead"),
             unit("vigie-check@a.service", "failed", "failed"),
             unit("vigie-check@b.service", "activating", "start"),
         ]);
         let told = states(&all);
-        assert!(told.contains(&(Name::Ssh, State::Stopped)), "{told:?}");
+        assert!(told.contains(&(Name::Ssh, State::Ready)), "{told:?}");
         assert!(
             told.contains(&(Name::VolumeChecks, State::Failed)),
             "{told:?}"
