@@ -7,7 +7,7 @@
 pub mod arrays;
 pub mod contents;
 pub mod machine;
-mod serial;
+pub mod serial;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;

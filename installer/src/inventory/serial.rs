@@ -1,16 +1,40 @@
-//! The serial number of a disk, as its plate says it.
+//! The serial number of a disk, as its plate says it, and whether a person has typed it.
 
 use std::fs;
 
 use vigie_disk::sysfs::Sysfs;
 
-/// What the kernel knows of it: NVMe and eMMC, virtio, SCSI and SATA, and a USB device's own.
-pub(super) fn of(sysfs: &Sysfs, disk: &str) -> Option<String> {
+/// So many characters at the end of a serial number are enough to name a disk.
+pub const ENOUGH: usize = 6;
+
+/// What the kernel knows of it: NVMe and eMMC, virtio, SCSI and SATA, and a USB device's own. `disk` is
+/// the kernel's name of it.
+#[must_use]
+pub fn of(sysfs: &Sysfs, disk: &str) -> Option<String> {
     let attribute = |name| sysfs.attribute(disk, name);
     attribute("device/serial")
         .or_else(|| attribute("serial"))
         .or_else(|| page_80(sysfs, disk))
         .or_else(|| of_usb(sysfs, disk))
+}
+
+/// Whether what was typed names a disk: by its serial number or the end of it, in any case of letters; by
+/// its device ("/dev/sda", or "sda") where it has none.
+#[must_use]
+pub fn is_named(typed: &str, serial: Option<&str>, device: &str) -> bool {
+    let typed = typed.trim();
+    let Some(serial) = told(serial) else {
+        return typed == device || Some(typed) == device.strip_prefix("/dev/");
+    };
+    let length = serial.chars().count();
+    let end: String = serial.chars().skip(length.saturating_sub(ENOUGH)).collect();
+    typed.eq_ignore_ascii_case(serial) || typed.eq_ignore_ascii_case(&end)
+}
+
+/// A serial number, where it is more than blanks.
+#[must_use]
+pub fn told(serial: Option<&str>) -> Option<&str> {
+    serial.map(str::trim).filter(|serial| !serial.is_empty())
 }
 
 /// SCSI and SATA disks tell theirs in VPD page 0x80, in binary (SPC-4, section 7.8.15).
@@ -43,6 +67,28 @@ mod tests {
         let path = root.join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
+    }
+
+    #[test]
+    fn who_types_the_right_name() {
+        for (serial, typed, expected) in [
+            (Some("WD-WCC4M1234567"), "WD-WCC4M1234567", true),
+            (Some("WD-WCC4M1234567"), " wd-wcc4m1234567 ", true),
+            (Some("WD-WCC4M1234567"), "234567", true),
+            (Some("WD-WCC4M1234567"), "34567", false),
+            (Some("WD-WCC4M1234567"), "1234567", false),
+            (Some("WD-WCC4M1234567"), "nvme0n1", false),
+            (Some("WD-WCC4M1234567"), "", false),
+            (Some("A1"), "A1", true),
+            (Some("A1"), "1", false),
+            (None, "nvme0n1", true),
+            (None, "/dev/nvme0n1", true),
+            (Some("  "), "nvme0n1", true),
+            (None, "", false),
+        ] {
+            let found = is_named(typed, serial, "/dev/nvme0n1");
+            assert_eq!(found, expected, "{serial:?} {typed:?}");
+        }
     }
 
     #[test]

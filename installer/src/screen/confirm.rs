@@ -8,11 +8,9 @@ use super::disks::{contents, device};
 use super::draft::disk;
 use super::{Move, Screen, given};
 use crate::inventory::Disk;
+use crate::inventory::serial::{self, ENOUGH};
 use crate::messages::Text;
 use crate::plan::{Plan, plan};
-
-/// So many characters at the end of a serial number are enough.
-const ENOUGH: usize = 6;
 
 impl Screen<'_> {
     pub(super) fn confirm(&mut self) -> io::Result<Move> {
@@ -61,7 +59,7 @@ impl Screen<'_> {
     }
 
     fn ask_serial(&mut self, disk: &Disk) -> io::Result<Answer<()>> {
-        let label = if serial(disk).is_some() {
+        let label = if serial::told(disk.serial.as_deref()).is_some() {
             self.say(&Text::new("confirm.serial").with("disk", device(disk)))
         } else {
             let text = Text::new("confirm.no-serial").with("disk", disk.title());
@@ -74,7 +72,7 @@ impl Screen<'_> {
             initial: "",
             optional: false,
             mend: false,
-            check: &|typed| match names(typed, disk) {
+            check: &|typed| match serial::is_named(typed, disk.serial.as_deref(), &disk.path) {
                 true => Ok(()),
                 false => Err(wrong.clone()),
             },
@@ -103,57 +101,4 @@ fn to_be_named(plan: &Plan) -> Vec<Disk> {
         }
     }
     disks
-}
-
-fn serial(disk: &Disk) -> Option<&str> {
-    let serial = disk.serial.as_deref().map(str::trim);
-    serial.filter(|serial| !serial.is_empty())
-}
-
-/// Whether what was typed names the disk: by its serial number or the end of it, in any case of
-/// letters; by its device where it has none.
-fn names(typed: &str, disk: &Disk) -> bool {
-    let typed = typed.trim();
-    let Some(serial) = serial(disk) else {
-        return typed == device(disk) || typed == disk.path;
-    };
-    let length = serial.chars().count();
-    let end: String = serial.chars().skip(length.saturating_sub(ENOUGH)).collect();
-    typed.eq_ignore_ascii_case(serial) || typed.eq_ignore_ascii_case(&end)
-}
-
-#[cfg(test)]
-mod tests {
-    use vigie_disk::{Bytes, SectorSize};
-
-    use super::*;
-
-    #[test]
-    fn who_types_the_right_name() {
-        let disk = |serial: Option<&str>| Disk {
-            serial: serial.map(str::to_owned),
-            ..Disk::blank("/dev/nvme0n1", Bytes::gb(100), SectorSize::S512)
-        };
-        for (serial, typed, expected) in [
-            (Some("WD-WCC4M1234567"), "WD-WCC4M1234567", true),
-            (Some("WD-WCC4M1234567"), " wd-wcc4m1234567 ", true),
-            (Some("WD-WCC4M1234567"), "234567", true),
-            (Some("WD-WCC4M1234567"), "34567", false),
-            (Some("WD-WCC4M1234567"), "1234567", false),
-            (Some("WD-WCC4M1234567"), "nvme0n1", false),
-            (Some("WD-WCC4M1234567"), "", false),
-            (Some("A1"), "A1", true),
-            (Some("A1"), "1", false),
-            (None, "nvme0n1", true),
-            (None, "/dev/nvme0n1", true),
-            (Some("  "), "nvme0n1", true),
-            (None, "", false),
-        ] {
-            assert_eq!(
-                names(typed, &disk(serial)),
-                expected,
-                "{serial:?} {typed:?}"
-            );
-        }
-    }
 }
