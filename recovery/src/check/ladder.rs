@@ -148,8 +148,10 @@ pub enum Primary {
     TooLarge,
     /// There is one.
     There {
-        /// The volume was not unmounted.
+        /// Its journal holds what must be replayed: it was not unmounted.
         needs_replay: bool,
+        /// It is marked as one that must be checked: errors were met in it.
+        marked: bool,
         /// How the group descriptors are.
         groups: Groups,
     },
@@ -185,6 +187,10 @@ impl Primary {
                 ..
             }
         )
+    }
+
+    const fn is_marked(self) -> bool {
+        matches!(self, Self::There { marked: true, .. })
     }
 
     const fn needs_replay(self) -> bool {
@@ -347,8 +353,13 @@ impl Ladder {
     /// What waits in the journal was not looked at, and with wrong checksums of group descriptors
     /// e2fsck is content where it may not write.
     fn looked_clean(&self) -> Next {
-        match self.primary.needs_replay() || self.of_primary().is_some() {
-            true => self.damaged(),
+        if self.primary.needs_replay() || self.of_primary().is_some() {
+            return self.damaged();
+        }
+        match self.primary.is_marked() {
+            true => Next::End(Verdict::Damaged {
+                reason: Reason::Marked,
+            }),
             false => self.good(),
         }
     }

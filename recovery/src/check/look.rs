@@ -114,9 +114,9 @@ fn of(device: &dyn BlockDevice, mode: Mode) -> Result<Looked, Refusal> {
     let primary = match &superblock {
         None => Primary::Missing,
         Some(superblock) if superblock.size > size => Primary::TooLarge,
-        // One with errors may have a journal to replay, too; to ask for that costs nothing.
         Some(superblock) => Primary::There {
-            needs_replay: superblock.health != Health::Clean,
+            needs_replay: superblock.needs_replay,
+            marked: matches!(superblock.health, Health::Errors | Health::NeedsCheck),
             groups,
         },
     };
@@ -149,11 +149,12 @@ mod tests {
     use super::*;
     use vigie_disk::MemoryDevice;
 
-    fn device(mebibytes: u64, state: u16, blocks: u32) -> MemoryDevice {
+    fn device(mebibytes: u64, state: u16, incompat: u8, blocks: u32) -> MemoryDevice {
         let mut block = vec![0; 1024];
         block[0x04..0x08].copy_from_slice(&blocks.to_le_bytes());
         block[0x38..0x3A].copy_from_slice(&[0x53, 0xEF]);
         block[0x3A..0x3C].copy_from_slice(&state.to_le_bytes());
+        block[0x60] = incompat;
         let mut device = MemoryDevice::new(Bytes::mib(mebibytes), SectorSize::S512);
         device.write_at(Bytes::kib(1), &block).unwrap();
         device
@@ -177,13 +178,24 @@ mod tests {
     fn what_is_there_decides() {
         let primary = |device: &MemoryDevice| of(device, Mode::Repair).unwrap().found.primary;
         let groups = Groups::Sound;
-        let replay = |needs_replay| Primary::There {
+        let there = |needs_replay, marked| Primary::There {
             needs_replay,
+            marked,
             groups,
         };
-        assert_eq!(primary(&device(4, 1, 4096)), replay(false));
-        assert_eq!(primary(&device(4, 0, 4096)), replay(true));
-        assert_eq!(primary(&device(4, 1, 4097)), Primary::TooLarge);
+        // Unmounted, marked with errors, marked for a check: only the feature tells of a journal (4, RECOVER).
+        for (state, incompat, replay, marked) in [
+            (1, 0, false, false),
+            (3, 0, false, true),
+            (0, 0, false, true),
+            (1, 4, true, false),
+            (0, 4, true, false),
+            (3, 4, true, true),
+        ] {
+            let found = primary(&device(4, state, incompat, 4096));
+            assert_eq!(found, there(replay, marked), "{state} {incompat}");
+        }
+        assert_eq!(primary(&device(4, 1, 0, 4097)), Primary::TooLarge);
         let empty = MemoryDevice::new(Bytes::mib(4), SectorSize::S512);
         assert_eq!(primary(&empty), Primary::Missing);
         let size = Bytes::kib(1);
@@ -198,7 +210,7 @@ mod tests {
         let kind = "XFS".to_owned();
         assert_eq!(of(&xfs, Mode::Inspect), Err(Refusal::Foreign { kind }));
         // A remainder before a superblock is only that.
-        let mut ours = device(4, 1, 4096);
+        let mut ours = device(4, 1, 0, 4096);
         ours.write_at(Bytes::ZERO, b"XFSB").unwrap();
         assert!(of(&ours, Mode::Inspect).is_ok());
     }

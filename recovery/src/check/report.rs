@@ -136,7 +136,8 @@ impl VolumeReport {
             lines.push(say("report.step", &values, language));
         }
         if !self.steps.is_empty() {
-            lines.extend(finding_lines(&self.findings(), language));
+            let all_clean = self.steps.iter().all(|ran| ran.outcome.is_clean());
+            lines.extend(finding_lines(&self.findings(), all_clean, language));
         }
         lines.extend(
             self.lost_found
@@ -243,19 +244,29 @@ fn before_line(before: &Superblock, language: Language) -> String {
         0 => say("report.never", &[], language),
         checked => time(checked),
     };
+    // The mark may be there although nothing was counted, and the count stays when the mark is gone.
+    let errors = match before.errors {
+        0 => String::new(),
+        count => say("report.errors", &[("count", count.to_string())], language),
+    };
     let values = [
         ("health", say(health, &[], language)),
-        ("errors", before.errors.to_string()),
+        ("errors", errors),
         ("checked", checked),
     ];
     say("report.before", &values, language)
 }
 
-fn finding_lines(findings: &Findings, language: Language) -> Vec<String> {
-    if findings.kinds.is_empty() {
-        return vec![say("report.nothing", &[], language)];
-    }
-    let mut lines = Vec::new();
+/// `all_clean`: each run of e2fsck ended with nothing to be mended or left.
+fn finding_lines(findings: &Findings, all_clean: bool, language: Language) -> Vec<String> {
+    let mut lines = match (
+        findings.kinds.is_empty(),
+        all_clean && findings.changes == 0,
+    ) {
+        (true, true) => return vec![say("report.nothing", &[], language)],
+        (true, false) => vec![say("report.unnamed", &[], language)],
+        (false, _) => Vec::new(),
+    };
     for (kind, finding) in &findings.kinds {
         let values = [
             ("kind", kind_words(*kind, language)),
@@ -357,6 +368,7 @@ mod tests {
                 size: Bytes::gb(50),
                 free: Bytes::gb(40),
                 health: Health::NeedsRecovery,
+                needs_replay: true,
                 errors: 3,
                 mounts: 7,
                 last_check: 0,
@@ -437,6 +449,64 @@ mod tests {
                 std::fs::write(&path, &text).unwrap();
             }
             assert_eq!(text, std::fs::read_to_string(&path).unwrap(), "{name}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_said_to_be_found_only_where_nothing_was() {
+        for (exit, said, english, french) in [
+            (
+                0,
+                "state: clean, 11/64 files",
+                "Found: nothing",
+                "Trouvé : rien",
+            ),
+            (
+                1,
+                "state: ***** REBOOT SYSTEM *****",
+                "no name",
+                "ne nomme pas",
+            ),
+            (4, "something new in e2fsck", "no name", "ne nomme pas"),
+            (
+                1,
+                "Inode 12 has illegal block(s).  Clear? yes",
+                "Inodes: 1",
+                "Inodes : 1",
+            ),
+        ] {
+            let mut one = volume("state", "/dev/sda7");
+            one.steps = vec![ran(Step::FullPreen, exit, &[said])];
+            for (language, words) in [(Language::En, english), (Language::Fr, french)] {
+                let text = one.lines(language).join("\n");
+                assert!(text.contains(words), "{exit} {said}: {text}");
+                let says_nothing = text.contains(": nothing\n") || text.contains(": rien\n");
+                assert!(!(exit > 0 && says_nothing), "{exit} {said}: {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_superblock_said_before_is_told_without_contradiction() {
+        let mut before = report().volumes[0].before.clone().unwrap();
+        for (health, errors, english, french) in [
+            (
+                Health::Errors,
+                0,
+                "marked with errors, last",
+                "marqué d'erreurs, dernière",
+            ),
+            (
+                Health::Errors,
+                3,
+                "marked with errors, errors counted: 3, last",
+                "marqué d'erreurs, erreurs comptées : 3, dernière",
+            ),
+            (Health::Clean, 0, "clean, last", "sain, dernière"),
+        ] {
+            (before.health, before.errors) = (health, errors);
+            assert!(before_line(&before, Language::En).contains(english));
+            assert!(before_line(&before, Language::Fr).contains(french));
         }
     }
 

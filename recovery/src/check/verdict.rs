@@ -60,6 +60,8 @@ pub enum Reason {
     LargerThanVolume,
     /// It was not unmounted, and was to be left as it is.
     NotUnmounted,
+    /// Nothing is found that is wrong, but it is marked as one in which errors were met.
+    Marked,
     /// e2fsck finds faults that it leaves.
     FaultsLeft,
     /// The disk cannot be read or written in places.
@@ -246,6 +248,7 @@ impl Reason {
             Self::GroupsDamaged => say("reason.groups-damaged", &[]),
             Self::LargerThanVolume => say("reason.larger-than-volume", &[]),
             Self::NotUnmounted => say("reason.not-unmounted", &[]),
+            Self::Marked => say("reason.marked", &[]),
             Self::FaultsLeft => say("reason.faults-left", &[]),
             Self::DiskErrors => say("reason.disk-errors", &[]),
             Self::NoRoom => say("reason.no-room", &[]),

@@ -47,6 +47,7 @@ fn sound_volumes_are_seen_as_such() {
         let found = look(&image.path, Mode::Repair).unwrap().found;
         let expected = Primary::There {
             needs_replay: shape.unclean,
+            marked: false,
             groups: Groups::Sound,
         };
         assert_eq!(found.primary, expected);

@@ -35,6 +35,8 @@ pub struct Superblock {
     pub free: Bytes,
     /// Its health in one word.
     pub health: Health,
+    /// Whether its journal holds what must be replayed, whatever else is wrong with it.
+    pub needs_replay: bool,
     /// How many errors the kernel has counted in it.
     pub errors: u32,
     /// Mounts since the last check.
@@ -98,6 +100,7 @@ impl Superblock {
             size: blocks(0x04, 0x150)?,
             free: blocks(0x0C, 0x158)?,
             health: health(u16_at(0x3A)?, incompat),
+            needs_replay: incompat & INCOMPAT_RECOVER != 0,
             errors: u32_at(0x194)?,
             mounts: u16_at(0x34)?,
             last_check: time(0x40, 0x277)?,
@@ -177,6 +180,7 @@ mod tests {
         ] {
             let found = Superblock::parse(&superblock(state, incompat)).unwrap();
             assert_eq!(found.health, health, "state {state} incompat {incompat:#x}");
+            assert_eq!(found.needs_replay, incompat == INCOMPAT_RECOVER);
             assert_eq!(found.label, "state");
             assert_eq!(found.uuid, "11111111-1111-1111-1111-111111111111");
             assert_eq!(found.size, Bytes::new(4_096_000));

@@ -107,8 +107,8 @@ mod tests {
             ("", "".to_owned()),
             (
                 "Volume 1 of 1: state, /dev/vda7\nVolume state (/dev/vda7, 1.3 GB): clean\n  \
-                 Before: clean, 0 errors recorded\n  Found: nothing\nClean: 1, repaired: 0.\n",
-                "clean; Before: clean, 0 errors recorded; Found: nothing".into(),
+                 Before: clean, last checked never\n  Found: nothing\nClean: 1, repaired: 0.\n",
+                "clean; Before: clean, last checked never; Found: nothing".into(),
             ),
             (
                 "Réparation\n\nVolume state (/dev/vda7, 1.3 GB) : réparé : sain maintenant\n  \

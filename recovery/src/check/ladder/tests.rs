@@ -9,6 +9,7 @@ const FIRST: Backup = Backup {
 const SOUND: Found = Found {
     primary: Primary::There {
         needs_replay: false,
+        marked: false,
         groups: Groups::Sound,
     },
     backups: Vec::new(),
@@ -25,9 +26,20 @@ fn unclean(backups: usize) -> Found {
     found(there(true, Groups::Sound), backups)
 }
 
+/// Marked with errors, and nothing to replay.
+fn marked() -> Found {
+    let primary = Primary::There {
+        needs_replay: false,
+        marked: true,
+        groups: Groups::Sound,
+    };
+    found(primary, 1)
+}
+
 const fn there(needs_replay: bool, groups: Groups) -> Primary {
     Primary::There {
         needs_replay,
+        marked: false,
         groups,
     }
 }
@@ -92,6 +104,19 @@ fn the_way_follows_how_the_steps_end() {
             &[0],
             "inspect:0 Damaged { reason: NotUnmounted }",
         ),
+        (
+            Inspect,
+            marked(),
+            &[0],
+            "inspect:0 Damaged { reason: Marked }",
+        ),
+        (
+            Inspect,
+            marked(),
+            &[4],
+            "inspect:4 Damaged { reason: FaultsLeft }",
+        ),
+        (Preen, marked(), &[0], "preen:0 Clean"),
         (Inspect, missing(0), &[], "Damaged { reason: NoSuperblock }"),
         (
             Inspect,
