@@ -17,7 +17,7 @@ pub fn choose<'a>(
     found: &'a [Installation],
     disk: Option<&Path>,
 ) -> Result<&'a Installation, Refusal> {
-    let disks = || -> Vec<PathBuf> { found.iter().map(|one| one.disk.clone()).collect() };
+    let disks = || found.iter().map(Installation::title).collect();
     match (disk, found) {
         (_, []) => Err(Refusal::NoInstallation),
         (None, [only]) => Ok(only),

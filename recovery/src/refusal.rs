@@ -21,12 +21,12 @@ pub enum Refusal {
     NoInstallation,
     /// The same, and the ends of these disks are missing.
     CutShort(Vec<Cut>),
-    /// The end of the disk that was named is missing; these disks have an installation.
-    DiskCutShort(Cut, Vec<PathBuf>),
-    /// Which installation is meant is open; these disks have one.
-    Several(Vec<PathBuf>),
-    /// There is no installation on this disk; these have one.
-    NoDisk(PathBuf, Vec<PathBuf>),
+    /// The end of the disk that was named is missing; these disks have an installation, in words.
+    DiskCutShort(Cut, Vec<String>),
+    /// Which installation is meant is open; these disks have one, in words.
+    Several(Vec<String>),
+    /// There is no installation on this disk; these have one, in words.
+    NoDisk(PathBuf, Vec<String>),
     /// The disk of this name is another one than when a person chose it.
     Replaced(PathBuf),
     /// The medium is of another major version than the installation.
@@ -49,11 +49,8 @@ pub enum Refusal {
     NoPassword,
     /// The slot to go back to is not whole.
     NotWhole(Slot, Wholeness),
-    /// What was typed to confirm names neither the host nor the serial number.
+    /// What was typed to confirm does not name the installation, or another one as well.
     NotConfirmed,
-    /// The installation has neither a host name nor a serial number that could be typed, and no disk
-    /// was named.
-    Nameless,
     /// There is not enough room.
     NoSpace {
         /// What is needed.
@@ -119,11 +116,11 @@ impl Refusal {
             Self::DiskCutShort(cut, disks) => Message::new("refused.disk-cut-short")
                 .with("disk", cut.disk.display())
                 .and("why", cut.message())
-                .with("disks", list(disks)),
-            Self::Several(disks) => Message::new("refused.several").with("disks", list(disks)),
+                .with("disks", disks.join(", ")),
+            Self::Several(disks) => Message::new("refused.several").with("disks", disks.join(", ")),
             Self::NoDisk(disk, disks) => Message::new("refused.no-disk")
                 .with("disk", disk.display())
-                .with("disks", list(disks)),
+                .with("disks", disks.join(", ")),
             Self::Replaced(disk) => Message::new("refused.replaced").with("disk", disk.display()),
             Self::OtherMajor {
                 medium,
@@ -142,7 +139,6 @@ impl Refusal {
                 .with("slot", slot)
                 .and("how", wholeness(how)),
             Self::NotConfirmed => Message::new("refused.not-confirmed"),
-            Self::Nameless => Message::new("refused.nameless"),
             Self::NoSpace {
                 needed,
                 free,
@@ -221,7 +217,7 @@ mod tests {
             size: Bytes::gb(7),
         }];
         let named = |disk: &str| {
-            let refusal = Refusal::NoDisk(disk.into(), vec!["/dev/vda".into()]);
+            let refusal = Refusal::NoDisk(disk.into(), vec!["/dev/vda".to_owned()]);
             refusal.because_of(&cut).to_string()
         };
         let said = named("/dev/vdb");

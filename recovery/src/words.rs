@@ -49,9 +49,11 @@ pub fn lines(found: &Inventory, language: Language) -> Vec<String> {
 fn of_installation(installation: &Installation, language: Language) -> Vec<String> {
     let facts = &installation.facts;
     let unknown = || WORDS.say("volumes.unknown", &[], language);
+    let version = installation.version().map(|version| version.to_string());
     let values = [
-        ("disk", installation.disk.display().to_string()),
+        ("disk", installation.place()),
         ("host", facts.host.clone().unwrap_or_else(unknown)),
+        ("version", version.unwrap_or_else(unknown)),
         ("serial", facts.serial.clone().unwrap_or_else(unknown)),
     ];
     let mut lines = vec![WORDS.say("volumes.on", &values, language)];
@@ -187,7 +189,7 @@ pub fn before_update(chosen: &Chosen, source: &Source, language: Language) -> Re
     let from = chosen.version().map(|version| version.to_string());
     let values = [
         ("host", chosen.host()),
-        ("disk", chosen.disk().display().to_string()),
+        ("disk", chosen.place()),
         ("from", from.unwrap_or_else(unknown)),
         ("slot", chosen.slot().to_string()),
     ];

@@ -87,7 +87,7 @@ fn take_out(person: &mut Dialog) -> Result<()> {
     person.answer(CHOOSE, "8")?;
     person.expect("- recovery - begin anew")?;
     person.answer(CHOOSE, "1")?;
-    person.answer("Type the host name or the serial number", HOSTNAME)?;
+    person.answer("or the host name: ", HOSTNAME)?;
     person.expect("It is reset")?;
     go_on(person)?;
     person.answer(CHOOSE, "3")?;

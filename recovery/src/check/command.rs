@@ -491,14 +491,10 @@ fn summary(json: bool, report: &Report, code: u8, language: Language, show: &mut
 
 /// Says why nothing is checked; the exit code.
 fn told(wrong: &Wrong, json: bool, language: Language) -> u8 {
-    let list = |disks: &[PathBuf]| {
-        let disks = disks.iter().map(|disk| disk.display().to_string());
-        disks.collect::<Vec<_>>().join(", ")
-    };
     let text = |path: &PathBuf| path.display().to_string();
     let words = |language| match wrong {
         Wrong::None => say("check.none", &[], language),
-        Wrong::Several(disks) => say("check.several", &[("disks", list(disks))], language),
+        Wrong::Several(disks) => say("check.several", &[("disks", disks.join(", "))], language),
         Wrong::NoDisk(disk, disks) => {
             let refusal = Refusal::NoDisk(disk.clone(), disks.clone());
             refusal.message().to(language)

@@ -95,11 +95,11 @@ pub enum Wrong {
     /// There is nothing of ours.
     None,
     /// Which installation is meant is open; these disks have one.
-    Several(Vec<PathBuf>),
+    Several(Vec<String>),
     /// There is no installation on that disk; these have one.
-    NoDisk(PathBuf, Vec<PathBuf>),
+    NoDisk(PathBuf, Vec<String>),
     /// The end of that disk is missing; these have an installation.
-    CutShort(Cut, Vec<PathBuf>),
+    CutShort(Cut, Vec<String>),
     /// There is no such volume; these there are.
     UnknownVolume(PathBuf, Vec<String>),
     /// The only volume of that name is on this disk, and not of the system.
@@ -182,7 +182,7 @@ fn meant(asked: &Asked, found: &Inventory, parts: &[Part]) -> Result<Meant, Wron
 /// The installation that is meant.
 fn system<'a>(asked: &Asked, inventory: &'a Inventory) -> Result<&'a Installation, Wrong> {
     let (found, cut) = (&inventory.installations[..], &inventory.cut);
-    let disks = || found.iter().map(|one| one.disk.clone()).collect::<Vec<_>>();
+    let disks = || found.iter().map(Installation::title).collect::<Vec<_>>();
     match (&asked.disk, found) {
         (_, []) => Err(Wrong::None),
         (Some(disk), _) => {

@@ -10,7 +10,7 @@ use vigie_installer::Ids;
 use vigie_installer::toolbox::HostTools;
 use vigie_settings::Language;
 
-use super::{Data, Plan, Scope, confirm, make, plan, settings};
+use super::{Data, Names, Plan, Scope, make, plan, settings};
 use crate::audit::{self, Entry};
 use crate::check::array::{self, Started};
 use crate::held;
@@ -25,7 +25,8 @@ pub struct Arguments {
     pub scope: Scope,
     #[command(flatten)]
     which: Which,
-    /// For scripts: the host name or serial number of the installation, in place of typing it.
+    /// For scripts: the serial number of the installation's system disk, or its host name, in place of
+    /// typing it.
     #[arg(long)]
     confirm: Option<String>,
     /// Print JSON lines.
@@ -49,15 +50,12 @@ fn act(arguments: &Arguments, tell: &mut Tell) -> Result<u8> {
     let site = Site::open(&arguments.which, Does::Writes)?;
     let plan = plan(arguments.scope, &site.installation);
     before(&site, &plan, tell);
+    let names = Names::of(&site.installation, &site.inventory.installations);
     let typed = match &arguments.confirm {
         Some(typed) => typed.clone(),
-        None => ask(tell.language)?,
+        None => ask(&names.question().to(tell.language))?,
     };
-    confirm(
-        &typed,
-        &site.installation.facts,
-        arguments.which.disk.as_deref(),
-    )?;
+    names.confirm(&typed)?;
     let ids = Ids::random();
     // What may refuse does so before anything is changed.
     let mut opened = Vec::new();
@@ -119,7 +117,7 @@ fn before(site: &Site, plan: &Plan, tell: &mut Tell) {
     };
     let message = message
         .with("host", site.host())
-        .with("disk", site.installation.disk.display());
+        .with("disk", site.installation.place());
     tell.with(
         "plan",
         &message,
@@ -127,9 +125,9 @@ fn before(site: &Site, plan: &Plan, tell: &mut Tell) {
     );
 }
 
-/// Asks for the name.
-fn ask(language: Language) -> Result<String> {
-    print!("{}", Message::new("reset.ask").to(language));
+/// Asks for a name.
+fn ask(question: &str) -> Result<String> {
+    print!("{question}");
     io::stdout().flush()?;
     let mut typed = String::new();
     io::stdin().lock().take(300).read_line(&mut typed)?;

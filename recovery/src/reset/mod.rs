@@ -6,6 +6,7 @@
 //! may not be there; doing it again finishes it.
 
 pub mod command;
+mod confirm;
 
 use std::path::{Path, PathBuf};
 
@@ -22,8 +23,8 @@ use vigie_update::Version;
 use vigie_update::appliance::named_licence;
 
 use crate::full::{self, Freed, Room};
-use crate::refusal::Refusal;
-use crate::volumes::{Content, Facts, Installation, Volume};
+use crate::volumes::{Content, Installation, Volume};
+pub use confirm::Names;
 
 /// What is reset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -91,29 +92,6 @@ fn uuid(volume: &Volume) -> Option<String> {
     match &volume.content {
         Content::Ext4 { superblock } => Some(superblock.uuid.clone()),
         _ => None,
-    }
-}
-
-/// Whether a person has typed what names the installation: its host name or serial number, letter
-/// by letter but for capitals. Where neither is known, the disk that was named.
-///
-/// # Errors
-/// [`Refusal::NotConfirmed`], [`Refusal::Nameless`].
-pub fn confirm(typed: &str, facts: &Facts, disk: Option<&Path>) -> Result<(), Refusal> {
-    let names: Vec<String> = [&facts.host, &facts.serial]
-        .into_iter()
-        .flatten()
-        .cloned()
-        .collect();
-    let names = match (&names[..], disk) {
-        ([], None) => return Err(Refusal::Nameless),
-        ([], Some(disk)) => vec![disk.display().to_string()],
-        _ => names,
-    };
-    let same = |name: &String| name.trim().eq_ignore_ascii_case(typed.trim());
-    match names.iter().any(same) {
-        true => Ok(()),
-        false => Err(Refusal::NotConfirmed),
     }
 }
 
@@ -221,39 +199,6 @@ pub fn make(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn facts(host: Option<&str>, serial: Option<&str>) -> Facts {
-        Facts {
-            host: host.map(str::to_owned),
-            serial: serial.map(str::to_owned),
-            ..Facts::default()
-        }
-    }
-
-    #[test]
-    fn a_name_is_typed_to_confirm() {
-        let disk = Path::new("/dev/sda");
-        let both = facts(Some("hall"), Some("SN-77"));
-        for (typed, facts, disk, expected) in [
-            ("hall", &both, None, Ok(())),
-            (" Hall\n", &both, None, Ok(())),
-            ("sn-77", &both, None, Ok(())),
-            ("hal", &both, None, Err(Refusal::NotConfirmed)),
-            ("", &both, None, Err(Refusal::NotConfirmed)),
-            ("yes", &both, Some(disk), Err(Refusal::NotConfirmed)),
-            ("/dev/sda", &both, Some(disk), Err(Refusal::NotConfirmed)),
-            ("", &facts(None, None), None, Err(Refusal::Nameless)),
-            ("/dev/sda", &facts(None, None), Some(disk), Ok(())),
-            (
-                "",
-                &facts(None, None),
-                Some(disk),
-                Err(Refusal::NotConfirmed),
-            ),
-        ] {
-            assert_eq!(confirm(typed, facts, disk), expected, "{typed:?}");
-        }
-    }
 
     #[test]
     fn on_a_full_volume_old_logs_go_for_the_new_settings() {

@@ -123,7 +123,10 @@ impl Screen<'_> {
         self.page(prompter, &Message::new("screen.installation"))?;
         let items: Vec<Item> = found
             .iter()
-            .map(|one| Item::new(self.of_installation(one)))
+            .map(|one| Item {
+                lines: self.of_installation(one),
+                refused: None,
+            })
             .collect();
         let Answer::Given(chosen) = prompter.choose(&items, 0)? else {
             return Ok(None);

@@ -79,7 +79,7 @@ impl Screen<'_> {
         inventory: &Inventory,
         facts: &Facts,
     ) -> Vec<String> {
-        let mut lines = vec![self.of_installation(installation)];
+        let mut lines = self.of_installation(installation);
         lines.extend(self.of_volumes(installation));
         let degraded = inventory.arrays.iter().filter(|one| one.is_degraded());
         lines.extend(degraded.map(|array| words::of_array(array, self.language)));
@@ -87,16 +87,16 @@ impl Screen<'_> {
         lines
     }
 
-    /// An installation in a line.
-    pub(super) fn of_installation(&self, one: &Installation) -> String {
+    /// An installation, and below it the disk that it is on.
+    pub(super) fn of_installation(&self, one: &Installation) -> Vec<String> {
         let unknown = || self.say("screen.unknown");
         let text = Message::new("screen.of")
-            .with("disk", one.disk.display())
             .with("host", one.facts.host.clone().unwrap_or_else(unknown))
             .with("serial", one.facts.serial.clone().unwrap_or_else(unknown));
         let version = one.version().map(|version| version.to_string());
-        text.with("version", version.unwrap_or_else(unknown))
-            .to(self.language)
+        let text = text.with("version", version.unwrap_or_else(unknown));
+        let on = Message::new("screen.on").with("disk", one.place());
+        [text, on].map(|text| text.to(self.language)).to_vec()
     }
 
     fn of_volumes(&self, installation: &Installation) -> Vec<String> {

@@ -384,11 +384,25 @@ fn which_of_several_installations_is_asked_and_a_mirror_is_one() {
     // The second; later the first, by the entry for it.
     let answers = ["1", "2", "3", "12", "1", "4", "14"];
     let mut machine = self::machine(two, &answers);
+    for (one, serial) in machine
+        .inventory
+        .installations
+        .iter_mut()
+        .zip(["WD-1", "WD-2"])
+    {
+        one.drive.model = Some("Recorder Disk".to_owned());
+        one.drive.serial = Some(serial.to_owned());
+    }
     let expected = [
         "password root --disk /dev/sdb",
         "password service --disk /dev/sda",
     ];
     assert_eq!(ran(&mut machine), expected);
+    let read = read(&machine);
+    let chosen = "yard: version 5.1.0.0, serial number of the machine unknown\n  \
+                  on /dev/sdb (Recorder Disk, WD-2)";
+    // In the list, and above the menu.
+    assert_eq!(read.matches(chosen).count(), 4, "{read}");
 }
 
 #[test]

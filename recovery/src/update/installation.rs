@@ -57,10 +57,10 @@ impl Chosen {
         self.site.host()
     }
 
-    /// Its system disk.
+    /// Its system disk, with what that says of itself.
     #[must_use]
-    pub fn disk(&self) -> &Path {
-        &self.site.installation.disk
+    pub fn place(&self) -> String {
+        self.site.installation.place()
     }
 
     /// The slot that is kept.

@@ -4,6 +4,7 @@
 mod arrays;
 pub mod command;
 mod cut;
+mod drive;
 mod facts;
 pub mod slot;
 
@@ -19,6 +20,7 @@ use vigie_update::{BootState, Slot, SlotState, esp};
 
 pub use arrays::{ArrayFacts, Arrays};
 pub use cut::{Cut, cut};
+pub use drive::Drive;
 pub use facts::{Facts, SlotSays, UPDATES};
 
 /// Everything of ours on a machine.
@@ -39,6 +41,8 @@ pub struct Inventory {
 pub struct Installation {
     /// The disk's device node.
     pub disk: PathBuf,
+    /// What that disk says of itself.
+    pub drive: Drive,
     /// The id of the array that its state volume lies on, where it lies on several disks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub array: Option<String>,
@@ -238,6 +242,7 @@ impl<'a> Machine<'a> {
         let array = node_of(Purpose::State).and_then(|(_, part)| self.arrays.id_of(&part.node));
         Installation {
             disk: node(disk),
+            drive: Drive::of(self.sysfs, disk),
             array: array.map(str::to_owned),
             boot: boot_state.as_ref().map(boot),
             facts: Facts::default(),

@@ -181,7 +181,7 @@ fn which_of_several_must_be_said() {
         part("/dev/sdc", 1, Purpose::Data(1), None),
     ];
     let all = found.installations.iter();
-    let disks: Vec<PathBuf> = all.map(|one| one.disk.clone()).collect();
+    let disks: Vec<String> = all.map(Installation::title).collect();
     let choose = |asked: Asked| chosen(&asked, &found, &parts);
     let several = Wrong::Several(disks.clone());
     assert_eq!(choose(asked(false, None, &[])), Err(several.clone()));
@@ -203,7 +203,7 @@ fn which_of_several_must_be_said() {
     let mut beside = found.clone();
     beside.cut = vec![cut.clone()];
     let named = |disk: &str| chosen(&asked(false, Some(disk), &[]), &beside, &parts);
-    let disks = found.installations.iter().map(|one| one.disk.clone());
+    let disks = found.installations.iter().map(Installation::title);
     let is_cut = Wrong::CutShort(cut, disks.collect());
     assert_eq!(named("/dev/sdc"), Err(is_cut));
     assert_eq!(named("/dev/sdb").unwrap(), "/dev/sdb7");
