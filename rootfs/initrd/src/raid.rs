@@ -16,7 +16,7 @@ use vigie_disk::{Bytes, KernelDevice, verity};
 use vigie_initrd::arrays::{self, Gathering, Member};
 use vigie_initrd::cmdline::Request;
 use vigie_initrd::fsck;
-use vigie_initrd::report::ArrayReport;
+use vigie_initrd::report::{ArrayReport, Why};
 
 use crate::consoles::{note, tell, warn};
 use crate::devices::{BlockDevice, Devices};
@@ -35,21 +35,19 @@ const ROOT_NAME: &str = "system";
 pub struct Arrays {
     /// The state volume's device, where arrays have a say in it; else it is the
     /// started disk's partition. The error says why there is none.
-    state: Option<Result<BlockDevice, String>>,
+    state: Option<Result<BlockDevice, Why>>,
     /// All that were started.
     pub reports: Vec<ArrayReport>,
 }
 
 impl Arrays {
     /// The device of the state volume, or why there is none.
-    pub fn state(&self, disk: &BlockDevice) -> Result<BlockDevice, String> {
+    pub fn state(&self, disk: &BlockDevice) -> Result<BlockDevice, Why> {
         if let Some(state) = &self.state {
             return state.clone();
         }
-        disk.partition_named(STATE).ok_or_else(|| {
-            let disk = disk.node();
-            format!("{disk} has not exactly one partition named {STATE}")
-        })
+        let own = disk.partition_named(STATE);
+        own.ok_or_else(|| Why::no_partition(&disk.node(), STATE))
     }
 }
 
@@ -167,7 +165,7 @@ fn start_state(
     gathering: &Gathering,
     own: Option<Superblock>,
     root: Option<Superblock>,
-) -> Result<Started, String> {
+) -> Result<Started, Why> {
     if let Some(own) = own {
         return start(loader, gathering, &own, STATE);
     }
@@ -177,9 +175,7 @@ fn start_state(
         .filter_map(state_beside)
         .max_by_key(|superblock| superblock.events);
     let Some(state) = elsewhere else {
-        return Err(format!(
-            "no disk of the RAID has a {STATE} partition in an array"
-        ));
+        return Err(Why::no_member(STATE));
     };
     let mut gathering = Gathering::of(None, Some(state.uuid));
     // No wait: the disks of the root's array have had their time.
@@ -207,7 +203,7 @@ fn start(
     gathering: &Gathering,
     one: &Superblock,
     other_name: &str,
-) -> Result<Started, String> {
+) -> Result<Started, Why> {
     loader.need("md_mod");
     if let Some(module) = arrays::module(one.level) {
         loader.need(module);
@@ -222,7 +218,7 @@ fn start(
     };
     // The kernel knows better than an exit code whether the array runs.
     let running = members.iter().find_map(|member| array_over(&member.node));
-    let device = running.ok_or_else(|| format!("array {name}: {}", fsck::summary(&output)))?;
+    let device = running.ok_or_else(|| Why::no_array(name, &fsck::summary(&output)))?;
     let name = name.to_owned();
     Ok(Started { device, name })
 }
@@ -240,7 +236,7 @@ fn array_over(node: &str) -> Option<BlockDevice> {
 fn choose_image(
     request: &Request,
     partition: BlockDevice,
-    array: Result<Started, String>,
+    array: Result<Started, Why>,
 ) -> BlockDevice {
     let array = match array {
         Ok(array) => array.device,
@@ -253,10 +249,11 @@ fn choose_image(
         note(format_args!("root array {}", array.node()));
         return array;
     }
-    let why = format!(
-        "{} holds another version than the started disk",
-        array.node()
-    );
+    let array = array.node();
+    let why = Why {
+        english: format!("{array} holds another version than the started disk"),
+        french: format!("{array} contient une autre version que le disque démarré"),
+    };
     say_without_array(&partition, &why);
     partition
 }
@@ -268,11 +265,12 @@ fn has_image(request: &Request, device: &BlockDevice) -> bool {
     found.inspect_err(|error| warn(error)).unwrap_or(false)
 }
 
-fn say_without_array(partition: &BlockDevice, why: &str) {
+fn say_without_array(partition: &BlockDevice, why: &Why) {
     let node = partition.node();
+    let Why { english, french } = why;
     tell(
-        &format!("the system starts from {node} alone, without its RAID array: {why}"),
-        &format!("le système démarre de {node} seul, sans sa grappe RAID : {why}"),
+        &format!("the system starts from {node} alone, without its RAID array: {english}"),
+        &format!("le système démarre de {node} seul, sans sa grappe RAID : {french}"),
     );
 }
 

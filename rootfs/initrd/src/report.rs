@@ -4,6 +4,7 @@
 use vigie_boot_state::Slot;
 
 use crate::cmdline::Boot;
+use crate::fsck::OPERATIONAL_ERROR;
 
 /// The whole document.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -87,6 +88,73 @@ pub struct StateCheck {
     pub summary_fr: String,
 }
 
+/// Why something cannot be had, in both languages; what other programs and the kernel say stays as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Why {
+    /// In English.
+    pub english: String,
+    /// In French.
+    pub french: String,
+}
+
+impl StateCheck {
+    /// Of a volume that could not be checked.
+    pub fn not_made(why: Why) -> StateCheck {
+        StateCheck {
+            exit: OPERATIONAL_ERROR,
+            summary: why.english,
+            summary_fr: why.french,
+        }
+    }
+}
+
+impl Why {
+    /// A disk has no state volume of its own.
+    pub fn no_partition(disk: &str, name: &str) -> Why {
+        Why {
+            english: format!("{disk} has not exactly one partition named {name}"),
+            french: format!("{disk} n'a pas exactement une partition nommée {name}"),
+        }
+    }
+
+    /// No disk of a RAID has a state volume.
+    pub fn no_member(name: &str) -> Why {
+        Why {
+            english: format!("no disk of the RAID has a {name} partition in an array"),
+            french: format!("aucun disque du RAID n'a de partition {name} dans une grappe"),
+        }
+    }
+
+    /// An array does not start; mdadm's last lines.
+    pub fn no_array(name: &str, said: &str) -> Why {
+        Why {
+            english: format!("array {name} has not started: {said}"),
+            french: format!("la grappe {name} n'a pas démarré : {said}"),
+        }
+    }
+
+    /// A volume was checked, and cannot be mounted.
+    pub fn not_mounted(device: &str, error: &dyn std::error::Error, check: &StateCheck) -> Why {
+        let StateCheck {
+            summary,
+            summary_fr,
+            ..
+        } = check;
+        Why {
+            english: format!("{device} cannot be mounted on /var: {error}; {summary}"),
+            french: format!("{device} ne peut être monté sur /var : {error} ; {summary_fr}"),
+        }
+    }
+
+    /// The program that checks cannot be started.
+    pub fn not_started(program: &str, error: &dyn std::error::Error) -> Why {
+        Why {
+            english: format!("{program} could not be started: {error}"),
+            french: format!("{program} n'a pas pu être lancé : {error}"),
+        }
+    }
+}
+
 impl Report {
     /// The document's text.
     pub fn to_json(&self) -> serde_json::Result<String> {
@@ -112,6 +180,41 @@ mod tests {
             (Boot::Live { volume_id }, Mode::Live, &["live"][..]),
         ] {
             assert_eq!((Mode::of(&boot), marks(&boot)), (mode, files), "{boot:?}");
+        }
+    }
+
+    #[test]
+    fn why_there_is_no_state_volume_is_told_in_both_languages() {
+        let error = std::io::Error::other("EIO");
+        let clean = StateCheck {
+            exit: 0,
+            summary: "clean".into(),
+            summary_fr: "sain".into(),
+        };
+        for (why, english, french) in [
+            (Why::no_partition("/dev/sda", "state"), "has not", "n'a pas"),
+            (Why::no_member("state"), "no disk", "aucun disque"),
+            (
+                Why::no_array("state", "EIO"),
+                "has not started",
+                "n'a pas démarré",
+            ),
+            (
+                Why::not_mounted("/dev/sda7", &error, &clean),
+                "mounted on /var: EIO; clean",
+                "monté sur /var : EIO ; sain",
+            ),
+            (
+                Why::not_started("/bin/x", &error),
+                "could not be",
+                "n'a pas pu",
+            ),
+        ] {
+            let check = StateCheck::not_made(why);
+            assert_eq!(check.exit, OPERATIONAL_ERROR);
+            assert!(check.summary.contains(english), "{check:?}");
+            assert!(check.summary_fr.contains(french), "{check:?}");
+            assert!(!check.summary_fr.contains(english), "{check:?}");
         }
     }
 

@@ -10,7 +10,7 @@ use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
 use vigie_initrd::cmdline::Request;
 use vigie_initrd::fsck::{self, OPERATIONAL_ERROR, Verdict};
-use vigie_initrd::report::StateCheck;
+use vigie_initrd::report::{StateCheck, Why};
 use vigie_initrd::settings::Volume;
 use vigie_initrd::state_check::{Checked, is_begun, looked_through, preened};
 use vigie_initrd::trouble::{Step, Trouble};
@@ -90,10 +90,10 @@ pub fn mount_var(request: &Request, loader: &Loader, root: &Root) -> Result<Var,
 /// came instead of it, said.
 fn mount_state(
     loader: &Loader,
-    source: Result<BlockDevice, String>,
+    source: Result<BlockDevice, Why>,
     reports: &mut Reports,
 ) -> Result<(String, StateCheck), StateCheck> {
-    let device = source.map_err(not_checked)?.node();
+    let device = source.map_err(StateCheck::not_made)?.node();
     let check = preened(&mut Device(&device, reports))?;
     loader.need("ext4");
     mount_on_var(&device, &check)?;
@@ -115,7 +115,7 @@ fn mount_state(
 fn mount_on_var(device: &str, check: &StateCheck) -> Result<(), StateCheck> {
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOATIME;
     let mounted = mount(device, TARGET, "ext4", flags, Some(OPTIONS));
-    mounted.map_err(|e| not_checked(format!("mounting {device} on /var: {e}; {}", check.summary)))
+    mounted.map_err(|error| StateCheck::not_made(Why::not_mounted(device, &error, check)))
 }
 
 /// The volume, looked through although it is clean, and mounted again.
@@ -203,7 +203,10 @@ fn recovery(mode: &[&str], device: &str, reports: &mut Reports) -> (Verdict, Sta
             };
             (fsck::verdict(outcome.exit), check)
         }
-        Err(error) => (Verdict::Faulty, not_checked(format!("{LOADER}: {error}"))),
+        Err(error) => {
+            let why = Why::not_started(LOADER, &error);
+            (Verdict::Faulty, StateCheck::not_made(why))
+        }
     };
     reports.has_news |= verdict != Verdict::Clean;
     (verdict, check)
@@ -215,14 +218,6 @@ fn in_french(folder: &Path) -> Option<String> {
     let is_french = |path: &PathBuf| path.to_string_lossy().ends_with(".fr.txt");
     let text = fs::read_to_string(paths.into_iter().find(is_french)?).ok()?;
     fsck::verdict_in(&text)
-}
-
-fn not_checked(summary: String) -> StateCheck {
-    StateCheck {
-        exit: OPERATIONAL_ERROR,
-        summary_fr: summary.clone(),
-        summary,
-    }
 }
 
 fn mount_memory() -> Result<(), Trouble> {
