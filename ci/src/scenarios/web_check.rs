@@ -172,6 +172,13 @@ fn is_told_of(ctx: &Context, up: &Up, key: &ssh::Key) -> Result<()> {
         boot["state_check"]["exit"] == 1 && summary.contains("repaired"),
         "the state volume: {boot}"
     );
+    for (notes, words) in [
+        ("notes", "the state volume was damaged at the start"),
+        ("notes_fr", "le volume d’état était endommagé"),
+    ] {
+        let said = up.health[notes].to_string();
+        ensure!(said.contains(words), "/health: {:#}", up.health);
+    }
     let desk = desk(ctx, &up.vm)?;
     desk.sees("[role=status]", "No check is asked for")?;
     desk.opens("/")?;

@@ -33,6 +33,31 @@ pub struct Boot {
     pub mode: Option<String>,
     /// `a` or `b`; none in the live system of the medium.
     pub slot: Option<String>,
+    /// The device on /var; none where that is in memory.
+    pub state_device: Option<String>,
+    /// How the check of the state volume went.
+    pub state_check: Option<StateCheck>,
+}
+
+/// What the initrd says of the check of the state volume.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct StateCheck {
+    /// As of e2fsck(8): 0 clean, 1 to 3 mended, else faults are left.
+    pub exit: i64,
+    /// In words.
+    pub summary: String,
+    /// The same in French.
+    pub summary_fr: String,
+}
+
+impl Boot {
+    /// The check of the state volume that is in use.
+    pub fn used_state(&self) -> Option<&StateCheck> {
+        self.state_check
+            .as_ref()
+            .filter(|_| self.state_device.is_some())
+    }
 }
 
 /// One volume that must be there.
@@ -186,7 +211,8 @@ mod tests {
         put("usr/lib/os-release", "VERSION_ID=1.2.3.4\n");
         put(
             "run/vigie/boot.json",
-            r#"{"mode":"installed","slot":"b","root_hash":"00"}"#,
+            r#"{"mode":"installed","slot":"b","root_hash":"00","state_device":"/dev/vda7",
+                "state_check":{"exit":1,"summary":"repaired","summary_fr":"réparé"}}"#,
         );
         put("run/vigie/settings-error", "one\ntwo\n");
         put(
@@ -218,7 +244,13 @@ mod tests {
             facts.boot,
             Boot {
                 mode: Some("installed".into()),
-                slot: Some("b".into())
+                slot: Some("b".into()),
+                state_device: Some("/dev/vda7".into()),
+                state_check: Some(StateCheck {
+                    exit: 1,
+                    summary: "repaired".into(),
+                    summary_fr: "réparé".into(),
+                }),
             }
         );
         assert_eq!(facts.settings_warnings, ["one", "two"]);

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::arrays::{Action, ArrayFacts};
-use crate::facts::{Check, Facts, VolumeFacts};
+use crate::facts::{Check, Facts, StateCheck, VolumeFacts};
 use crate::language::Language;
 use crate::messages::Messages;
 use crate::services::Service;
@@ -38,6 +38,12 @@ pub struct Health {
     pub problems: Vec<String>,
     /// The same in French, as far as they are translated.
     pub problems_fr: Vec<String>,
+    /// What the start has mended by itself, in English: no reason for `degraded`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// The same in French.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes_fr: Vec<String>,
 }
 
 /// The verdict.
@@ -122,7 +128,7 @@ impl Health {
             problems.push(why);
             Vec::new()
         });
-        let mut problems_fr = problems.clone();
+        let mut problems_fr: Vec<String> = problems.iter().map(|one| french(one, facts)).collect();
         for array in &facts.arrays {
             problems.extend(array_problem(Messages::of(Language::En), array));
             problems_fr.extend(array_problem(Messages::of(Language::Fr), array));
@@ -157,8 +163,45 @@ impl Health {
             failed_units,
             problems,
             problems_fr,
+            notes: notes(facts, Language::En),
+            notes_fr: notes(facts, Language::Fr),
         }
     }
+}
+
+/// How `vigie-settings` begins to say that the state volume is used although it is damaged.
+const USED_ALL_THE_SAME: &str = "the state volume is damaged and used all the same";
+
+/// What `vigie-settings` says at boot, in French where the initrd has said that, too.
+fn french(warning: &str, facts: &Facts) -> String {
+    match facts.boot.used_state() {
+        Some(check) if warning.starts_with(USED_ALL_THE_SAME) => {
+            let text = Messages::of(Language::Fr).state_used_all_the_same;
+            text.replace("{summary}", &check.summary_fr)
+        }
+        _ => warning.to_owned(),
+    }
+}
+
+/// What the start has mended: the initrd the state volume, its units the others.
+fn notes(facts: &Facts, language: Language) -> Vec<String> {
+    let is_mended = |check: &&StateCheck| (1..=3).contains(&check.exit);
+    let state = facts.boot.used_state().filter(is_mended).map(|check| {
+        let summary = match language {
+            Language::En => &check.summary,
+            Language::Fr => &check.summary_fr,
+        };
+        let text = Messages::of(language).state_mended;
+        text.replace("{summary}", summary)
+    });
+    let checks = facts.volumes.iter().filter_map(|one| one.check.as_ref());
+    let others = checks
+        .filter(|check| check.good && !check.checking)
+        .map(|check| match language {
+            Language::En => check.english.clone(),
+            Language::Fr => check.french.clone(),
+        });
+    state.into_iter().chain(others).collect()
 }
 
 /// Why a volume is not there, where its check knows.
@@ -261,6 +304,7 @@ pub mod tests {
             boot: Boot {
                 mode: Some("installed".into()),
                 slot: Some("a".into()),
+                ..Boot::default()
             },
             uptime_s: 93_784,
             volumes: vec![
@@ -370,6 +414,78 @@ pub mod tests {
         assert!(health.problems[0].starts_with("the state volume is nearly full"));
         assert!(health.problems_fr[0].contains("presque plein"));
         assert!(health.volumes[0].ok);
+    }
+
+    #[test]
+    fn what_the_start_has_mended_is_told_and_nothing_is_wrong() {
+        let mut facts = facts();
+        let none = Health::of(&facts, Ok(vec![]));
+        assert_eq!((&none.notes[..], &none.notes_fr[..]), (&[][..], &[][..]));
+        for (exit, device, told) in [
+            (0, true, 0),
+            (1, true, 1),
+            (3, true, 1),
+            (8, true, 0),
+            (1, false, 0),
+        ] {
+            facts.boot.state_device = device.then(|| "/dev/vda7".into());
+            facts.boot.state_check = Some(StateCheck {
+                exit,
+                summary: "repaired: clean now".into(),
+                summary_fr: "réparé : sain maintenant".into(),
+            });
+            let health = Health::of(&facts, Ok(vec![]));
+            assert_eq!(health.status, Status::Ok);
+            assert_eq!(
+                (health.notes.len(), health.notes_fr.len()),
+                (told, told),
+                "{exit}"
+            );
+            for (notes, words) in [
+                (&health.notes, "repaired: clean now"),
+                (&health.notes_fr, "réparé : sain maintenant"),
+            ] {
+                let tells = |note: &String| {
+                    note.contains(words) && note.contains("/var/lib/vigie/recovery")
+                };
+                assert!(notes.iter().all(tells), "{notes:?}");
+            }
+        }
+        facts.volumes[1].check = Some(Check {
+            good: true,
+            english: "volume data-1 was damaged".into(),
+            french: "le volume data-1 était endommagé".into(),
+            ..Check::default()
+        });
+        let health = Health::of(&facts, Ok(vec![]));
+        assert_eq!(health.notes, ["volume data-1 was damaged"]);
+        assert_eq!(health.notes_fr, ["le volume data-1 était endommagé"]);
+        let json = serde_json::to_value(&health).unwrap();
+        assert_eq!(json["notes"][0], "volume data-1 was damaged");
+    }
+
+    #[test]
+    fn that_a_damaged_state_volume_is_used_is_told_in_french_too() {
+        let said = include_str!("../../settings/src/apply.rs");
+        assert!(said.contains(&format!("\"{USED_ALL_THE_SAME} ({{summary}})")));
+        let mut facts = facts();
+        facts.boot.state_device = Some("/dev/vda7".into());
+        facts.boot.state_check = Some(StateCheck {
+            exit: 8,
+            summary: "NOT CLEAN".into(),
+            summary_fr: "PAS SAIN".into(),
+        });
+        facts.settings_warnings = vec![format!("{USED_ALL_THE_SAME} (NOT CLEAN)"), "other".into()];
+        let health = Health::of(&facts, Ok(vec![]));
+        assert_eq!(health.problems, facts.settings_warnings);
+        let [first, second] = &health.problems_fr[..] else {
+            panic!("{health:?}")
+        };
+        assert!(
+            first.contains("volume d’état") && first.contains("PAS SAIN"),
+            "{first}"
+        );
+        assert_eq!(second, "other");
     }
 
     #[test]

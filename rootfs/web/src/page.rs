@@ -29,12 +29,15 @@ pub fn status(health: &Health, frame: Frame<'_>, above: &str) -> String {
     temperatures(&mut body, m, &health.temperatures);
     services(&mut body, m, &health.services);
     list(&mut body, m.failed_units, m.none, &health.failed_units);
-    let problems = match frame.language {
-        Language::En => &health.problems,
-        Language::Fr => &health.problems_fr,
+    let (problems, notes) = match frame.language {
+        Language::En => (&health.problems, &health.notes),
+        Language::Fr => (&health.problems_fr, &health.notes_fr),
     };
     if !problems.is_empty() {
         list(&mut body, m.problems, m.none, problems);
+    }
+    if !notes.is_empty() {
+        noted(&mut body, m.notes, notes);
     }
     let foot = format!(
         "<footer><p>{}</p></footer>\n<script>{}</script>\n",
@@ -225,6 +228,15 @@ fn services(body: &mut String, m: &Messages, services: &[Service]) {
         let _ = writeln!(body, "<dt>{name}</dt><dd{class}>{state}</dd>");
     }
     body.push_str("</dl>\n</section>\n");
+}
+
+/// What nobody has to do anything about.
+fn noted(body: &mut String, heading: &str, notes: &[String]) {
+    let _ = writeln!(body, "<section>\n<h2>{heading}</h2>\n<ul>");
+    for note in notes {
+        let _ = writeln!(body, "<li>{}</li>", escape(note));
+    }
+    body.push_str("</ul>\n</section>\n");
 }
 
 fn list(body: &mut String, heading: &str, none: &str, items: &[String]) {
