@@ -5,7 +5,10 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
@@ -127,20 +130,61 @@ impl Run {
             program,
             doing,
         } = self;
-        let output = command.output().with_context(|| {
-            format!("{doing}: {program} could not be started; is it installed?")
-        })?;
-        if !output.status.success() {
-            let said = [output.stdout, output.stderr].concat();
-            let said = String::from_utf8_lossy(&said);
-            bail!(ProgramFailed {
-                doing,
-                program,
-                said: format!("({}): {}", output.status, last_lines(&said)),
-            });
-        }
-        Ok(output.stdout)
+        let output = command
+            .output()
+            .with_context(|| not_started(&doing, &program))?;
+        ended(output, doing, program)
     }
+
+    /// The same of a program that works on a disk which may not answer: it is killed after this time. One that
+    /// the kernel does not let go of is left behind then, and so is the thread that waits for it.
+    ///
+    /// # Errors
+    /// Those of [`output`](Self::output); it did not end in time.
+    pub fn output_within(self, limit: Duration) -> Result<Vec<u8>> {
+        let Self {
+            mut command,
+            program,
+            doing,
+        } = self;
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command
+            .spawn()
+            .with_context(|| not_started(&doing, &program))?;
+        let process = rustix::process::Pid::from_child(&child);
+        // By this the process is meant for certain, also where another one has its number by then.
+        let handle = rustix::process::pidfd_open(process, rustix::process::PidfdFlags::empty());
+        let (end, ends) = mpsc::channel();
+        thread::spawn(move || end.send(child.wait_with_output()));
+        match ends.recv_timeout(limit) {
+            Ok(output) => ended(output.with_context(|| doing.clone())?, doing, program),
+            Err(_) => {
+                if let Ok(handle) = handle {
+                    let kill = rustix::process::Signal::KILL;
+                    let _ = rustix::process::pidfd_send_signal(handle, kill);
+                }
+                let seconds = limit.as_secs();
+                bail!("{doing}: {program} did not end within {seconds} s; does the disk answer?")
+            }
+        }
+    }
+}
+
+fn not_started(doing: &str, program: &str) -> String {
+    format!("{doing}: {program} could not be started; is it installed?")
+}
+
+fn ended(output: Output, doing: String, program: String) -> Result<Vec<u8>> {
+    if !output.status.success() {
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        bail!(ProgramFailed {
+            doing,
+            program,
+            said: format!("({}): {}", output.status, last_lines(&said)),
+        });
+    }
+    Ok(output.stdout)
 }
 
 /// The end of what a program said, on one line.
@@ -156,6 +200,29 @@ fn last_lines(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_that_does_not_end_is_not_waited_for() {
+        let run = |script: &str, limit| {
+            let run = Run::new(&HostTools, "sh", "listing lost+found of /dev/sda7");
+            run.args(["-c", script]).output_within(limit)
+        };
+        let long = Duration::from_secs(60);
+        assert_eq!(run("echo one", long).unwrap(), b"one\n");
+        let failed = run("echo two >&2; exit 3", long).unwrap_err();
+        assert!(
+            failed.to_string().ends_with("exit status: 3): two"),
+            "{failed}"
+        );
+        let begun = std::time::Instant::now();
+        let slow = run("exec sleep 60", Duration::from_millis(200)).unwrap_err();
+        assert!(
+            slow.to_string()
+                .contains("/dev/sda7: sh did not end within"),
+            "{slow}"
+        );
+        assert!(begun.elapsed() < Duration::from_secs(30));
+    }
 
     #[test]
     fn failures_say_what_was_being_done_and_what_the_program_said() {

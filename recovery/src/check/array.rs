@@ -6,6 +6,7 @@
 //! stopped again afterwards.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Error, Result};
 use vigie_disk::KernelDevice;
@@ -19,6 +20,9 @@ use super::verdict::{Reason, Refusal, Verdict};
 /// What the kernel must have done with first. Rebuilding a member (`recover`) and looking through
 /// the array (`check`) leave what is read as it is.
 const UNSETTLED: [&str; 3] = ["resync", "reshape", "repair"];
+
+/// mdadm reads and writes a few superblocks: where it takes longer a disk does not answer.
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// Whether a device may be checked as far as its array goes.
 ///
@@ -81,12 +85,13 @@ pub fn start<'a>(
         let stop_with = None;
         return Ok(Started { device, stop_with });
     }
-    let mdadm = Run::new(tools, "mdadm", "starting the array")
+    let doing = format!("starting the array of {}", member.display());
+    let mdadm = Run::new(tools, "mdadm", &doing)
         .args(["--assemble", "--run", "--config=partitions"])
         .args((!writes).then_some("--readonly"))
         .arg(format!("/dev/md/{}", name_for(array)))
         .arg(format!("--uuid={array}"));
-    let said = mdadm.output();
+    let said = mdadm.output_within(LIMIT);
     let device = running().ok_or_else(|| Refusal::NoArray {
         error: said.map_or_else(
             |error| format!("{error:#}"),
@@ -134,8 +139,9 @@ fn writable(tools: &dyn Toolbox, sysfs: &Sysfs, device: &Path) -> Result<(), Ref
     if sysfs.attribute(&name, "md/array_state").as_deref() != Some("readonly") {
         return Ok(());
     }
-    let mdadm = Run::new(tools, "mdadm", "making the array writable");
-    let done = mdadm.arg("--readwrite").arg(device).output();
+    let doing = format!("making the array {} writable", device.display());
+    let mdadm = Run::new(tools, "mdadm", &doing);
+    let done = mdadm.arg("--readwrite").arg(device).output_within(LIMIT);
     done.map(drop).map_err(|error| Refusal::NoArray {
         error: format!("{error:#}"),
     })
@@ -144,9 +150,10 @@ fn writable(tools: &dyn Toolbox, sysfs: &Sysfs, device: &Path) -> Result<(), Ref
 impl Drop for Started<'_> {
     fn drop(&mut self) {
         let Some(tools) = self.stop_with else { return };
-        let mdadm = Run::new(tools, "mdadm", "stopping the array");
+        let doing = format!("stopping the array {}", self.device.display());
+        let mdadm = Run::new(tools, "mdadm", &doing);
         // Running read-only it changes nothing: the next who needs it makes it writable.
-        if let Err(error) = mdadm.arg("--stop").arg(&self.device).output() {
+        if let Err(error) = mdadm.arg("--stop").arg(&self.device).output_within(LIMIT) {
             eprintln!("vigie-recovery: {error:#}");
         }
     }

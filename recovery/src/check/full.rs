@@ -8,10 +8,12 @@ use std::io::Write;
 use serde_json::json;
 use vigie_settings::Language;
 
+use super::bounded::bounded;
 use super::health::agreed;
 use super::look;
 use super::report::{Report, VolumeReport};
 use super::show::Show;
+use super::stuck::Patience;
 use super::verdict::{Reason, Verdict};
 use super::volume::{Check, Volume, Watch};
 use super::words::say;
@@ -19,7 +21,10 @@ use super::words::say;
 /// Warns of those that have none.
 pub fn warn<W: Write>(volumes: &[Volume], json: bool, language: Language, show: &mut Show<W>) {
     for volume in volumes {
-        let Some(free) = look::lacking(volume.node()) else {
+        let node = volume.node().to_owned();
+        // What of a disk that does not answer, the check says.
+        let lacking = bounded(Patience::default(), &|| false, move || look::lacking(&node));
+        let Some(free) = lacking.flatten() else {
             continue;
         };
         let values = [("name", volume.name.clone()), ("free", free.to_string())];

@@ -1,11 +1,14 @@
 //! What a repair put into lost+found, listed by debugfs without a mount.
 
 use std::path::Path;
+use std::time::Duration;
 
 use serde::Serialize;
 use vigie_disk::Bytes;
 use vigie_installer::toolbox::{Run, Toolbox};
 
+/// The repair has just read all of it: where it takes longer the disk does not answer.
+const LIMIT: Duration = Duration::from_secs(240);
 /// So many are named in a report.
 const NAMED: usize = 500;
 
@@ -33,10 +36,11 @@ pub struct LostFound {
 
 /// Lists the folder. `-c` leaves the bitmaps unread, which takes long on large volumes.
 pub fn list(tools: &dyn Toolbox, volume: &Path) -> LostFound {
-    let output = Run::new(tools, "debugfs", "listing lost+found")
+    let doing = format!("listing lost+found of {}", volume.display());
+    let output = Run::new(tools, "debugfs", &doing)
         .args(["-c", "-R", "ls -p /lost+found"])
         .arg(volume)
-        .output();
+        .output_within(LIMIT);
     match output {
         Ok(output) => parse(&String::from_utf8_lossy(&output)),
         Err(error) => LostFound {

@@ -18,6 +18,7 @@
 pub mod array;
 pub mod backups;
 pub mod bar;
+mod bounded;
 pub mod command;
 pub mod findings;
 pub mod full;
@@ -28,6 +29,7 @@ pub mod in_use;
 pub mod keep;
 pub mod kept;
 pub mod ladder;
+pub mod line;
 pub mod look;
 pub mod lost_found;
 pub mod outcome;

@@ -140,6 +140,11 @@ pub enum Refusal {
         /// What happened.
         error: String,
     },
+    /// Its disks do not answer.
+    Silent {
+        /// Which.
+        disks: Vec<PathBuf>,
+    },
     /// Something else than ext4 is on it.
     Foreign {
         /// What.
@@ -292,6 +297,10 @@ impl Refusal {
             }
             Self::NoArray { error } => ("reason.no-array", vec![("error", error.clone())]),
             Self::Unreadable { error } => ("reason.unreadable", vec![("error", error.clone())]),
+            Self::Silent { disks } => {
+                let disks: Vec<String> = disks.iter().map(path).collect();
+                ("reason.silent", vec![("disks", disks.join(", "))])
+            }
             Self::Foreign { kind } => ("reason.foreign", vec![("kind", kind.clone())]),
             Self::NoVolume => ("reason.no-volume", vec![]),
             Self::Empty { size } => ("reason.empty", vec![("size", size.to_string())]),

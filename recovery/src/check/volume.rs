@@ -4,18 +4,22 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use vigie_disk::sysfs::node;
 use vigie_installer::toolbox::Toolbox;
 
 use super::array;
+use super::bounded::bounded;
 use super::in_use::{Held, Uses, hold};
 use super::ladder::{Ladder, Mode, Next, Said, Step};
 use super::look::{self, Looked, look};
 use super::lost_found;
 use super::report::{Report, VolumeReport};
 use super::run::{Going, Ran, Watch as WatchRun, run};
+use super::stuck::Patience;
 use super::verdict::{Reason, Refusal, Verdict};
 use crate::disks::Disk;
 use crate::disks::seen::Seen;
+use crate::disks::under;
 
 /// Who has a volume for a moment only.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -151,7 +155,12 @@ impl Check<'_> {
         let seen = self.seen.as_ref();
         let still = seen.map_or(Ok(()), |seen| seen.still(&self.uses.sysfs, &path));
         still.map_err(|replaced| refused(replaced.into()))?;
-        let looked = look(&path, self.mode).map_err(refused)?;
+        let (place, mode) = (path.clone(), self.mode);
+        let looked = answers(watch, move || look(&place, mode));
+        let silent = || Refusal::Silent {
+            disks: self.disks_under(&path),
+        };
+        let looked = looked.ok_or_else(|| refused(silent()))?.map_err(refused)?;
         Ok((path, looked, held))
     }
 
@@ -186,12 +195,9 @@ impl Check<'_> {
     ) -> Verdict {
         let name = called(path, looked);
         let mut ladder = Ladder::new(self.mode, &looked.found);
-        let mut room = self.room(path);
-        let before = looked
-            .found
-            .primary
-            .may_mislead()
-            .then(|| look::files(path));
+        let mut room = self.room(path, watch);
+        let misleads = looked.found.primary.may_mislead();
+        let before = misleads.then(|| files(path, watch)).flatten();
         let verdict = loop {
             let step = match ladder.next().clone() {
                 Next::Run(step) => step,
@@ -200,7 +206,7 @@ impl Check<'_> {
             match run(self.tools, step, path, &name, watch) {
                 Ok(ran) => {
                     if has_counted(&ran) {
-                        room = self.room(path);
+                        room = self.room(path, watch);
                     }
                     ladder.ended(ran.outcome, said(&ran, room));
                     report.steps.push(ran);
@@ -215,22 +221,46 @@ impl Check<'_> {
             report.lost_found = Some(lost_found::list(self.tools, path));
         }
         match verdict {
-            Verdict::Repaired => fewer(before.flatten(), path).unwrap_or(Verdict::Repaired),
+            Verdict::Repaired => fewer(before, path, watch).unwrap_or(Verdict::Repaired),
             verdict => unless_stopped(verdict, &report.steps, watch.asked_to_stop()),
         }
     }
 
     /// Whether there is room for what a repair finds, or it does not matter.
-    fn room(&self, path: &Path) -> bool {
-        self.mode != Mode::Repair || self.even_full || look::lacking(path).is_none()
+    fn room(&self, path: &Path, watch: &dyn Watch) -> bool {
+        let place = path.to_owned();
+        let lacks = || answers(watch, move || look::lacking(&place)).flatten();
+        self.mode != Mode::Repair || self.even_full || lacks().is_none()
     }
+
+    /// The disks under a volume, by their nodes; the volume itself where there are none.
+    fn disks_under(&self, path: &Path) -> Vec<PathBuf> {
+        let names = under::nodes(&self.uses.sysfs, [path]);
+        match names.is_empty() {
+            true => vec![path.to_owned()],
+            false => names.iter().map(|name| node(name)).collect(),
+        }
+    }
+}
+
+/// What is read of a volume, where its disk answers.
+fn answers<T: Send + 'static>(
+    watch: &dyn Watch,
+    read: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    bounded(Patience::default(), &|| watch.asked_to_stop(), read)
+}
+
+fn files(path: &Path, watch: &dyn Watch) -> Option<u32> {
+    let place = path.to_owned();
+    answers(watch, move || look::files(&place)).flatten()
 }
 
 /// Where e2fsck was led astray by damaged group descriptors, it finds other inodes than there were, and is
 /// content with these.
-fn fewer(before: Option<u32>, path: &Path) -> Option<Verdict> {
+fn fewer(before: Option<u32>, path: &Path, watch: &dyn Watch) -> Option<Verdict> {
     let before = before?;
-    let after = look::files(path);
+    let after = files(path, watch);
     let is_fewer = after.is_none_or(|after| after < before);
     is_fewer.then_some(Verdict::FewerFiles { before, after })
 }
