@@ -1,9 +1,13 @@
 //! What a person waits for while the state volume is made ready for an action: told when it takes
-//! longer than they would bear in silence; then a bar moves, or there is a line every ten seconds.
+//! longer than they would bear in silence; then a bar moves, a line is written anew, or, where there is no terminal,
+//! there is one every ten seconds.
+
+use std::io::{self, IsTerminal};
 
 use vigie_settings::Language;
 
 use crate::check::bar::Bar;
+use crate::check::line::Line;
 use crate::check::report::{VolumeReport, progress_words};
 use crate::check::run::{self, Going};
 use crate::check::{Step, Volume, Watch};
@@ -20,6 +24,8 @@ pub struct Waiting {
     tell: Tell,
     /// Where one fits.
     bar: Option<Bar>,
+    /// On a terminal where none does.
+    line: Option<Line>,
     /// When it was told last, in seconds of what is waited for.
     last: Option<u64>,
 }
@@ -29,13 +35,18 @@ impl Waiting {
     #[must_use]
     pub fn new(json: bool, language: Language) -> Self {
         let bar = (!json && Bar::fits()).then(Bar::default);
-        Self::with(bar, json, language)
+        let line = !json && bar.is_none() && io::stdout().is_terminal();
+        Self {
+            line: line.then(Line::default),
+            ..Self::with(bar, json, language)
+        }
     }
 
     const fn with(bar: Option<Bar>, json: bool, language: Language) -> Self {
         Self {
             tell: Tell::new(json, language),
             bar,
+            line: None,
             last: None,
         }
     }
@@ -45,6 +56,11 @@ impl Waiting {
         if let Some(bar) = &mut self.bar {
             if seconds >= SILENT {
                 bar.moves(message().to(self.tell.language), permille);
+            }
+        } else if let Some(line) = &mut self.line {
+            if seconds >= SILENT {
+                let text = message().to(self.tell.language);
+                let _ = line.moves(&mut io::stdout(), &text);
             }
         } else if self.is_due(seconds) {
             self.tell.say(event, &message());
@@ -104,6 +120,9 @@ impl Watch for Waiting {
     fn ends(&mut self, _: &VolumeReport) {
         if let Some(bar) = &mut self.bar {
             bar.clear();
+        }
+        if let Some(line) = &mut self.line {
+            let _ = line.clear(&mut io::stdout());
         }
     }
 }

@@ -1,7 +1,7 @@
-//! How a check is shown: a bar where a person watches a terminal, lines where it cannot move its
-//! cursor, JSON lines for a program.
+//! How a check is shown: a bar where a person watches a terminal, one line that is written anew where that
+//! cannot move its cursor, lines where there is no terminal, such as in a log, JSON lines for a program.
 
-use std::io::Write;
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,6 +12,7 @@ use vigie_settings::Language;
 
 use super::bar::Bar;
 use super::ladder::Step;
+use super::line::Line;
 use super::report::{VolumeReport, progress_words, step_words};
 use super::run::{Going, Watch as WatchRun};
 use super::told::Telling;
@@ -19,8 +20,10 @@ use super::verdict::Verdict;
 use super::volume::{Volume, Watch};
 use super::words::say;
 
-/// Plain lines come no more often than this.
-const LINE_EVERY: Duration = Duration::from_secs(10);
+/// Lines of a log come no more often than this where a percent more is done.
+const LINE_EVERY: Duration = Duration::from_secs(1);
+/// And where nothing more is done they come as often.
+const ALIVE_EVERY: Duration = Duration::from_secs(10);
 /// A silence of this many seconds is spoken of.
 const SILENCE: u64 = 3;
 
@@ -28,7 +31,39 @@ const SILENCE: u64 = 3;
 enum Shown {
     Json,
     Bar(Bar),
-    Lines { last: Option<(Step, u8, Instant)> },
+    Line(Line),
+    Lines { last: Option<Last> },
+}
+
+/// The last line of a log: what it said, and when.
+#[derive(Clone, Copy, Debug)]
+struct Last {
+    step: Step,
+    pass: u8,
+    percent: u8,
+    at: Instant,
+}
+
+impl Last {
+    fn of(going: &Going) -> Self {
+        Self {
+            step: going.step,
+            pass: going.meter.pass,
+            percent: going.meter.percent(),
+            at: Instant::now(),
+        }
+    }
+
+    /// Whether it is too soon for the next one.
+    fn is_fresh(&self, next: &Self) -> bool {
+        let since = next.at.saturating_duration_since(self.at);
+        let same_phase = self.step == next.step && self.pass == next.pass;
+        let every = match self.percent == next.percent {
+            true => ALIVE_EVERY,
+            false => LINE_EVERY,
+        };
+        same_phase && since < every
+    }
 }
 
 /// Shows a check; knows whether a person has asked to stop.
@@ -48,13 +83,15 @@ pub struct Show<W> {
 }
 
 impl<W: Write> Show<W> {
-    /// As it fits: JSON where asked for, a bar on a terminal that can show one, else lines. Results
-    /// go to `out`.
+    /// As it fits: JSON where asked for, a bar on a terminal that can show one, a line on another, else lines.
+    /// Results go to `out`.
     pub fn fitting(out: W, json: bool, language: Language, stop: Arc<AtomicBool>) -> Self {
         let shown = if json {
             Shown::Json
         } else if Bar::fits() {
             Shown::Bar(Bar::default())
+        } else if io::stdout().is_terminal() {
+            Shown::Line(Line::default())
         } else {
             Shown::Lines { last: None }
         };
@@ -109,8 +146,10 @@ impl<W: Write> Show<W> {
 
     /// A line for the reader; one that cannot be written must not end a repair.
     pub fn line(&mut self, line: &str) {
-        if let Shown::Bar(bar) = &mut self.shown {
-            bar.clear();
+        match &mut self.shown {
+            Shown::Bar(bar) => bar.clear(),
+            Shown::Line(line) => drop(line.clear(&mut self.out)),
+            Shown::Json | Shown::Lines { .. } => {}
         }
         for held in self.quiet.take().into_iter().flatten() {
             let _ = writeln!(self.out, "{held}");
@@ -157,16 +196,27 @@ impl<W: Write> Show<W> {
         let Shown::Lines { last } = &mut self.shown else {
             return;
         };
-        let pass = going.meter.pass;
-        let fresh = last.is_some_and(|(step, known, at)| {
-            step == going.step && known == pass && at.elapsed() < LINE_EVERY
-        });
+        let next = Last::of(going);
+        let fresh = last.is_some_and(|last| last.is_fresh(&next));
         let quick = self.quiet.is_some() && going.seconds < SILENCE;
         // A step that has not said anything yet, or a pass of an instant, is no news.
-        if fresh || quick || pass == 0 && going.seconds == 0 {
+        if fresh || quick || next.pass == 0 && going.seconds == 0 {
             return;
         }
-        *last = Some((going.step, pass, Instant::now()));
+        *last = Some(next);
+        let line = self.plain_words(going);
+        self.line(&line);
+    }
+
+    /// On a terminal nothing is too often: it is the same line.
+    fn anew(&mut self, going: &Going) {
+        let text = self.plain_words(going);
+        if let Shown::Line(line) = &mut self.shown {
+            let _ = line.moves(&mut self.out, &text);
+        }
+    }
+
+    fn plain_words(&self, going: &Going) -> String {
         let values = [
             ("name", self.name.clone()),
             (
@@ -180,7 +230,7 @@ impl<W: Write> Show<W> {
             let seconds = [("seconds", going.silent_seconds.to_string())];
             line += &say("show.waits", &seconds, self.language);
         }
-        self.line(&line);
+        line
     }
 }
 
@@ -202,6 +252,7 @@ impl<W: Write> WatchRun for Show<W> {
                 self.json(&event);
             }
             Shown::Bar(_) => self.draw(going),
+            Shown::Line(_) => self.anew(going),
             Shown::Lines { .. } => self.plain(going),
         }
     }
@@ -249,11 +300,12 @@ impl<W: Write> Watch for Show<W> {
             ("seconds", seconds.to_string()),
         ];
         let line = say("show.synchronising", &values, self.language);
-        let tens = seconds / LINE_EVERY.as_secs();
-        if let Shown::Bar(bar) = &mut self.shown {
-            bar.moves(line, u64::from(share) * 10);
-        } else if self.waited.replace(tens) != Some(tens) {
-            self.line(&line);
+        let tens = seconds / ALIVE_EVERY.as_secs();
+        match &mut self.shown {
+            Shown::Bar(bar) => bar.moves(line, u64::from(share) * 10),
+            Shown::Line(shown) => drop(shown.moves(&mut self.out, &line)),
+            _ if self.waited.replace(tens) != Some(tens) => self.line(&line),
+            _ => {}
         }
     }
 
@@ -350,6 +402,42 @@ mod tests {
             data-1 : réparation : 92 %, phase 4 sur 5, 90 s, e2fsck muet depuis 12 s, toujours au travail\n\
             Volume data-1 (/dev/sda8, ?) : NON VÉRIFIÉ : arrêt demandé avant son tour\n";
         assert_eq!(told(Shown::Lines { last: None }, Language::Fr), expected);
+    }
+
+    #[test]
+    fn a_log_has_each_percent_once_and_a_sign_of_life() {
+        let last = |pass, permille, at| Last {
+            at,
+            ..Last::of(&going(Step::Repair, pass, permille, 0, 0))
+        };
+        let begun = Instant::now();
+        for (pass, permille, milliseconds, is_fresh) in [
+            (1, 100, 9_900, true),
+            (1, 100, 10_000, false),
+            // Another percent.
+            (1, 110, 900, true),
+            (1, 110, 1_000, false),
+            // Another phase.
+            (2, 100, 0, false),
+        ] {
+            let next = last(pass, permille, begun + Duration::from_millis(milliseconds));
+            let found = last(1, 100, begun).is_fresh(&next);
+            assert_eq!(found, is_fresh, "{pass} {permille} {milliseconds}");
+        }
+    }
+
+    #[test]
+    fn a_terminal_that_can_do_little_has_one_line_written_anew() {
+        let text = told(Shown::Line(Line::default()), Language::En);
+        let anew = "\rdata-1: repairing: 70 %, phase 2 of 5, 60 s";
+        assert!(text.contains(anew), "{text:?}");
+        // What is said stays, and nothing of the line with it.
+        let said = "\rIt will stop after this volume: a repair must not be interrupted.\n";
+        assert!(text.contains(said), "{text:?}");
+        let lines: Vec<&str> = text.lines().collect();
+        let last = lines.last().unwrap().rsplit('\r').next().unwrap();
+        assert!(last.starts_with("Volume data-1"), "{text:?}");
+        assert_eq!(lines.len(), 3, "{text:?}");
     }
 
     #[test]
