@@ -1,9 +1,10 @@
 //! Why an action is not done. Nothing was changed then.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use vigie_disk::Bytes;
-use vigie_settings::Language;
+use vigie_settings::{Cidr, Language};
 use vigie_update::{Slot, Version};
 
 use crate::disks::seen::Replaced;
@@ -40,6 +41,17 @@ pub enum Refusal {
     NewerSettings {
         /// Their form.
         form: u32,
+    },
+    /// No such router can be reached from such an address.
+    NoGateway(IpAddr, Cidr),
+    /// A volume cannot be made here: that needs memory.
+    NoMemory {
+        /// The volume.
+        volume: String,
+        /// What its making needs.
+        need: Bytes,
+        /// What there is.
+        free: Bytes,
     },
     /// The password has fewer characters than this.
     TooShort(usize),
@@ -132,6 +144,13 @@ impl Refusal {
             Self::NewerSettings { form } => {
                 Message::new("refused.newer-settings").with("form", form)
             }
+            Self::NoGateway(gateway, address) => Message::new("refused.no-gateway")
+                .with("gateway", gateway)
+                .with("address", address),
+            Self::NoMemory { volume, need, free } => Message::new("refused.no-memory")
+                .with("volume", volume)
+                .with("need", need)
+                .with("free", free),
             Self::TooShort(least) => Message::new("refused.too-short").with("least", least),
             Self::Weak => Message::new("refused.weak"),
             Self::NoPassword => Message::new("refused.no-password"),

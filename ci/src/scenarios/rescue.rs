@@ -55,6 +55,10 @@ fn let_in(ctx: &Context, vm: &Vm, person: &mut Dialog) -> Result<()> {
     person.answer(CHOOSE, "1")?;
     person.expect("- recovery - what to do")?;
     person.answer(CHOOSE, "11")?;
+    // The address that QEMU would give, and forwards to.
+    person.answer("Address of this machine", "10.0.2.15/24")?;
+    person.answer("Router, as", "10.0.2.2")?;
+    person.expect("ssh root@10.0.2.15")?;
     let shown = person.expect(Pattern::regex(r"Password: +[a-z-]+$")?)?;
     let password = shown
         .text
@@ -67,9 +71,17 @@ fn let_in(ctx: &Context, vm: &Vm, person: &mut Dialog) -> Result<()> {
     ensure!(wrong.is_none(), "another password opens: {wrong:?}");
     // As it may be heard on the telephone.
     let heard = password.to_uppercase().replace('-', " ");
-    let inside = ssh::with_password(ctx, vm, &heard, "id -un; ls /run/vigie")?;
+    let inside = ssh::with_password(
+        ctx,
+        vm,
+        &heard,
+        "id -un; ls /run/vigie; ls /run/systemd/network",
+    )?;
     let inside = inside.context("the password is refused")?;
-    ensure!(inside.starts_with("root\n"), "inside: {inside}");
+    ensure!(
+        inside.starts_with("root\n") && inside.contains("vigie-rescue"),
+        "inside: {inside}"
+    );
     person.expect("root has logged in from")?;
     let again = ssh::with_password(ctx, vm, &password, "id -un")?;
     ensure!(again.is_none(), "it opens a second time: {again:?}");

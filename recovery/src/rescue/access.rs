@@ -10,6 +10,7 @@ use anyhow::{Context, Result, anyhow};
 use vigie_settings::PasswordHash;
 
 use super::door::{GUEST, Guest, KEY, Key, LOCK};
+use super::network::{self, Network};
 use crate::message::{Failed, Message};
 
 /// Where the hash is: root's, in memory.
@@ -33,6 +34,11 @@ pub trait System {
     /// # Errors
     /// It could not be told.
     fn read_anew(&mut self) -> Result<()>;
+    /// The network is set up anew from its files.
+    ///
+    /// # Errors
+    /// It could not be told.
+    fn network_anew(&mut self) -> Result<()>;
     /// Ends all sessions over SSH. sshd starts again with the next connection.
     ///
     /// # Errors
@@ -47,6 +53,8 @@ pub struct Places {
     pub folder: PathBuf,
     /// See [`DROP_IN`].
     pub drop_in: PathBuf,
+    /// See [`network::FILE`].
+    pub network: PathBuf,
 }
 
 impl Default for Places {
@@ -54,6 +62,7 @@ impl Default for Places {
         Self {
             folder: FOLDER.into(),
             drop_in: DROP_IN.into(),
+            network: network::FILE.into(),
         }
     }
 }
@@ -67,7 +76,8 @@ pub struct Access<'a> {
 }
 
 impl<'a> Access<'a> {
-    /// Opens it for the password with this hash, until then (seconds since the machine's start).
+    /// Opens it for the password with this hash, until then (seconds since the machine's start); with an
+    /// address of its own where one is given.
     ///
     /// # Errors
     /// It is open already; sshd cannot be told. It is closed then.
@@ -75,16 +85,21 @@ impl<'a> Access<'a> {
         places: Places,
         hash: &PasswordHash,
         until: u64,
+        network: Option<&Network>,
         system: &'a mut dyn System,
     ) -> Result<Self> {
         let lock = lock(&places.folder)?;
-        let access = Self {
+        let mut access = Self {
             places,
             system,
             open: true,
             _lock: lock,
         };
         access.forget()?;
+        access.no_address()?;
+        if let Some(network) = network {
+            access.give_address(network)?;
+        }
         let hash = hash.as_str().to_owned();
         let key = serde_json::to_string(&Key { hash, until })?;
         put(&access.places.folder.join(KEY), &key, 0o600)?;
@@ -121,7 +136,27 @@ impl<'a> Access<'a> {
         self.open = false;
         let forgotten = self.forget();
         let ended = self.system.end_sessions();
-        forgotten.and(ended)
+        forgotten.and(ended).and(self.no_address())
+    }
+
+    fn give_address(&mut self, network: &Network) -> Result<()> {
+        let path = &self.places.network;
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+        }
+        // systemd-networkd is no root, and reads it.
+        put(path, &network.file(), 0o644)?;
+        self.system.network_anew()
+    }
+
+    /// The address goes, also that of one who was killed.
+    fn no_address(&mut self) -> Result<()> {
+        let path = &self.places.network;
+        match fs::remove_file(path) {
+            Ok(()) => self.system.network_anew(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(anyhow!("removing {}: {error}", path.display())),
+        }
     }
 
     /// The hash first, which alone opens anything.
@@ -227,6 +262,9 @@ mod tests {
         fn end_sessions(&mut self) -> Result<()> {
             self.note("end sessions")
         }
+        fn network_anew(&mut self) -> Result<()> {
+            self.note("network anew")
+        }
     }
 
     fn places(dir: &Path) -> Places {
@@ -234,6 +272,7 @@ mod tests {
         Places {
             folder: dir.join("rescue"),
             drop_in: dir.join("sshd_config.d/00-vigie-rescue.conf"),
+            network: dir.join("network/00-vigie-rescue.network"),
         }
     }
 
@@ -254,7 +293,7 @@ mod tests {
         // What one who was killed has left.
         fs::write(&places.drop_in, "old").unwrap();
         let mut system = Told::default();
-        let access = Access::open(places.clone(), &hash, 100, &mut system).unwrap();
+        let access = Access::open(places.clone(), &hash, 100, None, &mut system).unwrap();
         let text = fs::read_to_string(&places.drop_in).unwrap();
         assert!(text.contains("PAMServiceName vigie-rescue\n") && !text.contains("$y$"));
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
@@ -264,7 +303,7 @@ mod tests {
         let admit = || admit(&places.folder, 5, "root", "192.0.2.7", "lusabbabad");
         // A second person is told; the first one's access stays.
         let mut other = Told::default();
-        let again = Access::open(places.clone(), &hash, 100, &mut other).err();
+        let again = Access::open(places.clone(), &hash, 100, None, &mut other).err();
         assert!(again.unwrap().to_string().contains("open already"));
         assert!(other.done.is_empty());
         admit().unwrap();
@@ -279,6 +318,31 @@ mod tests {
     }
 
     #[test]
+    fn a_fixed_address_goes_with_the_access() {
+        let dir = tempfile::tempdir().unwrap();
+        let places = places(dir.path());
+        let hash = hash(&plain("lusab-babad")).unwrap();
+        let network = Network::new("192.0.2.10/24".parse().unwrap(), None).unwrap();
+        let mut system = Told::default();
+        let open = Access::open(places.clone(), &hash, 100, Some(&network), &mut system);
+        let access = open.unwrap();
+        let text = fs::read_to_string(&places.network).unwrap();
+        assert!(text.contains("Address=192.0.2.10/24"), "{text}");
+        let mode = fs::metadata(&places.network).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o644);
+        access.close().unwrap();
+        assert!(!places.network.exists());
+        let expected = ["network anew", "read anew", "end sessions", "network anew"];
+        assert_eq!(system.done, expected);
+        // That of one who was killed goes, too.
+        fs::write(&places.network, "old").unwrap();
+        let mut system = Told::default();
+        drop(Access::open(places.clone(), &hash, 100, None, &mut system).unwrap());
+        assert!(!places.network.exists());
+        assert_eq!(system.done, ["network anew", "read anew", "end sessions"]);
+    }
+
+    #[test]
     fn what_fails_leaves_nothing_open() {
         let dir = tempfile::tempdir().unwrap();
         let places = places(dir.path());
@@ -287,7 +351,7 @@ mod tests {
             fails: true,
             ..Told::default()
         };
-        let error = Access::open(places.clone(), &hash, 100, &mut system).err();
+        let error = Access::open(places.clone(), &hash, 100, None, &mut system).err();
         assert_eq!(error.unwrap().to_string(), "no systemd");
         assert_eq!(system.done, ["read anew", "end sessions"]);
         assert_eq!(files(&places), ["lock"]);

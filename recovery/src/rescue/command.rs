@@ -1,8 +1,8 @@
 //! `vigie-recovery rescue`.
 
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::AsFd;
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -10,15 +10,17 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde_json::{Value, json};
 use vigie_installer::screen::live::hash;
 use vigie_prompt::Secret;
-use vigie_settings::Language;
-use vigie_update::running::{BOOT_JSON, Mode, Running};
+use vigie_settings::{Cidr, Language};
+use vigie_update::running::Mode;
 
 use super::access::{Access, Places, System};
 use super::door::Guest;
 use super::live::Live;
+use super::network::Network;
 use super::{now, password};
 use crate::message::Message;
 use crate::refusal::Refusal;
+use crate::site::running;
 use crate::stop;
 use crate::tell::{Tell, exit};
 
@@ -39,6 +41,13 @@ pub struct Arguments {
     /// Close it after so many minutes.
     #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=1440))]
     minutes: u64,
+    /// The machine's address meanwhile, with the length of its network, as 192.0.2.10/24: where nobody gives it
+    /// one by DHCP.
+    #[arg(long)]
+    address: Option<Cidr>,
+    /// The router of that network.
+    #[arg(long, requires = "address")]
+    gateway: Option<IpAddr>,
     /// Print JSON lines.
     #[arg(long)]
     json: bool,
@@ -52,17 +61,25 @@ pub fn run(arguments: &Arguments, language: Language) -> u8 {
 }
 
 fn act(arguments: &Arguments, system: &mut dyn System, tell: &mut Tell) -> Result<u8> {
-    if Running::load(Path::new(BOOT_JSON))?.mode != Mode::Live {
+    if running()?.mode != Mode::Live {
         return Err(Refusal::Installed.into());
     }
+    let gateway = arguments.gateway;
+    let network = arguments
+        .address
+        .map(|address| Network::new(address, gateway))
+        .transpose()?;
     // From now on no signal leaves it open.
     stop::hold_off();
     let key = system.host_key()?;
     let password = password::make()?;
     let hash = hash(&password::plain(password.expose()))?;
     let until = now() + Duration::from_secs(60 * arguments.minutes).as_secs();
-    let mut access = Access::open(Places::default(), &hash, until, system)?;
-    let mut addresses = access.addresses();
+    let mut access = Access::open(Places::default(), &hash, until, network.as_ref(), system)?;
+    let mut addresses = match &network {
+        Some(network) => vec![network.address.address().to_string()],
+        None => access.addresses(),
+    };
     say_open(arguments.minutes, &password, &addresses, &key, tell);
     drop(password);
     let ended = wait(&mut access, until, &mut addresses, tell);

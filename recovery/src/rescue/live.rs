@@ -38,6 +38,11 @@ impl System for Live {
         systemctl(&["try-restart", SSHD], "having sshd read its configuration")
     }
 
+    fn network_anew(&mut self) -> Result<()> {
+        let run = Run::new(&HostTools, "networkctl", "setting up the network anew");
+        run.arg("reload").output().map(drop)
+    }
+
     fn end_sessions(&mut self) -> Result<()> {
         // Sessions outlive sshd (KillMode=process), so all are killed; then it is stopped, as systemd
         // starts it again after a kill. Its socket hears the next connection.

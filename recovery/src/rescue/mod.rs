@@ -22,6 +22,7 @@ pub mod access;
 pub mod command;
 pub mod door;
 pub mod live;
+pub mod network;
 pub mod password;
 
 use rustix::time::{ClockId, clock_gettime};

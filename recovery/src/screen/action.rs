@@ -205,10 +205,14 @@ impl Action {
         Self::new(["disks".into()])
     }
 
-    /// An expert is let in by ssh.
+    /// An expert is let in by ssh; by a fixed address, and a router, where nobody gives the machine one.
     #[must_use]
-    pub fn rescue() -> Self {
-        Self::new(["rescue".into()])
+    pub fn rescue(address: Option<&str>, gateway: Option<&str>) -> Self {
+        let options = [("--address", address), ("--gateway", gateway)];
+        let options = options
+            .into_iter()
+            .filter_map(|(option, value)| Some(format!("{option}={}", value?).into()));
+        Self::new(std::iter::once("rescue".into()).chain(options))
     }
 }
 

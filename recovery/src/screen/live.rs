@@ -13,14 +13,14 @@ use vigie_installer::screen::text_console;
 use vigie_prompt::{Prompter, Words};
 use vigie_settings::{Keymap, Language};
 use vigie_update::Version;
-use vigie_update::running::{BOOT_JSON, Mode, Running};
+use vigie_update::running::{Mode, Running};
 
 use super::action::{Action, Program};
 use super::host::{Host, Package};
 use super::sticks::{self, Stick};
 use crate::inside::Files;
 use crate::refusal::Refusal;
-use crate::site::{machine_serial, medium_version};
+use crate::site::{machine_serial, medium_version, running};
 use crate::stop;
 use crate::volumes::{self, Inventory, Volume};
 
@@ -40,7 +40,7 @@ impl Live {
     /// # Errors
     /// This is an installed appliance, or neither that nor a medium.
     pub fn new(plain: bool) -> Result<Self> {
-        let running = Running::load(Path::new(BOOT_JSON))?;
+        let running = running()?;
         if running.mode != Mode::Live {
             return Err(Refusal::Installed.into());
         }

@@ -155,7 +155,7 @@ impl Screen<'_> {
             Entry::CheckAll => self.ask_check(prompter, None, None)?.map(Decision::Run),
             Entry::Reinstall => Some(Decision::Run(Action::reinstall())),
             Entry::Details => self.ask_details(prompter)?.map(Decision::Run),
-            Entry::Rescue => Some(Decision::Run(Action::rescue())),
+            Entry::Rescue => self.ask_rescue(prompter)?.map(Decision::Run),
             Entry::Expert => {
                 self.ask_expert(prompter)?;
                 None

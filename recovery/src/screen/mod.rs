@@ -5,7 +5,7 @@
 //! |---|---|
 //! | [`entry`] | which entries there are, and why one cannot be chosen: pure |
 //! | [`action`] | what a choice runs: a command of this program, pure |
-//! | [`begin`], [`menu`], [`pages`], [`export`] | each page as questions to a [`Prompter`] |
+//! | [`begin`], [`menu`], [`pages`], [`export`], [`rescue`] | each page as questions to a [`Prompter`] |
 //! | [`host`] | the machine, as a trait; [`live`] is the running one, [`sticks`] what is plugged in |
 //!
 //! Invariants:
@@ -21,6 +21,7 @@ pub mod host;
 pub mod live;
 mod menu;
 mod pages;
+mod rescue;
 pub mod sticks;
 
 use std::io;

@@ -169,7 +169,7 @@ impl Host for Machine {
         self.ran.push(action.clone());
         if action.arguments[0] == "password" {
             let person = &mut self.terminal;
-            self.password = ask::person(person, Account::Root, "hall", language)?;
+            self.password = ask::person(person, Account::Root, "hall", &[], language)?;
         }
         if self.broken {
             bail!("sdb1 was pulled out");
@@ -328,7 +328,21 @@ fn each_entry_runs_its_command() {
         (&["10", "1"], "volumes"),
         (&["10", "2"], "volumes --verify"),
         (&["10", "3"], "disks"),
-        (&["11"], "rescue"),
+        (&["11", ""], "rescue"),
+        (
+            &[
+                "11",
+                "192.0.2.10",
+                "192.0.2.10/24",
+                "198.51.100.1",
+                "192.0.2.1",
+            ],
+            "rescue --address=192.0.2.10/24 --gateway=192.0.2.1",
+        ),
+        (
+            &["11", "192.0.2.10/24", ""],
+            "rescue --address=192.0.2.10/24",
+        ),
     ] {
         assert_eq!(one(answers), [expected], "{answers:?}");
     }
@@ -337,8 +351,33 @@ fn each_entry_runs_its_command() {
 #[test]
 fn esc_goes_back_everywhere_and_nothing_runs() {
     let answers = [
-        "1", "1", "<", "2", "2", "<", "<", "5", "<", "5", "1", "6", "<", "8", "<", "9", "3", "<",
-        "10", "<", "<", "<",
+        "1",
+        "1",
+        "<",
+        "2",
+        "2",
+        "<",
+        "<",
+        "5",
+        "<",
+        "5",
+        "1",
+        "6",
+        "<",
+        "8",
+        "<",
+        "9",
+        "3",
+        "<",
+        "10",
+        "<",
+        "11",
+        "<",
+        "11",
+        "192.0.2.10/24",
+        "<",
+        "<",
+        "<",
     ];
     let mut machine = machine(vec![installation("/dev/sda", "hall")], &answers);
     assert_eq!(ran(&mut machine), [] as [&str; 0]);
@@ -444,7 +483,7 @@ fn packages_are_offered_with_their_place() {
 
 #[test]
 fn without_an_installation_a_new_one_can_be_made_and_an_expert_be_let_in() {
-    let mut machine = machine(vec![], &["1", "7", "11", "10", "1", "<", "<"]);
+    let mut machine = machine(vec![], &["1", "7", "11", "", "10", "1", "<", "<"]);
     assert_eq!(ran(&mut machine), ["screen", "rescue", "volumes"]);
     assert!(read(&machine).contains("(no installation was found"));
 }
