@@ -19,6 +19,7 @@ pub mod inside;
 pub mod message;
 mod mounted;
 pub mod password;
+mod protected;
 pub mod refusal;
 pub mod rescue;
 pub mod reset;

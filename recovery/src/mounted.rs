@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
+use vigie_disk::KernelDevice;
+
+use crate::protected::Protected;
 
 /// Where they are mounted meanwhile.
 const FOLDER: &str = "/run/vigie/installation";
@@ -14,14 +17,20 @@ const FOLDER: &str = "/run/vigie/installation";
 pub(crate) struct Mounted {
     /// Where.
     pub(crate) folder: PathBuf,
+    /// Given back after it was unmounted.
+    protected: Option<Protected<KernelDevice>>,
 }
 
 impl Mounted {
-    /// Mounts an ext4 volume so that nothing is written to it: what its journal holds is not applied. A
-    /// damaged one is read as far as it goes, whatever it says itself (a superblock may ask for a panic).
+    /// Mounts an ext4 volume so that nothing is written to it: what its journal holds is not applied, and errors
+    /// that are met are not noted in it. A damaged one is read as far as it goes, whatever it says itself (a
+    /// superblock may ask for a panic).
     pub(crate) fn reading(device: &Path, name: &str) -> Result<Self> {
+        let protected = Protected::new(KernelDevice::open_read_only(device)?)?;
         let options = c"noload,errors=continue";
-        Self::with(device, name, "ext4", MountFlags::RDONLY, Some(options))
+        let mut mounted = Self::with(device, name, "ext4", MountFlags::RDONLY, Some(options))?;
+        mounted.protected = Some(protected);
+        Ok(mounted)
     }
 
     /// Mounts a device of this kind below a folder of ours.
@@ -41,7 +50,10 @@ impl Mounted {
         let flags = flags | MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
         mount(device, &folder, kind, flags, options)
             .with_context(|| format!("mounting {} as {kind}", device.display()))?;
-        Ok(Self { folder })
+        Ok(Self {
+            folder,
+            protected: None,
+        })
     }
 }
 

@@ -61,6 +61,22 @@ impl KernelDevice {
         &self.0.file
     }
 
+    /// Whether the kernel lets nobody write to it.
+    ///
+    /// # Errors
+    /// The kernel does not say.
+    pub fn read_only(&self) -> std::io::Result<bool> {
+        Ok(asks_read_only(&self.0.file)?)
+    }
+
+    /// Has the kernel let nobody write to it, mounts included; or everybody again. Needs CAP_SYS_ADMIN.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn set_read_only(&self, read_only: bool) -> std::io::Result<()> {
+        Ok(sets_read_only(&self.0.file, read_only)?)
+    }
+
     /// Asks the kernel to read the partition table again.
     ///
     /// Something may hold a partition for a moment (udev looks at what we
@@ -91,6 +107,28 @@ fn reread(file: &File) -> rustix::io::Result<()> {
     const BLKRRPART: rustix::ioctl::Opcode = rustix::ioctl::opcode::none(0x12, 95);
     // SAFETY: BLKRRPART is an opcode without argument (linux/fs.h).
     unsafe { rustix::ioctl::ioctl(file, rustix::ioctl::NoArg::<BLKRRPART>::new()) }
+}
+
+/// The BLKROGET ioctl.
+// rustix has no safe call for it; the kernel writes the one number.
+#[allow(unsafe_code)]
+fn asks_read_only(file: &File) -> rustix::io::Result<bool> {
+    const BLKROGET: rustix::ioctl::Opcode = rustix::ioctl::opcode::none(0x12, 94);
+    // SAFETY: BLKROGET writes an int (block/ioctl.c).
+    let told = unsafe { rustix::ioctl::ioctl(file, rustix::ioctl::Getter::<BLKROGET, i32>::new()) };
+    Ok(told? != 0)
+}
+
+/// The BLKROSET ioctl.
+// rustix has no safe call for it; the kernel only reads the one number.
+#[allow(unsafe_code)]
+fn sets_read_only(file: &File, read_only: bool) -> rustix::io::Result<()> {
+    const BLKROSET: rustix::ioctl::Opcode = rustix::ioctl::opcode::none(0x12, 93);
+    // SAFETY: BLKROSET reads an int (block/ioctl.c).
+    unsafe {
+        let setter = rustix::ioctl::Setter::<BLKROSET, i32>::new(i32::from(read_only));
+        rustix::ioctl::ioctl(file, setter)
+    }
 }
 
 /// The BLKDISCARD ioctl.
