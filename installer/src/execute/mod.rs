@@ -37,7 +37,7 @@ use vigie_settings::{Settings, Volume};
 use vigie_update::{Slot, writer};
 
 pub use extents::Pieces;
-pub use scratch::NoRoom;
+pub use scratch::{NoRoom, check_one as check_scratch};
 pub use target::striped;
 
 use crate::answers::{Answers, Keep};

@@ -49,9 +49,21 @@ pub fn check(job: &Job) -> Result<(), NoRoom> {
 }
 
 fn fits(plan: &Plan, folder: &Path, free: Option<Bytes>) -> Result<(), NoRoom> {
-    let Some((volume, size)) = largest(plan) else {
-        return Ok(());
-    };
+    match largest(plan) {
+        Some((volume, size)) => fits_one(volume, size, folder, free),
+        None => Ok(()),
+    }
+}
+
+/// Whether a volume of this name and size can be made with this folder for volumes in the making.
+///
+/// # Errors
+/// The folder's free space is known and too small.
+pub fn check_one(volume: String, size: Bytes, folder: &Path) -> Result<(), NoRoom> {
+    fits_one(volume, size, folder, free(folder))
+}
+
+fn fits_one(volume: String, size: Bytes, folder: &Path, free: Option<Bytes>) -> Result<(), NoRoom> {
     let need = needed(size);
     match free {
         Some(free) if free < need => Err(NoRoom {

@@ -4,13 +4,13 @@ use std::io::{self, BufRead, IsTerminal, Read, Write};
 
 use anyhow::{Context, Result};
 use serde_json::json;
-use vigie_disk::KernelDevice;
 use vigie_disk::md::Superblock;
+use vigie_disk::{BlockDevice, KernelDevice};
 use vigie_installer::Ids;
 use vigie_installer::toolbox::HostTools;
 use vigie_settings::Language;
 
-use super::{Data, Names, Plan, Scope, make, plan, settings};
+use super::{Data, Names, Plan, Scope, can_make, make, plan, settings};
 use crate::audit::{self, Entry};
 use crate::check::array::{self, Started};
 use crate::held;
@@ -49,6 +49,7 @@ fn act(arguments: &Arguments, tell: &mut Tell) -> Result<u8> {
     }
     let site = Site::open(&arguments.which, Does::Writes)?;
     let plan = plan(arguments.scope, &site.installation);
+    site.warn_of_disks(tell);
     before(&site, &plan, tell);
     let names = Names::of(&site.installation, &site.inventory.installations);
     let typed = match &arguments.confirm {
@@ -61,7 +62,9 @@ fn act(arguments: &Arguments, tell: &mut Tell) -> Result<u8> {
     let mut opened = Vec::new();
     if plan.scope == Scope::All {
         for data in &plan.data {
-            opened.push(open(&site, data)?);
+            let volume = open(&site, data)?;
+            can_make(data, volume.device.size())?;
+            opened.push(volume);
         }
     }
     let _held = held::hold_off(tell);

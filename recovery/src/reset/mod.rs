@@ -15,7 +15,7 @@ use vigie_disk::md::{self, Level};
 use vigie_disk::{BlockDevice, Bytes};
 use vigie_installer::Ids;
 use vigie_installer::execute::ext4::{self, Making};
-use vigie_installer::execute::striped;
+use vigie_installer::execute::{check_scratch, striped};
 use vigie_installer::layout::Purpose;
 use vigie_installer::toolbox::Toolbox;
 use vigie_settings::{Files, Settings, Store};
@@ -23,6 +23,7 @@ use vigie_update::Version;
 use vigie_update::appliance::named_licence;
 
 use crate::full::{self, Freed, Room};
+use crate::refusal::Refusal;
 use crate::volumes::{Content, Installation, Volume};
 pub use confirm::Names;
 
@@ -167,6 +168,19 @@ fn listed(
     Ok(volumes)
 }
 
+/// Whether a data volume of this size can be made anew here: what mke2fs writes is kept in memory meanwhile.
+///
+/// # Errors
+/// [`Refusal::NoMemory`].
+pub fn can_make(data: &Data, size: Bytes) -> Result<(), Refusal> {
+    let made = check_scratch(data.purpose.name(), size, &std::env::temp_dir());
+    made.map_err(|no_room| Refusal::NoMemory {
+        volume: no_room.volume,
+        need: no_room.need,
+        free: no_room.free,
+    })
+}
+
 /// Makes a data volume anew. `member` is the superblock of a member of its array.
 ///
 /// # Errors
@@ -199,6 +213,24 @@ pub fn make(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use vigie_settings::Language;
+
+    #[test]
+    fn a_volume_that_needs_more_than_the_machine_has_is_refused() {
+        let data = Data {
+            purpose: Purpose::Data(1),
+            node: "/dev/sda8".into(),
+            array: None,
+            uuid: None,
+        };
+        assert_eq!(can_make(&data, Bytes::gib(1)), Ok(()));
+        // Descriptors of 128 MiB groups alone are half a millionth of it, in some twenty copies.
+        let refused = can_make(&data, Bytes::tib(1 << 23)).unwrap_err();
+        for language in [Language::En, Language::Fr] {
+            let said = refused.message().to(language);
+            assert!(said.contains("data-1"), "{said}");
+        }
+    }
 
     #[test]
     fn on_a_full_volume_old_logs_go_for_the_new_settings() {
