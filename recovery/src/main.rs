@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use vigie_recovery::check::{command, keep};
+use vigie_recovery::message::words_of;
 use vigie_recovery::tell::Tell;
 use vigie_recovery::{disks, export, password, rescue, reset, rollback, screen, update, volumes};
 use vigie_settings::Language;
@@ -84,7 +85,7 @@ fn main() -> ExitCode {
         Command::KeepReports { from, volume } => keep_reports(&from, &volume, language),
     };
     outcome.unwrap_or_else(|error| {
-        eprintln!("vigie-recovery: {error:#}");
+        eprintln!("vigie-recovery: {}", words_of(&error, language));
         ExitCode::FAILURE
     })
 }

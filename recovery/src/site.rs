@@ -10,9 +10,13 @@ use vigie_update::apply::target::Appliance;
 use vigie_update::machine::Machine;
 use vigie_update::running::{BOOT_JSON, Mode, Running};
 
+use crate::check::whose::is_same_system;
 use crate::choose::choose;
+use crate::disks::ask::{LIMIT, ask};
 use crate::disks::seen::Seen;
+use crate::disks::{Disk, Health, words};
 use crate::guard::guard;
+use crate::message::{Failed, Message};
 use crate::refusal::Refusal;
 use crate::state::State;
 use crate::stop;
@@ -58,7 +62,7 @@ impl Disks {
     /// # Errors
     /// This is an installed appliance, or neither that nor a medium.
     pub fn look() -> Result<Self> {
-        if Running::load(Path::new(BOOT_JSON))?.mode != Mode::Live {
+        if running()?.mode != Mode::Live {
             return Err(Refusal::Installed.into());
         }
         let sysfs = Sysfs::default();
@@ -129,6 +133,21 @@ impl Site {
         })
     }
 
+    /// Warns of the disks of its system that are not well, as they tell of it themselves: before anything is
+    /// written to them.
+    pub fn warn_of_disks(&self, tell: &mut Tell) {
+        for warning in self.disk_warnings() {
+            tell.warn(&warning);
+        }
+    }
+
+    /// The same, for who says it.
+    #[must_use]
+    pub fn disk_warnings(&self) -> Vec<Message> {
+        let nodes = system_disks(&self.installation, &self.inventory.installations);
+        warnings(&ask(&HostTools, &nodes, LIMIT))
+    }
+
     /// The disks of the installation, as the updater sees those it runs on.
     #[must_use]
     pub fn appliance(&self, state: Option<PathBuf>) -> Appliance {
@@ -183,6 +202,32 @@ impl Site {
     pub fn host(&self) -> String {
         self.installation.host()
     }
+}
+
+/// The disks of an installation's system; those of a mirror are several.
+fn system_disks(chosen: &Installation, found: &[Installation]) -> Vec<PathBuf> {
+    let disks = found.iter().filter(|one| is_same_system(one, chosen));
+    disks.map(|one| one.disk.clone()).collect()
+}
+
+/// What is to be said of disks that are not well, and what to do.
+fn warnings(disks: &[Disk]) -> Vec<Message> {
+    let unwell: Vec<Disk> = disks
+        .iter()
+        .filter(|disk| disk.health >= Health::Worrying)
+        .cloned()
+        .collect();
+    let lines = unwell.iter().map(words::line);
+    lines.chain(words::advice(&unwell)).collect()
+}
+
+/// What this machine runs.
+///
+/// # Errors
+/// It is neither an appliance nor a medium.
+pub fn running() -> Result<Running> {
+    let running = Running::load(Path::new(BOOT_JSON));
+    running.map_err(|error| Failed(Message::new("act.no-boot").because(&error)).into())
 }
 
 /// The version of the medium.
@@ -251,6 +296,63 @@ mod tests {
                 (may_write, !may_write),
                 "{case}"
             );
+        }
+    }
+
+    #[test]
+    fn who_runs_this_elsewhere_is_told_in_both_languages() {
+        use crate::message::words_of;
+        use vigie_settings::Language;
+        if Path::new(BOOT_JSON).exists() {
+            return;
+        }
+        let error = running().unwrap_err();
+        assert!(words_of(&error, Language::En).contains("on an appliance or its medium"));
+        assert!(words_of(&error, Language::Fr).contains("sur un appareil ou son support"));
+    }
+
+    #[test]
+    fn who_sets_a_password_hears_of_disks_that_are_not_well() {
+        let one = |disk: &str, array: Option<&str>| Installation {
+            disk: disk.into(),
+            array: array.map(str::to_owned),
+            ..Installation::default()
+        };
+        let mirror = [one("/dev/sda", Some("1")), one("/dev/sdb", Some("1"))];
+        let all = [&mirror[..], &[one("/dev/sdc", None)]].concat();
+        let disks = |chosen| system_disks(chosen, &all);
+        assert_eq!(
+            disks(&all[1]),
+            [Path::new("/dev/sda"), Path::new("/dev/sdb")]
+        );
+        assert_eq!(disks(&all[2]), [Path::new("/dev/sdc")]);
+        let of = |node: &str, health| Disk {
+            health,
+            ..Disk::untold(Path::new(node), None)
+        };
+        let good = [of("/dev/sda", Health::Good), of("/dev/sdb", Health::Untold)];
+        assert_eq!(warnings(&good), []);
+        let said = warnings(&[good[0].clone(), of("/dev/sdc", Health::Failing)]);
+        let said: Vec<String> = said
+            .iter()
+            .map(|one| one.to(vigie_settings::Language::En))
+            .collect();
+        assert!(said[0].starts_with("Disk /dev/sdc: FAILING"), "{said:?}");
+        assert!(
+            said.len() == 2 && said[1].contains("copy it onto a new disk first"),
+            "{said:?}"
+        );
+        // Before anything is asked or written.
+        for (source, words) in [
+            (include_str!("password/command.rs"), "site.disk_warnings()"),
+            (
+                include_str!("rollback/command.rs"),
+                "site.warn_of_disks(tell)",
+            ),
+            (include_str!("reset/command.rs"), "site.warn_of_disks(tell)"),
+        ] {
+            let warns = source.find(words).unwrap();
+            assert!(warns < source.find("held::hold_off(").unwrap());
         }
     }
 

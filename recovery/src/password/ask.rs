@@ -24,6 +24,7 @@ pub fn person(
     prompter: &mut dyn Prompter,
     account: Account,
     host: &str,
+    warnings: &[Message],
     language: Language,
 ) -> io::Result<Option<Secret>> {
     let (title, what) = match account {
@@ -31,8 +32,9 @@ pub fn person(
         Account::Service => ("password.title-service", "password.what-service"),
     };
     prompter.page(&Message::new(title).with("host", host).to(language))?;
-    let what = Message::new(what).with("least", SHORTEST).to(language);
-    if prompter.tell(&[what])? == Answer::Back {
+    let mut lines: Vec<String> = warnings.iter().map(|one| one.to(language)).collect();
+    lines.push(Message::new(what).with("least", SHORTEST).to(language));
+    if prompter.tell(&lines)? == Answer::Back {
         return Ok(None);
     }
     let say = |text: Text| text.to(language);
@@ -179,7 +181,15 @@ mod tests {
                 answers: answers.iter().copied().collect(),
                 said: Vec::new(),
             };
-            let got = person(&mut person_, Account::Root, "hall", Language::Fr).unwrap();
+            let got = person(
+                &mut person_,
+                Account::Root,
+                "hall",
+                &[Message::new("disks.watch")],
+                Language::Fr,
+            )
+            .unwrap();
+            assert!(person_.said.concat().contains("Un disque inquiétant"));
             assert_eq!(got.as_ref().map(Secret::expose), expected, "{answers:?}");
             assert_eq!(person_.answers.len(), left);
             assert!(!person_.said.concat().contains("lamas"));

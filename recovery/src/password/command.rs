@@ -47,7 +47,11 @@ fn act(arguments: &Arguments, tell: &mut Tell) -> Result<u8> {
         return Ok(exit::USAGE);
     }
     let site = Site::open(&arguments.which, Does::Writes)?;
-    let Some(password) = password(arguments, &site.host(), tell.language)? else {
+    let warnings = site.disk_warnings();
+    if !from_person {
+        warnings.iter().for_each(|warning| tell.warn(warning));
+    }
+    let Some(password) = password(arguments, &site.host(), &warnings, tell.language)? else {
         tell.say("left", &Message::new("act.nothing-changed"));
         return Ok(exit::DONE);
     };
@@ -70,7 +74,12 @@ fn act(arguments: &Arguments, tell: &mut Tell) -> Result<u8> {
     Ok(exit::DONE)
 }
 
-fn password(arguments: &Arguments, host: &str, language: Language) -> Result<Option<Secret>> {
+fn password(
+    arguments: &Arguments,
+    host: &str,
+    warnings: &[Message],
+    language: Language,
+) -> Result<Option<Secret>> {
     let Some(file) = &arguments.password_file else {
         let words = match language {
             Language::En => &ENGLISH,
@@ -81,6 +90,7 @@ fn password(arguments: &Arguments, host: &str, language: Language) -> Result<Opt
             prompter.as_mut(),
             arguments.account,
             host,
+            warnings,
             language,
         )?);
     };

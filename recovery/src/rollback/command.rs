@@ -47,6 +47,7 @@ pub fn run(arguments: &Arguments, language: Language) -> u8 {
 
 fn act(arguments: &Arguments, tell: &mut Tell) -> Result<Done> {
     let site = Site::open(&arguments.which, Does::Writes)?;
+    site.warn_of_disks(tell);
     let _lock = lock::take(Path::new(LOCK), "rollback")?;
     let _held = held::hold_off(tell);
     let device = site.state_device()?;

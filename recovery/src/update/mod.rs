@@ -17,13 +17,13 @@ use vigie_update::apply::ApplyError;
 use vigie_update::commands::apply::{self, Applied, Asked, Order};
 use vigie_update::history::Door;
 use vigie_update::progress::Progress;
-use vigie_update::running::{BOOT_JSON, Mode, Running};
+use vigie_update::running::{Mode, Running};
 
 use crate::check::whose::is_same_system;
 use crate::choose::runs_from;
 use crate::guard::guard;
 use crate::refusal::Refusal;
-use crate::site::{Does, Site, Which};
+use crate::site::{Does, Site, Which, running};
 use crate::volumes::{Content, Installation};
 pub(crate) use installation::starts_from;
 pub use installation::{Chosen, Opened};
@@ -47,7 +47,7 @@ pub enum Source {
 /// This is an installed appliance, or there is no medium where it is wanted; there is none, or more
 /// than one; its state volume must be mended, and this system is of another major version.
 pub fn choose(which: &Which, source: &Source) -> Result<Chosen> {
-    let running = Running::load(Path::new(BOOT_JSON))?;
+    let running = running()?;
     check_source(&running, source)?;
     // An update to another major version is none of the guard's business: the licence decides on it.
     let site = Site::open(which, Does::Reads)?;
