@@ -8,6 +8,7 @@
 
 mod actions;
 mod faults;
+mod full;
 mod garbage;
 mod inventory;
 mod support;
