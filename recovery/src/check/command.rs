@@ -3,6 +3,8 @@
 //! Exit codes, the worst of all volumes: 0 all are clean, 1 something was repaired, 2 wrong use,
 //! 4 damage is left or a volume is lost, 8 a volume could not be checked.
 
+mod tell;
+
 use std::fs::{self, OpenOptions};
 use std::io::{IsTerminal, Write as _};
 use std::path::{Path, PathBuf};
@@ -10,7 +12,6 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result};
-use serde_json::json;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use vigie_disk::sysfs::Sysfs;
 use vigie_installer::toolbox::HostTools;
@@ -33,14 +34,11 @@ use super::told;
 use super::verdict::{self, Verdict, exit_code};
 use super::volume::{Check, Volume};
 use super::whose::state_of;
-use super::words::say;
 use crate::disks::Disk;
 use crate::disks::seen::Seen;
 use crate::held;
 use crate::message::Message;
-use crate::refusal::Refusal;
-use crate::tell::Tell;
-use crate::volumes::{Cut, Inventory};
+use crate::volumes::Inventory;
 
 const WRONG_USE: u8 = 2;
 const NOT_CHECKED: u8 = 8;
@@ -161,12 +159,12 @@ struct Scene<'a> {
 pub fn run(arguments: &Arguments, language: Language) -> Result<u8> {
     let scene = match Scene::look(arguments, language) {
         Ok(scene) => scene,
-        Err(wrong) => return Ok(told(&wrong, arguments.json, language)),
+        Err(wrong) => return Ok(tell::wrong(&wrong, arguments.json, language)),
     };
     if arguments.is_guarded() {
         let may = guarded::may_repair(&scene.sysfs, &scene.written());
         if let Err(refusal) = may {
-            return Ok(refused(&refusal.message(), arguments.json, language));
+            return Ok(tell::refused(&refusal.message(), arguments.json, language));
         }
     }
     let mut show = Show::fitting(std::io::stdout(), arguments.json, language, stop()?);
@@ -190,7 +188,7 @@ impl<'a> Scene<'a> {
             false => Default::default(),
         };
         let choice = targets::choose(&asked, &found, &parts);
-        tell_cut(&found, &choice, arguments.json, language);
+        tell::cut(&found, &choice, arguments.json, language);
         let choice = choice?;
         Ok(Self {
             arguments,
@@ -230,7 +228,7 @@ impl<'a> Scene<'a> {
     fn run(&self, show: &mut Output) -> Result<u8> {
         let (arguments, language) = (self.arguments, self.language);
         let (json, repairs) = (arguments.json, arguments.repair);
-        tell_whose(&self.choice, json, language, show);
+        tell::whose(&self.choice, json, language, show);
         // Arrays stay as they are until the report is written.
         let mut arrays = Vec::new();
         let targets = &self.choice.targets;
@@ -238,7 +236,7 @@ impl<'a> Scene<'a> {
         let volumes: Vec<Volume> = targets.iter().map(start).collect();
         let disks = match disks_first(arguments, &self.sysfs, &volumes, language, show) {
             Ok(disks) => disks,
-            Err(why) => return Ok(refused(&why, json, language)),
+            Err(why) => return Ok(tell::refused(&why, json, language)),
         };
         if repairs {
             full::warn(&volumes, json, language, show);
@@ -250,7 +248,7 @@ impl<'a> Scene<'a> {
             kept::tell(&kept, json, language, show);
         }
         let code = exit_code(report.volumes.iter().map(|one| &one.verdict));
-        summary(json, &report, code, language, show);
+        tell::summary(json, &report, code, language, show);
         Ok(code)
     }
 
@@ -303,7 +301,7 @@ impl<'a> Scene<'a> {
         };
         if arguments.tell {
             let targets = &self.choice.targets;
-            tell_begin(targets, volumes);
+            tell::begin(targets, volumes);
             let paths = targets.iter().filter_map(named);
             show.tell(Path::new(told::FOLDER), paths.map(Path::to_owned).collect());
         }
@@ -317,7 +315,7 @@ impl<'a> Scene<'a> {
             full::ask(&check, volumes, &mut report, self.language, show);
         }
         if arguments.tell {
-            tell_end(&self.choice.targets, &report);
+            tell::end(&self.choice.targets, &report);
         }
         report
     }
@@ -381,46 +379,6 @@ fn disks_first(
     Ok(disks)
 }
 
-/// Says what is checked although nobody knows whose it is, and what is not.
-fn tell_whose(choice: &Choice, json: bool, language: Language, show: &mut Output) {
-    let kinds = [
-        ("assumed", "check.assumed", &choice.assumed),
-        ("left-out", "check.left-out", &choice.left_out),
-    ];
-    for (event, key, parts) in kinds {
-        for part in parts {
-            let (name, disk) = (part.purpose.name(), part.disk.display().to_string());
-            let values = [("name", name.clone()), ("disk", disk.clone())];
-            let words = |language| say(key, &values, language);
-            match json {
-                true => {
-                    let event = json!({"event": event, "name": name, "disk": disk,
-                        "text": words(Language::En), "text_fr": words(Language::Fr)});
-                    show.line(&event.to_string());
-                }
-                false => show.line(&words(language)),
-            }
-        }
-    }
-}
-
-/// Says which disks have no volumes because their end is missing; of one that was named that is said where
-/// nothing is checked for it.
-fn tell_cut(found: &Inventory, choice: &Result<Choice, Wrong>, json: bool, language: Language) {
-    let mut tell = Tell::new(json, language);
-    let is_why = |disk: &Cut| matches!(choice, Err(Wrong::CutShort(why, _)) if why == disk);
-    for disk in found.cut.iter().filter(|disk| !is_why(disk)) {
-        tell.warn(&disk.message());
-    }
-}
-
-/// Says why nothing is repaired; the exit code.
-fn refused(message: &Message, json: bool, language: Language) -> u8 {
-    let mut tell = Tell::new(json, language);
-    tell.refused(&message.to(Language::En), &message.to(Language::Fr));
-    NOT_CHECKED
-}
-
 type Output = Show<std::io::Stdout>;
 
 /// What a person named is what the programs that are told know a volume by.
@@ -428,24 +386,6 @@ fn named(target: &Target) -> Option<&Path> {
     match target {
         Target::Named(path) => Some(path),
         Target::Ours(_) => None,
-    }
-}
-
-fn tell_begin(targets: &[Target], volumes: &[Volume]) {
-    for (target, volume) in targets.iter().zip(volumes) {
-        let Some(path) = named(target) else { continue };
-        if let Err(error) = told::begins(Path::new(told::FOLDER), path, &volume.name) {
-            eprintln!("vigie-recovery: {}: {error}", told::FOLDER);
-        }
-    }
-}
-
-fn tell_end(targets: &[Target], report: &Report) {
-    for (target, one) in targets.iter().zip(&report.volumes) {
-        let Some(path) = named(target) else { continue };
-        if let Err(error) = told::ends(Path::new(told::FOLDER), path, one) {
-            eprintln!("vigie-recovery: {}: {error}", told::FOLDER);
-        }
     }
 }
 
@@ -467,65 +407,6 @@ fn stop() -> Result<Arc<AtomicBool>> {
         signal_hook::flag::register(signal, Arc::clone(&stop)).context("waiting for signals")?;
     }
     Ok(stop)
-}
-
-fn summary(json: bool, report: &Report, code: u8, language: Language, show: &mut Output) {
-    let count = |wanted| {
-        let codes = report.volumes.iter().map(|one| one.verdict.exit_code());
-        codes.filter(|code| *code == wanted).count()
-    };
-    let [clean, repaired, bad, unknown] = [0, 1, 4, 8].map(count);
-    if json {
-        let event = json!({"event": "done", "exit": code, "clean": clean, "repaired": repaired,
-            "bad": bad, "not_checked": unknown, "seconds": report.seconds});
-        return show.line(&event.to_string());
-    }
-    let values = [
-        ("clean", clean.to_string()),
-        ("repaired", repaired.to_string()),
-        ("bad", bad.to_string()),
-        ("unknown", unknown.to_string()),
-    ];
-    show.aside(say("check.summary", &values, language));
-}
-
-/// Says why nothing is checked; the exit code.
-fn told(wrong: &Wrong, json: bool, language: Language) -> u8 {
-    let text = |path: &PathBuf| path.display().to_string();
-    let words = |language| match wrong {
-        Wrong::None => say("check.none", &[], language),
-        Wrong::Several(disks) => say("check.several", &[("disks", disks.join(", "))], language),
-        Wrong::NoDisk(disk, disks) => {
-            let refusal = Refusal::NoDisk(disk.clone(), disks.clone());
-            refusal.message().to(language)
-        }
-        Wrong::CutShort(cut, disks) => {
-            let refusal = Refusal::DiskCutShort(cut.clone(), disks.clone());
-            refusal.message().to(language)
-        }
-        Wrong::NotOfSystem(name, disk) => {
-            let values = [("name", text(name)), ("disk", text(disk))];
-            say("check.left-out", &values, language)
-        }
-        Wrong::UnknownVolume(name, names) => {
-            let values = [("name", text(name)), ("names", names.join(", "))];
-            say("check.unknown-volume", &values, language)
-        }
-    };
-    if json {
-        let event = json!({"event": "refused", "reason": words(Language::En),
-            "reason_fr": words(Language::Fr)});
-        println!("{event}");
-    } else {
-        eprintln!("vigie-recovery: {}", words(language));
-    }
-    match wrong {
-        Wrong::None | Wrong::CutShort(..) => NOT_CHECKED,
-        Wrong::Several(_)
-        | Wrong::NoDisk(..)
-        | Wrong::UnknownVolume(..)
-        | Wrong::NotOfSystem(..) => WRONG_USE,
-    }
 }
 
 #[cfg(test)]
