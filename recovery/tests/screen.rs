@@ -53,7 +53,8 @@ fn the_commands_are_understood_by_the_programs() {
         Action::export(&chosen, &Export::Logs("x".to_owned()), &stick),
         Action::details(true),
         Action::disks(),
-        Action::rescue(),
+        Action::rescue(None, None),
+        Action::rescue(Some("192.0.2.10/24"), Some("192.0.2.1")),
     ] {
         let output = std::process::Command::new(program)
             .args(&action.arguments)
