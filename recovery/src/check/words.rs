@@ -30,6 +30,7 @@ mod tests {
             include_str!("show.rs"),
             include_str!("told.rs"),
             include_str!("command.rs"),
+            include_str!("command/tell.rs"),
             include_str!("full.rs"),
             include_str!("kept.rs"),
         ]
