@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::Result;
 use vigie_disk::sysfs::Sysfs;
 use vigie_settings::{Loaded, Origin, Store};
 
-use crate::apply::Context;
 use crate::apply::target::{Appliance, Target};
+use crate::apply::{ApplyError, Context};
 use crate::boot_state::BootState;
 use crate::fate;
 use crate::machine::{self, Machine};
@@ -16,6 +16,7 @@ use crate::policy::{Standing, Waiting};
 use crate::reached::{self, Floor};
 use crate::running::{BOOT_JSON, Mode, Running};
 use crate::slot::Slot;
+use crate::spoken::Spoken;
 use crate::version::Version;
 
 /// Everything that a command needs.
@@ -43,11 +44,9 @@ impl This {
         let root = Path::new("/");
         let running = Running::load(Path::new(BOOT_JSON))?;
         if running.mode == Mode::Live {
-            bail!("this is the live system, it has no slots; choose the installed one");
+            return Err(ApplyError::Live.into());
         }
-        let slot = running
-            .slot
-            .with_context(|| format!("{BOOT_JSON} names no slot"))?;
+        let slot = running.slot.ok_or_else(no_slot)?;
         let machine = Machine::load(root)?;
         // Where the state volume is not mounted, /var is in memory and has no settings.
         let lost = running.state_device.is_none();
@@ -68,7 +67,7 @@ impl This {
     ///
     /// # Errors
     /// The boot state cannot be read.
-    pub fn context(&self, reinstall: bool) -> Result<Context> {
+    pub fn context(&self, reinstall: bool) -> Result<Context, ApplyError> {
         let state = self.target.load()?;
         let standing = standing(self, &state, reinstall);
         Ok(Context {
@@ -77,6 +76,13 @@ impl This {
             running: self.slot,
         })
     }
+}
+
+fn no_slot() -> Spoken {
+    Spoken::new(
+        format!("{BOOT_JSON} names no slot"),
+        format!("{BOOT_JSON} ne nomme aucun emplacement"),
+    )
 }
 
 /// Whose packages the system whose root is `root` takes: the list of its image, less whatever was ever

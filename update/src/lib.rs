@@ -14,6 +14,7 @@
 //! - [`attempts`]: how often that was tried;
 //! - [`printable`]: words of others, on a screen;
 //! - [`say`]: lines for whoever still reads;
+//! - [`spoken`]: errors in both languages;
 //! - [`doors`]: what lies where packages come in, and who may ask for what.
 //!
 //! Invariants:
@@ -45,6 +46,7 @@ pub mod reached;
 pub mod running;
 pub mod say;
 pub mod situation;
+pub mod spoken;
 pub mod status;
 pub mod version;
 pub mod writer;

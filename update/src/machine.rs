@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::package::signature::{KEYS, Keyring};
+use crate::spoken::Spoken;
 use crate::version::Version;
 
 /// Where an image says what it is.
@@ -33,9 +34,20 @@ impl Machine {
     /// A file that is missing or has not all fields.
     pub fn load(root: &Path) -> Result<Self> {
         let path = below(root, OS_RELEASE);
-        let text = std::fs::read_to_string(&path)
-            .with_context(|| format!("reading {}", path.display()))?;
-        Self::from_os_release(&text).with_context(|| format!("understanding {}", path.display()))
+        let shown = path.display();
+        let text = std::fs::read_to_string(&path).map_err(|error| {
+            Spoken::new(
+                format!("reading {shown}: {error}"),
+                format!("lecture de {shown} : {error}"),
+            )
+        })?;
+        let machine = Self::from_os_release(&text).map_err(|error| {
+            Spoken::new(
+                format!("understanding {shown}: {error:#}"),
+                format!("{shown} est incompréhensible : {error:#}"),
+            )
+        })?;
+        Ok(machine)
     }
 
     /// Takes the fields out of an os-release file (os-release(5)).
@@ -74,15 +86,23 @@ pub fn field(text: &str, name: &str) -> Result<String> {
 /// No list, or one that is not usable.
 pub fn keys(root: &Path) -> Result<Keyring> {
     let path = below(root, KEYS);
-    let text = std::fs::read_to_string(&path).with_context(|| {
-        format!(
-            "reading {}: without keys no package is accepted; update from a medium",
-            path.display()
+    let shown = path.display();
+    let text = std::fs::read_to_string(&path).map_err(|error| {
+        Spoken::new(
+            format!("reading {shown}: {error}; without keys no package is accepted, update from a medium"),
+            format!(
+                "lecture de {shown} : {error} ; sans clés aucun paquet n'est accepté, mettez à jour \
+                 depuis un support"
+            ),
         )
     })?;
-    Keyring::from_toml(&text)
-        .map_err(anyhow::Error::msg)
-        .with_context(|| format!("understanding {}", path.display()))
+    let keys = Keyring::from_toml(&text).map_err(|why| {
+        Spoken::new(
+            format!("understanding {shown}: {why}"),
+            format!("{shown} est incompréhensible : {why}"),
+        )
+    })?;
+    Ok(keys)
 }
 
 /// An absolute path below another root.

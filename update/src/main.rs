@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use vigie_settings::Language;
 use vigie_update::appliance::This;
@@ -24,8 +24,10 @@ use vigie_update::fate::FateError;
 use vigie_update::history::{Door, Outcome, Reason};
 use vigie_update::media::place;
 use vigie_update::progress::Progress;
+use vigie_update::spoken::{self, Spoken};
 use vigie_update::{say, warn};
 
+const WRONG_USE: u8 = 2;
 const REFUSED: u8 = 3;
 const NOTHING_THERE: u8 = 4;
 
@@ -158,21 +160,10 @@ fn main() -> ExitCode {
     match run(cli.command, language) {
         Ok(code) => code,
         Err(error) => {
-            warn!("vigie-update: {}", words(&error, language));
+            warn!("vigie-update: {}", spoken::to(&error, language));
             ExitCode::from(exit_code(&error))
         }
     }
-}
-
-/// An error for a person; what has no French is told in English.
-fn words(error: &anyhow::Error, language: Language) -> String {
-    let french = match (error.downcast_ref(), error.downcast_ref()) {
-        _ if language == Language::En => None,
-        (Some(error), _) => Some(ApplyError::french(error)),
-        (_, Some(error)) => Some(FateError::french(error)),
-        _ => None,
-    };
-    french.unwrap_or_else(|| format!("{error:#}"))
 }
 
 fn exit_code(error: &anyhow::Error) -> u8 {
@@ -242,18 +233,28 @@ fn show_package(file: &Path, language: Language) -> Result<()> {
 }
 
 fn apply_package(arguments: &ApplyArguments, language: Language) -> Result<ExitCode> {
-    ensure!(
-        !arguments.reinstall || arguments.door == Door::Console,
-        "--reinstall is for the console, not for the door {}",
-        arguments.door.name()
-    );
+    if arguments.reinstall && arguments.door != Door::Console {
+        let door = arguments.door.name();
+        warn!(
+            "vigie-update: {}",
+            match language {
+                Language::En => format!("--reinstall is for the console, not for the door {door}"),
+                Language::Fr =>
+                    format!("--reinstall est pour la console, pas pour la porte {door}"),
+            }
+        );
+        return Ok(ExitCode::from(WRONG_USE));
+    }
     let mut this = This::load()?;
     let (package, expected, door) = match &arguments.id {
         Some(id) => {
             let found = list::by_id(&this, id)?;
-            let (found, file) = found.context(
-                "this package is not there any more; look at the list again (vigie-update list)",
-            )?;
+            let (found, file) = found.ok_or_else(|| {
+                Spoken::new(
+                    "this package is not there any more; look at the list again (vigie-update list)",
+                    "ce paquet n'est plus là ; regardez de nouveau la liste (vigie-update list)",
+                )
+            })?;
             (file, found.package, found.door)
         }
         None => {
@@ -365,10 +366,8 @@ mod tests {
         let Command::Apply(arguments) = again.command else {
             panic!("another command");
         };
-        let error = apply_package(&arguments, Language::En)
-            .unwrap_err()
-            .to_string();
-        assert!(error.contains("for the console"), "{error}");
+        let code = apply_package(&arguments, Language::En).unwrap();
+        assert_eq!(code, ExitCode::from(WRONG_USE));
     }
 
     #[test]
@@ -377,7 +376,10 @@ mod tests {
         let slot = Slot::B;
         for (error, code) in [
             (ApplyError::Live.into(), REFUSED),
-            (ApplyError::BootState(String::new()).into(), 1),
+            (
+                ApplyError::BootState(vigie_settings::Said::same("")).into(),
+                1,
+            ),
             (
                 FateError::Unsafe {
                     slot,

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use serde::Deserialize;
 
 use crate::slot::Slot;
+use crate::spoken::Spoken;
 
 /// Where the initrd writes it.
 pub const BOOT_JSON: &str = "/run/vigie/boot.json";
@@ -43,13 +43,22 @@ pub struct Running {
 impl Running {
     /// Reads the file.
     pub fn load(path: &Path) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| {
-            format!(
-                "reading {}: this must run on an appliance or its medium",
-                path.display()
+        let shown = path.display();
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            Spoken::new(
+                format!("reading {shown}: {error}; this must run on an appliance or its medium"),
+                format!(
+                    "lecture de {shown} : {error} ; ceci doit tourner sur un appareil ou son support"
+                ),
             )
         })?;
-        serde_json::from_str(&text).with_context(|| format!("understanding {}", path.display()))
+        let found = serde_json::from_str(&text).map_err(|error| {
+            Spoken::new(
+                format!("understanding {shown}: {error}"),
+                format!("{shown} est incompréhensible : {error}"),
+            )
+        })?;
+        Ok(found)
     }
 }
 

@@ -66,6 +66,9 @@ pub struct Fate {
     pub outcome: Outcome,
     /// Why, for what did not end well.
     pub reason: Option<String>,
+    /// The same in French, where the history has it.
+    #[serde(default)]
+    pub reason_fr: Option<String>,
     /// It did not end well, and is tried again without being asked for.
     #[serde(default)]
     pub again: bool,
@@ -139,12 +142,16 @@ pub fn fates(records: &[Record], tried: Option<&[String]>) -> Vec<Fate> {
             continue;
         };
         fates.retain(|fate| fate.package != *package);
-        let reason = record.reason.as_ref();
+        let within = |reason: &Option<String>| {
+            let reason = reason.as_ref();
+            reason.map(|reason| reason.chars().take(REASON_MAX).collect())
+        };
         fates.push(Fate {
             package: package.clone(),
             time: record.time,
             outcome: record.outcome,
-            reason: reason.map(|reason| reason.chars().take(REASON_MAX).collect()),
+            reason: within(&record.reason),
+            reason_fr: within(&record.reason_fr),
             again: tried.is_some_and(|tried| automatic::is_tried_again(record, tried)),
         });
     }
@@ -235,6 +242,7 @@ mod tests {
             time: 1,
             outcome,
             reason: None,
+            reason_fr: None,
             again,
         };
         let situation = Situation {

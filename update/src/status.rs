@@ -13,6 +13,7 @@ use crate::fate::SlotFacts;
 use crate::machine;
 use crate::running::{Mode, Running};
 use crate::slot::Slot;
+use crate::spoken::esp_in_french;
 
 /// The answer of `vigie-update status`.
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -48,24 +49,31 @@ pub struct Copy {
     /// Why it cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// The same in French.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_fr: Option<String>,
 }
 
 impl Copy {
     /// Compares what was found on a disk with the started disk's state.
     pub fn new(disk: &Path, found: Result<BootState, EspError>, own: &BootState) -> Self {
-        let (same, error) = match found {
-            Ok(found) => (Some(found == *own), None),
-            Err(error) => (None, Some(error.to_string())),
-        };
+        let why = found.as_ref().err();
+        let (error, error_fr) = (why.map(ToString::to_string), why.map(esp_in_french));
+        let same = found.ok().map(|found| found == *own);
         Self {
             disk: disk.display().to_string(),
             same,
             error,
+            error_fr,
         }
     }
 
     fn line(&self, language: Language) -> String {
-        let why = self.error.as_deref().unwrap_or("?");
+        let why = match language {
+            Language::En => &self.error,
+            Language::Fr => &self.error_fr,
+        };
+        let why = why.as_deref().unwrap_or("?");
         let words = match (self.same, language) {
             (Some(true), Language::En) => "the same".to_owned(),
             (Some(true), Language::Fr) => "le même".to_owned(),

@@ -25,6 +25,18 @@ impl Version {
 #[error("\"{0}\" is no version; a version is four numbers up to 4294967295, as 1.2.3.0")]
 pub struct NoVersion(String);
 
+impl NoVersion {
+    /// The same in French.
+    #[must_use]
+    pub fn french(&self) -> String {
+        format!(
+            "« {} » n'est pas une version ; une version, ce sont quatre nombres jusqu'à 4294967295, \
+             comme 1.2.3.0",
+            self.0
+        )
+    }
+}
+
 impl FromStr for Version {
     type Err = NoVersion;
 

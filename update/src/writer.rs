@@ -11,6 +11,8 @@ use sha2::{Digest, Sha256};
 use vigie_disk::Bytes;
 use vigie_disk::device::BlockDevice;
 
+use crate::spoken::disk_in_french;
+
 /// A sha256 digest.
 pub type Sha = [u8; 32];
 
@@ -62,6 +64,34 @@ pub enum WriteError {
     /// The disk refused.
     #[error(transparent)]
     Disk(#[from] vigie_disk::Error),
+}
+
+impl WriteError {
+    /// The reason in French.
+    #[must_use]
+    pub fn french(&self) -> String {
+        match self {
+            Self::TooLarge {
+                image,
+                target,
+                room,
+            } => format!(
+                "l'image fait {image} et {target} seulement {room} ; il faut une image plus petite \
+                 ou un emplacement plus grand"
+            ),
+            Self::Source { at, error } => format!(
+                "lecture de l'image à l'octet {at} : {error} ; le support est peut-être abîmé"
+            ),
+            Self::WrongImage { found, expected } => format!(
+                "l'image n'est pas celle de sa liste (sha256 {found}, attendu {expected}) ; le \
+                 support est abîmé"
+            ),
+            Self::ReadBack { target } => {
+                format!("{target} relu diffère de ce qui a été écrit ; le disque est défaillant")
+            }
+            Self::Disk(error) => disk_in_french(error),
+        }
+    }
 }
 
 /// Writes `length` bytes of `image` to the start of `target`, flushes, and

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
 use vigie_disk::Bytes;
 use vigie_installer::payload::{self, Payload};
+use vigie_settings::Said;
 use vigie_update::apply::target::OpenSlot;
 use vigie_update::apply::{Opened, Unpacker};
 use vigie_update::machine::{Machine, OS_RELEASE, below, field};
@@ -79,7 +80,10 @@ impl Medium {
 
 impl Unpacker for Medium {
     fn envelope(&mut self) -> Result<Envelope, PackageError> {
-        Err(PackageError::Foreign("the medium's system has no envelope"))
+        Err(PackageError::Foreign(Said::new(
+            "the medium's system has no envelope".to_owned(),
+            "le système du support n'a pas d'enveloppe".to_owned(),
+        )))
     }
 
     fn unpack(

@@ -12,6 +12,8 @@ use crate::store::{Folder, Room};
 
 /// How often one chunk that is not what was signed is fetched again.
 const AGAIN: usize = 2;
+/// What is being done where the disk refuses, in both languages.
+const KEEPING: (&str, &str) = ("keeping a package", "écriture d'un paquet");
 
 /// What is fetched.
 #[derive(Clone, Debug)]
@@ -35,7 +37,7 @@ pub fn fetch(
     room: &dyn Room,
     accept: &Accept<'_>,
 ) -> Result<(), Trouble> {
-    let disk = |error| Trouble::disk("keeping a package", &error);
+    let disk = |error| Trouble::disk(KEEPING, &error);
     folder.keep_only(&wanted.name).map_err(disk)?;
     if folder.has(&wanted.name, wanted.length, accept) {
         return Ok(());
@@ -62,12 +64,11 @@ pub fn fetch(
                     1
                 };
                 if again > AGAIN {
-                    let text = format!(
-                        "what {} sends is damaged at byte {}, {again} times",
-                        wanted.name,
-                        part.at()
-                    );
-                    return Err(Trouble::passing(text));
+                    let (name, at) = (&wanted.name, part.at());
+                    return Err(Trouble::passing(
+                        format!("what comes of {name} is damaged at byte {at}, {again} times"),
+                        format!("ce qui arrive de {name} est abîmé à l'octet {at}, {again} fois"),
+                    ));
                 }
                 damaged = (part.at(), again);
             }
@@ -140,8 +141,11 @@ impl Run<'_> {
         };
         if !fits {
             if self.started_over {
-                let text = format!("{} cannot be continued as HTTP says", self.wanted.name);
-                return Err(Trouble::lasting(text));
+                let name = &self.wanted.name;
+                return Err(Trouble::lasting(
+                    format!("{name} cannot be continued as HTTP says"),
+                    format!("{name} ne peut pas être repris comme HTTP le dit"),
+                ));
             }
             self.started_over = true;
             self.folder.keep_tag(&self.wanted.name, None);
@@ -151,22 +155,29 @@ impl Run<'_> {
     }
 
     fn other_length(&self) -> Trouble {
-        Trouble::lasting(format!(
-            "{} is not {} bytes long, as it should be; the server has another file under this name",
-            self.wanted.name, self.wanted.length
-        ))
+        let Wanted { name, length, .. } = self.wanted;
+        Trouble::lasting(
+            format!(
+                "{name} is not {length} bytes long, as it should be; the server has another file \
+                 under this name"
+            ),
+            format!(
+                "{name} n'a pas les {length} octets qu'il doit avoir ; le serveur a un autre fichier \
+                 sous ce nom"
+            ),
+        )
     }
 
     fn receive(&self, answer: Response, part: &mut Part) -> Result<Ended, Trouble> {
-        let disk = |error| Trouble::disk("keeping a package", &error);
+        let disk = |error| Trouble::disk(KEEPING, &error);
         let broken = |error| http::broken(&self.wanted.url, &error);
         let mut input = BufReader::with_capacity(64 << 10, answer);
         if part.at() == 0 {
             let envelope = read_head(&mut input).map_err(|head| match head {
                 Head::Broken(error) => broken(error),
-                Head::Wrong(why) => Trouble::lasting(why),
+                Head::Wrong(why) => Trouble::of(&why),
             })?;
-            let opened = (self.accept)(&envelope).map_err(Trouble::lasting)?;
+            let opened = (self.accept)(&envelope).map_err(|why| Trouble::of(&why))?;
             let length = envelope.length.saturating_add(opened.header.body);
             if length != self.wanted.length {
                 return Err(self.other_length());
@@ -190,6 +201,7 @@ impl Run<'_> {
 }
 
 fn start_over(part: &mut Part) -> Result<(), Trouble> {
+    let doing = ("starting a package over", "reprise d'un paquet au début");
     part.start_over()
-        .map_err(|error| Trouble::disk("starting a package over", &error))
+        .map_err(|error| Trouble::disk(doing, &error))
 }

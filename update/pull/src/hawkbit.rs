@@ -12,10 +12,11 @@ mod cancel;
 mod messages;
 
 use std::io::BufReader;
+use std::str::FromStr;
 
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
-use vigie_settings::{Hawkbit, TokenKind};
+use vigie_settings::{Hawkbit, Language, Said, TokenKind};
 use vigie_update::apply::authenticate;
 use vigie_update::index::choose::{Before, Choice, choose};
 use vigie_update::index::{Entry, FileName, Index};
@@ -114,19 +115,27 @@ impl<'a> Fleet<'a> {
             (Some(controller), _) => controller.to_string(),
             (None, Some(serial)) => serial.clone(),
             (None, None) => {
-                let text = "this machine has no serial number; give [update.hawkbit] controller";
-                return Err(Trouble::lasting(text));
+                return Err(Trouble::lasting(
+                    "this machine has no serial number; give [update.hawkbit] controller",
+                    "cette machine n'a pas de numéro de série ; donnez [update.hawkbit] controller",
+                ));
             }
         };
-        let wrong = |why: String| Trouble::lasting(format!("{}: {why}", hawkbit.url));
+        let wrong = |why: &str| {
+            let url = &hawkbit.url;
+            Trouble::lasting(
+                format!("{url}: {why}"),
+                format!("{url} n'est pas l'adresse d'un serveur ({why})"),
+            )
+        };
         let url: Url = hawkbit
             .url
             .as_str()
             .parse()
-            .map_err(|error| wrong(format!("{error}")))?;
+            .map_err(|error: <Url as FromStr>::Err| wrong(&error.to_string()))?;
         let mut base = url.clone();
         base.path_segments_mut()
-            .map_err(|()| wrong("no address of a server".to_owned()))?
+            .map_err(|()| wrong("no address of a server"))?
             .pop_if_empty()
             .extend([hawkbit.tenant.as_str(), "controller", "v1", &controller]);
         let action = pull.store.recall(ACTION).unwrap_or_default();
@@ -173,8 +182,10 @@ impl<'a> Fleet<'a> {
         });
         let mut told = told?;
         if let (Err(trouble), None) = (given, &told.reason) {
-            let text = format!("telling it what this machine is: {trouble}");
-            told.reason = Some(text);
+            told = told.because(
+                format!("telling it what this machine is: {trouble}"),
+                format!("lui dire ce qu'est cette machine : {}", trouble.french),
+            );
         }
         Ok(told)
     }
@@ -182,10 +193,11 @@ impl<'a> Fleet<'a> {
     fn get<T: serde::de::DeserializeOwned>(&self, url: &Url) -> Result<T, Trouble> {
         let bytes = self.pull.client.short(url, ANSWER_MAX, HAL)?;
         serde_json::from_slice(&bytes).map_err(|error| {
-            Trouble::passing(format!(
-                "{} says what is not understood: {error}",
-                url.path()
-            ))
+            let path = url.path();
+            Trouble::passing(
+                format!("{path} says what is not understood: {error}"),
+                format!("{path} dit ce qui ne se comprend pas : {error}"),
+            )
         })
     }
 
@@ -197,6 +209,8 @@ impl<'a> Fleet<'a> {
                 Trouble::lasting(
                     "the fleet server names an address that is not its own; it must be \
                               reached by HTTPS under the one name of the settings",
+                    "le serveur de flotte nomme une adresse qui n'est pas la sienne ; il doit être \
+                     joint par HTTPS sous le seul nom des réglages",
                 )
             })
     }
@@ -270,10 +284,9 @@ impl<'a> Fleet<'a> {
                 "elle ne contient aucun paquet de mise à jour (.tgz)",
             );
             let told = match reason {
-                Some(_) => Report {
-                    reason,
-                    ..report(Answer::Refused)
-                },
+                Some(why) => {
+                    report(Answer::Refused).because(why.to(Language::En), why.to(Language::Fr))
+                }
                 None => none,
             };
             self.tell(Feedback::failure(
@@ -387,7 +400,9 @@ impl<'a> Fleet<'a> {
             .iter()
             .find(|(one, _)| one == entry)
             .map(|(_, url)| url);
-        let url = url.ok_or_else(|| Trouble::passing("the offers have changed"))?;
+        let url = url.ok_or_else(|| {
+            Trouble::passing("the offers have changed", "les paquets proposés ont changé")
+        })?;
         let wanted = Wanted {
             url: url.clone(),
             name: entry.name.to_string(),
@@ -430,7 +445,7 @@ impl<'a> Fleet<'a> {
 
     /// The packages of an action that are authentic and for this product, by their own heads; and
     /// why the others are not.
-    fn offers(&self, deployment: &Deployment) -> Result<(Vec<Offer>, Option<String>), Trouble> {
+    fn offers(&self, deployment: &Deployment) -> Result<(Vec<Offer>, Option<Said>), Trouble> {
         let mut offers = Vec::new();
         let mut reasons = Vec::new();
         let artifacts = deployment.artifacts().filter_map(|artifact| {
@@ -441,14 +456,22 @@ impl<'a> Fleet<'a> {
             let url = self.own(link)?;
             match self.head(&url, name.clone(), size)? {
                 Ok(entry) => offers.push((entry, url)),
-                Err(why) => reasons.push(format!("{name}: {why}")),
+                Err(why) => reasons.push((name, why)),
             }
         }
-        let reasons = reasons.join("; ");
-        Ok((offers, (!reasons.is_empty()).then_some(reasons)))
+        let joined = |language, colon, between| {
+            let reasons = reasons.iter();
+            let reasons = reasons.map(|(name, why)| format!("{name}{colon}{}", why.to(language)));
+            reasons.collect::<Vec<_>>().join(between)
+        };
+        let why = Said::new(
+            joined(Language::En, ": ", "; "),
+            joined(Language::Fr, " : ", " ; "),
+        );
+        Ok((offers, (!reasons.is_empty()).then_some(why)))
     }
 
-    fn head(&self, url: &Url, name: FileName, size: u64) -> Result<Result<Entry, String>, Trouble> {
+    fn head(&self, url: &Url, name: FileName, size: u64) -> Result<Result<Entry, Said>, Trouble> {
         let answer = self.pull.client.from(url, 0, None)?;
         let envelope = match read_head(&mut BufReader::new(answer)) {
             Ok(envelope) => envelope,
@@ -457,15 +480,18 @@ impl<'a> Fleet<'a> {
         };
         let opened = match authenticate(&envelope, self.pull.keys) {
             Ok(opened) => opened,
-            Err(error) => return Ok(Err(error.to_string())),
+            Err(error) => return Ok(Err(Said::new(error.to_string(), error.french()))),
         };
         let (header, machine) = (&opened.header, &self.pull.situation.machine);
         if (&header.product, &header.arch) != (&machine.product, &machine.arch) {
-            let why = format!(
-                "it is for {} on {}, this machine is a {} on {}",
-                header.product, header.arch, machine.product, machine.arch
+            let ((product, arch), (own, on)) = (
+                (&header.product, &header.arch),
+                (&machine.product, &machine.arch),
             );
-            return Ok(Err(why));
+            return Ok(Err(Said::new(
+                format!("it is for {product} on {arch}, this machine is a {own} on {on}"),
+                format!("il est pour {product} sur {arch}, cette machine est un {own} sur {on}"),
+            )));
         }
         Ok(Ok(Entry::of(header, &opened.id, size, name)))
     }

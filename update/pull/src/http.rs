@@ -9,6 +9,7 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, IF_RANGE, R
 use reqwest::redirect::{Attempt, Policy};
 use reqwest::{Certificate, StatusCode, Url};
 use rustls::CertificateError as Wrong;
+use vigie_settings::{Language, Said};
 
 /// More is a circle.
 const REDIRECTS: usize = 3;
@@ -35,30 +36,44 @@ impl Default for Patience {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]
 pub struct Trouble {
-    /// For a person.
+    /// For a person, in English.
     pub text: String,
+    /// The same in French.
+    pub french: String,
     /// Whether it may pass by itself: trying again makes sense.
     pub passing: bool,
 }
 
 impl Trouble {
     /// One that trying again does not mend.
-    pub fn lasting(text: impl Into<String>) -> Self {
-        let (text, passing) = (text.into(), false);
-        Self { text, passing }
+    pub fn lasting(text: impl Into<String>, french: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            french: french.into(),
+            passing: false,
+        }
     }
 
     /// One that may pass.
-    pub fn passing(text: impl Into<String>) -> Self {
-        let (text, passing) = (text.into(), true);
-        Self { text, passing }
+    pub fn passing(text: impl Into<String>, french: impl Into<String>) -> Self {
+        Self {
+            passing: true,
+            ..Self::lasting(text, french)
+        }
     }
 
-    /// Writing into the own folder.
-    pub fn disk(doing: &str, error: &std::io::Error) -> Self {
-        Self::passing(format!(
-            "{doing}: {error}; check the state volume's space and health"
-        ))
+    /// Writing into the own folder: what was being done, in both languages.
+    pub fn disk((doing, french): (&str, &str), error: &std::io::Error) -> Self {
+        Self::passing(
+            format!("{doing}: {error}; check the state volume's space and health"),
+            format!("{french} : {error} ; vérifiez la place et l'état du volume d'état"),
+        )
+    }
+
+    /// One that trying again does not mend, of words that are there in both languages.
+    #[must_use]
+    pub fn of(said: &Said) -> Self {
+        Self::lasting(said.to(Language::En), said.to(Language::Fr))
     }
 }
 
@@ -87,7 +102,11 @@ impl Client {
             .user_agent(concat!("vigie-pull/", env!("CARGO_PKG_VERSION")));
         if let Some(pem) = authorities {
             let unusable = |error| {
-                Trouble::lasting(format!("the certificates of [update] ca: {}", last(&error)))
+                let why = last(&error);
+                Trouble::lasting(
+                    format!("the certificates of [update] ca: {why}"),
+                    format!("les certificats de [update] ca : {why}"),
+                )
             };
             let bundle = Certificate::from_pem_bundle(pem.as_bytes()).map_err(unusable)?;
             builder = builder.tls_built_in_root_certs(false);
@@ -96,12 +115,23 @@ impl Client {
             }
         }
         if let Some(authorization) = authorization {
-            let unusable = |_| Trouble::lasting("the token of the settings cannot be sent");
+            let unusable = |_| {
+                Trouble::lasting(
+                    "the token of the settings cannot be sent",
+                    "le jeton des réglages ne peut pas être envoyé",
+                )
+            };
             let mut value = HeaderValue::from_str(authorization).map_err(unusable)?;
             value.set_sensitive(true);
             builder = builder.default_headers(HeaderMap::from_iter([(AUTHORIZATION, value)]));
         }
-        let unusable = |error| Trouble::lasting(format!("preparing HTTPS: {}", last(&error)));
+        let unusable = |error| {
+            let why = last(&error);
+            Trouble::lasting(
+                format!("preparing HTTPS: {why}"),
+                format!("préparation de HTTPS : {why}"),
+            )
+        };
         Ok(Self(builder.build().map_err(unusable)?))
     }
 
@@ -116,8 +146,11 @@ impl Client {
         let read = answer.take(limit as u64 + 1).read_to_end(&mut bytes);
         read.map_err(|error| broken(url, &error))?;
         if bytes.len() > limit {
-            let text = format!("{} is longer than {limit} bytes", shown(url));
-            return Err(Trouble::lasting(text));
+            let url = shown(url);
+            return Err(Trouble::lasting(
+                format!("{url} is longer than {limit} bytes"),
+                format!("{url} dépasse {limit} octets"),
+            ));
         }
         Ok(bytes)
     }
@@ -175,11 +208,22 @@ pub fn is_same_server(one: &Url, other: &Url) -> bool {
 fn same_server(attempt: Attempt<'_>) -> reqwest::redirect::Action {
     let first = attempt.previous().first();
     if attempt.previous().len() > REDIRECTS {
-        attempt.error("it redirects without end")
+        attempt.error(CIRCLE)
     } else if first.is_some_and(|first| is_same_server(first, attempt.url())) {
         attempt.follow()
     } else {
-        attempt.error("it redirects to another server")
+        attempt.error(ELSEWHERE)
+    }
+}
+
+const CIRCLE: &str = "it redirects without end";
+const ELSEWHERE: &str = "it redirects to another server";
+
+fn redirect_in_french(why: &str) -> &str {
+    match why {
+        CIRCLE => "il redirige sans fin",
+        ELSEWHERE => "il redirige vers un autre serveur",
+        other => other,
     }
 }
 
@@ -210,15 +254,23 @@ fn accepted(url: &Url, answer: Response) -> Result<Response, Trouble> {
     if status.is_success() {
         return Ok(answer);
     }
-    let text = format!("{} answers {status}", shown(url));
+    let url = shown(url);
+    let trouble = Trouble::lasting(
+        format!("{url} answers {status}"),
+        format!("{url} répond {status}"),
+    );
     let passing = status.is_server_error()
         || [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS].contains(&status);
-    Err(Trouble { text, passing })
+    Err(Trouble { passing, ..trouble })
 }
 
 /// A connection that broke while it was read from.
 pub fn broken(url: &Url, error: &std::io::Error) -> Trouble {
-    Trouble::passing(format!("reading {}: {error}", shown(url)))
+    let url = shown(url);
+    Trouble::passing(
+        format!("reading {url}: {error}"),
+        format!("lecture de {url} : {error}"),
+    )
 }
 
 fn of_error(url: &Url, error: &reqwest::Error) -> Trouble {
@@ -232,19 +284,38 @@ fn of_error(url: &Url, error: &reqwest::Error) -> Trouble {
         )) => {
             // After a long storage a machine's battery is flat; a time server mends it.
             let now = jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC");
-            Trouble::passing(format!(
-                "the certificate of {url} is not valid now: {why}. By this machine's clock it is \
-                 {now}; if that is wrong, set the clock or name a time server"
-            ))
+            Trouble::passing(
+                format!(
+                    "the certificate of {url} is not valid now: {why}. By this machine's clock it is \
+                     {now}; if that is wrong, set the clock or name a time server"
+                ),
+                format!(
+                    "le certificat de {url} n'est pas valable maintenant : {why}. L'horloge de cette \
+                     machine dit {now} ; si c'est faux, réglez-la ou nommez un serveur de temps"
+                ),
+            )
         }
-        Some(rustls::Error::InvalidCertificate(_)) => Trouble::lasting(format!(
-            "{url} is not who it should be: {why}; check its certificate, and [update] ca"
-        )),
-        Some(_) => Trouble::lasting(format!("{url} does not speak TLS as it must: {why}")),
-        None if error.is_redirect() || error.is_builder() => {
-            Trouble::lasting(format!("{url}: {why}"))
+        Some(rustls::Error::InvalidCertificate(_)) => Trouble::lasting(
+            format!("{url} is not who it should be: {why}; check its certificate, and [update] ca"),
+            format!(
+                "{url} n'est pas qui il doit être : {why} ; vérifiez son certificat, et [update] ca"
+            ),
+        ),
+        Some(_) => Trouble::lasting(
+            format!("{url} does not speak TLS as it must: {why}"),
+            format!("{url} ne parle pas TLS comme il faut : {why}"),
+        ),
+        None if error.is_redirect() => Trouble::lasting(
+            format!("{url}: {why}"),
+            format!("{url} : {}", redirect_in_french(&why)),
+        ),
+        None if error.is_builder() => {
+            Trouble::lasting(format!("{url}: {why}"), format!("{url} : {why}"))
         }
-        None => Trouble::passing(format!("{url} cannot be reached: {why}")),
+        None => Trouble::passing(
+            format!("{url} cannot be reached: {why}"),
+            format!("{url} est injoignable : {why}"),
+        ),
     }
 }
 

@@ -70,14 +70,23 @@ fn tidy(pull: &Pull<'_>) -> Result<(), Trouble> {
     };
     for name in [plain::PACKAGES, hawkbit::PACKAGES] {
         let removed = pull.store.packages(name)?.remove_where(&overtaken);
-        removed.map_err(|error| Trouble::disk("removing an old package", &error))?;
+        removed.map_err(|error| {
+            Trouble::disk(
+                ("removing an old package", "suppression d'un vieux paquet"),
+                &error,
+            )
+        })?;
     }
     let other = match pull.settings.hawkbit {
         Some(_) => plain::PACKAGES,
         None => hawkbit::PACKAGES,
     };
     let cleared = pull.store.packages(other)?.clear();
-    cleared.map_err(|error| Trouble::disk("removing another server's package", &error))
+    let doing = (
+        "removing another server's package",
+        "suppression du paquet d'un autre serveur",
+    );
+    cleared.map_err(|error| Trouble::disk(doing, &error))
 }
 
 /// Seconds since 1970, by this machine's clock.

@@ -56,10 +56,7 @@ fn pull(mode: Mode) -> Result<ExitCode> {
     let result = ask(mode, &settings, &store)?;
     let told = match &result {
         Ok(told) => told.clone(),
-        Err(trouble) => Report {
-            reason: Some(trouble.text.clone()),
-            ..report(Answer::Failed)
-        },
+        Err(trouble) => report(Answer::Failed).because(&*trouble.text, &*trouble.french),
     };
     store.report(&told)?;
     println!("{}", told.words(told.time, Language::En));

@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
+use vigie_settings::Said;
 use vigie_update::apply::Opened;
 use vigie_update::package::PackageError;
 use vigie_update::package::envelope::Envelope;
 
 /// What a head is accepted by: authenticated, the one that was asked for, for this machine.
-pub type Accept<'a> = dyn Fn(&Envelope) -> Result<Opened, String> + 'a;
+pub type Accept<'a> = dyn Fn(&Envelope) -> Result<Opened, Said> + 'a;
 
 /// The file, and what is known of it.
 #[derive(Debug)]
@@ -174,7 +175,7 @@ pub fn read_head(input: &mut impl io::BufRead) -> Result<Envelope, Head> {
     match Envelope::read(input) {
         Ok(envelope) => Ok(envelope),
         Err(PackageError::Read { source, .. }) => Err(Head::Broken(source)),
-        Err(other) => Err(Head::Wrong(other.to_string())),
+        Err(other) => Err(Head::Wrong(Said::new(other.to_string(), other.french()))),
     }
 }
 
@@ -184,5 +185,5 @@ pub enum Head {
     /// The connection.
     Broken(io::Error),
     /// It is none.
-    Wrong(String),
+    Wrong(Said),
 }

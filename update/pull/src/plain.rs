@@ -1,6 +1,9 @@
 //! A plain web server: a signed index, and packages beside it.
 
+use std::fmt::Display;
+
 use reqwest::Url;
+use vigie_settings::Said;
 use vigie_update::apply::{Opened, authenticate};
 use vigie_update::index::choose::{Choice, choose};
 use vigie_update::index::{Entry, INDEX_MAX, Index, IndexError, NAME};
@@ -23,9 +26,14 @@ pub const PACKAGES: &str = "https";
 /// The server, its index, the package.
 pub fn run(pull: &Pull<'_>) -> Result<Report, Trouble> {
     let source = pull.settings.source.as_ref();
-    let source = source.ok_or_else(|| Trouble::lasting("the settings name no server"))?;
+    let source = source.ok_or_else(|| {
+        Trouble::lasting(
+            "the settings name no server",
+            "les réglages ne nomment aucun serveur",
+        )
+    })?;
     let folder = source.as_str().parse::<Url>();
-    let folder = folder.map_err(|error| Trouble::lasting(format!("{source}: {error}")))?;
+    let folder = folder.map_err(|error| no_address(source, &error))?;
     let index = read_index(pull, &folder)?;
     if is_ours(&index, pull) {
         remove_withdrawn(&index, pull)?;
@@ -73,14 +81,17 @@ pub struct Why {
 #[must_use]
 pub fn failed(entry: &Entry, situation: &Situation) -> Why {
     let fate = situation.fates.iter().find(|fate| fate.package == entry.id);
-    let why = fate.and_then(|fate| fate.reason.as_ref());
-    let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
+    let in_brackets = |why: &String| format!(" ({why})");
+    let english = fate.and_then(|fate| fate.reason.as_ref());
+    let french = fate.and_then(|fate| fate.reason_fr.as_ref()).or(english);
+    let english = english.map(in_brackets).unwrap_or_default();
+    let french = french.map(in_brackets).unwrap_or_default();
     Why {
         english: format!(
-            "it could not be installed here{why}; install it by hand, or wait for another"
+            "it could not be installed here{english}; install it by hand, or wait for another"
         ),
         french: format!(
-            "elle n'a pas pu être installée ici{why} ; installez-la à la main, ou attendez-en une \
+            "elle n'a pas pu être installée ici{french} ; installez-la à la main, ou attendez-en une \
              autre"
         ),
     }
@@ -99,7 +110,7 @@ pub fn refused(entry: &Entry) -> Report {
 fn read_index(pull: &Pull<'_>, folder: &Url) -> Result<Index, Trouble> {
     let url = beside(folder, NAME)?;
     let bytes = pull.client.short(&url, INDEX_MAX, "*/*")?;
-    let wrong = |error: IndexError| Trouble::lasting(error.to_string());
+    let wrong = |error: IndexError| Trouble::lasting(error.to_string(), error.french());
     let index = Index::read(&bytes, pull.keys).map_err(wrong)?;
     let seen = pull.store.serial(folder.as_str());
     let serial = index.serial;
@@ -127,12 +138,23 @@ fn remove_withdrawn(index: &Index, pull: &Pull<'_>) -> Result<(), Trouble> {
         opened.is_ok_and(|opened| !listed(&opened))
     };
     let removed = pull.store.packages(PACKAGES)?.remove_where(&withdrawn);
-    removed.map_err(|error| Trouble::disk("removing a package that was withdrawn", &error))
+    let doing = (
+        "removing a package that was withdrawn",
+        "suppression d'un paquet qui a été retiré",
+    );
+    removed.map_err(|error| Trouble::disk(doing, &error))
 }
 
 fn beside(folder: &Url, name: &str) -> Result<Url, Trouble> {
     let url = folder.join(name);
-    url.map_err(|error| Trouble::lasting(format!("{folder}{name}: {error}")))
+    url.map_err(|error| no_address(&format!("{folder}{name}"), &error))
+}
+
+fn no_address(what: &dyn Display, error: &dyn Display) -> Trouble {
+    Trouble::lasting(
+        format!("{what}: {error}"),
+        format!("{what} n'est pas une adresse : {error}"),
+    )
 }
 
 fn offer(pull: &Pull<'_>, folder: &Url, entry: &Entry) -> Result<Answer, Trouble> {
@@ -159,12 +181,16 @@ pub fn accept(
     id: &str,
     keys: &Keyring,
     situation: &Situation,
-) -> Result<Opened, String> {
-    let opened = authenticate(envelope, keys).map_err(|error| error.to_string())?;
+) -> Result<Opened, Said> {
+    let opened = authenticate(envelope, keys)
+        .map_err(|error| Said::new(error.to_string(), error.french()))?;
     if opened.id != id {
-        return Err("the server has another package than the one that is listed".to_owned());
+        return Err(Said::new(
+            "the server has another package than the one that is listed".to_owned(),
+            "le serveur a un autre paquet que celui de sa liste".to_owned(),
+        ));
     }
     judge(&opened.header, &situation.machine, &situation.standing())
-        .map_err(|refusal| refusal.to_string())?;
+        .map_err(|refusal| Said::new(refusal.to_string(), refusal.french()))?;
     Ok(opened)
 }

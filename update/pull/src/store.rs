@@ -44,10 +44,14 @@ impl Store {
     /// # Errors
     /// Another one is under way, or the folder cannot be written.
     pub fn lock(&self) -> Result<File, Trouble> {
-        let disk = |error| Trouble::disk("locking the folder", &error);
+        let disk = |error| Trouble::disk(("locking the folder", "verrouillage du dossier"), &error);
         let file = File::create(self.folder.join(LOCK)).map_err(disk)?;
-        flock(&file, FlockOperation::NonBlockingLockExclusive)
-            .map_err(|_| Trouble::passing("another run is under way; wait until it has ended"))?;
+        flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|_| {
+            Trouble::passing(
+                "another run is under way; wait until it has ended",
+                "une autre exécution est en cours ; attendez sa fin",
+            )
+        })?;
         Ok(file)
     }
 
@@ -57,7 +61,8 @@ impl Store {
     /// It cannot be made.
     pub fn packages(&self, name: &str) -> Result<Folder, Trouble> {
         let path = self.folder.join(name);
-        std::fs::create_dir_all(&path).map_err(|error| Trouble::disk("making a folder", &error))?;
+        std::fs::create_dir_all(&path)
+            .map_err(|error| Trouble::disk(("making a folder", "création d'un dossier"), &error))?;
         Ok(Folder(path))
     }
 
@@ -92,9 +97,10 @@ impl Store {
     /// The folder cannot be written.
     pub fn forget(&self, name: &str) -> Result<(), Trouble> {
         match std::fs::remove_file(self.folder.join(name)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(Trouble::disk("forgetting what was seen", &error))
-            }
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Trouble::disk(
+                ("forgetting what was seen", "oubli de ce qui a été vu"),
+                &error,
+            )),
             _ => Ok(()),
         }
     }
@@ -121,7 +127,12 @@ impl Store {
             file.persist(self.folder.join(name))?;
             Ok(())
         });
-        written.map_err(|error| Trouble::disk("remembering what was seen", &error))
+        written.map_err(|error| {
+            Trouble::disk(
+                ("remembering what was seen", "écriture de ce qui a été vu"),
+                &error,
+            )
+        })
     }
 }
 
@@ -238,17 +249,22 @@ pub trait Room {
 
 impl Room for Folder {
     fn ask(&self, bytes: u64) -> Result<(), Trouble> {
-        let volume =
-            statvfs(&self.0).map_err(|error| Trouble::disk("asking for room", &error.into()))?;
+        let volume = statvfs(&self.0).map_err(|error| {
+            Trouble::disk(("asking for room", "demande de place"), &error.into())
+        })?;
         let free = volume.f_bavail.saturating_mul(volume.f_frsize);
         if free < bytes.saturating_add(FREE) {
-            return Err(Trouble::lasting(format!(
-                "the package needs {} MB and {} MB are to stay free, but the state volume has {} MB; \
-                 remove packages that were sent by scp or the web page",
-                bytes >> 20,
-                FREE >> 20,
-                free >> 20
-            )));
+            let (needs, stays, has) = (bytes >> 20, FREE >> 20, free >> 20);
+            return Err(Trouble::lasting(
+                format!(
+                    "the package needs {needs} MB and {stays} MB are to stay free, but the state \
+                     volume has {has} MB; remove packages that were sent by scp or the web page"
+                ),
+                format!(
+                    "le paquet demande {needs} Mo et {stays} Mo doivent rester libres, mais le volume \
+                     d'état a {has} Mo ; supprimez des paquets envoyés par scp ou par la page web"
+                ),
+            ));
         }
         Ok(())
     }

@@ -21,6 +21,7 @@ pub mod target;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use vigie_disk::Bytes;
+use vigie_settings::{Language, Said};
 
 use crate::boot_state::{BootState, SlotState, TRIES};
 use crate::esp::EspError;
@@ -33,6 +34,7 @@ use crate::package::member::Unpacked;
 use crate::package::{Header, Keyring, Manifest, PackageError, member};
 use crate::policy::{Refusal, Standing, judge};
 use crate::slot::Slot;
+use crate::spoken::{disk_in_french, esp_in_french};
 use target::{OpenSlot, Target, save_or_tell};
 
 /// Why an update was not applied. What runs goes on running, and starts the next time.
@@ -75,12 +77,13 @@ pub enum ApplyError {
     },
     /// The slot is too small.
     #[error(
-        "the {image} image has {size} and its partition {room}; this machine was laid out for smaller images, \
-             reinstall it from a medium keeping the data"
+        "the {} image has {size} and its partition {room}; this machine was laid out for smaller images, \
+             reinstall it from a medium keeping the data",
+        image.name()
     )]
     TooLarge {
         /// Which image.
-        image: &'static str,
+        image: Role,
         /// Its size.
         size: Bytes,
         /// The partition's.
@@ -91,8 +94,8 @@ pub enum ApplyError {
     Array {
         /// Its name.
         name: String,
-        /// What mdadm said.
-        why: String,
+        /// What mdadm said, or what is wrong with it.
+        why: Said,
     },
     /// It went wrong after the other slot was given up for it.
     #[error("{why}; slot {slot} holds no version to go back to any more, until one is installed")]
@@ -104,7 +107,7 @@ pub enum ApplyError {
     },
     /// The boot state could not be written everywhere.
     #[error("writing the boot state: {0}")]
-    BootState(String),
+    BootState(Said),
     /// The boot state could not be read.
     #[error(transparent)]
     Esp(#[from] EspError),
@@ -145,19 +148,25 @@ impl ApplyError {
                  choisissez la réparation"
             ),
             Self::TooLarge { image, size, room } => format!(
-                "l'image {image} fait {size} et sa partition {room} ; réinstallez depuis un \
-                 support en gardant les données"
+                "l'{} fait {size} et sa partition {room} ; réinstallez depuis un support en gardant \
+                 les données",
+                image.french_image()
             ),
-            Self::Array { name, why } => format!("la grappe RAID {name} est inutilisable : {why}"),
+            Self::Array { name, why } => format!(
+                "la grappe RAID {name} est inutilisable : {}",
+                why.to(Language::Fr)
+            ),
             Self::Unfinished { slot, why } => format!(
                 "{} ; l'emplacement {slot} ne contient plus de version où revenir, jusqu'à la \
                  prochaine installation",
                 why.french()
             ),
-            Self::BootState(why) => format!("écriture de l'état de démarrage : {why}"),
-            Self::Esp(error) => format!("lecture de l'état de démarrage : {error}"),
+            Self::BootState(why) => {
+                format!("écriture de l'état de démarrage : {}", why.to(Language::Fr))
+            }
+            Self::Esp(error) => esp_in_french(error),
             Self::Descriptor { name, source } => format!("transmission de {name} : {source}"),
-            Self::Disk(error) => format!("disque : {error}"),
+            Self::Disk(error) => disk_in_french(error),
         }
     }
 
@@ -397,8 +406,11 @@ fn check_room(header: &Header, slot: &OpenSlot) -> Result<(), ApplyError> {
     for role in Role::ALL {
         let (size, room) = (header.image(role).size, slot.devices.of(role).size());
         if size > room {
-            let image = role.name();
-            return Err(ApplyError::TooLarge { image, size, room });
+            return Err(ApplyError::TooLarge {
+                image: role,
+                size,
+                room,
+            });
         }
     }
     Ok(())

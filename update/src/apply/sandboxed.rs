@@ -1,6 +1,5 @@
 //! Starts the unpacking process and speaks with it.
 
-use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -12,6 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use vigie_disk::Bytes;
+use vigie_settings::{Language, Said};
 
 use super::Unpacker;
 use super::child::{DeviceFacts, Go, Wrong};
@@ -22,6 +22,7 @@ use crate::package::error::Fault;
 use crate::package::manifest::Role;
 use crate::package::member::{Slots, Unpacked};
 use crate::package::{Header, Manifest, PackageError, chunks};
+use crate::spoken::{Spoken, both, of_io};
 
 /// The account of the unpacking process; it owns nothing.
 pub const ACCOUNT: &str = "vigie-unwrap";
@@ -78,11 +79,15 @@ impl Sandboxed {
         package: &File,
         account: Option<&str>,
     ) -> Result<Self, PackageError> {
-        Self::try_start(program, package, account).map_err(|source| {
+        Self::try_start(program, package, account).map_err(|error| {
+            let why = of_io(&error);
             PackageError::told(
                 Fault::Machine,
-                &format!("starting the unpacking process: {source}"),
-                &format!("démarrage du processus de décompression : {source}"),
+                &format!("starting the unpacking process: {why}"),
+                &format!(
+                    "démarrage du processus de décompression : {}",
+                    why.to(Language::Fr)
+                ),
             )
         })
     }
@@ -101,8 +106,8 @@ impl Sandboxed {
         command.process_group(0);
         if let Some(name) = run_as {
             let passwd = std::fs::read_to_string("/etc/passwd")?;
-            let (user, group) = account(&passwd, name)
-                .ok_or_else(|| io::Error::other(format!("there is no account {name}")))?;
+            let (user, group) =
+                account(&passwd, name).ok_or_else(|| io::Error::other(Spoken(no_account(name))))?;
             // Together these also drop every other group, and with root every capability.
             command.uid(user).gid(group);
         }
@@ -143,7 +148,7 @@ impl Sandboxed {
                 self.stuck = true;
                 Err(PackageError::Silent)
             }
-            Err(source) => Err(not_understood(source)),
+            Err(source) => Err(not_understood(&Said::same(source))),
         }
     }
 
@@ -164,7 +169,7 @@ impl Unpacker for Sandboxed {
     fn envelope(&mut self) -> Result<Envelope, PackageError> {
         let limit = |socket: &UnixStream, limit| {
             let set = socket.set_read_timeout(limit);
-            set.map_err(not_understood)
+            set.map_err(|error| not_understood(&Said::same(error)))
         };
         limit(&self.socket, self.patience)?;
         let frame = self.receive()?;
@@ -244,7 +249,10 @@ pub fn unless_wrong(frame: Frame) -> Result<Frame, PackageError> {
 /// It is none.
 pub fn head(frame: &Frame) -> Result<Envelope, PackageError> {
     if frame.kind != Kind::Head {
-        return Err(not_understood("no head came"));
+        return Err(not_understood(&both(
+            "no head came",
+            "aucune tête n'est venue",
+        )));
     }
     Envelope::read(&mut &frame.bytes[..])
 }
@@ -272,7 +280,12 @@ pub fn listen(
                 let manifest = Manifest::parse(&frame.bytes)?;
                 return Ok(Unpacked { manifest, written });
             }
-            _ => return Err(not_understood("neither progress nor a manifest came")),
+            _ => {
+                return Err(not_understood(&both(
+                    "neither progress nor a manifest came",
+                    "ni avancement ni manifeste ne sont venus",
+                )));
+            }
         }
     }
 }
@@ -297,15 +310,25 @@ fn told(bytes: &[u8]) -> PackageError {
             english,
             french,
         }) => PackageError::told(fault, &english, &french),
-        Err(error) => not_understood(error),
+        Err(error) => not_understood(&Said::same(error)),
     }
 }
 
-fn not_understood(why: impl Display) -> PackageError {
+fn no_account(name: &str) -> Said {
+    both(
+        format!("there is no account {name}"),
+        format!("le compte {name} n'existe pas"),
+    )
+}
+
+fn not_understood(why: &Said) -> PackageError {
     PackageError::told(
         Fault::Machine,
         &format!("the unpacking process cannot be understood: {why}"),
-        &format!("le processus de décompression est incompréhensible : {why}"),
+        &format!(
+            "le processus de décompression est incompréhensible : {}",
+            why.to(Language::Fr)
+        ),
     )
 }
 

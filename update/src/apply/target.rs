@@ -10,13 +10,15 @@ use vigie_disk::KernelDevice;
 use vigie_disk::device::BlockDevice;
 use vigie_disk::md::Superblock;
 use vigie_disk::sysfs::{Sysfs, node};
+use vigie_settings::Said;
 
 use super::ApplyError;
 use crate::boot_state::BootState;
-use crate::esp;
+use crate::esp::{self, EspError};
 use crate::package::member::Slots;
 use crate::running::Running;
 use crate::slot::Slot;
+use crate::spoken::{both, esp_in_french};
 
 /// A slot's devices, and the same as descriptors for the unpacking process.
 pub struct OpenSlot {
@@ -120,9 +122,16 @@ impl Appliance {
         }
         Err(ApplyError::Array {
             name: name.to_owned(),
-            why: format!(
-                "{} has failed in it or is being made anew; wait for that, or replace the disk",
-                own.node.display()
+            why: both(
+                format!(
+                    "{} has failed in it or is being made anew; wait for that, or replace the disk",
+                    own.node.display()
+                ),
+                format!(
+                    "{} y est en panne ou en cours de reconstruction ; attendez-en la fin, ou \
+                     remplacez le disque",
+                    own.node.display()
+                ),
             ),
         })
     }
@@ -151,7 +160,7 @@ impl Appliance {
                 Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
                 Err(error) => error.to_string(),
             };
-            let name = name.to_owned();
+            let (name, why) = (name.to_owned(), Said::same(why));
             ApplyError::Array { name, why }
         })
     }
@@ -179,8 +188,14 @@ impl Target for Appliance {
         if failures.is_empty() {
             return Ok(());
         }
-        let texts: Vec<String> = failures.iter().map(ToString::to_string).collect();
-        Err(ApplyError::BootState(texts.join("; ")))
+        let joined = |french: fn(&EspError) -> String, between| {
+            let texts: Vec<String> = failures.iter().map(french).collect();
+            texts.join(between)
+        };
+        Err(ApplyError::BootState(both(
+            joined(ToString::to_string, "; "),
+            joined(esp_in_french, " ; "),
+        )))
     }
 
     fn open(&mut self, slot: Slot, write: bool) -> Result<OpenSlot, ApplyError> {

@@ -90,7 +90,7 @@ pub fn from<U: Unpacker>(
     let begun = Instant::now();
     let comma = |who: &String| format!(", {who}");
     let who = asked.who.as_ref().map(comma).unwrap_or_default();
-    let _lock = lock::take(Path::new(LOCK), &format!("{:?}{who}", asked.door))?;
+    let _lock = lock::take(Path::new(LOCK), &format!("{}{who}", asked.door.name()))?;
     outlive_the_session();
     let mut record = Record {
         door: Some(asked.door),
@@ -146,9 +146,7 @@ fn write(
     record.to = Some(header.version);
     record.slot = Some(slot);
     record.package = Some(id.clone());
-    let mut context = this
-        .context(asked.reinstall)
-        .map_err(|error| ApplyError::BootState(format!("{error:#}")))?;
+    let mut context = this.context(asked.reinstall)?;
     context.standing = through(asked.door, context.standing);
     let folder = &this.folder;
     let remember = &mut |slot, held: Option<SlotFacts>| {
@@ -283,13 +281,14 @@ pub struct ApplyArguments {
 #[cfg(test)]
 mod tests {
     use crate::policy::{Reached, Refusal, Waiting};
+    use crate::spoken::both;
 
     use super::*;
 
     #[test]
     fn people_are_told_in_their_language_and_programs_in_none() {
         let refused = ApplyError::Busy("web".into());
-        let failed = ApplyError::BootState("no room".into());
+        let failed = ApplyError::BootState(both("no room", "plus de place"));
         let words = |error: &ApplyError| [Language::En, Language::Fr].map(|l| failure(error, l));
         assert_eq!(
             words(&refused),
@@ -302,7 +301,7 @@ mod tests {
             words(&failed),
             [
                 "vigie-update: failed: writing the boot state: no room",
-                "vigie-update: échec : écriture de l'état de démarrage : no room"
+                "vigie-update: échec : écriture de l'état de démarrage : plus de place"
             ]
         );
         let event = failure_event(&refused);
@@ -365,7 +364,7 @@ mod tests {
             reached: Version([1, 0, 0, 0]),
         });
         assert_eq!(told(&older), Some(Outcome::Refused));
-        let failed = ApplyError::BootState("no room".into());
+        let failed = ApplyError::BootState(both("no room", "plus de place"));
         assert_eq!(told(&failed), Some(Outcome::Failed));
         let done = ended(record(), None).map(|record| record.outcome);
         assert_eq!(done, Some(Outcome::Installed));

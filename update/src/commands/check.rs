@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use vigie_settings::Language;
 
 use crate::appliance::settings;
@@ -12,6 +12,7 @@ use crate::doors::serve::Failure;
 use crate::package::error::Fault;
 use crate::pulled::{self, Answer, FOLDER, Report};
 use crate::say;
+use crate::spoken::Spoken;
 
 /// Asks under its own account: this program speaks to no network.
 const CHECK: &str = "vigie-pull@check.service";
@@ -24,10 +25,7 @@ const FETCH: &str = "vigie-pull@fetch.service";
 /// # Errors
 /// The settings name no server; the program that asks could not run.
 pub fn run(json: bool, fetch: bool, language: Language) -> Result<bool> {
-    let report = ask(fetch).map_err(|failure| match language {
-        Language::En => anyhow::anyhow!(failure.english),
-        Language::Fr => anyhow::anyhow!(failure.french),
-    })?;
+    let report = ask(fetch).map_err(|failure| Spoken::new(failure.english, failure.french))?;
     if json {
         say!("{}", serde_json::to_string(&report)?);
     } else {
@@ -65,7 +63,12 @@ pub fn ask(fetch: bool) -> Result<Report, Failure> {
     }
     let unit = if fetch { FETCH } else { CHECK };
     let status = Command::new("systemctl").args(["start", unit]).status();
-    let status = status.context("having systemd ask the server")?;
+    let status = status.map_err(|error| {
+        Failure::of_machine(
+            format!("having systemd ask the server: {error}"),
+            format!("faire interroger le serveur par systemd : {error}"),
+        )
+    })?;
     if !status.success() {
         return Err(Failure {
             refused: false,
@@ -76,6 +79,10 @@ pub fn ask(fetch: bool) -> Result<Report, Failure> {
             )
         });
     }
-    let report = Report::load(Path::new(FOLDER)).context("reading what came of it");
-    Ok(report?)
+    Report::load(Path::new(FOLDER)).map_err(|error| {
+        Failure::of_machine(
+            format!("reading what came of it: {error}"),
+            format!("lecture du résultat : {error}"),
+        )
+    })
 }

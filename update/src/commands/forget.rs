@@ -3,10 +3,11 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use vigie_settings::Language;
 
 use crate::doors::places::{self, SCP};
+use crate::spoken::{Spoken, of_io};
 
 /// Deletes a file of the folder of scp and sftp; gives the words for a person.
 ///
@@ -14,11 +15,16 @@ use crate::doors::places::{self, SCP};
 /// There is no such file.
 pub fn run(name: &OsStr, language: Language) -> Result<String> {
     let shown = name.display();
-    let doing = match language {
-        Language::En => format!("deleting {shown} from {SCP}"),
-        Language::Fr => format!("suppression de {shown} dans {SCP}"),
-    };
-    places::delete(Path::new(SCP), name).context(doing)?;
+    places::delete(Path::new(SCP), name).map_err(|error| {
+        let why = of_io(&error);
+        Spoken::new(
+            format!("deleting {shown} from {SCP}: {why}"),
+            format!(
+                "suppression de {shown} dans {SCP} : {}",
+                why.to(Language::Fr)
+            ),
+        )
+    })?;
     Ok(match language {
         Language::En => format!("{shown} is deleted"),
         Language::Fr => format!("{shown} est supprimé"),

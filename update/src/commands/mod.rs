@@ -15,7 +15,9 @@ use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Result, bail};
+
+use crate::spoken::Spoken;
 
 /// A package to read: a file, or `-` for standard input.
 ///
@@ -23,16 +25,42 @@ use anyhow::{Context, Result};
 /// It cannot be opened, is a folder or a terminal.
 pub fn open_package(path: &Path) -> Result<File> {
     if path == Path::new("-") {
-        anyhow::ensure!(
-            !io::stdin().is_terminal(),
-            "standard input is a terminal; send a package to it, or name a file"
-        );
-        let input = io::stdin().as_fd().try_clone_to_owned();
-        return Ok(input.context("taking standard input")?.into());
+        return from_input();
     }
-    let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
-    let about = file.metadata();
-    let about = about.with_context(|| format!("looking at {}", path.display()))?;
-    anyhow::ensure!(!about.is_dir(), "{} is a folder", path.display());
+    let shown = path.display();
+    let (file, is_folder) = opened(path).map_err(|error| {
+        Spoken::new(
+            format!("opening {shown}: {error}"),
+            format!("ouverture de {shown} : {error}"),
+        )
+    })?;
+    if is_folder {
+        bail!(Spoken::new(
+            format!("{shown} is a folder; name a package in it"),
+            format!("{shown} est un dossier ; nommez un paquet qui s'y trouve"),
+        ));
+    }
     Ok(file)
+}
+
+fn opened(path: &Path) -> io::Result<(File, bool)> {
+    let file = File::open(path)?;
+    let is_folder = file.metadata()?.is_dir();
+    Ok((file, is_folder))
+}
+
+fn from_input() -> Result<File> {
+    if io::stdin().is_terminal() {
+        bail!(Spoken::new(
+            "standard input is a terminal; send a package to it, or name a file",
+            "l'entrée standard est un terminal ; envoyez-lui un paquet, ou nommez un fichier",
+        ));
+    }
+    let input = io::stdin().as_fd().try_clone_to_owned().map_err(|error| {
+        Spoken::new(
+            format!("taking standard input: {error}"),
+            format!("lecture de l'entrée standard : {error}"),
+        )
+    })?;
+    Ok(input.into())
 }

@@ -3,12 +3,13 @@
 
 use std::io::{self, BufRead, Read, Write};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use vigie_settings::Language;
 
 use crate::doors::login::{Answer, Gate, USER};
 use crate::say;
+use crate::spoken::Spoken;
 
 /// Those at the console wait for each other, and for nobody else.
 const PEER: &str = "console";
@@ -21,7 +22,12 @@ const LONGEST: u64 = 1024;
 /// The terminal failed.
 pub fn run(gate: &Gate, language: Language) -> Result<bool> {
     let answer = if gate.has_password() {
-        let password = read(prompt(language)).context("reading the password")?;
+        let password = read(prompt(language)).map_err(|error| {
+            Spoken::new(
+                format!("reading the password: {error}"),
+                format!("lecture du mot de passe : {error}"),
+            )
+        })?;
         gate.ask(USER, &password, PEER)
     } else {
         Answer::NoPassword

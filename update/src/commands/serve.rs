@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 use super::apply::{self, Asked, Order, PROGRAM};
@@ -26,6 +26,7 @@ use crate::policy::judge;
 use crate::progress::Progress;
 use crate::pulled::{self, FOLDER, Report};
 use crate::reached;
+use crate::spoken::Spoken;
 use crate::warn;
 
 /// Answers the one request that comes through standard input, a connected socket; `broker` is where that
@@ -86,7 +87,10 @@ impl Updater for Running<'_> {
         let checked = show::check(&this, &upload_file(upload)?, progress)?;
         let same = checked.opened.id == head.opened.id;
         if !same {
-            return Err(anyhow::anyhow!("the upload was changed while it was checked").into());
+            return Err(Failure::of_machine(
+                "the upload was changed while it was checked; send it again".to_owned(),
+                "l'envoi a changé pendant sa vérification ; envoyez-le de nouveau".to_owned(),
+            ));
         }
         Ok(told(&head, checked.verdict))
     }
@@ -125,17 +129,13 @@ impl Updater for Running<'_> {
 
     fn rollback(&mut self, door: Door, who: Option<String>) -> Result<Outcome, Failure> {
         slots::rollback(door, who).map_err(|error| {
-            let fate: Option<&FateError> = error.downcast_ref();
-            let french = fate.map(FateError::french);
             let refused = matches!(
-                fate,
+                error.downcast_ref(),
                 Some(FateError::NothingThere { .. } | FateError::Unsafe { .. })
             );
-            let told = Failure::from(error);
             Failure {
                 refused,
-                french: french.unwrap_or_else(|| told.french.clone()),
-                ..told
+                ..Failure::from(error)
             }
         })
     }
@@ -180,8 +180,16 @@ fn told(head: &Head, verdict: Result<(), ApplyError>) -> Verdict {
 /// It refuses.
 pub fn restart() -> Result<()> {
     let status = restart_command().status();
-    let status = status.context("asking systemd for a restart")?;
-    anyhow::ensure!(status.success(), "systemd refuses to restart: {status}");
+    let refused = |why: &dyn std::fmt::Display| {
+        Spoken::new(
+            format!("systemd does not restart the appliance: {why}"),
+            format!("systemd ne redémarre pas l'appareil : {why}"),
+        )
+    };
+    let status = status.map_err(|error| refused(&error))?;
+    if !status.success() {
+        bail!(refused(&status));
+    }
     Ok(())
 }
 

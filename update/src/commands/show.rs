@@ -40,9 +40,7 @@ pub fn check(
     let note = &mut |done: Bytes| progress.tell(Phase::Check, done, total);
     let manifest = unpacker.unpack(&opened.header, None, None, note)?.manifest;
     progress.finish();
-    let context = this
-        .context(false)
-        .map_err(|error| ApplyError::BootState(format!("{error:#}")))?;
+    let context = this.context(false)?;
     let verdict = judge(&opened.header, &context.machine, &context.standing);
     Ok(Checked {
         opened,

@@ -18,11 +18,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 use rustix::process::{Signal, set_parent_process_death_signal};
 use serde::{Deserialize, Serialize};
+use vigie_settings::Language;
 
 use super::places::{Candidate, candidates};
 use crate::apply::frame::{self, Frame, Kind};
 use crate::package::PackageError;
 use crate::package::error::Fault;
+use crate::spoken::{Spoken, of_io};
 
 /// The text of [`Kind::File`]; the file itself is its descriptor.
 #[derive(Debug, Serialize, Deserialize)]
@@ -62,7 +64,7 @@ pub fn look(
     folder: &Path,
     limit: Duration,
 ) -> Result<Vec<Candidate>, PackageError> {
-    let mut looking = Looking::start(program, folder).map_err(not_done)?;
+    let mut looking = Looking::start(program, folder).map_err(|error| not_done(&error))?;
     let end = Instant::now() + limit;
     let mut found = Vec::new();
     while let Some(candidate) = looking.next(end)? {
@@ -106,10 +108,13 @@ impl Looking {
             .and_then(|()| frame::receive(&mut self.socket));
         match received {
             Ok(Some(frame)) if frame.kind == Kind::End => Ok(None),
-            Ok(Some(frame)) => candidate(frame).map(Some).map_err(not_done),
-            Ok(None) => Err(not_done("it ended before its time")),
+            Ok(Some(frame)) => candidate(frame).map(Some).map_err(|error| not_done(&error)),
+            Ok(None) => {
+                let why = Spoken::new("it ended before its time", "il s'est arrêté trop tôt");
+                Err(not_done(&io::Error::other(why)))
+            }
             Err(error) if frame::is_late(&error) => Err(self.silent()),
-            Err(error) => Err(not_done(error)),
+            Err(error) => Err(not_done(&error)),
         }
     }
 
@@ -133,7 +138,8 @@ impl Drop for Looking {
 fn candidate(frame: Frame) -> io::Result<Candidate> {
     let file = frame.descriptors.into_iter().next().map(File::from);
     let file = file.filter(|_| frame.kind == Kind::File);
-    let file = file.ok_or_else(|| io::Error::other("no file came"))?;
+    let none = || io::Error::other(Spoken::new("no file came", "aucun fichier n'est venu"));
+    let file = file.ok_or_else(none)?;
     let seen: Seen = serde_json::from_slice(&frame.bytes)?;
     let modified = |since| SystemTime::UNIX_EPOCH.checked_add(since);
     Ok(Candidate {
@@ -144,10 +150,11 @@ fn candidate(frame: Frame) -> io::Result<Candidate> {
     })
 }
 
-fn not_done(why: impl std::fmt::Display) -> PackageError {
+fn not_done(error: &io::Error) -> PackageError {
+    let why = of_io(error);
     PackageError::told(
         Fault::Machine,
         &format!("looking into it: {why}"),
-        &format!("lecture de son contenu : {why}"),
+        &format!("lecture de son contenu : {}", why.to(Language::Fr)),
     )
 }

@@ -3,6 +3,9 @@
 use std::os::unix::net::UnixStream;
 
 use rustix::net::sockopt::socket_peercred;
+use vigie_settings::Said;
+
+use crate::spoken::both;
 
 /// The group whose members may ask for updates.
 pub const GROUP: &str = "vigie-update";
@@ -23,12 +26,23 @@ pub enum Peer {
 /// Who is at the other end, by what the kernel says.
 ///
 /// # Errors
-/// In words: somebody who may not ask.
-pub fn of(socket: &UnixStream, passwd: &str, group: &str) -> Result<Peer, String> {
-    let credentials = socket_peercred(socket).map_err(|error| format!("who asks: {error}"))?;
+/// Somebody who may not ask.
+pub fn of(socket: &UnixStream, passwd: &str, group: &str) -> Result<Peer, Said> {
+    let credentials = socket_peercred(socket).map_err(|error| {
+        both(
+            format!("who asks: {error}"),
+            format!("qui demande : {error}"),
+        )
+    })?;
     let (user, main) = (credentials.uid.as_raw(), credentials.gid.as_raw());
     judged(user, main, passwd, group).ok_or_else(|| {
-        format!("account {user} may not ask for updates: it is not in the group {GROUP}")
+        both(
+            format!("account {user} may not ask for updates: it is not in the group {GROUP}"),
+            format!(
+                "le compte {user} ne peut pas demander de mise à jour : il n'est pas dans le groupe \
+                 {GROUP}"
+            ),
+        )
     })
 }
 

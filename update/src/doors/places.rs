@@ -17,6 +17,7 @@ use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, fsync, openat, stata
 use crate::history::Door;
 use crate::machine::below;
 use crate::media::place::MEDIA;
+use crate::spoken::Spoken;
 
 /// Where the web interface puts what was uploaded.
 pub const WEB: &str = "/var/lib/vigie/web/upload";
@@ -192,13 +193,19 @@ fn is_plain(name: &OsStr) -> bool {
 /// The name is a path; there is no such file, or it is something else.
 pub fn delete(folder: &Path, name: &OsStr) -> io::Result<()> {
     if !is_plain(name) {
-        let why = "this is no file's name; give the name alone, without its folder";
+        let why = Spoken::new(
+            "this is no file's name; give the name alone, without its folder",
+            "ce n'est pas le nom d'un fichier ; donnez le nom seul, sans son dossier",
+        );
         return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
     }
     let folder = open_folder(folder)?;
     let about = statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
     if FileType::from_raw_mode(about.st_mode) != FileType::RegularFile {
-        let why = "this is no regular file, and is left alone";
+        let why = Spoken::new(
+            "this is no regular file, and is left alone",
+            "ce n'est pas un fichier ordinaire, il n'est pas touché",
+        );
         return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
     }
     // What lies there by now instead, a link too, is removed itself: unlink follows none.

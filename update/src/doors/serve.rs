@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use vigie_settings::Role;
+use vigie_settings::{Language, Role, Said};
 
 use super::found::Found;
 use super::peer::Peer;
@@ -31,6 +31,7 @@ use crate::package::error::Fault;
 use crate::printable::printable;
 use crate::progress::{Progress, Shown};
 use crate::pulled::Report;
+use crate::spoken;
 
 /// Longest request in bytes, its newline included.
 const LONGEST: usize = 4096;
@@ -186,8 +187,8 @@ impl From<ApplyError> for Failure {
 
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
-        let text = format!("{error:#}");
-        Self::of_machine(text.clone(), text)
+        let said = spoken::of(&error);
+        Self::of_machine(said.to_string(), said.to(Language::Fr).to_owned())
     }
 }
 
@@ -242,9 +243,9 @@ pub trait Updater {
 }
 
 /// Answers one request of `peer`, or tells them why there is no answer.
-pub fn serve(mut socket: UnixStream, peer: Result<Peer, String>, updater: &mut dyn Updater) {
+pub fn serve(mut socket: UnixStream, peer: Result<Peer, Said>, updater: &mut dyn Updater) {
     let outcome = peer
-        .map_err(|why| Failure::refused(why.clone(), why))
+        .map_err(|why| Failure::refused(why.to(Language::En), why.to(Language::Fr)))
         .and_then(|peer| {
             let request = read(&mut socket)?;
             let mut told = Told::new(&socket)?;
@@ -260,28 +261,38 @@ pub fn serve(mut socket: UnixStream, peer: Result<Peer, String>, updater: &mut d
 }
 
 fn read(socket: &mut UnixStream) -> Result<Request, Failure> {
-    let wrong =
-        |why: &str| Failure::refused(format!("the request {why}"), format!("requête : {why}"));
+    let wrong = |english: &str, french: &str| {
+        Failure::refused(
+            format!("the request {english}"),
+            format!("la requête {french}"),
+        )
+    };
+    let late = || wrong("did not come in time", "n'est pas venue à temps");
     let begun = Instant::now();
     let mut line = Vec::new();
     while line.last() != Some(&b'\n') {
         let left = PATIENCE.saturating_sub(begun.elapsed());
         if left.is_zero() || socket.set_read_timeout(Some(left)).is_err() {
-            return Err(wrong("did not come in time"));
+            return Err(late());
         }
         let mut piece = [0; LONGEST];
         match socket.read(&mut piece) {
-            Ok(0) => return Err(wrong("has no end")),
+            Ok(0) => return Err(wrong("has no end", "n'a pas de fin")),
             Ok(got) => line.extend_from_slice(&piece[..got]),
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(_) => return Err(wrong("did not come in time")),
+            Err(_) => return Err(late()),
         }
         if line.len() > LONGEST {
-            return Err(wrong("is too long"));
+            return Err(wrong("is too long", "est trop longue"));
         }
     }
     // Not what serde says of it: that may hold a part of a password.
-    serde_json::from_slice(&line).map_err(|_| wrong("is not one of those that are known"))
+    serde_json::from_slice(&line).map_err(|_| {
+        wrong(
+            "is not one of those that are known",
+            "n'est pas l'une de celles qui sont connues",
+        )
+    })
 }
 
 fn answer(
@@ -401,7 +412,10 @@ impl Told {
             socket.set_write_timeout(Some(UNREAD))?;
             Ok(socket)
         });
-        let socket = socket.map_err(|error| anyhow::anyhow!("answering: {error}"))?;
+        let socket = socket.map_err(|error| {
+            let (english, french) = (format!("answering: {error}"), format!("réponse : {error}"));
+            Failure::of_machine(english, french)
+        })?;
         Ok(Self(Some(socket)))
     }
 

@@ -349,7 +349,9 @@ impl Target for Stuck {
         Ok(self.0.clone())
     }
     fn save(&mut self, _: &BootState) -> Result<(), ApplyError> {
-        Err(ApplyError::BootState("it reads back differently".into()))
+        Err(ApplyError::BootState(vigie_settings::Said::same(
+            "it reads back differently",
+        )))
     }
     fn open(&mut self, _: Slot, _: bool) -> Result<OpenSlot, ApplyError> {
         Err(ApplyError::Live)
@@ -365,7 +367,9 @@ impl Target for OneOfTwo {
     }
     fn save(&mut self, state: &BootState) -> Result<(), ApplyError> {
         self.0.save(state)?;
-        Err(ApplyError::BootState("/dev/vdb: it is failing".into()))
+        Err(ApplyError::BootState(vigie_settings::Said::same(
+            "/dev/vdb: it is failing",
+        )))
     }
     fn open(&mut self, _: Slot, _: bool) -> Result<OpenSlot, ApplyError> {
         Err(ApplyError::Live)

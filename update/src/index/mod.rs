@@ -11,12 +11,14 @@ use std::fmt;
 use std::str::FromStr;
 
 use ed25519_dalek::SigningKey;
+use vigie_settings::Said;
 
 use crate::package::Keyring;
 use crate::package::envelope::{self, SIGNATURE_LENGTH, SIGNATURES_MAX, SignatureLine};
 use crate::package::header::{self, Header, Lines};
 use crate::package::signature;
 use crate::policy::Claims;
+use crate::spoken::{Spoken, both};
 use crate::version::Version;
 
 pub use error::IndexError;
@@ -80,9 +82,9 @@ impl FileName {
 }
 
 impl FromStr for FileName {
-    type Err = String;
+    type Err = Spoken;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, Spoken> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
         let good = (5..=100).contains(&text.len())
             && text.bytes().all(plain)
@@ -91,7 +93,10 @@ impl FromStr for FileName {
         if good {
             Ok(Self(text.to_owned()))
         } else {
-            Err(format!("\"{text:.100}\" is no name of a package's file"))
+            Err(Spoken::new(
+                format!("\"{text:.100}\" is no name of a package's file"),
+                format!("« {text:.100} » n'est pas le nom d'un fichier de paquet"),
+            ))
         }
     }
 }
@@ -112,7 +117,7 @@ impl Index {
             return Err(IndexError::TooLong);
         }
         let (signatures, signed) = envelope::split(MAGIC, bytes)
-            .map_err(|why| IndexError::Foreign(why.unwrap_or("it does not begin as an index")))?;
+            .map_err(|why| IndexError::Foreign(why.unwrap_or_else(no_index)))?;
         keys.verify_in(MAGIC, &signatures, &signed)?;
         Self::parse(&signed)
     }
@@ -133,13 +138,17 @@ impl Index {
         while lines.peek().is_some() {
             let entry: Entry = lines.field("package", |text| {
                 if index.packages.len() == PACKAGES_MAX {
-                    return Err(format!("more than {PACKAGES_MAX} packages"));
+                    return Err(both(
+                        format!("more than {PACKAGES_MAX} packages"),
+                        format!("plus de {PACKAGES_MAX} paquets"),
+                    ));
                 }
-                let entry: Entry = text.parse()?;
+                let entry = Entry::parse(text)?;
                 match index.packages.last() {
-                    Some(last) if last.name >= entry.name => {
-                        Err(format!("{} stands behind {}", entry.name, last.name))
-                    }
+                    Some(last) if last.name >= entry.name => Err(both(
+                        format!("{} stands behind {}", entry.name, last.name),
+                        format!("{} vient après {}", entry.name, last.name),
+                    )),
                     _ => Ok(entry),
                 }
             })?;
@@ -234,17 +243,22 @@ impl Entry {
     }
 }
 
-impl FromStr for Entry {
-    type Err = String;
+fn no_index() -> Said {
+    both(
+        "it does not begin as an index",
+        "il ne commence pas comme un index",
+    )
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl Entry {
+    fn parse(text: &str) -> Result<Self, Said> {
         let words: Vec<&str> = text.splitn(9, ' ').collect();
         let [version, min_from, epoch, base, hardware, length, id, name] = words[..] else {
-            return Err("eight words are expected".to_owned());
+            return Err(both("eight words are expected", "il faut huit mots"));
         };
         let length = header::number(length)?;
         if length == 0 {
-            return Err("a package of no bytes".to_owned());
+            return Err(both("a package of no bytes", "un paquet vide"));
         }
         let based = |base| (base != "-").then(|| header::version(base)).transpose();
         Ok(Self {
@@ -255,8 +269,16 @@ impl FromStr for Entry {
             hardware: header::hardware(hardware)?,
             length,
             id: hex::encode(header::digest(id)?),
-            name: name.parse()?,
+            name: name.parse().map_err(|Spoken(why)| why)?,
         })
+    }
+}
+
+impl FromStr for Entry {
+    type Err = Spoken;
+
+    fn from_str(text: &str) -> Result<Self, Spoken> {
+        Self::parse(text).map_err(Spoken)
     }
 }
 

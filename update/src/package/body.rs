@@ -10,9 +10,11 @@ use std::ops::Range;
 use flate2::Crc;
 use flate2::bufread::DeflateDecoder;
 use tar::{Archive, EntryType};
+use vigie_settings::Said;
 
 use super::error::PackageError;
 use super::manifest::{MANIFEST, MANIFEST_MAX, Manifest};
+use crate::spoken::both;
 
 /// The unit of a tar in bytes.
 const BLOCK: usize = 512;
@@ -37,24 +39,30 @@ impl<R: BufRead> Gunzip<R> {
     }
 
     fn finish(&mut self) -> Result<(), PackageError> {
-        let doing = "the end of its gzip stream";
+        let doing = both("the end of its gzip stream", "la fin de son flux gzip");
         let mut trailer = [0; 8];
         let input = self.inner.get_mut();
         input
             .read_exact(&mut trailer)
-            .map_err(|error| PackageError::from_io(error, doing))?;
+            .map_err(|error| PackageError::from_io(error, &doing))?;
         let expected = [
             self.crc.sum().to_le_bytes(),
             self.crc.amount().to_le_bytes(),
         ]
         .concat();
         if trailer[..] != expected {
-            return Err(PackageError::content("its gzip trailer is wrong"));
+            return Err(PackageError::content(
+                "its gzip trailer is wrong",
+                "la fin de son gzip est fausse",
+            ));
         }
         match input.fill_buf() {
             Ok([]) => Ok(()),
-            Ok(_) => Err(PackageError::content("bytes follow its gzip stream")),
-            Err(error) => Err(PackageError::from_io(error, doing)),
+            Ok(_) => Err(PackageError::content(
+                "bytes follow its gzip stream",
+                "des octets suivent son flux gzip",
+            )),
+            Err(error) => Err(PackageError::from_io(error, &doing)),
         }
     }
 }
@@ -87,44 +95,56 @@ pub fn walk<R: BufRead>(
     // Raw: a long name or PAX header is an entry of its own type, and refused as such.
     let mut entries = archive.entries().map_err(broken)?.raw(true);
     let mut next = || entries.next().transpose().map_err(broken);
-    let mut first = next()?.ok_or_else(|| PackageError::content("its tar is empty"))?;
+    let empty = || PackageError::content("its tar is empty", "son tar est vide");
+    let mut first = next()?.ok_or_else(empty)?;
     let manifest = read_manifest(&mut first)?;
     for (index, member) in manifest.members.iter().enumerate() {
         let name = &member.name;
-        let mut entry = next()?
-            .ok_or_else(|| PackageError::content(format!("the member {name} is missing")))?;
+        let missing = || {
+            PackageError::content(
+                format!("the member {name} is missing"),
+                format!("le membre {name} manque"),
+            )
+        };
+        let mut entry = next()?.ok_or_else(missing)?;
         let size = plain(entry.header(), name)?;
         if size != member.size.get() {
-            return Err(PackageError::content(format!(
-                "the member {name} has {size} bytes, its manifest says {}",
-                member.size.get()
-            )));
+            let told = member.size.get();
+            return Err(PackageError::content(
+                format!("the member {name} has {size} bytes, its manifest says {told}"),
+                format!("le membre {name} a {size} octets, son manifeste dit {told}"),
+            ));
         }
         take(&manifest, index, &mut entry)?;
         expect_end(&mut entry, name)?;
     }
     if let Some(entry) = next()? {
-        return Err(PackageError::content(format!(
-            "\"{}\" in its tar is not in its manifest",
-            entry.header().path_bytes().escape_ascii()
-        )));
+        let name = entry.header().path_bytes();
+        let name = name.escape_ascii();
+        return Err(PackageError::content(
+            format!("\"{name}\" in its tar is not in its manifest"),
+            format!("« {name} », dans son tar, n'est pas dans son manifeste"),
+        ));
     }
     check_tail(archive.into_inner())?;
     Ok(manifest)
 }
 
 fn broken(error: std::io::Error) -> PackageError {
-    PackageError::from_io(error, "its tar")
+    PackageError::from_io(error, &both("its tar", "son tar"))
 }
 
 fn read_manifest<R: Read>(entry: &mut tar::Entry<'_, R>) -> Result<Manifest, PackageError> {
     if plain(entry.header(), MANIFEST)? > MANIFEST_MAX {
-        return Err(PackageError::content("its manifest is larger than 1 MiB"));
+        return Err(PackageError::content(
+            "its manifest is larger than 1 MiB",
+            "son manifeste dépasse 1 Mio",
+        ));
     }
     let mut text = Vec::new();
     entry
         .read_to_end(&mut text)
-        .map_err(|error| PackageError::from_io(error, "its manifest"))?;
+        .map_err(|error| PackageError::from_io(error, &both("its manifest", "son manifeste")))?;
     Manifest::parse(&text)
 }
 
@@ -132,10 +152,11 @@ fn read_manifest<R: Read>(entry: &mut tar::Entry<'_, R>) -> Result<Manifest, Pac
 pub(super) fn expect_end(member: &mut dyn Read, name: &str) -> Result<(), PackageError> {
     match member.read(&mut [0]) {
         Ok(0) => Ok(()),
-        Ok(_) => Err(PackageError::content(format!(
-            "bytes follow the image in the member {name}"
-        ))),
-        Err(error) => Err(PackageError::from_io(error, name)),
+        Ok(_) => Err(PackageError::content(
+            format!("bytes follow the image in the member {name}"),
+            format!("des octets suivent l'image dans le membre {name}"),
+        )),
+        Err(error) => Err(PackageError::from_io(error, &Said::same(name))),
     }
 }
 
@@ -149,11 +170,18 @@ fn check_tail(tail: impl Read) -> Result<(), PackageError> {
     if rest == [0; BLOCK] {
         return Ok(());
     }
-    Err(PackageError::content(if rest.len() > BLOCK {
-        "bytes follow the end of its tar"
+    let (english, french) = if rest.len() > BLOCK {
+        (
+            "bytes follow the end of its tar",
+            "des octets suivent la fin de son tar",
+        )
     } else {
-        "its tar does not end with two blocks of zeros"
-    }))
+        (
+            "its tar does not end with two blocks of zeros",
+            "son tar ne finit pas par deux blocs de zéros",
+        )
+    };
+    Err(PackageError::content(english, french))
 }
 
 /// The size of an entry that is a plain file of this name, its head in the one form that
@@ -162,22 +190,25 @@ fn plain(head: &tar::Header, name: &str) -> Result<u64, PackageError> {
     let found = head.path_bytes();
     let found = found.escape_ascii();
     if head.entry_type() != EntryType::Regular {
-        return Err(PackageError::content(format!(
-            "\"{found}\" in its tar is not a plain file"
-        )));
+        return Err(PackageError::content(
+            format!("\"{found}\" in its tar is not a plain file"),
+            format!("« {found} », dans son tar, n'est pas un fichier ordinaire"),
+        ));
     }
     if *head.path_bytes() != *name.as_bytes() {
-        return Err(PackageError::content(format!(
-            "\"{found}\" stands in its tar where \"{name}\" must"
-        )));
+        return Err(PackageError::content(
+            format!("\"{found}\" stands in its tar where \"{name}\" must"),
+            format!("« {found} » est dans son tar à la place de « {name} »"),
+        ));
     }
-    let size = head
-        .entry_size()
-        .map_err(|error| PackageError::from_io(error, "a size in its tar"))?;
+    let size = head.entry_size().map_err(|error| {
+        PackageError::from_io(error, &both("a size in its tar", "une taille dans son tar"))
+    })?;
     if head.as_bytes() != expected_head(head, name, size).as_bytes() {
-        return Err(PackageError::content(format!(
-            "the head of \"{found}\" in its tar is not in the one form that is allowed"
-        )));
+        return Err(PackageError::content(
+            format!("the head of \"{found}\" in its tar is not in the one form that is allowed"),
+            format!("la tête de « {found} », dans son tar, n'a pas la seule forme permise"),
+        ));
     }
     Ok(size)
 }

@@ -191,7 +191,10 @@ impl<'a, R: Read> Patched<'a, R> {
             END => {
                 self.ended = true;
                 if self.stream.read(&mut kind)? != 0 {
-                    return Err(refused("bytes follow its differences"));
+                    return Err(refused(
+                        "bytes follow its differences",
+                        "des octets suivent ses différences",
+                    ));
                 }
                 return Ok(());
             }
@@ -199,12 +202,20 @@ impl<'a, R: Read> Patched<'a, R> {
                 let (at, length) = (u64::from_le_bytes(self.bytes()?), self.operand()?);
                 let end = at.checked_add(length as u64);
                 if end.is_none_or(|end| end > self.length.get()) {
-                    return Err(refused("its differences lie outside of their base"));
+                    return Err(refused(
+                        "its differences lie outside of their base",
+                        "ses différences sont hors de leur base",
+                    ));
                 }
                 Left::Copy { at, length }
             }
             DATA => Left::Data(self.operand()?),
-            other => return Err(refused(format!("its differences hold a {other}"))),
+            other => {
+                return Err(refused(
+                    format!("its differences hold a {other}"),
+                    format!("ses différences contiennent un {other}"),
+                ));
+            }
         };
         Ok(())
     }
@@ -213,7 +224,10 @@ impl<'a, R: Read> Patched<'a, R> {
     /// could keep a machine busy for hours.
     fn operand(&mut self) -> std::io::Result<usize> {
         match u32::from_le_bytes(self.bytes()?) {
-            0 => Err(refused("its differences hold an operation of no bytes")),
+            0 => Err(refused(
+                "its differences hold an operation of no bytes",
+                "ses différences contiennent une opération vide",
+            )),
             length => Ok(length as usize),
         }
     }
@@ -244,8 +258,8 @@ impl<'a, R: Read> Patched<'a, R> {
     }
 }
 
-fn refused(why: impl Into<String>) -> std::io::Error {
-    PackageError::content(why).into_io()
+fn refused(english: impl Into<String>, french: impl Into<String>) -> std::io::Error {
+    PackageError::content(english, french).into_io()
 }
 
 impl<R: Read> Read for Patched<'_, R> {

@@ -10,8 +10,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::MAGIC;
+use vigie_settings::Said;
+
 use super::error::PackageError;
 use super::signature::KeyId;
+use crate::spoken::both;
 
 /// The gzip head (RFC 1952, section 2.3): deflate, a comment and nothing else, no time, no
 /// compression level, unknown system. Another head is another format.
@@ -63,14 +66,18 @@ impl Envelope {
         let mut head = [0; GZIP_HEAD.len()];
         let got = read_up_to(input, &mut head)?;
         if got == 0 {
-            return Err(PackageError::Foreign("it is empty"));
+            return Err(foreign("it is empty", "il est vide"));
         }
         if head[..2] != GZIP_HEAD[..2] {
-            return Err(PackageError::Foreign("it does not begin as a gzip file"));
+            return Err(foreign(
+                "it does not begin as a gzip file",
+                "il ne commence pas comme un fichier gzip",
+            ));
         }
         if head != GZIP_HEAD {
-            return Err(PackageError::Foreign(
+            return Err(foreign(
                 "it is a gzip file, but not one with a package's head",
+                "c'est un fichier gzip, mais sans la tête d'un paquet",
             ));
         }
         let comment = read_comment(input)?;
@@ -82,9 +89,14 @@ impl Envelope {
     /// # Errors
     /// Whatever is not a list of signatures, a separator and signed bytes.
     pub fn parse(comment: &[u8]) -> Result<Self, PackageError> {
-        let begin = "its comment does not begin with \"vigie-package 1\"";
-        let (signatures, signed) =
-            split(MAGIC, comment).map_err(|why| PackageError::Foreign(why.unwrap_or(begin)))?;
+        let begin = || {
+            both(
+                "its comment does not begin with \"vigie-package 1\"",
+                "son commentaire ne commence pas par « vigie-package 1 »",
+            )
+        };
+        let foreign = |why: Option<Said>| PackageError::Foreign(why.unwrap_or_else(begin));
+        let (signatures, signed) = split(MAGIC, comment).map_err(foreign)?;
         Ok(Self {
             signatures,
             signed,
@@ -110,26 +122,50 @@ impl Envelope {
 pub(crate) fn split(
     domain: &str,
     text: &[u8],
-) -> Result<(Vec<SignatureLine>, Vec<u8>), Option<&'static str>> {
-    let text = std::str::from_utf8(text).map_err(|_| Some("its comment is not text"))?;
+) -> Result<(Vec<SignatureLine>, Vec<u8>), Option<Said>> {
+    let wrong = |english: &str, french: &str| Some(both(english, french));
+    let no_text = |_| {
+        wrong(
+            "its comment is not text",
+            "son commentaire n'est pas du texte",
+        )
+    };
+    let text = std::str::from_utf8(text).map_err(no_text)?;
     if !text.is_ascii() {
-        return Err(Some("its comment is not ASCII"));
+        return Err(wrong(
+            "its comment is not ASCII",
+            "son commentaire n'est pas en ASCII",
+        ));
     }
     let mut rest = text.strip_prefix(domain).ok_or(None)?;
     let mut signatures = Vec::new();
     while let Some(line) = rest.strip_prefix(SIGNATURE) {
-        let (line, after) = line
-            .split_once('\n')
-            .ok_or(Some("a signature line has no end"))?;
+        let (line, after) = line.split_once('\n').ok_or_else(|| {
+            wrong(
+                "a signature line has no end",
+                "une ligne de signature n'a pas de fin",
+            )
+        })?;
         if signatures.len() == SIGNATURES_MAX {
-            return Err(Some("it has more than 8 signatures"));
+            return Err(wrong(
+                "it has more than 8 signatures",
+                "il a plus de 8 signatures",
+            ));
         }
-        signatures.push(signature(line).ok_or(Some("a signature line is malformed"))?);
+        signatures.push(signature(line).ok_or_else(|| {
+            wrong(
+                "a signature line is malformed",
+                "une ligne de signature est mal formée",
+            )
+        })?);
         rest = after;
     }
-    let signed = rest
-        .strip_prefix(SEPARATOR)
-        .ok_or(Some("no \"---\" follows its signatures"))?;
+    let signed = rest.strip_prefix(SEPARATOR).ok_or_else(|| {
+        wrong(
+            "no \"---\" follows its signatures",
+            "« --- » manque après ses signatures",
+        )
+    })?;
     Ok((signatures, signed.as_bytes().to_vec()))
 }
 
@@ -142,6 +178,10 @@ pub(crate) fn join(domain: &str, signatures: &[SignatureLine], signed: &[u8]) ->
     bytes.extend(SEPARATOR.as_bytes());
     bytes.extend(signed);
     bytes
+}
+
+fn foreign(english: &str, french: &str) -> PackageError {
+    PackageError::Foreign(both(english, french))
 }
 
 fn signature(line: &str) -> Option<SignatureLine> {
@@ -176,12 +216,18 @@ fn read_comment(input: &mut dyn BufRead) -> Result<Vec<u8>, PackageError> {
         let at = (GZIP_HEAD.len() + comment.len()) as u64;
         let piece = fill(input, at)?;
         if piece.is_empty() {
-            return Err(PackageError::Foreign("it ends within its header"));
+            return Err(foreign(
+                "it ends within its header",
+                "il s'arrête dans son en-tête",
+            ));
         }
         let end = piece.iter().position(|byte| *byte == 0);
         let step = end.unwrap_or(piece.len());
         if comment.len() + step > COMMENT_MAX {
-            return Err(PackageError::Foreign("its header does not end"));
+            return Err(foreign(
+                "its header does not end",
+                "son en-tête n'a pas de fin",
+            ));
         }
         comment.extend_from_slice(&piece[..step]);
         if end.is_some() {

@@ -2,8 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use vigie_settings::{Language, Said};
+
+use super::manifest::Role;
 use crate::history::LONGEST_REASON;
 use crate::printable::printable;
+use crate::spoken::{both, disk_in_french};
 use crate::version::Version;
 use crate::writer::WriteError;
 
@@ -30,7 +34,7 @@ pub enum PackageError {
     },
     /// It is no package at all.
     #[error("this is no update package: {0}")]
-    Foreign(&'static str),
+    Foreign(Said),
     /// Nobody whom this system trusts has signed it.
     #[error("{found} of {needed} needed signatures by keys that this system trusts: {why}")]
     Untrusted {
@@ -39,7 +43,7 @@ pub enum PackageError {
         /// How many are needed.
         needed: usize,
         /// What was seen.
-        why: String,
+        why: Said,
     },
     /// There is no key to check it with.
     #[error(
@@ -52,7 +56,7 @@ pub enum PackageError {
         /// Line in the signed part, from 1.
         line: usize,
         /// What is wrong.
-        why: String,
+        why: Said,
     },
     /// A chunk is not what was signed.
     #[error("the package is damaged in chunk {index} of {count}; copy it again")]
@@ -78,15 +82,16 @@ pub enum PackageError {
     },
     /// The signed content contradicts itself: the maker is at fault, not the way here.
     #[error("the package was made wrongly: {0}")]
-    Content(String),
+    Content(Said),
     /// What it unpacks to, every chunk of it authentic, is not what its header says: the maker is at
     /// fault, not the disk.
     #[error(
-        "the package was made wrongly: its {image} image has the sha256 {found}, its header says {expected}"
+        "the package was made wrongly: its {} image has the sha256 {found}, its header says {expected}",
+        image.name()
     )]
     Image {
         /// Which image.
-        image: &'static str,
+        image: Role,
         /// Digest of what was unpacked.
         found: String,
         /// Digest in the header.
@@ -94,14 +99,15 @@ pub enum PackageError {
     },
     /// A delta package for another version.
     #[error(
-        "this package holds only the changes since {base}, and this system's {image} image is not that one; \
-         use the full package"
+        "this package holds only the changes since {base}, and this system's {} image is not that one; \
+         use the full package",
+        image.name()
     )]
     Base {
         /// The version that it builds on.
         base: Version,
         /// Which image differs.
-        image: &'static str,
+        image: Role,
     },
     /// Its head cannot be read, for so long that it is not waited for any more.
     #[error("the medium does not answer; take it out and put it in again")]
@@ -125,21 +131,26 @@ pub enum PackageError {
 }
 
 impl PackageError {
-    /// The reason in French. What only a maker of packages can mend stays in English behind it.
+    /// The reason in French.
     #[must_use]
     pub fn french(&self) -> String {
         match self {
             Self::Read { at, source } => {
                 format!("lecture du paquet à l'octet {at} : {source} ; copiez-le de nouveau")
             }
-            Self::Foreign(why) => format!("ce n'est pas un paquet de mise à jour ({why})"),
+            Self::Foreign(why) => {
+                format!("ce n'est pas un paquet de mise à jour : {}", french(why))
+            }
             Self::Untrusted { found, needed, why } => format!(
-                "{found} signature(s) sur {needed} par des clés que ce système reconnaît ({why})"
+                "{found} signature(s) sur {needed} par des clés que ce système reconnaît : {}",
+                french(why)
             ),
             Self::NoKeys => "ce système n'a aucune clé pour les paquets de mise à jour et n'en \
                              accepte donc aucun ; installez-le depuis un support"
                 .to_owned(),
-            Self::Header { line, why } => format!("ligne {line} de l'en-tête du paquet : {why}"),
+            Self::Header { line, why } => {
+                format!("ligne {line} de l'en-tête du paquet : {}", french(why))
+            }
             Self::Chunk { index, count } => {
                 format!("le paquet est abîmé au morceau {index} sur {count} ; copiez-le de nouveau")
             }
@@ -149,23 +160,24 @@ impl PackageError {
             Self::Trailing { length } => format!(
                 "des octets suivent la fin du paquet (octet {length}) ; copiez-le de nouveau"
             ),
-            Self::Content(why) => format!("le paquet a été mal fabriqué : {why}"),
+            Self::Content(why) => format!("le paquet a été mal fabriqué : {}", french(why)),
             Self::Image {
                 image,
                 found,
                 expected,
             } => format!(
-                "le paquet a été mal fabriqué : son image {image} a le sha256 {found}, son en-tête dit \
-                 {expected}"
+                "le paquet a été mal fabriqué : son {} a le sha256 {found}, son en-tête dit {expected}",
+                image.french_image()
             ),
             Self::Base { base, image } => format!(
-                "ce paquet ne contient que les changements depuis {base}, et l'image {image} de ce \
-                 système n'est pas celle-là ; prenez le paquet complet"
+                "ce paquet ne contient que les changements depuis {base}, et l'{} d'ici n'est pas \
+                 celle de cette version ; prenez le paquet complet",
+                image.french_image()
             ),
             Self::Silent => "le support ne répond pas ; retirez-le et remettez-le".to_owned(),
             Self::Told { french, .. } => french.clone(),
-            Self::Write(error) => format!("écriture de la mise à jour : {error}"),
-            Self::Disk(error) => format!("disque : {error}"),
+            Self::Write(error) => error.french(),
+            Self::Disk(error) => disk_in_french(error),
         }
     }
 
@@ -200,8 +212,8 @@ impl PackageError {
     }
 
     /// A [`PackageError::Content`].
-    pub(crate) fn content(why: impl Into<String>) -> Self {
-        Self::Content(why.into())
+    pub(crate) fn content(english: impl Into<String>, french: impl Into<String>) -> Self {
+        Self::Content(both(english, french))
     }
 
     /// Carries this error through an interface that knows only I/O errors.
@@ -211,10 +223,17 @@ impl PackageError {
 
     /// The error that [`PackageError::into_io`] hid in an I/O error, or one of content: bytes
     /// that were authenticated and cannot be unpacked.
-    pub(crate) fn from_io(error: std::io::Error, doing: &str) -> Self {
+    pub(crate) fn from_io(error: std::io::Error, doing: &Said) -> Self {
         match error.downcast::<Self>() {
             Ok(ours) => ours,
-            Err(error) => Self::Content(format!("{doing}: {error}")),
+            Err(error) => Self::content(
+                format!("{doing}: {error}"),
+                format!("{} : {error}", french(doing)),
+            ),
         }
     }
+}
+
+fn french(said: &Said) -> &str {
+    said.to(Language::Fr)
 }

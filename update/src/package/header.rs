@@ -7,11 +7,13 @@
 use std::fmt;
 
 use vigie_disk::Bytes;
+use vigie_settings::{Language, Said};
 
 use super::MAGIC;
 use super::envelope::{COMMENT_MAX, SEPARATOR, SIGNATURE_LENGTH, SIGNATURES_MAX};
 use super::error::PackageError;
 use crate::policy::Claims;
+use crate::spoken::both;
 use crate::version::Version;
 use crate::writer::Sha;
 
@@ -106,11 +108,13 @@ impl Header {
         };
         let expected = header.body.div_ceil(u64::from(header.chunk));
         if expected == 0 || expected != header.chunks.len() as u64 {
-            return Err(PackageError::content(format!(
-                "a body of {} bytes has {expected} chunks, its header lists {}",
-                header.body,
-                header.chunks.len()
-            )));
+            let (body, listed) = (header.body, header.chunks.len());
+            return Err(PackageError::content(
+                format!("a body of {body} bytes has {expected} chunks, its header lists {listed}"),
+                format!(
+                    "un corps de {body} octets a {expected} morceaux, son en-tête en liste {listed}"
+                ),
+            ));
         }
         Ok(header)
     }
@@ -206,7 +210,10 @@ impl<'a> Lines<'a> {
         let text = std::str::from_utf8(signed)
             .ok()
             .filter(|text| text.ends_with('\n'))
-            .ok_or_else(|| wrong(1, "it is not text that ends with a line"))?;
+            .ok_or_else(|| {
+                let french = "ce n'est pas du texte qui finit par une ligne";
+                wrong(1, both("it is not text that ends with a line", french))
+            })?;
         let rest = text.split_terminator('\n').enumerate().peekable();
         Ok(Self { rest, last: 0 })
     }
@@ -231,7 +238,7 @@ impl<'a> Lines<'a> {
     pub(crate) fn field<T>(
         &mut self,
         name: &str,
-        read: impl FnOnce(&str) -> Result<T, String>,
+        read: impl FnOnce(&str) -> Result<T, Said>,
     ) -> Result<T, PackageError> {
         let line = self.next().unwrap_or_default();
         let value = line
@@ -240,10 +247,16 @@ impl<'a> Lines<'a> {
         let Some(value) = value else {
             return Err(wrong(
                 self.last,
-                format!("\"{line:.60}\" stands where \"{name} …\" must"),
+                both(
+                    format!("\"{line:.60}\" stands where \"{name} …\" must"),
+                    format!("« {line:.60} » à la place de « {name} … »"),
+                ),
             ));
         };
-        read(value).map_err(|why| wrong(self.last, format!("{name}: {why}")))
+        read(value).map_err(|why| {
+            let french = format!("{name} : {}", why.to(Language::Fr));
+            wrong(self.last, both(format!("{name}: {why}"), french))
+        })
     }
 
     fn base(&mut self) -> Result<Option<Base>, PackageError> {
@@ -262,8 +275,7 @@ impl<'a> Lines<'a> {
     }
 }
 
-fn wrong(line: usize, why: impl Into<String>) -> PackageError {
-    let why = why.into();
+const fn wrong(line: usize, why: Said) -> PackageError {
     PackageError::Header { line, why }
 }
 
@@ -274,62 +286,87 @@ pub fn is_word(text: &str) -> bool {
     (1..=32).contains(&text.len()) && text.bytes().all(plain)
 }
 
-pub(crate) fn word(text: &str) -> Result<String, String> {
+pub(crate) fn word(text: &str) -> Result<String, Said> {
     if is_word(text) {
         Ok(text.to_owned())
     } else {
-        Err(format!("\"{text:.40}\" is no word of a-z, 0-9 and -"))
+        Err(both(
+            format!("\"{text:.40}\" is no word of a-z, 0-9 and -"),
+            format!("« {text:.40} » n'est pas un mot de a-z, 0-9 et -"),
+        ))
     }
 }
 
-pub(crate) fn hardware(text: &str) -> Result<Vec<String>, String> {
+pub(crate) fn hardware(text: &str) -> Result<Vec<String>, Said> {
     text.split(',').map(word).collect()
 }
 
-pub(crate) fn version(text: &str) -> Result<Version, String> {
-    text.parse::<Version>().map_err(|error| error.to_string())
+pub(crate) fn version(text: &str) -> Result<Version, Said> {
+    text.parse::<Version>()
+        .map_err(|error| both(error.to_string(), error.french()))
 }
 
 /// A number in its one spelling.
-pub(crate) fn number<N: std::str::FromStr + fmt::Display>(text: &str) -> Result<N, String> {
+pub(crate) fn number<N: std::str::FromStr + fmt::Display>(text: &str) -> Result<N, Said> {
     let number = text.parse::<N>().ok();
     number
         .filter(|number| number.to_string() == text)
-        .ok_or_else(|| format!("\"{text:.40}\" is not a number that fits"))
+        .ok_or_else(|| {
+            both(
+                format!("\"{text:.40}\" is not a number that fits"),
+                format!("« {text:.40} » n'est pas un nombre possible ici"),
+            )
+        })
 }
 
-fn chunk_size(text: &str) -> Result<u32, String> {
+fn chunk_size(text: &str) -> Result<u32, Said> {
     let allowed = [CHUNK_SMALL, CHUNK_LARGE];
     number(text).and_then(|size| {
-        let wrong = || format!("{size} is neither {CHUNK_SMALL} nor {CHUNK_LARGE}");
+        let wrong = || {
+            both(
+                format!("{size} is neither {CHUNK_SMALL} nor {CHUNK_LARGE}"),
+                format!("{size} n'est ni {CHUNK_SMALL} ni {CHUNK_LARGE}"),
+            )
+        };
         allowed.contains(&size).then_some(size).ok_or_else(wrong)
     })
 }
 
-pub(crate) fn digest(text: &str) -> Result<Sha, String> {
-    let wrong = || format!("\"{text:.70}\" is no SHA-256 in lower case");
+pub(crate) fn digest(text: &str) -> Result<Sha, Said> {
+    let wrong = || {
+        both(
+            format!("\"{text:.70}\" is no SHA-256 in lower case"),
+            format!("« {text:.70} » n'est pas un SHA-256 en minuscules"),
+        )
+    };
     let lower = text.bytes().all(|byte| !byte.is_ascii_uppercase());
     let mut digest = [0; 32];
     hex::decode_to_slice(text, &mut digest).map_err(|_| wrong())?;
     lower.then_some(digest).ok_or_else(wrong)
 }
 
-fn image(text: &str) -> Result<ImageDigest, String> {
-    let (size, sha256) = text
-        .split_once(' ')
-        .ok_or("size and SHA-256 are expected")?;
+fn image(text: &str) -> Result<ImageDigest, Said> {
+    let (size, sha256) = text.split_once(' ').ok_or_else(|| {
+        both(
+            "size and SHA-256 are expected",
+            "il faut une taille et un SHA-256",
+        )
+    })?;
     let size = Bytes::new(number(size)?);
     if size == Bytes::ZERO {
-        return Err("an image of no bytes".to_owned());
+        return Err(both("an image of no bytes", "une image vide"));
     }
     let sha256 = digest(sha256)?;
     Ok(ImageDigest { size, sha256 })
 }
 
-fn base(text: &str) -> Result<Base, String> {
+fn base(text: &str) -> Result<Base, Said> {
     let words: Vec<&str> = text.split(' ').collect();
     let [name, a, b, c, d] = words[..] else {
-        return Err("a version and two images are expected".to_owned());
+        return Err(both(
+            "a version and two images are expected",
+            "il faut une version et deux images",
+        ));
     };
     Ok(Base {
         version: version(name)?,

@@ -68,6 +68,14 @@ impl Role {
             Self::Boot => "boot",
         }
     }
+
+    /// What its image is called in French.
+    pub(crate) const fn french_image(self) -> &'static str {
+        match self {
+            Self::System => "image du système",
+            Self::Boot => "image de démarrage",
+        }
+    }
 }
 
 /// How an image is written in a member.
@@ -91,39 +99,58 @@ impl Manifest {
     /// What is no manifest.
     pub fn parse(text: &[u8]) -> Result<Self, PackageError> {
         // serde_json quotes what it has found there: as long as it is, and with whatever is in it.
-        let wrong = |why: String| {
-            let why = printable(&why, LONGEST_REASON);
-            PackageError::content(format!("its manifest: {why}"))
+        let wrong = |english: &str, french: &str| {
+            let (english, french) = (
+                printable(english, LONGEST_REASON),
+                printable(french, LONGEST_REASON),
+            );
+            PackageError::content(
+                format!("its manifest: {english}"),
+                format!("son manifeste : {french}"),
+            )
         };
-        let manifest: Self =
-            serde_json::from_slice(text).map_err(|error| wrong(error.to_string()))?;
-        if manifest.format != FORMAT {
-            return Err(wrong(format!(
-                "format {} is not known here",
-                manifest.format
-            )));
+        let manifest: Self = serde_json::from_slice(text).map_err(|error| {
+            let found = error.to_string();
+            wrong(&found, &format!("ce n'en est pas un ({found})"))
+        })?;
+        let format = manifest.format;
+        if format != FORMAT {
+            return Err(wrong(
+                &format!("format {format} is not known here"),
+                &format!("le format {format} n'est pas connu ici"),
+            ));
         }
         let roles: Vec<Role> = manifest.members.iter().map(|member| member.role).collect();
         if roles != Role::ALL {
-            return Err(wrong(format!(
-                "it has {} members; one for system and one for boot are expected, in this order",
-                roles.len()
-            )));
+            let found = roles.len();
+            return Err(wrong(
+                &format!(
+                    "it has {found} members; one for system and one for boot are expected, in this \
+                     order"
+                ),
+                &format!(
+                    "il a {found} membres ; il en faut un pour le système puis un pour le démarrage"
+                ),
+            ));
         }
         for member in &manifest.members {
             let name = &member.name;
             let byte = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-".contains(&b);
             let plain = (1..=64).contains(&name.len()) && name.bytes().all(byte);
             if !plain || name.starts_with('.') {
-                return Err(wrong(format!("{name:?} is no plain file name")));
+                return Err(wrong(
+                    &format!("{name:?} is no plain file name"),
+                    &format!("{name:?} n'est pas un simple nom de fichier"),
+                ));
             }
         }
         if manifest.members[0].name == manifest.members[1].name {
-            return Err(wrong("a name stands twice".to_owned()));
+            return Err(wrong("a name stands twice", "un nom y est deux fois"));
         }
         if manifest.to_text().ok().as_deref() != Some(text) {
             return Err(wrong(
-                "it is not in the one form that is allowed".to_owned(),
+                "it is not in the one form that is allowed",
+                "il n'a pas la seule forme permise",
             ));
         }
         Ok(manifest)

@@ -5,6 +5,7 @@ use std::thread;
 
 use vigie_disk::Bytes;
 use vigie_disk::device::BlockDevice;
+use vigie_settings::Said;
 
 use super::body;
 use super::chunks::{self, Chunks};
@@ -12,6 +13,7 @@ use super::delta::Patched;
 use super::error::PackageError;
 use super::header::{Base, Header, ImageDigest};
 use super::manifest::{Encoding, Manifest, Member, Role};
+use crate::spoken::both;
 use crate::writer::{self, WriteError};
 
 /// Largest zstd window that is accepted, as a power of two: 8 MiB.
@@ -137,7 +139,7 @@ pub fn unpack_chunks(
         } else {
             // Reading it proves the chunks; what it would become is for the slot to show.
             std::io::copy(member, &mut std::io::sink())
-                .map_err(|error| PackageError::from_io(error, &member_of.name))?;
+                .map_err(|error| PackageError::from_io(error, &Said::same(&member_of.name)))?;
             note(image.size);
         }
         before += image.size;
@@ -150,14 +152,15 @@ pub fn unpack_chunks(
 /// What of a member can be held against the header before it is unpacked.
 fn check_member(header: &Header, member: &Member) -> Result<(), PackageError> {
     let (name, size) = (&member.name, header.image(member.role).size);
+    let (found, size) = (member.size.get(), size.get());
     match member.encoding {
-        Encoding::Plain if member.size != size => Err(PackageError::content(format!(
-            "the image {name} has {} bytes, its header says {}",
-            member.size.get(),
-            size.get()
-        ))),
+        Encoding::Plain if found != size => Err(PackageError::content(
+            format!("the image {name} has {found} bytes, its header says {size}"),
+            format!("l'image {name} a {found} octets, son en-tête dit {size}"),
+        )),
         Encoding::Delta if header.base.is_none() => Err(PackageError::content(
             "a delta member without a base in its header",
+            "un membre de différences sans base dans son en-tête",
         )),
         _ => Ok(()),
     }
@@ -179,7 +182,10 @@ fn write(
         }
         Encoding::Delta => {
             let Some((base, length)) = base else {
-                return Err(PackageError::content("a delta member without a base"));
+                return Err(PackageError::content(
+                    "a delta member without a base",
+                    "un membre de différences sans base",
+                ));
             };
             let mut stream = BufReader::with_capacity(STREAM_BUFFER, zstd_reader(member)?);
             let mut image = Patched::new(&mut stream, base, length);
@@ -196,7 +202,7 @@ fn write(
 fn zstd_reader(
     member: &mut dyn Read,
 ) -> Result<zstd::Decoder<'static, BufReader<&mut dyn Read>>, PackageError> {
-    let broken = |error| PackageError::from_io(error, "its zstd frame");
+    let broken = |error| PackageError::from_io(error, &both("its zstd frame", "son flux zstd"));
     let mut decoder = zstd::Decoder::new(member).map_err(broken)?.single_frame();
     decoder.window_log_max(WINDOW_LOG).map_err(broken)?;
     Ok(decoder)
@@ -209,15 +215,21 @@ fn copy(
     note: &mut dyn FnMut(Bytes),
 ) -> Result<u32, PackageError> {
     let written = writer::copy_image(image, size, target, note).map_err(|error| match error {
-        WriteError::Source { error, .. } => PackageError::from_io(error, "an image in it"),
+        WriteError::Source { error, .. } => {
+            PackageError::from_io(error, &both("an image in it", "une de ses images"))
+        }
         other => PackageError::Write(other),
     })?;
     match image.read(&mut [0]) {
         Ok(0) => Ok(written),
         Ok(_) => Err(PackageError::content(
             "an image in it is longer than its header says",
+            "une de ses images est plus longue que ne le dit son en-tête",
         )),
-        Err(error) => Err(PackageError::from_io(error, "the end of an image in it")),
+        Err(error) => {
+            let doing = both("the end of an image in it", "la fin d'une de ses images");
+            Err(PackageError::from_io(error, &doing))
+        }
     }
 }
 
@@ -236,7 +248,7 @@ pub fn check_base(header: &Header, base: &Slots<Box<dyn BlockDevice>>) -> Result
         if !same {
             return Err(PackageError::Base {
                 base: expected.version,
-                image: role.name(),
+                image: role,
             });
         }
     }
@@ -273,7 +285,7 @@ pub fn read_back(
 fn blame(error: WriteError, role: Role) -> PackageError {
     match error {
         WriteError::WrongImage { found, expected } => PackageError::Image {
-            image: role.name(),
+            image: role,
             found,
             expected,
         },

@@ -14,10 +14,12 @@ use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use vigie_settings::{Language, Said};
 
 use super::MAGIC;
 use super::envelope::{Envelope, SignatureLine};
 use super::error::PackageError;
+use crate::spoken::both;
 
 /// Where an image has its list of keys.
 pub const KEYS: &str = "/usr/lib/vigie/update-keys.toml";
@@ -224,7 +226,10 @@ impl Keyring {
                 }
                 Ok(TrustedKey { name, .. }) => {
                     let id = &line.key;
-                    let why = format!("the signature of {name} ({id}) is wrong; copy it again");
+                    let why = both(
+                        format!("the signature of {name} ({id}) is wrong; copy it again"),
+                        format!("la signature de {name} ({id}) est fausse ; copiez-le de nouveau"),
+                    );
                     return Err(untrusted(good.len(), why));
                 }
             }
@@ -233,21 +238,40 @@ impl Keyring {
             return Ok(good);
         }
         let why = match notes.is_empty() {
-            _ if signatures.is_empty() => "it is not signed".to_owned(),
-            true => "another key must sign it as well".to_owned(),
-            false => notes.join(", "),
+            _ if signatures.is_empty() => both("it is not signed", "il n'est pas signé"),
+            true => both(
+                "another key must sign it as well",
+                "une autre clé doit le signer aussi",
+            ),
+            false => joined(&notes),
         };
         Err(untrusted(good.len(), why))
     }
 
     /// The usable key that a signature names, or why it counts for nothing.
-    fn key_of(&self, SignatureLine { key: id, .. }: &SignatureLine) -> Result<&TrustedKey, String> {
+    fn key_of(&self, SignatureLine { key: id, .. }: &SignatureLine) -> Result<&TrustedKey, Said> {
         if self.revoked.contains(id) {
-            return Err(format!("the key {id} is revoked"));
+            return Err(both(
+                format!("the key {id} is revoked"),
+                format!("la clé {id} est révoquée"),
+            ));
         }
         let key = self.usable().find(|key| key.public.id() == *id);
-        key.ok_or_else(|| format!("the key {id} is not known here"))
+        key.ok_or_else(|| {
+            both(
+                format!("the key {id} is not known here"),
+                format!("la clé {id} n'est pas connue ici"),
+            )
+        })
     }
+}
+
+fn joined(notes: &[Said]) -> Said {
+    let to = |language| {
+        let words: Vec<&str> = notes.iter().map(|note| note.to(language)).collect();
+        words.join(", ")
+    };
+    both(to(Language::En), to(Language::Fr))
 }
 
 /// Signs the signed bytes of a header.

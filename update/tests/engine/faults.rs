@@ -10,6 +10,7 @@ use vigie_update::boot_state::TRIES;
 use vigie_update::choice::choose;
 use vigie_update::fate::SlotFacts;
 use vigie_update::package::envelope::Envelope;
+use vigie_update::package::manifest::Role;
 use vigie_update::package::member::Unpacked;
 use vigie_update::package::{Header, PackageError, chunks};
 use vigie_update::{Slot, SlotState, esp};
@@ -304,7 +305,13 @@ fn c74_an_image_that_does_not_fit_is_refused_before_anything_changes() {
     let mut disks = small.map(|disk| disk);
     let error = update(&mut Direct::new(&package), &mut disks).unwrap_err();
     assert!(
-        matches!(error, ApplyError::TooLarge { image: "boot", .. }),
+        matches!(
+            error,
+            ApplyError::TooLarge {
+                image: Role::Boot,
+                ..
+            }
+        ),
         "{error}"
     );
     assert_eq!(disks.load().unwrap(), esp::load(&before.esp).unwrap());
@@ -352,7 +359,10 @@ fn a_delta_for_another_base_is_refused_before_anything_changes() {
     let error = update(&mut Direct::new(&delta), &mut disks).unwrap_err();
     let is_base = matches!(
         error,
-        ApplyError::Package(PackageError::Base { image: "boot", .. })
+        ApplyError::Package(PackageError::Base {
+            image: Role::Boot,
+            ..
+        })
     );
     assert!(is_base, "{error}");
     assert!(error.to_string().contains("full package"));
@@ -372,7 +382,11 @@ impl<D: vigie_disk::BlockDevice + 'static> Target for Two<D> {
     fn save(&mut self, state: &vigie_update::BootState) -> Result<(), ApplyError> {
         self.started.save(state)?;
         self.takes = match self.takes {
-            0 => return Err(ApplyError::BootState("/dev/vdb: it is failing".into())),
+            0 => {
+                return Err(ApplyError::BootState(vigie_settings::Said::same(
+                    "/dev/vdb: it is failing",
+                )));
+            }
             left => left - 1,
         };
         Ok(())

@@ -263,7 +263,8 @@ impl<D: BlockDevice + 'static> Target for Disks<Shared<D>> {
     }
 
     fn save(&mut self, state: &BootState) -> Result<(), ApplyError> {
-        esp::save(&mut self.esp, state).map_err(|error| ApplyError::BootState(error.to_string()))
+        esp::save(&mut self.esp, state)
+            .map_err(|error| ApplyError::BootState(vigie_settings::Said::same(error)))
     }
 
     fn open(&mut self, slot: Slot, _: bool) -> Result<OpenSlot, ApplyError> {
@@ -294,7 +295,7 @@ impl<D: BlockDevice + 'static> Target for Mirrored<Shared<D>> {
         let esps = [&mut self.beside, &mut self.own.esp];
         let failures = esp::save_on_all(esps.map(|esp| Ok((esp, state.clone()))));
         match failures.first() {
-            Some(error) => Err(ApplyError::BootState(error.to_string())),
+            Some(error) => Err(ApplyError::BootState(vigie_settings::Said::same(error))),
             None => Ok(()),
         }
     }

@@ -69,7 +69,8 @@ fn read(body: &[u8]) -> Result<Seen, PackageError> {
     let mut seen = Seen::new();
     let manifest = walk(body, |manifest, index, member| {
         let size = std::io::copy(member, &mut std::io::sink());
-        let size = size.map_err(|error| PackageError::Content(error.to_string()))?;
+        let size =
+            size.map_err(|error| PackageError::Content(vigie_settings::Said::same(error)))?;
         seen.push((manifest.members[index].name.clone(), size));
         Ok(())
     })?;

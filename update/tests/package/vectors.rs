@@ -142,7 +142,10 @@ fn line(vector: &Vector) -> String {
     );
     let words = match applied {
         Ok(_) => String::new(),
-        Err(error) => format!("  # {error}"),
+        Err(error) => {
+            is_french(&error.french());
+            format!("  # {error}")
+        }
     };
     format!(
         "{name:24} {:8} {:10} {:10} {:10}{words}",
@@ -153,6 +156,18 @@ fn line(vector: &Vector) -> String {
     )
     .trim_end()
     .to_owned()
+}
+
+/// That none of our own words came into a French sentence untranslated.
+fn is_french(words: &str) {
+    let ours = [
+        "the", "its", "is", "it", "has", "of", "by", "not", "no", "in", "must", "where",
+    ];
+    // What a reader of JSON says, and the name that its maker gave the test key.
+    let words = words.split("ce n'en est pas un (").next().unwrap();
+    let words = words.replace(": its secret half is 32 times 1, as everybody knows", "");
+    let found = words.split(' ').find(|word| ours.contains(word));
+    assert_eq!(found, None, "{words}");
 }
 
 /// Every file of the folder, as it must be.

@@ -22,7 +22,9 @@ impl Fleet<'_> {
         } else {
             let packages = self.pull.store.packages(PACKAGES)?;
             let removed = packages.clear();
-            removed.map_err(|error| Trouble::disk("removing a package", &error))?;
+            removed.map_err(|error| {
+                Trouble::disk(("removing a package", "suppression d'un paquet"), &error)
+            })?;
             if ours && (is_first || situation.busy) {
                 Feedback::proceeding("the package is removed; its installation may have begun")
             } else {

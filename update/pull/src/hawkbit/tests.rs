@@ -103,6 +103,7 @@ fn c77_c78_c84_success_is_told_only_of_what_was_marked_good() {
                     time: 7,
                     outcome: *outcome,
                     reason: Some("why".into()),
+                    reason_fr: None,
                     again: *again,
                 })
                 .collect(),

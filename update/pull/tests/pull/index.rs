@@ -125,6 +125,7 @@ fn c84_a_delta_that_failed_here_makes_room_for_the_whole() {
         time: 1,
         outcome: Outcome::Failed,
         reason: Some("the base is damaged".into()),
+        reason_fr: None,
         again,
     };
     let (told, here) = fetched(&machine);

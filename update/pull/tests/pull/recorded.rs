@@ -150,6 +150,7 @@ fn fate(machine: &mut Box, version: &str, outcome: Outcome) {
         time,
         outcome,
         reason: None,
+        reason_fr: None,
         again: false,
     }];
 }

@@ -231,6 +231,7 @@ pub fn fate(machine: &mut Box, package: &str, outcome: Outcome) {
         time,
         outcome,
         reason: None,
+        reason_fr: None,
         again: false,
     }];
 }

@@ -274,7 +274,11 @@ fn c64_nonsense_and_strangers_change_nothing() {
     }
     let (near, far) = UnixStream::pair().unwrap();
     let mut script = Script::default();
-    serve(far, Err("account 7 may not ask".into()), &mut script);
+    serve(
+        far,
+        Err(vigie_settings::Said::same("account 7 may not ask")),
+        &mut script,
+    );
     let lines: Vec<String> = BufReader::new(near).lines().map(Result::unwrap).collect();
     assert!(
         lines[0].contains("account 7") && lines.len() == 2,
