@@ -86,6 +86,7 @@ pub struct Messages {
     pub arriving: &'static str,
     pub later: &'static str,
     pub refused: &'static str,
+    pub not_read: &'static str,
     pub which_package: &'static str,
     pub installed: &'static str,
 }
@@ -152,6 +153,7 @@ static EN: Messages = Messages {
     arriving: "arriving",
     later: "later",
     refused: "not accepted",
+    not_read: "not read",
     which_package: "Number of the package to install, Enter to go back:",
     installed: "It is installed. A restart starts it; recording stops for about a minute.",
 };
@@ -218,6 +220,7 @@ static FR: Messages = Messages {
     arriving: "en cours d'arrivée",
     later: "plus tard",
     refused: "pas accepté",
+    not_read: "non lu",
     which_package: "Numéro du paquet à installer, Entrée pour revenir :",
     installed: "Il est installé. Un redémarrage le lance ; l'enregistrement s'arrête environ une minute.",
 };

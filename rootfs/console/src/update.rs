@@ -22,6 +22,9 @@ pub struct Found {
     pub reason_fr: Option<String>,
 }
 
+/// The state of a stick or disc that was not mounted.
+const NOT_READ: &str = "not-read";
+
 impl Found {
     /// Whether it can be installed.
     pub fn is_ready(&self) -> bool {
@@ -63,9 +66,8 @@ pub fn lines(m: &Messages, all: &[Found]) -> Vec<String> {
             false => "-".to_owned(),
         };
         let word = state(m, found);
-        let version = found.version.as_deref().unwrap_or("?");
-        lines.push(format!("  {mark} {version} {word}"));
-        lines.push(format!("    {}", place(found)));
+        lines.push(format!("  {mark} {} {word}", title(found)));
+        lines.extend(place(found).map(|place| format!("    {place}")));
         let reason = if m.code == "fr" {
             &found.reason_fr
         } else {
@@ -82,13 +84,23 @@ pub fn state(m: &Messages, found: &Found) -> &'static str {
         "ready" => m.ready,
         "arriving" => m.arriving,
         "later" => m.later,
+        NOT_READ => m.not_read,
         _ => m.refused,
     }
 }
 
-/// Where it lies, and how much it is.
-pub fn place(found: &Found) -> String {
-    format!("{}, {}, {}", found.door, found.name, size(found.size))
+/// What it is: a version, or a stick or disc as a whole.
+pub fn title(found: &Found) -> &str {
+    match found.state.as_str() {
+        NOT_READ => &found.name,
+        _ => found.version.as_deref().unwrap_or("?"),
+    }
+}
+
+/// Where it lies, and how much it is; none of a stick or disc as a whole.
+pub fn place(found: &Found) -> Option<String> {
+    let place = || format!("{}, {}, {}", found.door, found.name, size(found.size));
+    (found.state != NOT_READ).then(place)
 }
 
 /// What became of the last update, of `vigie-update history --json`; none where there was none.
@@ -120,9 +132,10 @@ mod tests {
 garbage
 {"id":"cd","door":"scp","name":"y.tgz","state":"refused","size":1,"version":"1.0.0.0","reason":"older","reason_fr":"plus ancien"}
 {"id":"gh","door":"usb","name":"v.tgz","state":"later","size":1,"version":"1.1.0.0","reason":"another waits","reason_fr":"une autre attend"}
-{"id":"ef","door":"web","name":"z.tgz","state":"unreadable","size":1,"reason":"damaged","reason_fr":"abîmé"}"#;
+{"id":"ef","door":"web","name":"z.tgz","state":"unreadable","size":1,"reason":"damaged","reason_fr":"abîmé"}
+{"id":"ij","door":"usb","name":"sdb1 (USB DISK)","state":"not-read","size":0,"reason":"it holds ntfs","reason_fr":"il contient ntfs"}"#;
         let found = found(json);
-        assert_eq!(found.len(), 4);
+        assert_eq!(found.len(), 5);
         let shown = lines(messages(Language::Fr), &found);
         assert_eq!(
             shown,
@@ -138,6 +151,8 @@ garbage
                 "  - ? pas accepté",
                 "    web, z.tgz, 0 MB",
                 "    abîmé",
+                "  - sdb1 (USB DISK) non lu",
+                "    il contient ntfs",
             ]
         );
         let m = messages(Language::En);

@@ -41,6 +41,9 @@ pub fn packages(body: &mut String, view: &View<'_>, m: &UpdateMessages) {
 
 fn package(body: &mut String, view: &View<'_>, m: &UpdateMessages, found: &Value) {
     let state = text(found, "state");
+    if state == "not-read" {
+        return medium(body, view, m, found);
+    }
     let (class, word) = match state {
         "ready" => ("good", m.ready),
         "arriving" => ("", m.arriving),
@@ -81,6 +84,17 @@ fn package(body: &mut String, view: &View<'_>, m: &UpdateMessages, found: &Value
         buttons.push_str(&form(view, "/update/remove", m.remove, &file));
     }
     let _ = writeln!(body, "<div class=\"actions\">{buttons}</div></li>");
+}
+
+/// A stick or disc that is not read, and why.
+fn medium(body: &mut String, view: &View<'_>, m: &UpdateMessages, found: &Value) {
+    let _ = writeln!(
+        body,
+        "<li><strong>{}</strong> <span class=\"bad\">{}</span><br>{}</li>",
+        escape(text(found, "name")),
+        m.not_read,
+        escape(localized(found, view.frame.language)),
+    );
 }
 
 /// The form that sends one: the page's script does, and where none runs the browser itself.

@@ -226,6 +226,7 @@ mod tests {
                 found("later", "usb", "another waits"),
                 found("refused", "web", "older"),
                 found("unreadable", "unheard-of", "damaged"),
+                found("not-read", "usb", "it holds <b>"),
             ]),
             history: vec![
                 record("refused", "older", None),

@@ -5,7 +5,7 @@ use std::io::Seek;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use vigie_disk::Bytes;
 use vigie_settings::Language;
 
@@ -16,8 +16,10 @@ use crate::doors::found::{self, Found, Head, State};
 use crate::doors::look::look;
 use crate::doors::places::{self, Place};
 use crate::history::Door;
+use crate::media::not_read::{self, NOT_READ};
 use crate::package::PackageError;
 use crate::say;
+use crate::spoken::Spoken;
 
 /// A folder of a medium, and a head, are waited for so long: a disc that spins up takes some seconds,
 /// a bad one minutes.
@@ -25,13 +27,17 @@ const ANSWER: Duration = Duration::from_secs(5);
 /// All of them together. Who shows the list waits for it.
 const SCAN: Duration = Duration::from_secs(20);
 
-/// What lies in the folders of this machine and on plugged-in media, each with its opened file.
+/// What lies in the folders of this machine and on plugged-in media, each with its opened file; and the
+/// media that are not read.
 ///
 /// # Errors
 /// The boot state cannot be read.
 pub fn scan(this: &This) -> Result<Vec<(Found, Option<File>)>> {
     let root = Path::new("/");
-    within(this, &[places::fixed(root), places::media(root)].concat())
+    let mut all = within(this, &[places::fixed(root), places::media(root)].concat())?;
+    let not_read = not_read::all(Path::new(NOT_READ)).into_iter();
+    all.extend(not_read.map(|medium| (Found::not_read(medium), None)));
+    Ok(all)
 }
 
 /// What lies in the folders of this machine alone: no medium can hold that up.
@@ -96,7 +102,12 @@ fn first(
     for places in groups {
         let found = scan(places)?.into_iter().find(|(found, _)| found.id == id);
         if let Some((found, Some(mut file))) = found {
-            file.rewind().context("reading the package anew")?;
+            file.rewind().map_err(|error| {
+                Spoken::new(
+                    format!("reading the package anew: {error}"),
+                    format!("relecture du paquet : {error}"),
+                )
+            })?;
             return Ok(Some((found, file)));
         }
     }
@@ -129,9 +140,13 @@ struct Texts {
     later: &'static str,
     refused: &'static str,
     unreadable: &'static str,
+    medium: &'static str,
+    not_read: &'static str,
     since: &'static str,
-    /// Behind the command that deletes it.
-    deletes: &'static str,
+    /// Before a reason.
+    colon: &'static str,
+    /// Before the command that deletes it.
+    to_delete: &'static str,
 }
 
 const fn texts(language: Language) -> &'static Texts {
@@ -144,8 +159,11 @@ const fn texts(language: Language) -> &'static Texts {
             later: "plus tard",
             refused: "refusé",
             unreadable: "inutilisable",
+            medium: "clé ou disque optique",
+            not_read: " : non lu, car ",
             since: "changements depuis",
-            deletes: "le supprime",
+            colon: " : ",
+            to_delete: "pour le supprimer : ",
         },
         Language::En => &Texts {
             nothing: "there is no update package; plug in a stick, or send one by the web page or scp",
@@ -154,8 +172,11 @@ const fn texts(language: Language) -> &'static Texts {
             later: "later",
             refused: "refused",
             unreadable: "not usable",
+            medium: "stick or disc",
+            not_read: ": not read, because ",
             since: "changes since",
-            deletes: "deletes it",
+            colon: ": ",
+            to_delete: "to delete it: ",
         },
     }
 }
@@ -164,24 +185,30 @@ const fn texts(language: Language) -> &'static Texts {
 #[must_use]
 pub fn lines(found: &Found, language: Language) -> Vec<String> {
     let texts = texts(language);
+    let reason = match language {
+        Language::Fr => &found.reason_fr,
+        Language::En => &found.reason,
+    };
+    let reason = reason.as_ref();
     let state = match found.state {
         State::Ready => texts.ready,
         State::Arriving => texts.arriving,
         State::Later => texts.later,
         State::Refused => texts.refused,
         State::Unreadable => texts.unreadable,
+        State::NotRead => {
+            let (medium, name, not_read) = (texts.medium, &found.name, texts.not_read);
+            let reason = reason.map_or("?", String::as_str);
+            return vec![format!("{medium} {name}{not_read}{reason}")];
+        }
     };
     let version = found.version.map_or("?".to_owned(), |v| v.to_string());
     let base = found.base.map(|base| format!(", {} {base}", texts.since));
-    let reason = match language {
-        Language::Fr => &found.reason_fr,
-        Language::En => &found.reason,
-    };
-    let reason = reason.as_ref().map(|reason| format!(": {reason}"));
+    let reason = reason.map(|reason| format!("{}{reason}", texts.colon));
     let mut lines = vec![
         format!(
             "{version} ({}, {}, {}{})",
-            found.door.name(),
+            found.door.word(language),
             found.name,
             Bytes::new(found.size),
             base.unwrap_or_default()
@@ -192,7 +219,7 @@ pub fn lines(found: &Found, language: Language) -> Vec<String> {
     let of_no_use = matches!(found.state, State::Refused | State::Unreadable);
     if found.door == Door::Scp && of_no_use {
         let name = in_a_shell(&found.name);
-        lines.push(format!("  vigie-update forget {name} {}", texts.deletes));
+        lines.push(format!("  {}vigie-update forget {name}", texts.to_delete));
     }
     lines
 }
@@ -249,6 +276,28 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_stick_that_is_not_read_is_told_with_its_reason() {
+        let found = Found::not_read(not_read::NotRead {
+            name: "sdb1 (USB DISK, BACKUP)".into(),
+            reason: "it holds ntfs".into(),
+            reason_fr: "il contient ntfs".into(),
+        });
+        assert_eq!(
+            lines(&found, Language::En),
+            ["stick or disc sdb1 (USB DISK, BACKUP): not read, because it holds ntfs"]
+        );
+        assert_eq!(
+            lines(&found, Language::Fr),
+            ["clé ou disque optique sdb1 (USB DISK, BACKUP) : non lu, car il contient ntfs"]
+        );
+        let json = serde_json::to_value(&found).unwrap();
+        assert_eq!(
+            (&json["state"], &json["door"]),
+            (&"not-read".into(), &"usb".into())
+        );
+    }
+
     fn usb() -> Place {
         Place {
             folder: "/nowhere".into(),
@@ -289,7 +338,7 @@ mod tests {
         assert_eq!(lines(&found, Language::En)[1], "  refused: why");
         let french = lines(&found, Language::Fr);
         assert!(french[0].ends_with("150 MB, changements depuis 1.2.0.0)"));
-        assert_eq!(french[1], "  refusé: pourquoi");
+        assert_eq!(french[1], "  refusé : pourquoi");
         assert_eq!(french.len(), 3, "what lies on a stick is not deleted");
         found.door = Door::Scp;
         for (name, shown) in [
@@ -298,8 +347,15 @@ mod tests {
             ("my $(x) it's.tgz", r"'my $(x) it'\''s.tgz'"),
         ] {
             found.name = name.into();
-            let offered = format!("  vigie-update forget {shown} deletes it");
-            assert_eq!(lines(&found, Language::En)[3], offered);
+            let offered = format!("vigie-update forget {shown}");
+            assert_eq!(
+                lines(&found, Language::En)[3],
+                format!("  to delete it: {offered}")
+            );
+            assert_eq!(
+                lines(&found, Language::Fr)[3],
+                format!("  pour le supprimer : {offered}")
+            );
         }
         found.state = State::Ready;
         assert_eq!(lines(&found, Language::En).len(), 3);

@@ -7,15 +7,18 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use vigie_disk::Bytes;
+use vigie_settings::Language;
 
 use super::places::{self, Candidate, Place};
 use crate::apply::{self, ApplyError, Context, Opened, Unpacker};
 use crate::history::Door;
+use crate::media::not_read::{NOT_READ, NotRead};
 use crate::package::{Keyring, PackageError};
 use crate::policy::judge;
 use crate::printable::printable;
@@ -30,7 +33,7 @@ const LONGEST_NAME: usize = 255;
 
 /// How it stands with a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum State {
     /// It is complete, and this machine would take it now.
     Ready,
@@ -42,6 +45,8 @@ pub enum State {
     Refused,
     /// It is no package, damaged, or not signed by whom this machine trusts.
     Unreadable,
+    /// A stick or disc as a whole, which is not read; the reason says why.
+    NotRead,
 }
 
 /// A file that was found.
@@ -229,6 +234,22 @@ impl Found {
         found
     }
 
+    /// A stick or disc that was not mounted.
+    #[must_use]
+    pub fn not_read(medium: NotRead) -> Self {
+        let place = Place {
+            folder: Path::new(NOT_READ).join(&medium.name),
+            door: Door::Usb,
+        };
+        Self {
+            id: id(&place, OsStr::new(""), None),
+            state: State::NotRead,
+            reason: Some(medium.reason),
+            reason_fr: Some(medium.reason_fr),
+            ..Self::new(&place, OsStr::new(&medium.name))
+        }
+    }
+
     fn told(&mut self, error: Option<ApplyError>, state: State) {
         if let Some(error) = error {
             self.state = state;
@@ -286,6 +307,16 @@ impl Door {
             Self::Medium => "medium",
             Self::Https => "https",
             Self::Fleet => "fleet",
+        }
+    }
+
+    /// The same for a person: what is no name of a technique has a word in French.
+    #[must_use]
+    pub const fn word(self, language: Language) -> &'static str {
+        match (self, language) {
+            (Self::Medium, Language::Fr) => "support",
+            (Self::Fleet, Language::Fr) => "flotte",
+            _ => self.name(),
         }
     }
 }

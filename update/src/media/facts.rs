@@ -47,6 +47,9 @@ fn from(
         mounted: places(mounts)
             .filter(|(_, place)| Path::new(place).starts_with(MEDIA))
             .count(),
+        // Spaces are underscores in it.
+        model: property(properties, "ID_MODEL").map(|model| model.replace('_', " ")),
+        label: property(properties, "ID_FS_LABEL"),
         disk,
     })
 }
@@ -210,6 +213,15 @@ mod tests {
         running.state_device = Some("/dev/sdb2".into());
         let facts = from("sdb1", &running, &sysfs, "", "ID_FS_TYPE=vfat\n").unwrap();
         assert_eq!(decide(&facts), Err(LeftAlone::OfSystem("sdb".into())));
+    }
+
+    #[test]
+    fn a_medium_is_told_by_its_model_and_label() {
+        let (_dir, sysfs) = machine();
+        let properties = "ID_MODEL=USB_DISK_3.0\nID_FS_LABEL=BACKUP\nID_FS_TYPE=ntfs\n";
+        let facts = from("sdb2", &running("installed"), &sysfs, "", properties).unwrap();
+        let named = (facts.model.as_deref(), facts.label.as_deref());
+        assert_eq!(named, (Some("USB DISK 3.0"), Some("BACKUP")));
     }
 
     #[test]

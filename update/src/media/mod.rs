@@ -10,6 +10,7 @@
 //! 4. Only file systems of a short list, read-only, without devices, set-user-ids, programs or links.
 
 pub mod facts;
+pub mod not_read;
 pub mod place;
 
 use serde::Serialize;
@@ -71,6 +72,10 @@ pub struct Facts {
     pub live: bool,
     /// Media that are mounted already.
     pub mounted: usize,
+    /// What its maker calls it.
+    pub model: Option<String>,
+    /// What its owner has called the file system.
+    pub label: Option<String>,
 }
 
 /// Why a device is left alone.
@@ -113,6 +118,64 @@ pub enum LeftAlone {
     /// Enough is enough.
     #[error("{AT_ONCE} media are mounted already; pull one out")]
     TooMany,
+    /// The kernel refuses it.
+    #[error(
+        "the kernel does not mount it as {kind} ({why}): it may be damaged; check it on the computer \
+         that wrote it, or take another one"
+    )]
+    NotMounted {
+        /// The file system that was found on it.
+        kind: &'static str,
+        /// What the kernel said.
+        why: String,
+    },
+}
+
+impl LeftAlone {
+    /// The reason in French.
+    #[must_use]
+    pub fn french(&self) -> String {
+        match self {
+            Self::Live => "le système démarré du support ne monte rien de lui-même".to_owned(),
+            Self::Fixed => "il n'est ni derrière un port USB ni dans un lecteur optique".to_owned(),
+            Self::OfSystem(disk) => format!("{disk} est un disque du système qui tourne"),
+            Self::Installed { disk, name } => format!(
+                "{disk} a une partition {name:?} : c'est le disque d'un appareil, pas une clé"
+            ),
+            Self::InUse { disk, users } => format!("{disk} est utilisé : {users}"),
+            Self::Partitioned => "il a des partitions, montées à sa place".to_owned(),
+            Self::NoFileSystem => {
+                "aucun système de fichiers n'y a été reconnu ; formatez la clé en \
+                                   FAT, exFAT ou ext4"
+                    .to_owned()
+            }
+            Self::OtherFileSystem(kind) => {
+                format!("il contient {kind} ; FAT, exFAT, ext4, ISO 9660 et UDF sont lus")
+            }
+            Self::TooMany => {
+                format!("{AT_ONCE} clés ou disques sont déjà montés ; retirez-en un")
+            }
+            Self::NotMounted { kind, why } => format!(
+                "le noyau ne le monte pas comme {kind} ({why}) : il est peut-être abîmé ; \
+                 vérifiez-le sur l'ordinateur qui l'a écrit, ou prenez-en un autre"
+            ),
+        }
+    }
+
+    /// Whether a person who has plugged it in waits for its packages, and must be told. Of several
+    /// partitions some are there for other things.
+    fn is_told(&self, facts: &Facts) -> bool {
+        match self {
+            Self::OtherFileSystem(_) | Self::TooMany | Self::NotMounted { .. } => true,
+            Self::NoFileSystem => facts.partitions.len() < 2 || is_optical(&facts.name),
+            Self::Live
+            | Self::Fixed
+            | Self::OfSystem(_)
+            | Self::Installed { .. }
+            | Self::InUse { .. }
+            | Self::Partitioned => false,
+        }
+    }
 }
 
 /// Whether a device is a medium to be mounted, and as what.
@@ -248,16 +311,22 @@ mod tests {
         }
     }
 
+    /// A medium that is not mounted must be told of too: no file system is left out before.
     #[test]
-    fn udev_asks_for_the_file_systems_that_are_mounted() {
+    fn udev_asks_for_every_medium_whatever_is_on_it() {
         let rules =
             include_str!("../../../rootfs/overlay/usr/lib/udev/rules.d/72-vigie-media.rules");
-        let (_, list) = rules.split_once("ENV{ID_FS_TYPE}==\"").unwrap();
-        let (list, _) = list.split_once('"').unwrap();
-        assert_eq!(list.split('|').count(), 7);
-        for name in list.split('|') {
-            assert!(FileSystem::from_blkid(name).is_some(), "{name}");
-        }
+        let rules = rules.lines().filter(|line| !line.starts_with('#'));
+        let rules: Vec<&str> = rules.collect();
+        let wants = "TAG+=\"systemd\", ENV{SYSTEMD_WANTS}+=\"vigie-media@%k.service\"";
+        assert!(rules.contains(&wants), "{rules:?}");
+        let mut named = rules.iter().filter(|line| line.contains("ID_FS_TYPE"));
+        let partitioned = named.next().unwrap();
+        assert!(
+            partitioned.contains("ENV{ID_FS_TYPE}==\"\"")
+                && partitioned.contains("ID_PART_TABLE_TYPE")
+        );
+        assert_eq!(named.next(), None);
     }
 
     type Change = fn(&mut Facts);

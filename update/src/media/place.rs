@@ -10,7 +10,8 @@ use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use vigie_disk::sysfs::{Sysfs, node};
 
-use super::{FileSystem, decide, facts, is_name};
+use super::not_read::{self, NOT_READ};
+use super::{FileSystem, LeftAlone, decide, facts, is_name};
 use crate::running::{BOOT_JSON, Running};
 
 /// Below this, each medium has a folder with its kernel name. Root's alone.
@@ -50,21 +51,32 @@ impl FileSystem {
     }
 }
 
-/// Mounts a stick or disc if it is one, and says where, or why not.
+/// Mounts a stick or disc if it is one, and says where, or why not; the latter is remembered as long as
+/// it is plugged in ([`not_read`]).
 ///
 /// # Errors
-/// The name is none of a medium, the device is gone, or the kernel cannot mount it.
+/// The name is none of a medium, or the device is gone.
 pub fn plugged_in(name: &str) -> Result<String> {
     check(name)?;
     let running = Running::load(Path::new(BOOT_JSON))?;
     let facts = facts::gather(name, &running, &Sysfs::default())?;
-    let file_system = match decide(&facts) {
-        Ok(file_system) => file_system,
-        Err(why) => return Ok(format!("{name} is left alone: {why}")),
-    };
     let place = place(name);
-    put(&node(name), file_system, &place)?;
-    Ok(format!("{name} is mounted at {}", place.display()))
+    let why = decide(&facts)
+        .and_then(|file_system| mounted(&node(name), file_system, &place))
+        .err();
+    not_read::settle(Path::new(NOT_READ), &facts, why.as_ref())
+        .with_context(|| format!("remembering in {NOT_READ} what is not read"))?;
+    Ok(match why {
+        Some(why) => format!("{name} is left alone: {why}"),
+        None => format!("{name} is mounted at {}", place.display()),
+    })
+}
+
+fn mounted(device: &Path, file_system: FileSystem, place: &Path) -> Result<(), LeftAlone> {
+    put(device, file_system, place).map_err(|error| LeftAlone::NotMounted {
+        kind: file_system.kernel().0,
+        why: error.root_cause().to_string(),
+    })
 }
 
 /// Takes the place of a medium away again; whoever still has a file open there gets errors.
@@ -73,6 +85,8 @@ pub fn plugged_in(name: &str) -> Result<String> {
 /// The name is none of a medium, or the kernel does not let go.
 pub fn pulled_out(name: &str) -> Result<()> {
     check(name)?;
+    not_read::forget(Path::new(NOT_READ), name)
+        .with_context(|| format!("forgetting in {NOT_READ} what was not read"))?;
     take(&place(name))
 }
 
@@ -204,6 +218,12 @@ mod tests {
         let device = dir.path().join("no-such-device");
         let error = put(&device, FileSystem::Vfat, &place).unwrap_err();
         assert!(error.to_string().contains("as vfat"), "{error}");
+        let told = mounted(&device, FileSystem::Vfat, &place).unwrap_err();
+        let words = (told.to_string(), told.french());
+        assert!(
+            words.0.contains("as vfat (") && words.1.contains("comme vfat ("),
+            "{words:?}"
+        );
         assert!(!place.exists() && dir.path().join("media").exists());
     }
 }

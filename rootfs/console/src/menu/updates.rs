@@ -73,17 +73,16 @@ impl Menu<'_> {
 }
 
 fn item(m: &crate::messages::Messages, found: &Found) -> Item {
-    let version = found.version.as_deref().unwrap_or("?");
     let reason = match m.code {
         "fr" => found.reason_fr.as_ref().or(found.reason.as_ref()),
         _ => found.reason.as_ref(),
     };
     let state = update::state(m, found);
-    let place = update::place(found);
     // One that has no number says why at once: on plain lines nobody could ask.
     let why = reason.filter(|_| !found.is_ready()).cloned();
     let refused = why.clone().unwrap_or_else(|| state.to_owned());
-    let mut lines = vec![format!("{version} {state}"), place];
+    let mut lines = vec![format!("{} {state}", update::title(found))];
+    lines.extend(update::place(found));
     lines.extend(why);
     Item {
         lines,
