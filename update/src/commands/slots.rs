@@ -1,9 +1,9 @@
 //! `vigie-update status`, `mark-good`, `give-up`, `rollback`, `history`, `floor`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Result, bail};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::json;
@@ -11,6 +11,7 @@ use vigie_disk::sysfs::Sysfs;
 use vigie_settings::Language;
 
 use crate::appliance::This;
+use crate::apply::ApplyError;
 use crate::apply::lock::{self, LOCK, Lock};
 use crate::boot_state::BootState;
 use crate::esp;
@@ -20,6 +21,7 @@ use crate::machine::OS_RELEASE;
 use crate::reached::{self, Floor};
 use crate::running::{BOOT_JSON, Mode, Running};
 use crate::slot::Slot;
+use crate::spoken::Spoken;
 use crate::status::{Copy, Status};
 use crate::{say, warn};
 
@@ -62,8 +64,8 @@ pub fn status_now() -> Result<Status> {
 }
 
 fn load_state(running: &Running, sysfs: &Sysfs) -> Result<BootState> {
-    let esp = esp::open(running, sysfs, false)?;
-    esp::load(&esp).context("reading the boot state")
+    let esp = esp::open(running, sysfs, false).map_err(ApplyError::Esp)?;
+    Ok(esp::load(&esp).map_err(ApplyError::Esp)?)
 }
 
 /// The running slot has come up healthy.
@@ -79,7 +81,7 @@ pub fn mark_good(language: Language) -> Result<()> {
         return Ok(());
     }
     let mut this = This::load()?;
-    let _lock = lock_for_a_while("mark-good");
+    let _lock = lock_for_a_while("vigie-update mark-good");
     let slot = this.slot;
     let told = fate::mark_good(
         &mut this.target,
@@ -116,7 +118,7 @@ fn is_live() -> Result<bool> {
 /// The running slot is not healthy; says whether a restart leads to the other one.
 pub fn give_up(reason: Reason, language: Language) -> Result<bool> {
     let mut this = This::load()?;
-    let _lock = lock_for_a_while("give-up");
+    let _lock = lock_for_a_while("vigie-update give-up");
     let slot = this.slot;
     let told = reason.clone();
     let outcome = fate::give_up(&mut this.target, slot, &this.machine, &this.folder, reason)?;
@@ -154,14 +156,14 @@ fn given_up(slot: Slot, reason: &Reason, outcome: GivenUp, language: Language) -
 /// on without.
 fn lock_for_a_while(who: &str) -> Option<Lock> {
     let lock = lock::take_within(Path::new(LOCK), who, PATIENCE);
-    lock.inspect_err(|error| warn!("vigie-update: {who} goes on without the lock: {error}"))
+    lock.inspect_err(|error| warn!("{who} goes on without the lock: {error}"))
         .ok()
 }
 
 /// Back to the other slot.
 pub fn rollback(door: Door, who: Option<String>) -> Result<Outcome> {
     let mut this = This::load()?;
-    let _lock = lock::take(Path::new(LOCK), "rollback")?;
+    let _lock = lock::take(Path::new(LOCK), "vigie-update rollback")?;
     let (slot, asked) = (this.slot, (door, who));
     Ok(fate::rollback(
         &mut this.target,
@@ -172,9 +174,33 @@ pub fn rollback(door: Door, who: Option<String>) -> Result<Outcome> {
     )?)
 }
 
+/// Where the updater of this appliance keeps its files.
+fn kept() -> Result<PathBuf> {
+    kept_by(&Running::load(Path::new(BOOT_JSON))?)
+}
+
+/// Where nothing is kept, an empty answer would be taken for a true one.
+fn kept_by(running: &Running) -> Result<PathBuf> {
+    if running.mode == Mode::Live {
+        return Err(ApplyError::Live.into());
+    }
+    if running.state_device.is_none() {
+        bail!(Spoken::new(
+            "the state volume is not mounted, so what was installed here and how far it has come is \
+             not known; boot the recovery and check the volumes",
+            "le volume d'état n'est pas monté : ce qui a été installé ici, et jusqu'où, n'est pas \
+             connu ; démarrez la récupération et vérifiez les volumes",
+        ));
+    }
+    Ok(reached::folder(Path::new("/")))
+}
+
 /// All records.
+///
+/// # Errors
+/// This is no installed appliance, or its state volume is not there.
 pub fn history(json: bool, language: Language) -> Result<()> {
-    let records = history::load(&reached::folder(Path::new("/")));
+    let records = history::load(&kept()?);
     if json {
         for record in &records {
             say!("{}", serde_json::to_string(record)?);
@@ -209,7 +235,7 @@ fn line(record: &Record, language: Language, zone: &TimeZone) -> String {
         line.push_str(&format!(" -> {to}"));
     }
     if let Some(door) = record.door {
-        line.push_str(&format!(", {}", door.name()));
+        line.push_str(&format!(", {}", door.word(language)));
     }
     let (by, reason) = match language {
         Language::En => (" by ", record.reason.as_ref()),
@@ -266,8 +292,11 @@ const fn outcome(outcome: Outcome, language: Language) -> &'static str {
 }
 
 /// The lowest version and epoch that are accepted.
+///
+/// # Errors
+/// As [`history`].
 pub fn floor(json: bool, language: Language) -> Result<()> {
-    let floor = Floor::load(&reached::folder(Path::new("/")));
+    let floor = Floor::load(&kept()?);
     if json {
         let (version, epoch) = (floor.reached.version, floor.reached.security_epoch);
         let revoked = revoked(&floor);
@@ -345,6 +374,25 @@ mod tests {
             told.starts_with("? revenue") && told.ends_with(" : it hung"),
             "{told}"
         );
+    }
+
+    #[test]
+    fn where_nothing_is_kept_nothing_is_told_of_it() {
+        let kept = |json: &str| kept_by(&serde_json::from_str(json).unwrap());
+        let error = kept(r#"{"mode":"live","slot":"a"}"#).unwrap_err();
+        assert!(matches!(error.downcast_ref(), Some(ApplyError::Live)));
+        let error = kept(r#"{"mode":"installed","slot":"a","state_device":null}"#).unwrap_err();
+        let said = crate::spoken::of(&error);
+        assert!(
+            said.to(Language::En)
+                .contains("state volume is not mounted")
+        );
+        assert!(
+            said.to(Language::Fr)
+                .contains("volume d'état n'est pas monté")
+        );
+        let there = kept(r#"{"mode":"installed","slot":"a","state_device":"/dev/vda7"}"#);
+        assert_eq!(there.unwrap(), Path::new(reached::FOLDER));
     }
 
     #[test]

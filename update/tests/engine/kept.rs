@@ -144,6 +144,25 @@ fn inodes(folder: &Path, files: &Files) -> BTreeMap<String, u64> {
         .collect()
 }
 
+/// Nothing is kept where no appliance runs, and an empty answer would be a wrong one.
+#[test]
+fn outside_an_appliance_nothing_is_told_of_what_is_kept() {
+    for (language, reason) in [
+        ("en", "this must run on an appliance"),
+        ("fr", "ceci doit tourner sur un appareil"),
+    ] {
+        for command in ["history", "floor"] {
+            let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_vigie-update"));
+            let output = program.args([command, "--language", language]).output();
+            let output = output.unwrap();
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(1), "{command}: {said}");
+            assert!(said.contains(reason), "{command}: {said}");
+            assert!(output.stdout.is_empty(), "{command}");
+        }
+    }
+}
+
 #[test]
 fn c65_c66_no_cut_of_writing_what_is_kept_loses_what_was_there() {
     for Kept {

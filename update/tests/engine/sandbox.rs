@@ -367,7 +367,7 @@ fn the_unpacking_process_is_in_no_session_that_can_be_lost() {
 /// Nobody reads what is said any more: neither the words of a success nor those of an error.
 #[test]
 fn a_reader_that_has_gone_changes_no_outcome() {
-    for (command, code) in [("floor", 0), ("status", 1)] {
+    for (command, code) in [("auto", 0), ("status", 1)] {
         let gone = || {
             let (reader, writer) = std::io::pipe().unwrap();
             drop(reader);
