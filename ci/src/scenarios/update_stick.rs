@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 
 use super::bad_packages::{self, Bad};
 use super::update::{Appliance, NEXT, Package};
-use super::{disc, scenario};
+use super::{disc, pulled_stick, scenario, unread_stick};
 use crate::context::Context;
 use crate::step::Step;
 use crate::vm::images;
 
 /// The system disk is on virtio, so the stick is the first SCSI disk.
-const PLACE: &str = "/run/vigie/media/sda";
+pub(super) const PLACE: &str = "/run/vigie/media/sda";
 /// How every medium is mounted.
 const OPTIONS: [&str; 5] = ["ro", "nosuid", "nodev", "noexec", "nosymfollow"];
 /// In the folder that is looked into beside the root.
@@ -25,7 +25,7 @@ const STICK_KIB: u32 = 1 << 20;
 pub(super) fn step() -> Step {
     scenario(
         "update-stick",
-        "stick and disc are mounted read-only, wrong packages on them refused and a good one applied; pulled out they are gone, and nothing has failed",
+        "stick and disc are mounted read-only, wrong packages on them refused and a good one applied; pulled out they are gone, and nothing has failed; what is not read is told with the reason; pulled out in the middle of an update, the appliance starts what ran before",
         &["install"],
         run,
     )
@@ -41,8 +41,16 @@ fn run(ctx: &Context) -> Result<()> {
         .up
         .blame(refusals(&appliance, &wrong, &bad))
         .context("a stick of wrong packages")?;
+    appliance
+        .up
+        .blame(unread_stick::are_told_of(&appliance))
+        .context("a stick that is not read")?;
     let on_disc = disc::comes_and_goes(&appliance, &package.path);
     appliance.up.blame(on_disc).context("a disc")?;
+    appliance
+        .up
+        .blame(pulled_stick::leaves_what_runs(&appliance, &stick))
+        .context("a stick that is pulled out while it is read")?;
     plug_in(&appliance, &stick)?;
     let said = appliance.up.blame(apply(&appliance))?;
     ensure!(said.contains("\"installed\""), "apply: {said}");
@@ -93,14 +101,24 @@ pub(super) fn gone(appliance: &Appliance<'_>, place: &str) -> Result<()> {
 }
 
 fn plug_in(appliance: &Appliance<'_>, stick: &Path) -> Result<()> {
-    let vm = &appliance.up.vm;
+    attach(appliance, stick)?;
+    wait(appliance, &format!("mountpoint -q {PLACE}"))
+}
+
+/// A stick is there, whatever is on it.
+pub(super) fn attach(appliance: &Appliance<'_>, stick: &Path) -> Result<()> {
     let file = json!({"driver": "file", "filename": stick, "read-only": true});
     let node = json!({"node-name": "stick", "driver": "raw", "read-only": true, "file": file});
+    attach_node(appliance, node)
+}
+
+/// The same of a block device of QEMU's named "stick".
+pub(super) fn attach_node(appliance: &Appliance<'_>, node: Value) -> Result<()> {
+    let vm = &appliance.up.vm;
     vm.command("blockdev-add", node)?;
     let device = json!({"driver": "usb-storage", "bus": "usb.0", "id": "stick", "drive": "stick",
                         "removable": true});
-    vm.command("device_add", device)?;
-    wait(appliance, &format!("mountpoint -q {PLACE}"))
+    vm.command("device_add", device).map(drop)
 }
 
 /// Waits on the appliance until a condition of its shell holds.
