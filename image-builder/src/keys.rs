@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{ErrorKind, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, ensure};
@@ -261,6 +262,13 @@ fn is_public(text: &str) -> bool {
 /// One of the files exists already, or cannot be written; then neither is left. A folder that is not
 /// there is not made: a mistyped path, or a stick that is not mounted, is no place for a secret.
 pub fn generate(name: &str, out: &Path) -> Result<Made> {
+    // Path passes a slash at the end over.
+    ensure!(
+        !out.is_dir() && !out.as_os_str().as_bytes().ends_with(b"/"),
+        "{} is a folder's name; name the file of the key as well, such as {}",
+        out.display(),
+        out.join("release-1.pem").display()
+    );
     let folder = out.parent().filter(|p| !p.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
     ensure!(

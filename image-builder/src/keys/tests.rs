@@ -114,6 +114,16 @@ fn a_key_is_put_into_no_folder_that_is_not_there() {
     let error = generate("x", &folder.path().join("nodir/x.pem")).unwrap_err();
     assert!(error.to_string().contains("nodir is no folder"), "{error}");
     assert!(names(folder.path()).is_empty());
+    // The file's name was forgotten.
+    for out in ["", "nodir/"] {
+        let error = generate("x", &folder.path().join(out)).unwrap_err();
+        let error = error.to_string();
+        assert!(
+            error.contains("is a folder's name") && error.contains("release-1.pem"),
+            "{error}"
+        );
+        assert!(names(folder.path()).is_empty());
+    }
 }
 
 #[test]
