@@ -342,6 +342,21 @@ mod tests {
         Definition::parse(GOOD, Path::new("a.toml")).unwrap();
     }
 
+    /// A start that asks for a module which is not there is not clean.
+    #[test]
+    fn modules_that_the_start_loads_are_shipped() {
+        let definition = Definition::parse(GOOD, Path::new("x")).unwrap();
+        let loaded = include_str!("../../rootfs/overlay/usr/lib/modules-load.d/vigie.conf");
+        let names = loaded.lines().filter(|line| !line.starts_with('#'));
+        let shipped = |name: &&str| {
+            let mut modules = definition.kernel.modules.iter();
+            modules.any(|module| module.get_ref() == name)
+        };
+        let names: Vec<&str> = names.collect();
+        assert_eq!(names, ["drivetemp"]);
+        assert!(names.iter().all(|name| shipped(name)), "{names:?}");
+    }
+
     #[test]
     fn faults_are_named_with_line_and_what_is_allowed() {
         let cases = [
