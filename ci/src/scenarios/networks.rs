@@ -1,7 +1,7 @@
 //! Two networks: nothing goes from one to the other unless the settings say so, and name servers that do
 //! not answer delay nothing.
 //!
-//! The enterprise's network is the cable, where a station is router and name server, and silent. The
+//! The enterprise network is the cable, where a station is router and name server, and silent. The
 //! cameras' is QEMU's own, through which the scenario talks to the appliance.
 
 use std::io::ErrorKind;
@@ -24,7 +24,7 @@ use crate::vm::images;
 
 const BYTES: u64 = 9_000_000_000;
 const SERIAL: &str = "VIGIE-CI-NET";
-/// The appliance in the enterprise's network, and in the cameras', where QEMU forwards to it.
+/// The appliance in the enterprise network, and in the cameras', where QEMU forwards to it.
 const AT_ENTERPRISE: Ipv4Addr = Ipv4Addr::new(10, 9, 8, 1);
 const AT_CAMERAS: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 15);
 /// The host, as the cameras' network sees it.
@@ -216,7 +216,7 @@ fn passed(
 fn send(station: &Station, to: SocketAddrV4) -> Result<()> {
     let person = |number: u8| Ipv4Addr::new(10, 9, 8, number);
     let mac = station.who_has(person(77), AT_ENTERPRISE, ANSWERS)?;
-    ensure!(mac == SECOND_MAC, "the enterprise's network is at {mac:?}");
+    ensure!(mac == SECOND_MAC, "the enterprise network is at {mac:?}");
     for port in 0..TRIES {
         let from = SocketAddrV4::new(person(78), 40_000 + port);
         station.send_udp(mac, from, to)?;

@@ -86,12 +86,12 @@ pub struct System {
 #[cfg_attr(any(test, feature = "schema"), derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Network {
-    /// The network of the people: default DHCP on every Ethernet port that no other role takes.
+    /// The enterprise network, where the people are: default DHCP on every Ethernet port that no other role takes.
     pub enterprise: Interface,
     /// The network of the cameras, when it is a separate one. No gateway, no name server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cameras: Option<Interface>,
-    /// Whether the enterprise's network reaches the cameras through the appliance; default no.
+    /// Whether the enterprise network reaches the cameras through the appliance; default no.
     /// The cameras never begin a connection into it.
     #[serde(skip_serializing_if = "is_false")]
     pub routing: bool,
