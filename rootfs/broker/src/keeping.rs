@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde_json::{Value, json};
 use vigie_settings::apply::CHECK_NEXT;
-use vigie_settings::backup::{self, BackupError};
+use vigie_settings::backup::{self, BackupError, Making};
 use vigie_settings::difference::{HIDDEN, changes};
 use vigie_settings::edit::{Edit, edited};
 use vigie_settings::live::System;
@@ -73,7 +73,10 @@ impl Keeper for Shelf<'_> {
             }
             Request::Backup { passphrase } => self.backup(passphrase.as_ref(), tell),
             Request::Restore { data, passphrase } => {
-                let settings = read(data, passphrase.as_ref())?;
+                let (settings, newer) = self.read(data, passphrase.as_ref())?;
+                if let Some(newer) = newer {
+                    tell(&warning(&newer));
+                }
                 self.restore(who, settings, tell)
             }
             Request::SupportBundle {} => {
@@ -178,11 +181,7 @@ impl Shelf<'_> {
             Taken::Trial { .. } => (Vec::new(), Vec::new()),
             Taken::Saved(followed) => (followed.after_restart, followed.warnings),
         };
-        for warning in &warnings {
-            let mut value = failure::words(warning);
-            value["event"] = "warning".into();
-            tell(&value);
-        }
+        warnings.iter().for_each(|one| tell(&warning(one)));
         tell(&json!({
             "event": "saved", "generation": changing.generation(), "trial": trial,
             "after_restart": after_restart, "address": address,
@@ -202,8 +201,10 @@ impl Shelf<'_> {
 
     fn confirm(&mut self, tell: &mut dyn FnMut(&Value)) -> Result<(), Failure> {
         let generation = trial::confirm(&self.root, self.system).map_err(of_trial)?;
+        let address = address(&self.store().load().settings);
         tell(&json!({
             "event": "saved", "generation": generation, "trial": null, "after_restart": [],
+            "address": address,
         }));
         Ok(())
     }
@@ -271,7 +272,12 @@ impl Shelf<'_> {
             return Err(Failure::refused("no-settings", why));
         }
         let passphrase = passphrase.map(|passphrase| passphrase.expose().as_bytes());
-        let bytes = backup::make(&loaded.settings, seconds_now(), passphrase).map_err(of_backup)?;
+        let system = here::system_version(&self.root);
+        let making = Making {
+            at: seconds_now(),
+            system: system.as_deref(),
+        };
+        let bytes = backup::make(&loaded.settings, making, passphrase).map_err(of_backup)?;
         let name = format!("{}.vigie-settings", self.dated());
         let data = BASE64_STANDARD.encode(bytes);
         tell(&json!({"event": "backup", "name": name, "data": data}));
@@ -284,6 +290,21 @@ impl Shelf<'_> {
         let time = vigie_settings::utc(seconds_now());
         let day = time.split('T').next().unwrap_or_default();
         format!("{name}-{day}")
+    }
+
+    /// The settings in a backup, and what is to be said of where it comes from.
+    fn read(
+        &self,
+        data: &str,
+        passphrase: Option<&Secret>,
+    ) -> Result<(Settings, Option<Said>), Failure> {
+        let bytes = BASE64_STANDARD.decode(data);
+        let bytes = bytes.map_err(|_| of_backup(BackupError::Damaged))?;
+        let passphrase = passphrase.map(|passphrase| passphrase.expose().as_bytes());
+        let settings = backup::read(&bytes, passphrase).map_err(of_backup)?;
+        let own = here::system_version(&self.root);
+        let newer = own.and_then(|own| backup::made_by_newer(&bytes, &own));
+        Ok((settings, newer))
     }
 
     fn check_at_boot(&self, on: bool) -> Result<(), Failure> {
@@ -315,12 +336,11 @@ fn put_mark(path: &Path) -> io::Result<()> {
     std::fs::File::create(path)?.sync_all()
 }
 
-/// The settings in a backup.
-fn read(data: &str, passphrase: Option<&Secret>) -> Result<Settings, Failure> {
-    let bytes = BASE64_STANDARD.decode(data);
-    let bytes = bytes.map_err(|_| of_backup(BackupError::Damaged))?;
-    let passphrase = passphrase.map(|passphrase| passphrase.expose().as_bytes());
-    backup::read(&bytes, passphrase).map_err(of_backup)
+/// What a person must know besides.
+fn warning(said: &Said) -> Value {
+    let mut value = failure::words(said);
+    value["event"] = "warning".into();
+    value
 }
 
 /// A thing that is wrong, as it is told.

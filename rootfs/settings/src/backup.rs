@@ -1,9 +1,11 @@
-//! A backup: one file that holds the settings document, and says of which form it is.
+//! A backup: one file that holds the settings document, and says of which form it is and which
+//! version of the system made it.
 //!
 //! ```text
 //! vigie-settings-backup 1
 //! form 3
 //! made 1764500000
+//! system 0.1.0.0                                      left out where nobody knows
 //! sha256 HEX                                          or, with a passphrase:
 //! sealed argon2id m=65536 t=3 p=1 salt=HEX nonce=HEX
 //! ---
@@ -23,7 +25,7 @@ use crate::forms::{FIRST, form_of};
 use crate::origin::digest;
 use crate::store::DocumentError;
 use crate::words::{Said, said};
-use head::{Body, COST, HEAD, Head};
+use head::{Body, COST, HEAD, Head, is_version};
 
 mod head;
 
@@ -43,6 +45,8 @@ pub enum BackupError {
     Newer {
         /// Its form of the settings.
         form: u32,
+        /// The version of the system that made it, where it says so.
+        system: Option<String>,
     },
     /// It is sealed, and no passphrase was given.
     #[error("{}", self.said())]
@@ -70,9 +74,18 @@ impl BackupError {
     pub fn said(&self) -> Said {
         match self {
             Self::Damaged => said("backup.damaged", &[]),
-            Self::Newer { form } => {
-                let values = [("form", Said::same(form)), ("own", Said::same(VERSION))];
-                said("backup.newer", &values)
+            Self::Newer { form, system } => {
+                let mut values = vec![("form", Said::same(form)), ("own", Said::same(VERSION))];
+                values.extend(
+                    system
+                        .as_ref()
+                        .map(|version| ("version", Said::same(version))),
+                );
+                let key = match system {
+                    Some(_) => "backup.newer-of",
+                    None => "backup.newer",
+                };
+                said(key, &values)
             }
             Self::NeedsPassphrase => said("backup.needs-passphrase", &[]),
             Self::NotSealed => said("backup.not-sealed", &[]),
@@ -87,20 +100,33 @@ impl BackupError {
     }
 }
 
-/// Makes a backup of `settings` at a time in seconds since 1970; with a passphrase it is sealed.
+/// What a backup says of how it was made.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Making<'a> {
+    /// When, in seconds since 1970.
+    pub at: u64,
+    /// By which version of the system; what is no version is left out.
+    pub system: Option<&'a str>,
+}
+
+/// Makes a backup of `settings`; with a passphrase it is sealed.
 ///
 /// # Errors
 /// A short passphrase; no randomness, no memory.
 pub fn make(
     settings: &Settings,
-    at: u64,
+    making: Making<'_>,
     passphrase: Option<&[u8]>,
 ) -> Result<Vec<u8>, BackupError> {
     let text = settings.to_text();
     let text = text.map_err(|error| BackupError::System(error.to_string()))?;
     let head = |body| Head {
         form: VERSION,
-        made: at,
+        made: making.at,
+        system: making
+            .system
+            .filter(|text| is_version(text))
+            .map(str::to_owned),
         body,
     };
     let Some(passphrase) = passphrase else {
@@ -136,7 +162,10 @@ pub fn read(bytes: &[u8], passphrase: Option<&[u8]>) -> Result<Settings, BackupE
         return bare(bytes, passphrase);
     };
     if head.form > VERSION {
-        return Err(BackupError::Newer { form: head.form });
+        return Err(BackupError::Newer {
+            form: head.form,
+            system: head.system,
+        });
     }
     if head.form < FIRST {
         return Err(BackupError::Damaged);
@@ -171,11 +200,29 @@ fn bare(bytes: &[u8], passphrase: Option<&[u8]>) -> Result<Settings, BackupError
     let form = table.get("version").and_then(toml::Value::as_integer);
     let form = form.and_then(|form| u32::try_from(form).ok());
     match form.ok_or(BackupError::Damaged)? {
-        form if form > VERSION => Err(BackupError::Newer { form }),
+        form if form > VERSION => Err(BackupError::Newer { form, system: None }),
         form if form < FIRST => Err(BackupError::Damaged),
         _ if passphrase.is_some() => Err(BackupError::NotSealed),
         _ => Ok(Settings::from_text(text)?),
     }
+}
+
+/// What a person must know of a backup that a newer version of the system than `own` has made, and whose
+/// settings this one knows all the same.
+#[must_use]
+pub fn made_by_newer(bytes: &[u8], own: &str) -> Option<Said> {
+    let (head, _) = Head::parse(bytes)?;
+    let version = head.system?;
+    (numbers(&version) > numbers(own)).then(|| {
+        let values = [("version", Said::same(version)), ("own", Said::same(own))];
+        said("backup.made-by-newer", &values)
+    })
+}
+
+/// The numbers of a version, of `0.1.0.0` as of `0.1.0.0~dev`.
+fn numbers(version: &str) -> Vec<u64> {
+    let parts = version.split(|c: char| !c.is_ascii_digit());
+    parts.map_while(|part| part.parse().ok()).collect()
 }
 
 /// Whether a passphrase is needed to read it.
@@ -209,6 +256,10 @@ mod tests {
     use crate::Language;
 
     const SECRET: &[u8] = b"a passphrase";
+    const MAKING: Making<'_> = Making {
+        at: 7,
+        system: Some("0.1.0.0"),
+    };
 
     fn full() -> Settings {
         Settings::from_text(include_str!("../tests/golden/full.toml")).expect("reads")
@@ -217,12 +268,12 @@ mod tests {
     #[test]
     fn a_backup_reads_back() {
         let settings = full();
-        let plain = make(&settings, 7, None).expect("made");
+        let plain = make(&settings, MAKING, None).expect("made");
         assert!(!is_sealed(&plain));
         assert_eq!(read(&plain, None).expect("read"), settings);
         let bare = settings.to_text().expect("text");
         assert_eq!(read(bare.as_bytes(), None).expect("read"), settings);
-        let sealed = make(&settings, 7, Some(SECRET)).expect("made");
+        let sealed = make(&settings, MAKING, Some(SECRET)).expect("made");
         assert!(is_sealed(&sealed));
         assert_eq!(read(&sealed, Some(SECRET)).expect("read"), settings);
         let text = String::from_utf8_lossy(&sealed);
@@ -231,14 +282,14 @@ mod tests {
             "{text}"
         );
         // Twice the same settings do not look the same.
-        assert_ne!(make(&settings, 7, Some(SECRET)).expect("made"), sealed);
+        assert_ne!(make(&settings, MAKING, Some(SECRET)).expect("made"), sealed);
     }
 
     #[test]
     fn what_cannot_be_used_is_told_apart() {
         let settings = full();
-        let plain = make(&settings, 7, None).expect("made");
-        let sealed = make(&settings, 7, Some(SECRET)).expect("made");
+        let plain = make(&settings, MAKING, None).expect("made");
+        let sealed = make(&settings, MAKING, Some(SECRET)).expect("made");
         let with = |from: &str, to: &str| {
             let text = String::from_utf8(plain.clone()).expect("text");
             text.replacen(from, to, 1).into_bytes()
@@ -249,6 +300,7 @@ mod tests {
             let head = Head {
                 form,
                 made: 1,
+                system: None,
                 body: body_of,
             };
             (head.text() + body).into_bytes()
@@ -281,26 +333,29 @@ mod tests {
             assert_ne!(english.to(Language::En), french.to(Language::Fr));
         }
         assert!(matches!(
-            make(&settings, 7, Some(b"short")),
+            make(&settings, MAKING, Some(b"short")),
             Err(BackupError::ShortPassphrase)
         ));
     }
 
     #[test]
     fn a_flipped_or_missing_byte_is_found_everywhere() {
-        let plain = make(&full(), 7, None).expect("made");
-        // Where a byte of the head changes, the head is another; only its time is not covered.
+        let plain = make(&full(), MAKING, None).expect("made");
+        // Where a byte of the head changes, the head is another; only its time and its version are not covered.
         let made = "vigie-settings-backup 1\nform 3\nmade ".len();
+        let version = made + "7\nsystem ".len();
+        let said = [made..made + 1, version..version + "0.1.0.0".len()];
         for at in 0..plain.len() {
             let mut bytes = plain.clone();
             bytes[at] ^= 1;
-            assert!(at == made || read(&bytes, None).is_err(), "byte {at}");
+            let covered = !said.iter().any(|range| range.contains(&at));
+            assert!(!covered || read(&bytes, None).is_err(), "byte {at}");
         }
         for length in 0..plain.len() {
             assert!(read(&plain[..length], None).is_err(), "{length} bytes");
         }
         assert!(read(&[plain.as_slice(), b"\n"].concat(), None).is_err());
-        let sealed = make(&full(), 7, Some(SECRET)).expect("made");
+        let sealed = make(&full(), MAKING, Some(SECRET)).expect("made");
         let (head, body) = Head::parse(&sealed).expect("a head");
         let Body::Sealed { cost, salt, .. } = &head.body else {
             panic!("sealed")
@@ -338,7 +393,7 @@ mod tests {
 
     #[test]
     fn a_file_cannot_ask_for_all_of_the_memory() {
-        let sealed = make(&full(), 7, Some(SECRET)).expect("made");
+        let sealed = make(&full(), MAKING, Some(SECRET)).expect("made");
         let (head, body) = Head::parse(&sealed).expect("a head");
         for (from, to) in [
             ("m=65536", "m=4194304"),
@@ -366,11 +421,41 @@ mod tests {
             let head = Head {
                 form,
                 made: 1,
+                system: None,
                 body,
             };
             let settings = read((head.text() + text).as_bytes(), None).expect("read");
             assert_eq!(settings.version, VERSION);
         }
+    }
+
+    #[test]
+    fn a_backup_says_which_version_made_it() {
+        let with = |system| make(&full(), Making { at: 7, system }, None).expect("made");
+        let own = with(Some("0.1.0.0"));
+        assert!(
+            own.starts_with(b"vigie-settings-backup 1\nform 3\nmade 7\nsystem 0.1.0.0\nsha256 ")
+        );
+        for (bytes, newer) in [
+            (with(Some("0.1.0.0")), false),
+            (with(Some("0.0.9.9")), false),
+            (with(Some("0.1.0.1")), true),
+            (with(Some("0.10.0.0")), true),
+            (with(None), false),
+            (with(Some("no version")), false),
+            (b"version = 3\n".to_vec(), false),
+        ] {
+            let told = made_by_newer(&bytes, "0.1.0.0");
+            assert_eq!(told.is_some(), newer, "{told:?}");
+            // It is taken all the same: its settings are of a form that is known here.
+            assert!(read(&bytes, None).is_ok());
+        }
+        let text = String::from_utf8(own).expect("text");
+        let bytes = text.replacen("form 3", "form 4", 1).into_bytes();
+        let error = read(&bytes, None).expect_err("newer");
+        assert!(error.to_string().contains("version 0.1.0.0"), "{error}");
+        let bytes = text.replacen("0.1.0.0", "0.1 0.0", 1).into_bytes();
+        assert!(read(&bytes, None).is_err());
     }
 
     #[test]

@@ -60,6 +60,16 @@ pub fn problems(root: &Path, settings: &Settings) -> Vec<Problem> {
     found
 }
 
+/// The version of the system whose root is `root`; none where it does not say.
+#[must_use]
+pub fn system_version(root: &Path) -> Option<String> {
+    let text = fs::read_to_string(root.join("usr/lib/os-release")).ok()?;
+    let mut values = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("VERSION_ID="));
+    Some(values.next()?.trim_matches('"').to_owned())
+}
+
 /// Whether a keymap, such as `fr` of `i386/azerty/fr.kmap.gz`, lies in a folder or below.
 fn has_keymap(folder: &Path, keymap: &str, depth: usize) -> bool {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();

@@ -182,6 +182,7 @@ fn other_networks_are_saved_when_they_are_confirmed() {
     assert_eq!(trial(&mut appliance), (json!(58), tried));
     let (told, code) = appliance.ask(json!({"verb": "network-confirm"}));
     assert_eq!((code, &told[0]["generation"]), ("", &json!(2)));
+    assert_eq!(told[0]["address"], json!("10.9.0.2/24"));
     let network = appliance.settings().network.enterprise;
     assert_eq!(network.address.unwrap().to_string(), "10.9.0.2/24");
     assert_eq!(trial(&mut appliance), (Value::Null, Value::Null));
@@ -249,6 +250,24 @@ fn a_backup_goes_out_and_comes_back() {
     let (_, code) = appliance.ask(json!({"verb": "backup", "passphrase": "short"}));
     assert_eq!(code, "passphrase");
     assert_eq!(appliance.settings(), before);
+}
+
+#[test]
+fn a_backup_says_which_version_made_it_and_an_older_one_is_told() {
+    let mut appliance = Appliance::new();
+    let release = appliance.root.path().join("usr/lib/os-release");
+    std::fs::create_dir_all(release.parent().unwrap()).unwrap();
+    std::fs::write(&release, "ID=x\nVERSION_ID=\"0.2.0.0\"\n").unwrap();
+    let (told, _) = appliance.ask(json!({"verb": "backup"}));
+    let data = told[0]["data"].clone();
+    let bytes = BASE64_STANDARD.decode(data.as_str().unwrap()).unwrap();
+    let text = String::from_utf8(bytes).unwrap();
+    assert!(text.contains("\nsystem 0.2.0.0\n"), "{text}");
+    for (own, told_first) in [("0.2.0.0", "saved"), ("0.1.0.0", "warning")] {
+        std::fs::write(&release, format!("VERSION_ID={own}\n")).unwrap();
+        let (told, code) = appliance.ask(json!({"verb": "restore", "data": data}));
+        assert_eq!((code, told[0]["event"].as_str()), ("", Some(told_first)));
+    }
 }
 
 #[test]

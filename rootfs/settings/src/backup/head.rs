@@ -64,6 +64,8 @@ pub(super) enum Body {
 pub(super) struct Head {
     pub(super) form: u32,
     pub(super) made: u64,
+    /// The version of the system that made it; those of before do not say.
+    pub(super) system: Option<String>,
     pub(super) body: Body,
 }
 
@@ -80,9 +82,13 @@ impl Head {
                 hex(nonce)
             ),
         };
+        let system = self.system.as_deref();
+        let system = system.map(|version| format!("system {version}\n"));
         format!(
-            "{MAGIC}\nform {}\nmade {}\n{body}\n{END}",
-            self.form, self.made
+            "{MAGIC}\nform {}\nmade {}\n{}{body}\n{END}",
+            self.form,
+            self.made,
+            system.unwrap_or_default()
         )
     }
 
@@ -101,10 +107,28 @@ impl Head {
         }
         let form = lines.next()?.strip_prefix("form ")?.parse().ok()?;
         let made = lines.next()?.strip_prefix("made ")?.parse().ok()?;
-        let body = Body::parse(lines.next()?)?;
-        let head = Self { form, made, body };
+        let mut line = lines.next()?;
+        let system = line.strip_prefix("system ").map(str::to_owned);
+        if let Some(version) = &system {
+            if !is_version(version) {
+                return None;
+            }
+            line = lines.next()?;
+        }
+        let head = Self {
+            form,
+            made,
+            system,
+            body: Body::parse(line)?,
+        };
         (head.text() == text).then_some((head, &bytes[at..]))
     }
+}
+
+/// Whether a text is the version of a system, such as `0.1.0.0`.
+pub(super) fn is_version(text: &str) -> bool {
+    let good = |b: u8| b.is_ascii_alphanumeric() || b"._+~-".contains(&b);
+    (1..=40).contains(&text.len()) && text.bytes().all(good)
 }
 
 impl Body {

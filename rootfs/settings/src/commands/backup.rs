@@ -6,10 +6,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use vigie_settings::backup::{BACKUP_MAX, make, onto, read};
-use vigie_settings::{Changing, Said, Settings, Store, said, seconds_now};
+use vigie_settings::backup::{BACKUP_MAX, Making, made_by_newer, make, onto, read};
+use vigie_settings::{Changing, Said, Settings, Store, here, said, seconds_now};
 
-use super::change::{Site, save};
+use super::change::{Deed, Site, save};
 use super::show::numbered;
 use super::{Failure, Out, input};
 
@@ -67,7 +67,12 @@ pub fn backup(root: &Path, file: &Path, passphrase: &Passphrase, out: Out) -> Re
         return Err(Failure::Failed(said("command.nothing-to-back-up", &[])));
     }
     let passphrase = passphrase.read(None)?;
-    let bytes = make(&loaded.settings, seconds_now(), passphrase.as_deref())?;
+    let system = here::system_version(root);
+    let making = Making {
+        at: seconds_now(),
+        system: system.as_deref(),
+    };
+    let bytes = make(&loaded.settings, making, passphrase.as_deref())?;
     if file.as_os_str() == "-" {
         io::stdout().write_all(&bytes)?;
         return Ok(());
@@ -118,18 +123,36 @@ pub fn restore(
     let passphrase = passphrase.read(Some(file))?;
     let bytes = input(file, BACKUP_MAX)?;
     let settings = read(&bytes, passphrase.as_deref())?;
-    take(site, settings, now, out)
+    let own = here::system_version(site.root).unwrap_or_default();
+    if let Some(newer) = made_by_newer(&bytes, &own).filter(|_| !own.is_empty()) {
+        eprintln!("vigie-settings: {}", newer.to(out.language));
+    }
+    let deed = Deed {
+        action: "restore",
+        about: None,
+    };
+    take(site, deed, settings, now, out)
 }
 
 /// Takes the settings from a generation that is kept.
 pub fn restore_generation(site: Site<'_>, number: u32, now: bool, out: Out) -> Result<(), Failure> {
     let settings = numbered(&Store::of_system(site.root), number)?;
-    take(site, settings, now, out)
+    let deed = Deed {
+        action: "settings-restore",
+        about: Some(number.to_string()),
+    };
+    take(site, deed, settings, now, out)
 }
 
 /// Damaged settings are no hindrance: a backup is what mends them.
-fn take(site: Site<'_>, settings: Settings, now: bool, out: Out) -> Result<(), Failure> {
+fn take(
+    site: Site<'_>,
+    deed: Deed,
+    settings: Settings,
+    now: bool,
+    out: Out,
+) -> Result<(), Failure> {
     let changing = Changing::mending(site.root, site.by)?;
     let new = onto(settings, &changing.old.settings);
-    save(site.root, &changing, &new, now, out)
+    save(site, deed, &changing, (&new, now), out)
 }

@@ -94,7 +94,7 @@ fn archive(bytes: &[u8]) -> Answer {
         return Err("sealed".to_owned());
     }
     let settings = backup::read(bytes, None).map_err(|error| error.to_string())?;
-    let again = backup::make(&settings, 1, None).unwrap();
+    let again = backup::make(&settings, backup::Making::default(), None).unwrap();
     assert_eq!(backup::read(&again, None).unwrap(), settings);
     Ok(String::new())
 }
