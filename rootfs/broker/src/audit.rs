@@ -3,28 +3,23 @@
 //!
 //! 1. A change has a line before it is begun and another when it has ended. A line is on the disk before it is answered that something is done; one that a power cut left
 //!    half spoils no other.
-//! 2. The newest file is appended to; a full one is renamed, and the oldest of [`Trail::kept`] goes.
+//! 2. The newest file is appended to; a full one is renamed, and the oldest goes ([`Rows`]).
 //! 3. What anybody can have written down as often as they like has files of its own: neither ten thousand
 //!    wrong passwords nor a viewer who is refused or logs in and out push out an action ([`Trail::of`]).
 //! 4. No secret is ever in one: nothing gets here but a verb, an account, a unit and words of ours.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
-use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
-
+use vigie_settings::noted;
+use vigie_settings::rows::{FULL, Rows};
 use vigie_settings::seconds_now;
 
 use crate::peer::Peer;
 use crate::verb::{Role, Verb};
+pub use vigie_settings::rows::FOLDER;
 
-/// The folder, below the root of the system.
-pub const FOLDER: &str = "var/lib/vigie/audit";
-/// A file of this appliance is full beyond so many bytes.
-const FULL: u64 = 256 << 10;
 /// Longest word that is kept, in characters.
 const LONGEST: usize = 200;
 
@@ -119,16 +114,7 @@ pub(crate) fn turns_text(c: char) -> bool {
 
 /// One row of files.
 #[derive(Clone, Debug)]
-pub struct Trail {
-    /// Where they are.
-    pub folder: PathBuf,
-    /// How they are called.
-    pub name: &'static str,
-    /// How many are kept, the one that is appended to included.
-    pub kept: u32,
-    /// A file is full beyond so many bytes.
-    pub full: u64,
-}
+pub struct Trail(pub Rows);
 
 impl Trail {
     /// What was done, below the root of a system.
@@ -157,8 +143,15 @@ impl Trail {
 
     /// All rows, below the root of a system.
     #[must_use]
-    pub fn all(root: &Path) -> [Self; 4] {
-        [Self::actions, Self::wrong, Self::log_ins, Self::refusals].map(|row| row(root))
+    pub fn all(root: &Path) -> [Self; 5] {
+        let rows = [
+            Self::actions,
+            Self::wrong,
+            Self::log_ins,
+            Self::refusals,
+            Self::commands,
+        ];
+        rows.map(|row| row(root))
     }
 
     /// The row that a record of a verb goes into.
@@ -170,26 +163,27 @@ impl Trail {
             (_, Ended::Refused) => Self::refusals(root),
             (Verb::LogIn | Verb::LogOut, _) => Self::log_ins(root),
             // Whoever is logged in may do so as often as they like.
-            (Verb::SetOwnPassword, _) if record.role != Some(Role::Administrator) => {
+            (Verb::SetOwnPassword | Verb::SessionsEnd, _)
+                if record.role != Some(Role::Administrator) =>
+            {
                 Self::log_ins(root)
             }
             _ => Self::actions(root),
         }
     }
 
+    /// What root did by `vigie-settings`, which writes it down itself.
+    #[must_use]
+    pub fn commands(root: &Path) -> Self {
+        Self(noted::rows(root))
+    }
+
     fn row(root: &Path, name: &'static str, kept: u32) -> Self {
-        Self {
+        Self(Rows {
             folder: root.join(FOLDER),
             name,
             kept,
             full: FULL,
-        }
-    }
-
-    fn file(&self, number: u32) -> PathBuf {
-        self.folder.join(match number {
-            0 => format!("{}.jsonl", self.name),
-            older => format!("{}.{older}.jsonl", self.name),
         })
     }
 
@@ -198,98 +192,22 @@ impl Trail {
     /// # Errors
     /// The state volume refuses.
     pub fn append(&self, record: &Record) -> io::Result<()> {
-        let mut folder = DirBuilder::new();
-        folder.recursive(true).mode(0o700).create(&self.folder)?;
-        let _lock = self.lock()?;
-        let line = serde_json::to_string(&record.bounded())? + "\n";
-        let length = fs::metadata(self.file(0)).map_or(0, |file| file.len());
-        if length > 0 && length + line.len() as u64 > self.full {
-            self.turn_over()?;
-        }
-        let mut options = OpenOptions::new();
-        options.read(true).create(true).append(true).mode(0o600);
-        let mut file = options.open(self.file(0))?;
-        let lead = if ends_a_line(&self.file(0))? {
-            ""
-        } else {
-            "\n"
-        };
-        file.write_all((lead.to_owned() + &line).as_bytes())?;
-        file.sync_all()?;
-        self.sync()
-    }
-
-    /// Processes that write at the same time do so one after the other.
-    fn lock(&self) -> io::Result<File> {
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false).mode(0o600);
-        let file = options.open(self.folder.join("lock"))?;
-        flock(&file, FlockOperation::LockExclusive)?;
-        Ok(file)
-    }
-
-    /// Makes room for a new file: the oldest goes. A cut between two steps leaves a gap, which the next
-    /// one closes.
-    fn turn_over(&self) -> io::Result<()> {
-        for number in (0..self.kept).rev() {
-            let from = self.file(number);
-            let moved = match number + 1 < self.kept {
-                true => fs::rename(from, self.file(number + 1)),
-                false => fs::remove_file(from),
-            };
-            match moved {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-        }
-        self.sync()
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        File::open(&self.folder)?.sync_all()
+        self.0.append(&serde_json::to_string(&record.bounded())?)
     }
 
     /// All records that can be read, the oldest first. A damaged line is passed over.
     #[must_use]
     pub fn load(&self) -> Vec<Record> {
-        let files = (0..self.kept).rev().map(|number| self.file(number));
-        files.flat_map(|file| lines(&file)).collect()
+        let lines = self.0.load().into_iter();
+        lines
+            .filter_map(|line| serde_json::from_str(&line).ok())
+            .collect()
     }
-}
-
-fn ends_a_line(path: &Path) -> io::Result<bool> {
-    use std::io::{Seek, SeekFrom};
-    let mut file = File::open(path)?;
-    if file.metadata()?.len() == 0 {
-        return Ok(true);
-    }
-    file.seek(SeekFrom::End(-1))?;
-    let mut last = [0];
-    file.read_exact(&mut last)?;
-    Ok(last == *b"\n")
-}
-
-/// The text of a file of lines; what is no text in it spoils its line alone.
-pub(crate) fn text(path: &Path) -> String {
-    let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(2 * FULL).read_to_end(&mut bytes));
-    match read {
-        Ok(_) => String::from_utf8_lossy(&bytes).into_owned(),
-        Err(_) => String::new(),
-    }
-}
-
-fn lines(path: &Path) -> Vec<Record> {
-    let text = text(path);
-    let records = text.lines();
-    records
-        .filter_map(|line| serde_json::from_str(line).ok())
-        .collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
+    use std::fs;
 
     use super::*;
 
@@ -301,54 +219,6 @@ mod tests {
             about: Some("x".repeat(150)),
             ..Record::now(Verb::SetPassword, "192.0.2.7", Ended::Done)
         }
-    }
-
-    #[test]
-    fn records_are_appended_and_the_oldest_files_go() {
-        let root = tempfile::tempdir().unwrap();
-        let mut trail = Trail::actions(root.path());
-        (trail.kept, trail.full) = (3, 4 << 10);
-        for number in 0..100 {
-            trail.append(&record(number)).unwrap();
-        }
-        let all = trail.load();
-        assert_eq!(all.last().unwrap().time, 99);
-        let (first, count) = (all[0].time, all.len() as u64);
-        assert_eq!(first + count, 100, "nothing is missing in between");
-        assert!(first > 0 && count > 20, "{first} {count}");
-        for number in 0..3 {
-            let file = fs::metadata(trail.file(number)).unwrap();
-            assert!(file.len() <= trail.full && file.permissions().mode() & 0o777 == 0o600);
-        }
-        assert!(!trail.file(3).exists());
-        let mode = fs::metadata(&trail.folder).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o700);
-    }
-
-    #[test]
-    fn a_cut_at_any_moment_spoils_nothing_else() {
-        let root = tempfile::tempdir().unwrap();
-        let trail = Trail::actions(root.path());
-        trail.append(&record(1)).unwrap();
-        trail.append(&record(2)).unwrap();
-        let whole = fs::read(trail.file(0)).unwrap();
-        let first = whole.iter().position(|byte| *byte == b'\n').unwrap() + 1;
-        for length in first..whole.len() {
-            fs::write(trail.file(0), &whole[..length]).unwrap();
-            trail.append(&record(3)).unwrap();
-            let times: Vec<u64> = trail.load().iter().map(|record| record.time).collect();
-            // The half one counts as soon as only its end of line is missing.
-            let half = length == whole.len() - 1;
-            let expected = if half { vec![1, 2, 3] } else { vec![1, 3] };
-            assert_eq!(times, expected, "cut at {length}");
-        }
-        // Between two renames there is a gap, which is read over and closed.
-        fs::rename(trail.file(0), trail.file(2)).unwrap();
-        trail.append(&record(4)).unwrap();
-        let times: Vec<u64> = trail.load().iter().map(|record| record.time).collect();
-        assert_eq!(times.last(), Some(&4));
-        trail.turn_over().unwrap();
-        assert!(trail.file(1).exists() && trail.file(3).exists() && !trail.file(2).exists());
     }
 
     #[test]
@@ -383,8 +253,8 @@ mod tests {
         assert_eq!(read.from.len(), LONGEST);
         // Bytes that are no text spoil only their line.
         let mut bytes = b"\xff\xfe\n".to_vec();
-        bytes.extend(fs::read(trail.file(0)).unwrap());
-        fs::write(trail.file(0), bytes).unwrap();
+        bytes.extend(fs::read(trail.0.file(0)).unwrap());
+        fs::write(trail.0.file(0), bytes).unwrap();
         assert_eq!(trail.load().len(), 1);
     }
 }

@@ -4,8 +4,9 @@
 use std::path::Path;
 
 use serde::Deserialize;
+use vigie_settings::rows::text;
 
-use crate::audit::{Ended, Record, Trail, printable, text};
+use crate::audit::{Ended, Record, Trail, printable};
 
 /// What the recovery did to this installation from outside, below the root of the system
 /// (`vigie-recovery`, `audit.rs`).
@@ -114,8 +115,10 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use vigie_settings::noted::{self, Deed};
     use vigie_settings::utc;
 
+    use crate::peer::Peer;
     use crate::verb::{Role, Verb};
 
     fn record(number: u64) -> Record {
@@ -158,6 +161,36 @@ mod tests {
         assert!(theirs.contains("FILE: &str = \"actions.jsonl\""));
         let folder = include_str!("../../../recovery/src/check/keep.rs");
         assert!(folder.contains("ON_STATE: &str = \"lib/vigie/recovery\""));
+    }
+
+    #[test]
+    fn what_root_did_by_a_command_is_told_with_the_rest() {
+        let root = tempfile::tempdir().unwrap();
+        let deed = Deed {
+            who: "root",
+            from: "192.0.2.7",
+            action: "settings-set",
+            about: Some("system.hostname".to_owned()),
+        };
+        for ended in [
+            noted::Ended::Asked,
+            noted::Ended::Done,
+            noted::Ended::Failed,
+        ] {
+            noted::note(root.path(), &deed, ended).unwrap();
+        }
+        let all = everything(root.path());
+        let ended = all.iter().map(|record| record.ended).collect::<Vec<_>>();
+        assert_eq!(ended, [Ended::Asked, Ended::Done, Ended::Failed]);
+        let expected = Record {
+            time: all[1].time,
+            who: Some("root".into()),
+            role: Some(Role::Administrator),
+            peer: Some(Peer::Root),
+            about: Some("system.hostname".into()),
+            ..Record::now(Verb::SettingsSet, "192.0.2.7", Ended::Done)
+        };
+        assert_eq!(all[1], expected);
     }
 
     #[test]

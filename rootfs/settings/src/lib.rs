@@ -7,7 +7,7 @@
 //!
 //! Beside it: [`live`] (what a change makes of the running system), [`here`] (what only the machine
 //! knows), [`key`], [`edit`] and [`difference`] (single fields), [`ways`] (who gets in), [`backup`],
-//! [`schema`].
+//! [`schema`]; [`noted`] and [`rows`] (what root did, for the audit trail).
 //!
 //! What is wrong with a document is said in both languages: [`words`].
 //!
@@ -29,10 +29,12 @@ pub mod forms;
 pub mod here;
 pub mod key;
 pub mod live;
+pub mod noted;
 mod origin;
 mod pruned;
 pub mod read;
 pub mod render;
+pub mod rows;
 pub mod schema;
 mod stamp;
 pub mod store;

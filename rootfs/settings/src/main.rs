@@ -140,8 +140,8 @@ fn run(command: Command, root: &Path, by: &str, out: Out) -> Result<(), Failure>
     let site = Site { root, by };
     match command {
         Command::Apply { early: true, .. } => show::apply_early(root),
-        Command::Apply { .. } => live::apply(root, by, out),
-        Command::Trial { what } => live::trial(root, what, out),
+        Command::Apply { .. } => live::apply(site, out),
+        Command::Trial { what } => live::trial(site, what, out),
         Command::Validate { file } => show::validate(root, file.as_deref(), out),
         Command::Get { key } => show::get(root, &key, out),
         Command::Show => show::show(root, out),

@@ -117,6 +117,58 @@ fn values_are_set_shown_and_taken_back() {
     system.says(4, &["get", "time.ntp"], "");
 }
 
+/// Action, about, what became of it; of each line of the audit trail.
+fn trail(system: &System) -> Vec<(String, String, String)> {
+    let text = fs::read_to_string(system.path("var/lib/vigie/audit/commands.jsonl"));
+    let lines = text.unwrap_or_default();
+    let line = |line: &str| {
+        let line: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(
+            (&line["who"], &line["peer"]),
+            (&"anna".into(), &"root".into())
+        );
+        let of = |name: &str| line[name].as_str().unwrap_or("-").to_owned();
+        (of("action"), of("about"), of("ended"))
+    };
+    lines.lines().map(line).collect()
+}
+
+#[test]
+fn a_change_is_in_the_audit_trail_and_what_changes_nothing_is_not() {
+    let system = System::new();
+    system.says(0, &["set", "system.hostname", "hall"], "");
+    system.says(0, &["set", "system.hostname", "hall"], "");
+    system.says(3, &["set", "system.hostname", "a b"], "");
+    system.says(
+        0,
+        &["set", "access.root_password_hash", "-"],
+        "$5$salt$6L8Ne0RvbU2xHDnSPlr9Cs53aXYWpEJhb5ewTYBzmg7\n",
+    );
+    system.says(0, &["show"], "");
+    system.says(0, &["restore", "--generation", "1"], "");
+    let both = |action: &str, about: &str| {
+        ["asked", "done"].map(|ended| (action.into(), about.into(), ended.into()))
+    };
+    let expected = [
+        both("settings-set", "system.hostname"),
+        both("settings-set", "access.root_password_hash"),
+        both("settings-restore", "1"),
+    ];
+    assert_eq!(trail(&system), expected.concat());
+    let text = fs::read_to_string(system.path("var/lib/vigie/audit/commands.jsonl")).unwrap();
+    assert!(!text.contains("$5$") && !text.contains("hall"), "{text}");
+}
+
+#[test]
+fn where_the_audit_trail_cannot_be_written_a_change_is_made_all_the_same() {
+    let system = System::new();
+    fs::create_dir_all(system.path("var/lib/vigie")).unwrap();
+    fs::write(system.path("var/lib/vigie/audit"), "in the way").unwrap();
+    let said = system.says(0, &["set", "system.hostname", "hall"], "");
+    assert!(said.contains("the audit trail cannot be written"), "{said}");
+    assert_eq!(system.says(0, &["get", "system.hostname"], ""), "hall\n");
+}
+
 #[test]
 fn what_is_refused_leaves_everything_as_it_is() {
     let system = System::new();

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use serde_json::json;
 use toml::{Table, Value};
-use vigie_settings::difference::{changes, is_secret, tree};
+use vigie_settings::difference::{Change, changes, is_secret, tree};
 use vigie_settings::edit::{document_of, holds_secret};
 use vigie_settings::ways::{self, Way};
 use vigie_settings::{Changing, Said, Settings, here, key, said};
 
 use super::show::say_changes;
-use super::{Failure, Out, input, live};
+use super::{Failure, Out, input, live, trail};
 
 /// No value is longer.
 const VALUE_MAX: usize = 64 << 10;
@@ -123,6 +123,15 @@ pub struct Site<'a> {
     pub by: &'a str,
 }
 
+/// What a change is called in the audit trail, and what it is of.
+#[derive(Clone, Debug)]
+pub struct Deed {
+    /// The broker's verb for the same.
+    pub action: &'static str,
+    /// What it takes its values from; none where the fields say it.
+    pub about: Option<String>,
+}
+
 fn change(
     site: Site<'_>,
     path: &str,
@@ -138,18 +147,22 @@ fn change(
         let values = [("way", way.said()), ("name", Said::same(way))];
         return Err(Failure::refused(path, said("command.losing", &values)));
     }
-    save(site.root, &changing, &new, how.now, out)
+    let deed = Deed {
+        action: "settings-set",
+        about: None,
+    };
+    save(site, deed, &changing, (&new, how.now), out)
 }
 
 /// Saves what differs, and says what does; where the old settings are damaged, all of it.
 pub fn save(
-    root: &Path,
+    site: Site<'_>,
+    deed: Deed,
     changing: &Changing,
-    new: &Settings,
-    now: bool,
+    (new, now): (&Settings, bool),
     out: Out,
 ) -> Result<(), Failure> {
-    let problems = here::problems(root, new);
+    let problems = here::problems(site.root, new);
     if !problems.is_empty() {
         return Err(Failure::Refused(problems));
     }
@@ -158,12 +171,15 @@ pub fn save(
         true => changes(&Settings::default(), new),
         false => changes(&old.settings, new),
     };
-    if now {
-        return live::take(root, changing, new, &found, out);
-    }
     let is_new = old.origin.is_loss() || !found.is_empty();
+    let about = deed.about.or_else(|| Some(fields(&found)));
+    if now {
+        let take = || live::take(site.root, changing, new, &found, out);
+        return trail::noted(site, deed.action, about, out, take);
+    }
     if is_new {
-        changing.save(new)?;
+        let save = || Ok(changing.save(new)?);
+        trail::noted(site, deed.action, about, out, save)?;
     }
     let number = changing.generation();
     say_changes(
@@ -176,4 +192,10 @@ pub fn save(
         false => said("command.nothing-changed", &[]),
     });
     Ok(())
+}
+
+/// The names of the fields that change, never what they are set to.
+fn fields(changes: &[Change]) -> String {
+    let names: Vec<&str> = changes.iter().map(|change| change.key.as_str()).collect();
+    names.join(" ")
 }

@@ -8,8 +8,9 @@ use vigie_settings::live::running::Running;
 use vigie_settings::live::trial;
 use vigie_settings::{Changing, Said, Settings, Taken, said};
 
+use super::change::Site;
 use super::show::say_changes;
-use super::{Failure, Out};
+use super::{Failure, Out, trail};
 
 /// What becomes of a trial.
 #[derive(clap::Subcommand, Clone, Copy, Debug)]
@@ -78,13 +79,15 @@ fn lines(taken: &Taken, same: bool) -> Vec<Said> {
 }
 
 /// Has the running system follow what is saved.
-pub fn apply(root: &Path, by: &str, out: Out) -> Result<(), Failure> {
-    let changing = Changing::begin(root, by)?;
-    take(root, &changing, &changing.old.settings, &[], out)
+pub fn apply(site: Site<'_>, out: Out) -> Result<(), Failure> {
+    let changing = Changing::begin(site.root, site.by)?;
+    let take = || take(site.root, &changing, &changing.old.settings, &[], out);
+    trail::noted(site, "settings-apply", None, out, take)
 }
 
 /// What is asked of a trial.
-pub fn trial(root: &Path, what: Trial, out: Out) -> Result<(), Failure> {
+pub fn trial(site: Site<'_>, what: Trial, out: Out) -> Result<(), Failure> {
+    let root = site.root;
     if let Trial::State = what {
         return state(root, out);
     }
@@ -97,12 +100,14 @@ pub fn trial(root: &Path, what: Trial, out: Out) -> Result<(), Failure> {
             return Ok(());
         }
         Trial::Confirm => {
-            let number = trial::confirm(root, &mut system)?;
+            let confirm = || Ok(trial::confirm(root, &mut system)?);
+            let number = trail::noted(site, "network-confirm", None, out, confirm)?;
             out.say(&json!({ "generation": number }), String::new);
             said("command.trial-confirmed", &[])
         }
         Trial::Revert => {
-            trial::ask_to_revert(root, &mut system)?;
+            let revert = || Ok(trial::ask_to_revert(root, &mut system)?);
+            trail::noted(site, "network-revert", None, out, revert)?;
             out.say(&json!({ "reverted": true }), String::new);
             said("command.trial-reverted", &[])
         }

@@ -4,6 +4,7 @@ pub mod backup;
 pub mod change;
 pub mod live;
 pub mod show;
+mod trail;
 
 use std::io::{self, Read, Write};
 use std::path::Path;
