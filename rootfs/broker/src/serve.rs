@@ -231,7 +231,8 @@ impl Desk<'_> {
             | Request::Users {}
             | Request::UserAdd { .. }
             | Request::UserChange { .. }
-            | Request::UserRemove { .. } => self.act_on_people(ask, speaker, token, told)?,
+            | Request::UserRemove { .. }
+            | Request::SessionsEnd { .. } => self.act_on_people(ask, speaker, token, told)?,
             Request::LogOut {} => {
                 let ended = token.map(|token| self.sessions.end(token, now()));
                 let failed = |error| Failure::failed("failed.session", error);

@@ -136,6 +136,21 @@ impl Sessions {
         self.change(now, |all| drop(all.remove(&key(token))))
     }
 
+    /// Ends all sessions of a user but `own`; how many there were.
+    ///
+    /// # Errors
+    /// The file cannot be read or written.
+    pub fn end_of(&self, user: &str, own: Option<&Secret>, now: u64) -> io::Result<usize> {
+        let own = own.map(key);
+        let mut ended = 0;
+        self.change(now, |all| {
+            let before = all.len();
+            all.retain(|key, session| session.user != user || own.as_ref() == Some(key));
+            ended = before - all.len();
+        })?;
+        Ok(ended)
+    }
+
     fn change(&self, now: u64, how: impl FnOnce(&mut All)) -> io::Result<()> {
         let kept = Kept::lock(&self.path)?;
         let mut all = self.load(&kept, now)?;
@@ -230,6 +245,21 @@ pub(crate) mod tests {
         let ended = sessions.begin(&users[0], Peer::Web, now).unwrap();
         sessions.end(&ended, now).unwrap();
         assert!(!is(&ended, now));
+    }
+
+    #[test]
+    fn c64_all_sessions_of_somebody_end_at_once_but_for_the_one_that_asks() {
+        let dir = tempfile::tempdir().unwrap();
+        let sessions = sessions(&dir);
+        let users = vec![user("anne", Role::Viewer), user("vera", Role::Viewer)];
+        let begin = |at: usize| sessions.begin(&users[at], Peer::Web, 1).unwrap();
+        let is = |token: &Secret| sessions.of(token, &users, 1).unwrap().is_some();
+        let (own, stolen, other) = (begin(0), begin(0), begin(1));
+        assert_eq!(sessions.end_of("anne", Some(&own), 1).unwrap(), 1);
+        assert!(is(&own) && !is(&stolen) && is(&other));
+        assert_eq!(sessions.end_of("anne", Some(&other), 1).unwrap(), 1);
+        assert!(!is(&own) && is(&other));
+        assert_eq!(sessions.end_of("nobody", None, 1).unwrap(), 0);
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub enum Verb {
     UserChange,
     /// [`Request::UserRemove`].
     UserRemove,
+    /// [`Request::SessionsEnd`].
+    SessionsEnd,
     /// [`Request::Logs`].
     Logs,
     /// [`Request::Audit`].
@@ -91,7 +93,7 @@ pub enum Needs {
 
 impl Verb {
     /// All of them.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::LogIn,
         Self::SetupState,
         Self::SetupCode,
@@ -106,6 +108,7 @@ impl Verb {
         Self::UserAdd,
         Self::UserChange,
         Self::UserRemove,
+        Self::SessionsEnd,
         Self::Logs,
         Self::Audit,
         Self::Restart,
@@ -132,7 +135,9 @@ impl Verb {
         match self {
             Self::LogIn | Self::SetupState | Self::Setup => Needs::Nobody,
             Self::SetupCode => Needs::Root,
-            Self::LogOut | Self::Session | Self::SetOwnPassword => Needs::Role(Role::Viewer),
+            Self::LogOut | Self::Session | Self::SetOwnPassword | Self::SessionsEnd => {
+                Needs::Role(Role::Viewer)
+            }
             Self::SettingsGet | Self::SettingsValidate | Self::Logs => Needs::Role(Role::Operator),
             Self::SetPassword
             | Self::Users
@@ -183,6 +188,7 @@ impl Verb {
                     | Self::UserAdd
                     | Self::UserChange
                     | Self::UserRemove
+                    | Self::SessionsEnd
                     | Self::Restart
                     | Self::PowerOff
             )
@@ -231,6 +237,7 @@ pub(crate) mod tests {
                 r#"{"verb":"user-change","name":"gina","role":"operator","language":null,"disabled":true}"#
             }
             Verb::UserRemove => r#"{"verb":"user-remove","name":"gina"}"#,
+            Verb::SessionsEnd => r#"{"verb":"sessions-end","name":"gina"}"#,
             Verb::Logs => r#"{"verb":"logs","lines":5,"unit":"vigie-web.service"}"#,
             Verb::Audit => r#"{"verb":"audit","last":5}"#,
             Verb::Restart => r#"{"verb":"restart"}"#,
@@ -283,6 +290,7 @@ pub(crate) mod tests {
             (Verb::UserAdd, Some(Administrator), true),
             (Verb::UserChange, Some(Administrator), true),
             (Verb::UserRemove, Some(Administrator), true),
+            (Verb::SessionsEnd, Some(Viewer), true),
             (Verb::LogOut, Some(Viewer), true),
             (Verb::Session, Some(Viewer), false),
             (Verb::SettingsGet, Some(Operator), false),

@@ -215,6 +215,13 @@ impl Desk<'_> {
                 good(new)?;
                 self.is_own(speaker, old)
             }
+            // Whose session is in strange hands ends it themselves.
+            Request::SessionsEnd { name } if *name != speaker.who => {
+                match speaker.role < Role::Administrator {
+                    true => Err(Failure::role(Role::Administrator)),
+                    false => Ok(()),
+                }
+            }
             Request::UserAdd { name, password, .. } => {
                 people::name(name)?;
                 good(password)
@@ -297,6 +304,12 @@ impl Desk<'_> {
             }
             Request::UserRemove { name } => {
                 people::saved(&self.root, &speaker.who, |all| people::remove(all, name))
+            }
+            Request::SessionsEnd { name } => {
+                let ended = self.sessions.end_of(name, token, now());
+                let ended = ended.map_err(|error| Failure::failed("failed.session", error))?;
+                told.send(&json!({"event": "ended", "sessions": ended}));
+                Ok(())
             }
             _ => Err(Failure::request()),
         }

@@ -12,7 +12,7 @@ impl Request {
         match self {
             Self::SetPassword { account, .. } => Some(account.name().to_owned()),
             Self::Logs { unit, .. } => unit.clone(),
-            Self::UserRemove { name } => Some(named(name)),
+            Self::UserRemove { name } | Self::SessionsEnd { name } => Some(named(name)),
             Self::UserAdd { name, role, .. } => Some(format!("{}, {}", named(name), role.name())),
             Self::UserChange {
                 name,

@@ -120,6 +120,12 @@ pub enum Request {
         /// Who.
         name: String,
     },
+    /// Ends all sessions of somebody, but for the one that asks: `ended`. Of others than oneself this takes an
+    /// administrator.
+    SessionsEnd {
+        /// Of whom.
+        name: String,
+    },
     /// The system log: `line`s, the oldest first.
     Logs {
         /// How many, from the newest.
@@ -257,6 +263,7 @@ impl Request {
             Self::UserAdd { .. } => Verb::UserAdd,
             Self::UserChange { .. } => Verb::UserChange,
             Self::UserRemove { .. } => Verb::UserRemove,
+            Self::SessionsEnd { .. } => Verb::SessionsEnd,
             Self::Logs { .. } => Verb::Logs,
             Self::Audit { .. } => Verb::Audit,
             Self::Restart {} => Verb::Restart,

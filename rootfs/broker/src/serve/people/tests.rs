@@ -367,6 +367,32 @@ fn a_new_password_takes_the_present_one_and_who_sets_their_own_stays() {
 }
 
 #[test]
+fn c64_sessions_are_ended_by_their_user_and_by_an_administrator() {
+    let house = House::with_users();
+    let (anne, vera, stolen) = (
+        house.token("anne"),
+        house.token("vera"),
+        house.token("vera"),
+    );
+    let end = |token: &str, name: &str| {
+        let ask = json!({"verb": "sessions-end", "name": name});
+        house.ask(Peer::Web, Some(token), &ask.to_string())
+    };
+    assert_eq!(code(&end(&vera, "anne")), "role");
+    assert!(house.is_logged_in(&anne));
+    let told = end(&vera, "vera");
+    assert!(is_well(&told) && told[0]["sessions"] == 1, "{told:?}");
+    assert!(house.is_logged_in(&vera) && !house.is_logged_in(&stolen));
+    assert!(is_well(&end(&anne, "vera")));
+    assert!(!house.is_logged_in(&vera) && house.is_logged_in(&anne));
+    // As often as she likes, and no action is pushed out.
+    let actions = Trail::actions(house.root()).load();
+    assert!(actions.iter().all(|one| one.who.as_deref() == Some("anne")));
+    let about = actions.last().unwrap().about.as_deref();
+    assert_eq!(about, Some("vera"));
+}
+
+#[test]
 fn the_accounts_of_the_system_take_the_password_of_who_asks() {
     let house = House::with_users();
     let anne = house.token("anne");
