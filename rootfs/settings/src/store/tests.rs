@@ -1,10 +1,11 @@
 //! What becomes of documents in a folder; power cuts are in `cuts.rs`.
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use super::*;
+use crate::origin::{Made, digest, without_made};
 
 fn named(name: &str) -> Settings {
     let mut settings = Settings::default();
