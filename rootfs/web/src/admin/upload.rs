@@ -22,9 +22,10 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::Admin;
-use super::who::{Administrator, Who, wrong_token};
+use super::who::{Administrator, LoggedIn, Who, wrong_token};
 use crate::failure::Failure;
 use crate::server::Client;
+use crate::upload::alive::meanwhile;
 use crate::upload::pace::linger;
 use crate::upload::range::{Asked, Part};
 use crate::upload::receive::{Received, Refused, Sent, no_room};
@@ -151,7 +152,7 @@ pub async fn part(
         None => Err(absent()),
     };
     match checked {
-        Ok((name, asked)) => receive(&admin, &client, &name, asked, &headers, body).await,
+        Ok((name, asked)) => receive(&admin, &who, &client, &name, asked, &headers, body).await,
         Err(no) => {
             linger(&mut body).await;
             no
@@ -175,7 +176,7 @@ pub async fn whole(
     match checked {
         Ok((name, part)) => {
             let asked = Asked::Part(part);
-            receive(&admin, &client, &name, asked, &headers, body).await
+            receive(&admin, &who, &client, &name, asked, &headers, body).await
         }
         Err(no) => {
             linger(&mut body).await;
@@ -204,6 +205,7 @@ pub fn too_many() -> Refused {
 
 async fn receive(
     admin: &Admin,
+    who: &LoggedIn,
     client: &Client,
     name: &Name,
     asked: Asked,
@@ -218,17 +220,20 @@ async fn receive(
     // From here on the upload has bounds of its own.
     let _hold = client.lifetime.hold();
     let package = text(headers, header::IF_MATCH).map(|tag| tag.trim_matches('"'));
-    let received = match asked {
-        Asked::Part(part) => {
-            let sent = Sent {
-                name,
-                part,
-                package,
-            };
-            admin.receiver.take(&sent, body, place).await
+    let receiving = async {
+        match asked {
+            Asked::Part(part) => {
+                let sent = Sent {
+                    name,
+                    part,
+                    package,
+                };
+                admin.receiver.take(&sent, body, place).await
+            }
+            Asked::Finish { total } => admin.receiver.finish(name, total, package, place).await,
         }
-        Asked::Finish { total } => admin.receiver.finish(name, total, package, place).await,
     };
+    let received = meanwhile(receiving, who.stays(admin)).await;
     match received {
         Ok(Received::Part { offset, package }) => {
             let tag = format!("\"{}\"", package.unwrap_or_default());

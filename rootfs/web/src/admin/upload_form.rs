@@ -14,6 +14,7 @@ use super::who::{Administrator, LoggedIn, Who, wrong_token};
 use super::{Admin, update};
 use crate::failure::Failure;
 use crate::server::Client;
+use crate::upload::alive::meanwhile;
 use crate::upload::form::slow;
 use crate::upload::pace::{Came, LINGER, Pieces, WINDOW};
 use crate::upload::receive::Refused;
@@ -50,7 +51,8 @@ pub async fn send(
 ) -> Response {
     // Each of its waits has bounds of its own.
     let _hold = client.lifetime.hold();
-    let mut answer = match received(&admin, &who, request).await {
+    let receiving = received(&admin, &who, request);
+    let mut answer = match meanwhile(receiving, who.stays(&admin)).await {
         Ok(()) => return Redirect::to("/update").into_response(),
         Err(No::Token) => wrong_token(&admin, &who),
         Err(No::Refused(Refused { status, why })) => {

@@ -26,9 +26,11 @@ pub fn routes() -> Router<Arc<Admin>> {
         .route("/users/add", post(add))
         .route("/users/change", post(change))
         .route("/users/remove", post(remove))
+        .route("/users/sessions", post(end_sessions))
         .route("/users/account", post(set_account))
         .route("/account", get(account))
         .route("/account/password", post(set_own))
+        .route("/account/sessions", post(end_own))
 }
 
 /// What a page says was done before it.
@@ -220,6 +222,16 @@ async fn remove(State(admin): State<Arc<Admin>>, sent: Sent<Administrator>) -> R
     done(&admin, who, "", ask).await
 }
 
+/// `POST /users/sessions`: all of a user's sessions are over, but for the one that asks.
+async fn end_sessions(State(admin): State<Arc<Admin>>, sent: Sent<Administrator>) -> Response {
+    let Sent { who, fields } = &sent;
+    let ask = json!({"verb": "sessions-end", "name": fields.one("name")});
+    let answer = done(&admin, who, "", Ok(ask)).await;
+    // What was read a moment ago is no reason to let somebody go on reading.
+    admin.sessions.doubt();
+    answer
+}
+
 /// `POST /users/account`: the password of an account of the system.
 async fn set_account(State(admin): State<Arc<Admin>>, sent: Sent<Administrator>) -> Response {
     let Sent { who, fields } = &sent;
@@ -252,6 +264,22 @@ fn own(admin: &Admin, who: &LoggedIn, done: Option<&str>, not: Option<Not>) -> R
     };
     let status = not.as_ref().map_or(StatusCode::OK, |not| not.status);
     (status, rendered(&page, who.language)).into_response()
+}
+
+/// `POST /account/sessions`: one's own, but for the one that asks.
+async fn end_own(State(admin): State<Arc<Admin>>, sent: Sent<Viewer>) -> Response {
+    let who = &sent.who;
+    let ask = json!({"verb": "sessions-end", "name": who.name()});
+    let ended = asked(&admin, who, Ok(ask)).await;
+    admin.sessions.doubt();
+    match ended {
+        Ok(None) => Redirect::to("/account?done").into_response(),
+        Ok(Some(warned)) => {
+            let saved = Some(FrameWords::of(who.language).saved);
+            own(&admin, who, saved, Some(warned))
+        }
+        Err(not) => own(&admin, who, None, Some(not)),
+    }
 }
 
 /// `POST /account/password`

@@ -1,6 +1,7 @@
 //! Who asks: handlers take a [`Who`] of the role that they need, and, where something changes, a
 //! [`Sent`] form with the session's token. A handler cannot be written without saying for whom it is.
 
+use std::convert::Infallible;
 use std::marker::PhantomData;
 use std::net::IpAddr;
 use std::ops::Deref;
@@ -12,6 +13,7 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Redirect, Response};
+use tokio::time::sleep;
 
 use super::{Admin, cookie, language};
 use crate::broker::{Role, Speaker};
@@ -22,6 +24,7 @@ use crate::page;
 use crate::public::rendered;
 use crate::server::Client;
 use crate::session::{self, Session};
+use crate::upload::alive::EVERY;
 use crate::words::frame::FrameWords;
 
 /// A role that a handler needs.
@@ -50,6 +53,8 @@ impl Needs for Administrator {
 pub struct LoggedIn {
     session: Session,
     address: IpAddr,
+    /// What our own session is known by.
+    cookie: String,
     /// Their browser asks by itself.
     quiet: bool,
     pub language: Language,
@@ -100,6 +105,11 @@ impl LoggedIn {
         format!("{} ({})", self.session.user.name, self.address)
     }
 
+    /// Their name.
+    pub fn name(&self) -> &str {
+        &self.session.user.name
+    }
+
     pub fn is_administrator(&self) -> bool {
         self.session.user.role == Role::Administrator
     }
@@ -110,6 +120,25 @@ impl LoggedIn {
             token: Some(&self.session.token),
             from: self.address,
             quiet: self.quiet,
+        }
+    }
+
+    /// Uses the session now and then for as long as something is sent with it.
+    pub async fn stays(&self, admin: &Admin) -> Infallible {
+        loop {
+            sleep(EVERY).await;
+            self.is_there(admin).await;
+        }
+    }
+
+    /// Uses the session, here and with the broker: they are there, although they ask for nothing.
+    async fn is_there(&self, admin: &Admin) {
+        admin.sessions.of(&self.cookie);
+        match admin.broker.user(self.speaker()).await {
+            Ok(Some(user)) => admin.sessions.renew(&self.cookie, &user),
+            Ok(None) => admin.sessions.end(&self.cookie),
+            // The next request asks again.
+            Err(_) => {}
         }
     }
 
@@ -325,6 +354,7 @@ pub async fn present(parts: &Parts, admin: &Admin) -> Result<Option<LoggedIn>, R
     Ok(Some(LoggedIn {
         session,
         address: client.address,
+        cookie: token,
         quiet,
         language,
     }))

@@ -23,6 +23,8 @@ words! {
         again: "The same password again" / "Le même mot de passe encore une fois",
         save: "Save" / "Enregistrer",
         /// With `{name}`.
+        end_sessions: "End all sessions of {name}" / "Terminer toutes les sessions de {name}",
+        /// With `{name}`.
         remove: "Remove {name}" / "Supprimer {name}",
         /// With `{name}`.
         remove_sure: "Yes, {name} is to be removed" / "Oui, {name} doit être supprimé",
@@ -40,6 +42,9 @@ words! {
         my_password: "My password" / "Mon mot de passe",
         old: "Present password" / "Mot de passe actuel",
         my_password_note: "Your other sessions end when it is changed." / "Vos autres sessions se terminent quand il est changé.",
+        my_sessions: "My sessions" / "Mes sessions",
+        my_sessions_note: "If somebody else may be using one of them. This one goes on." / "Si quelqu’un d’autre peut en utiliser une. Celle-ci continue.",
+        end_mine: "End all my other sessions" / "Terminer toutes mes autres sessions",
         my_language: "Language of the pages" / "Langue des pages",
         my_language_note: "For this browser." / "Pour ce navigateur.",
         choose: "Choose" / "Choisir",

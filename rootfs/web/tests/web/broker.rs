@@ -156,6 +156,7 @@ impl World {
             "session"
             | "log-out"
             | "set-own-password"
+            | "sessions-end"
             | "network-trial"
             | "check-at-boot-state" => "viewer",
             "settings-get" | "logs" => "operator",
@@ -172,6 +173,14 @@ impl World {
                 self.sessions
                     .remove(line["token"].as_str().unwrap_or_default());
                 return Ok(vec![]);
+            }
+            "sessions-end" if ask["name"] != *name && user.role != "administrator" => {
+                return Err(("role", "this takes another role"));
+            }
+            "sessions-end" => {
+                let own = line["token"].as_str().unwrap_or_default().to_owned();
+                let is_left = |token: &String, of: &String| *token == own || ask["name"] != **of;
+                self.sessions.retain(|token, of| is_left(token, of));
             }
             _ => {}
         }

@@ -26,8 +26,9 @@ const PAGES: [(&str, [u16; 3]); 13] = [
 ];
 
 /// What changes something, and which of the three roles may.
-const CHANGES: [(&str, [bool; 3]); 17] = [
+const CHANGES: [(&str, [bool; 3]); 19] = [
     ("/account/password", [true, true, true]),
+    ("/account/sessions", [true, true, true]),
     ("/help/registration", [true, true, true]),
     ("/help/support", [true, true, true]),
     ("/help/bundle", [true, false, false]),
@@ -41,6 +42,7 @@ const CHANGES: [(&str, [bool; 3]); 17] = [
     ("/users/change", [true, false, false]),
     ("/users/remove", [true, false, false]),
     ("/users/account", [true, false, false]),
+    ("/users/sessions", [true, false, false]),
     ("/backup/make", [true, false, false]),
     ("/power/restart", [true, false, false]),
     ("/power/off", [true, false, false]),

@@ -96,7 +96,7 @@ fn the_status_is_renewed_in_its_place() {
     desk.console_is_silent(&[]);
 }
 
-/// Asks for another address of the people's network.
+/// Asks for another address of the enterprise network.
 fn moves_to(desk: &Desk, address: &str) {
     desk.open("/settings");
     desk.types_over("#network-enterprise-address", address);
@@ -289,6 +289,11 @@ fn logs_are_filtered_followed_and_downloaded() {
     broker.log("2026-11-30T09:00:00Z sshd[812]: Accepted publickey for root");
     desk.logs_in_as("olga", "/logs");
     desk.sees("#log", "new <device>");
+    // It is longer than its place, and what is newest is seen first.
+    let seen = "const log = document.getElementById('log'); \
+        return [log.scrollHeight > log.clientHeight, Math.abs(log.scrollTop) < 2]";
+    let seen = desk.browser.script(seen).unwrap();
+    assert_eq!(seen, serde_json::json!([true, true]));
     desk.picture("system");
     desk.types("#text", "publickey");
     desk.submits("#text");

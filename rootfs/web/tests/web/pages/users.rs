@@ -105,6 +105,27 @@ fn one_sets_ones_own_password() {
 }
 
 #[test]
+fn c64_sessions_in_strange_hands_end_at_once() {
+    let web = Web::start();
+    let (anne, vera) = (Person::logged_in(&web), Person::logged_in_as(&web, "vera"));
+    let thief = Person::logged_in_as(&web, "vera");
+    assert_eq!(thief.get("/account").status(), 200);
+    let csrf = vera.csrf();
+    let mine = vera.post("/account/sessions", &[("csrf", &*csrf)]);
+    assert_eq!(mine.status(), 303);
+    // Also what was read a moment ago is read no more.
+    assert_ne!(thief.get("/account").status(), 200);
+    assert_eq!(vera.get("/account").status(), 200);
+    let csrf = anne.csrf();
+    let theirs = anne.post("/users/sessions", &[("csrf", &*csrf), ("name", "vera")]);
+    assert_eq!(theirs.status(), 303);
+    assert_ne!(vera.get("/account").status(), 200);
+    assert_eq!(anne.get("/account").status(), 200);
+    let named = json!({"name": "vera"});
+    assert_eq!(asked(&web, "sessions-end"), [named.clone(), named]);
+}
+
+#[test]
 fn what_is_done_with_a_warning_is_said_with_it() {
     let web = Web::start();
     settings(&web);
