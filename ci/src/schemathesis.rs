@@ -5,7 +5,9 @@
 //! ([`test_broker`]), no faster than one address may. Whether it came past the door at all is counted
 //! ([`crate::api_answers`]): an API that refuses everybody keeps each promise of its document.
 
-use std::path::PathBuf;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -20,7 +22,7 @@ use test_broker::{Broker, Role, Settings, user};
 use crate::api_answers::Answers;
 use crate::context::Context;
 use crate::step::{Load, Step};
-use crate::web_server::{Server, compile};
+use crate::web_server::{Server, UPDATER, compile};
 use crate::{downloads, process};
 
 const LONG: Duration = Duration::from_secs(30 * 60);
@@ -93,6 +95,7 @@ fn run(ctx: &Context) -> Result<()> {
         ..Settings::default()
     };
     let broker = Broker::start(&system, &settings)?;
+    updater(&ctx.folder().join(UPDATER))?;
     let server = Server::start(&programs, ctx.folder(), &broker.for_web())?;
     let run = Run {
         ctx,
@@ -110,6 +113,41 @@ fn run(ctx: &Context) -> Result<()> {
     }
     ctx.note(answers.to_string());
     answers.judge(&run.document()?)
+}
+
+/// An updater that always says the same: what is asked here is the web interface.
+fn updater(socket: &Path) -> Result<()> {
+    let listener =
+        UnixListener::bind(socket).with_context(|| format!("listening at {}", socket.display()))?;
+    std::thread::spawn(move || {
+        for connection in listener.incoming().flatten() {
+            // Who has gone is told nothing.
+            let _ = said(connection);
+        }
+    });
+    Ok(())
+}
+
+fn said(mut connection: UnixStream) -> Result<()> {
+    let mut line = String::new();
+    BufReader::new(connection.try_clone()?).read_line(&mut line)?;
+    let asked: Value = serde_json::from_str(&line)?;
+    let event = match asked["verb"].as_str() {
+        Some("status") => json!({
+            "event": "status", "mode": "installed", "version": "1.0.0.0", "slot": "a", "slots": null, "next": "a",
+        }),
+        Some("list") => json!({
+            "event": "found", "id": "ab12", "door": "usb", "name": "a.upd", "state": "ready", "size": 7,
+        }),
+        Some("history") => {
+            json!({"event": "record", "time": 7, "outcome": "good", "from": "1.0.0.0"})
+        }
+        Some("apply") => json!({"event": "installed"}),
+        _ => json!({"event": "rollback"}),
+    };
+    let end = json!({"event": "end", "ok": true});
+    connection.write_all(format!("{event}\n{end}\n").as_bytes())?;
+    Ok(())
 }
 
 /// What is run against what.

@@ -30,7 +30,10 @@ pub fn compile(ctx: &Context, packages: &[&str]) -> Result<PathBuf> {
     Ok(target.join("image"))
 }
 
-/// The program, on free ports of this host, without an updater. It ends with this.
+/// Where the program asks for an updater, in its folder: there is none, unless somebody listens there before.
+pub const UPDATER: &str = "updater";
+
+/// The program, on free ports of this host. It ends with this.
 pub struct Server {
     process: Child,
     /// Its port without TLS.
@@ -53,7 +56,7 @@ impl Server {
             command.args([option, "127.0.0.1:0"]);
         }
         command.arg("--state").arg(&state);
-        command.arg("--updater").arg(folder.join("no-updater"));
+        command.arg("--updater").arg(folder.join(UPDATER));
         command.arg("--broker").arg(broker);
         let mut process = command
             .stdout(Stdio::piped())

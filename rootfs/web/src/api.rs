@@ -1,10 +1,12 @@
 //! The interface for programs, `/api/v1`: what it answers, and the OpenAPI document, which is
 //! generated from the types of the answers.
 
+use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
-use crate::api_types;
+use crate::api_requests::{REQUESTS, SESSION, Service};
+use crate::api_types::{Begun, LogIn, Refusal};
 use crate::health::Health;
 
 /// Where answers about the whole appliance are.
@@ -20,7 +22,7 @@ pub fn document() -> Value {
         .with(|settings| settings.definitions_path = "/components/schemas".into())
         .into_generator();
     let status = generator.subschema_for::<Health>();
-    let administration = api_types::paths(&mut generator);
+    let administration = paths(&mut generator);
     let schemas = generator.take_definitions(true);
     let answer = |what: &str, schema: &Value| json!({"200": {"description": what, "content": {"application/json": {"schema": schema}}}});
     let mut document = json!({
@@ -51,6 +53,80 @@ pub fn document() -> Value {
         document["paths"][path][method] = about;
     }
     document
+}
+
+/// The paths of the interface for administration: each request with what it takes and answers.
+fn paths(generator: &mut SchemaGenerator) -> Vec<(&'static str, &'static str, Value)> {
+    let refusal = generator.subschema_for::<Refusal>().to_value();
+    let content = |schema: &Value| json!({"application/json": {"schema": schema}});
+    let refused = |what: &str| json!({"description": what, "content": content(&refusal)});
+    let responses = |ok: Value| {
+        json!({
+            "200": ok,
+            "400": refused("The request is none."),
+            "401": refused("Nobody is logged in."),
+            "403": refused("The role does not allow it."),
+            "413": {"description": "The request is too large."},
+            "422": refused("It was judged and is not wanted."),
+            "429": refused("Too many requests, or too many wrong passwords."),
+            "503": refused("The machine is at fault."),
+        })
+    };
+    let begun = generator.subschema_for::<Begun>().to_value();
+    let log_in = generator.subschema_for::<LogIn>().to_value();
+    let mut paths = vec![
+        (
+            SESSION,
+            "post",
+            json!({
+                "operationId": "log-in",
+                "summary": "Begins a session",
+                "requestBody": {"required": true, "content": content(&log_in)},
+                "responses": responses(json!({"description": "It is begun.", "content": content(&begun)})),
+            }),
+        ),
+        (
+            SESSION,
+            "delete",
+            json!({
+                "operationId": "log-out",
+                "summary": "Ends the session",
+                "security": [{"session": []}],
+                "responses": responses(json!({"description": "It is over."})),
+            }),
+        ),
+    ];
+    for request in &REQUESTS {
+        let event = (request.answer)(generator).to_value();
+        let answer = json!({"type": "array", "items": event});
+        let answer = match request.to {
+            Service::Bundle => json!({
+                "description": "The file.",
+                "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+            }),
+            _ => {
+                json!({"description": "What there is to say, an object each.", "content": content(&answer)})
+            }
+        };
+        let mut about = json!({
+            "operationId": request.operation(),
+            "summary": request.about,
+            "description": format!("Takes the role {}.", request.role.word()),
+            "security": [{"session": []}],
+            "responses": responses(answer),
+        });
+        if request.path.contains("{name}") {
+            about["parameters"] = json!([{"name": "name", "in": "path", "required": true, "schema": {"type": "string"}}]);
+        }
+        let taken = (request.schema)(generator).to_value();
+        if !matches!(request.method, "get" | "delete") {
+            // A body that is left out is one without fields.
+            let required = (request.read)(json!({})).is_err();
+            about["requestBody"] = json!({"required": required, "content": content(&taken)});
+        }
+        paths.push((request.path, request.method, about));
+    }
+    paths
 }
 
 #[cfg(test)]

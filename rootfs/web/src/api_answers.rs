@@ -28,6 +28,8 @@ events! {
     WhoAnswer { Session(Who), }
     /// All users.
     UsersAnswer { User(User), }
+    /// How many sessions are over.
+    SessionsAnswer { Ended(SessionsEnded), }
     /// The settings.
     SettingsAnswer { Settings(Settings), }
     /// They are saved, or on trial.
@@ -82,6 +84,12 @@ pub struct User {
     pub disabled: bool,
 }
 
+/// Sessions that are over.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+pub struct SessionsEnded {
+    pub sessions: u64,
+}
+
 /// The settings in use.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 pub struct Settings {
@@ -100,7 +108,8 @@ pub struct Saved {
     pub trial: Option<u64>,
     /// Fields that take effect at the next start.
     pub after_restart: Vec<String>,
-    /// Where the appliance is reached while that is on trial; null where it is not said.
+    /// Where the appliance is reached by them, while they are on trial or once they are confirmed; null where it is
+    /// not said.
     pub address: Option<String>,
 }
 
@@ -239,6 +248,10 @@ mod tests {
             (
                 same::<UsersAnswer>,
                 json!({"event": "user", "name": "a", "role": "operator", "language": "fr", "disabled": true}),
+            ),
+            (
+                same::<SessionsAnswer>,
+                json!({"event": "ended", "sessions": 2}),
             ),
             (
                 same::<SettingsAnswer>,

@@ -95,11 +95,17 @@ impl<'a> Frame<'a> {
 
     /// A role's name.
     pub fn role(&self, role: &Role) -> &'static str {
-        let w = self.words();
-        match role {
-            Role::Viewer => w.viewer,
-            Role::Operator => w.operator,
-            Role::Administrator => w.administrator,
+        role.named(self.words())
+    }
+}
+
+impl Role {
+    /// Its name in a language.
+    pub fn named(self, w: &FrameWords) -> &'static str {
+        match self {
+            Self::Viewer => w.viewer,
+            Self::Operator => w.operator,
+            Self::Administrator => w.administrator,
         }
     }
 }

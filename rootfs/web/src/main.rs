@@ -7,7 +7,9 @@
 mod admin;
 mod api;
 mod api_answers;
+mod api_requests;
 mod api_types;
+mod api_updates;
 mod arrays;
 mod asking;
 mod broker;

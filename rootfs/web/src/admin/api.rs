@@ -1,7 +1,9 @@
 //! The interface for programs that administrate: a session's token in `Authorization: Bearer`, JSON in and
-//! out. Which requests there are stands in [`crate::api_types`].
+//! out. Which requests there are stands in [`crate::api_requests`].
 //!
 //! A cookie opens nothing here: what a browser sends by itself must not be enough.
+
+mod elsewhere;
 
 use std::sync::Arc;
 
@@ -19,7 +21,8 @@ use serde_json::{Value, json};
 
 use super::Admin;
 use super::login::begin;
-use crate::api_types::{self, Begun, LogIn, REQUESTS, Refusal, SESSION};
+use crate::api_requests::{self, REQUESTS, SESSION, Service};
+use crate::api_types::{Begun, LogIn, Refusal};
 use crate::broker::{Role, Speaker};
 use crate::failure::Failure;
 use crate::language::Language;
@@ -44,7 +47,7 @@ pub fn routes(admin: &Arc<Admin>) -> Router<Arc<Admin>> {
 }
 
 /// The handler of a request.
-fn asked(request: &'static api_types::Request) -> MethodRouter<Arc<Admin>> {
+fn asked(request: &'static api_requests::Request) -> MethodRouter<Arc<Admin>> {
     let filter = match request.method {
         "post" => MethodFilter::POST,
         "put" => MethodFilter::PUT,
@@ -150,7 +153,7 @@ async fn read(mut body: Body, largest: usize) -> Option<Vec<u8>> {
 async fn answer(
     admin: &Admin,
     client: &Client,
-    request: &api_types::Request,
+    request: &api_requests::Request,
     name: Option<String>,
     asked: Request,
 ) -> Result<Response, Response> {
@@ -172,6 +175,10 @@ async fn answer(
     if let Some(name) = name {
         ask["name"] = name.into();
     }
+    if request.to != Service::Broker {
+        let asked = elsewhere::answer(admin, client, &session.token, (request, &ask)).await;
+        return asked.map_err(|why| over(admin, &token, &why, Vec::new()));
+    }
     let speaker = Speaker::of(&session.token, client.address);
     let place = match request.is_large {
         true => Some(admin.large.place().await),
@@ -190,13 +197,16 @@ async fn answer(
                 None => answer,
             })
         }
-        Err(why) => {
-            if why.is("session") {
-                admin.sessions.end(&token);
-            }
-            Err(refused(&why, told.problems))
-        }
+        Err(why) => Err(over(admin, &token, &why, told.problems)),
     }
+}
+
+/// Why not; a session that is over is over here, too.
+fn over(admin: &Admin, token: &str, why: &Failure, problems: Vec<Value>) -> Response {
+    if why.is("session") {
+        admin.sessions.end(token);
+    }
+    refused(why, problems)
 }
 
 /// What the broker told: as the text of an array, which takes a tenth of the memory of its values.

@@ -7,12 +7,13 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Admin;
 use super::files::SentFiles;
 use super::who::{Administrator, LoggedIn, Sent, Who};
-use crate::failure::warnings;
+use crate::broker::Speaker;
+use crate::failure::{Failure, warnings};
 use crate::public::rendered;
 use crate::tls::Unfit;
 use crate::upkeep_page::CertificatePage;
@@ -60,7 +61,7 @@ async fn install(State(admin): State<Arc<Admin>>, sent: SentFiles<Administrator>
     let key = sent.bytes("key").unwrap_or_default();
     match admin.certificate.install(chain, key) {
         Ok(()) => {
-            let not_written = noted(&admin, who, "installed").await;
+            let not_written = not_noted(&admin, who, "installed").await;
             let why = not_written.as_deref();
             show(&admin, who, StatusCode::OK, why, Some(w.installed))
         }
@@ -71,18 +72,32 @@ async fn install(State(admin): State<Arc<Admin>>, sent: SentFiles<Administrator>
     }
 }
 
-/// Has the audit trail say who has done it; where that cannot be, what somebody must know of it.
-async fn noted(admin: &Admin, who: &LoggedIn, done: &str) -> Option<String> {
+/// Has the audit trail say who has done it; what the broker says to that.
+///
+/// # Errors
+/// The broker does not write it down.
+pub(super) async fn noted(
+    admin: &Admin,
+    who: &str,
+    speaker: Speaker<'_>,
+    done: &str,
+) -> Result<Vec<Value>, Failure> {
     let print = admin.certificate.print();
-    println!("vigie-web: {}: certificate {done}, now {print}", who.who());
+    println!("vigie-web: {who}: certificate {done}, now {print}");
     let ask = json!({"verb": "certificate", "done": done, "print": print});
-    match admin.broker.events(who.speaker(), &ask).await {
+    admin.broker.events(speaker, &ask).await
+}
+
+/// Where that cannot be, what somebody must know of it.
+async fn not_noted(admin: &Admin, who: &LoggedIn, done: &str) -> Option<String> {
+    match noted(admin, &who.who(), who.speaker(), done).await {
         Ok(events) => warnings(&events, who.language),
         Err(why) => Some(why.text(who.language).to_owned()),
     }
 }
 
-fn said(w: &UpkeepWords, why: &Unfit) -> (StatusCode, &'static str) {
+/// Why a certificate is not taken.
+pub(super) fn said(w: &UpkeepWords, why: &Unfit) -> (StatusCode, &'static str) {
     let status = StatusCode::UNPROCESSABLE_ENTITY;
     match why {
         Unfit::Chain => (status, w.no_certificate),
@@ -99,7 +114,7 @@ fn said(w: &UpkeepWords, why: &Unfit) -> (StatusCode, &'static str) {
 async fn self_made(State(admin): State<Arc<Admin>>, sent: Sent<Administrator>) -> Response {
     let who = &sent.who;
     match admin.certificate.self_made() {
-        Ok(()) => match noted(&admin, who, "removed").await {
+        Ok(()) => match not_noted(&admin, who, "removed").await {
             None => Redirect::to("/settings/certificate").into_response(),
             Some(why) => show(&admin, who, StatusCode::OK, Some(&why), None),
         },

@@ -17,6 +17,7 @@ use super::files::download;
 use super::settings::in_use;
 use super::users::refusal;
 use super::who::{Administrator, LoggedIn, Sent, Viewer, Who};
+use crate::broker::Speaker;
 use crate::failure::Failure;
 use crate::help_page::{About, HelpPage, LicencesPage, file};
 use crate::large;
@@ -129,10 +130,22 @@ async fn bundle(
     sent: Sent<Administrator>,
 ) -> Response {
     let who = &sent.who;
-    let place = match admin.bundles.place().await {
-        Ok(place) => place,
-        Err(why) => return show(&admin, who, Some(&why)).await,
-    };
+    match bundled(&admin, who.speaker(), &client).await {
+        Ok(file) => file,
+        Err(why) => show(&admin, who, Some(&why)).await,
+    }
+}
+
+/// The logs as a file, as the broker packs them for whoever speaks.
+///
+/// # Errors
+/// Somebody else fetches one, the broker does not give it, or it is too large.
+pub(super) async fn bundled(
+    admin: &Admin,
+    speaker: Speaker<'_>,
+    client: &Client,
+) -> Result<Response, Failure> {
+    let place = admin.bundles.place().await?;
     // No copies for room to grow.
     let (mut name, mut bytes) = ("support.tar.gz".to_owned(), Vec::with_capacity(LARGEST));
     let mut whole = true;
@@ -154,16 +167,13 @@ async fn bundle(
         _ => {}
     };
     let ask = json!({"verb": "support-bundle"});
-    if let Err(why) = admin.broker.ask(who.speaker(), &ask, tell).await {
-        return show(&admin, who, Some(&why)).await;
-    }
+    admin.broker.ask(speaker, &ask, tell).await?;
     if !whole {
-        let why = Failure::machine(
+        return Err(Failure::machine(
             "the logs are too large or damaged on the way; download a part of them from the logs' page",
             "les journaux sont trop gros ou abîmés en chemin ; téléchargez-en une partie depuis la page des journaux",
-        );
-        return show(&admin, who, Some(&why)).await;
+        ));
     }
     let file = download(&name, "application/octet-stream", bytes);
-    large::sent(file, &client.lifetime, place)
+    Ok(large::sent(file, &client.lifetime, place))
 }

@@ -78,6 +78,99 @@ fn a_program_administrates_with_its_token() {
 }
 
 #[test]
+fn a_program_sees_and_installs_updates() {
+    let web = Web::start();
+    let anne = Program::of(&web, "anne");
+    let (status, told) = anne.ask(Method::GET, "/api/v1/update", None);
+    assert_eq!((status, &told[0]["event"]), (200, &json!("status")));
+    for path in ["/api/v1/update/packages", "/api/v1/update/history"] {
+        let (status, told) = anne.ask(Method::GET, path, None);
+        assert_eq!(status, 200, "{path}: {told}");
+        assert!(told.is_array(), "{path}: {told}");
+    }
+    let installation = "/api/v1/update/installation";
+    let (status, told) = anne.ask(Method::GET, installation, None);
+    assert_eq!((status, &told[0]["running"]), (200, &json!(false)));
+    let given = Some(json!({"id": "none"}));
+    let (status, told) = anne.ask(Method::POST, installation, given);
+    assert_eq!((status, &told[0]["event"]), (200, &json!("job")));
+    let ended = || anne.ask(Method::GET, installation, None).1[0].clone();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    let mut job = ended();
+    while job["running"] == true && std::time::Instant::now() < deadline {
+        std::thread::yield_now();
+        job = ended();
+    }
+    assert_eq!(job["installed"], false, "{job}");
+    assert!(
+        job["reason"].is_string() && job["reason_fr"].is_string(),
+        "{job}"
+    );
+}
+
+#[test]
+fn a_program_changes_the_certificate_and_fetches_the_bundle() {
+    let web = Web::start();
+    let anne = Program::of(&web, "anne");
+    let (status, told) = anne.ask(Method::GET, "/api/v1/certificate", None);
+    assert_eq!((status, &told[0]["own"]), (200, &json!(false)));
+    let print = told[0]["print"].clone();
+    let wrong = Some(json!({"chain": "x", "key": "y"}));
+    let (status, told) = anne.ask(Method::PUT, "/api/v1/certificate", wrong);
+    assert_eq!((status, &told["code"]), (422, &json!("certificate")));
+    let (status, told) = anne.ask(Method::DELETE, "/api/v1/certificate", None);
+    assert_eq!((status, &told[0]["print"]), (200, &print));
+    let noted = json!({"verb": "certificate", "done": "removed", "print": print});
+    assert_eq!(web.broker().done.last(), Some(&("anne".to_owned(), noted)));
+    let chunk = json!({"event": "chunk", "data": "YWJj"});
+    let file = json!({"event": "file", "name": "nvr-support.tar.gz"});
+    web.broker()
+        .answers
+        .insert("support-bundle".into(), vec![file, chunk]);
+    let request = anne
+        .person
+        .client
+        .post(anne.person.url("/api/v1/support-bundle"));
+    let token = anne.token.as_deref().unwrap();
+    let answer = request.bearer_auth(token).send().unwrap();
+    assert_eq!(answer.status(), 200);
+    let named = answer.headers()["content-disposition"].to_str().unwrap();
+    assert!(named.contains("nvr-support.tar.gz"), "{named}");
+    assert_eq!(answer.bytes().unwrap(), &b"abc"[..]);
+}
+
+/// What is not the broker's is judged by the role, too, and changes nothing for a lesser one.
+#[test]
+fn c64_updates_and_the_certificate_take_an_administrator() {
+    let web = Web::start();
+    let olga = Program::of(&web, "olga");
+    let nobody = Program {
+        person: Person::new(&web),
+        token: None,
+    };
+    let install = json!({"id": "none"});
+    let own = json!({"chain": "x", "key": "y"});
+    web.broker().done.clear();
+    for (method, path, given) in [
+        (Method::GET, "/api/v1/update", None),
+        (Method::GET, "/api/v1/update/packages", None),
+        (Method::GET, "/api/v1/update/history", None),
+        (Method::GET, "/api/v1/update/installation", None),
+        (Method::POST, "/api/v1/update/installation", Some(install)),
+        (Method::POST, "/api/v1/update/rollback", None),
+        (Method::GET, "/api/v1/certificate", None),
+        (Method::PUT, "/api/v1/certificate", Some(own)),
+        (Method::DELETE, "/api/v1/certificate", None),
+        (Method::POST, "/api/v1/support-bundle", None),
+    ] {
+        let (status, told) = olga.ask(method.clone(), path, given.clone());
+        assert_eq!((status, &told["code"]), (403, &json!("role")), "{path}");
+        assert_eq!(nobody.ask(method, path, given).0, 401, "{path}");
+    }
+    assert!(web.broker().done.is_empty());
+}
+
+#[test]
 fn c64_neither_a_cookie_nor_a_lesser_role_opens_it() {
     let web = Web::start();
     let anne = Person::logged_in(&web);
