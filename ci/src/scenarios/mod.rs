@@ -39,6 +39,7 @@ mod shell;
 mod smart;
 mod spare_block;
 mod ssh;
+mod state_full;
 mod table;
 mod take_out;
 pub mod unattended;
@@ -114,6 +115,7 @@ pub fn steps() -> Vec<Step> {
     steps.push(factory_stick::step());
     steps.push(failing_disk::step());
     steps.push(damaged_volumes::step());
+    steps.push(state_full::step());
     steps.extend(recover::steps());
     steps.push(recover_raid::step());
     steps.push(recover_update::step());
