@@ -20,7 +20,7 @@ use vigie_settings::Language;
 use crate::broker::{self, Broker};
 use crate::messages::of_variable;
 use crate::serial::{self, Speed, Trouble};
-use crate::status::{Facts, Mode, addresses};
+use crate::status::{Facts, IP, Mode, addresses};
 use crate::system::{Identity, Line, Name, Port, System};
 use crate::web::Web;
 use programs::{output, run, terminal_type};
@@ -90,8 +90,7 @@ impl System for Machine {
 
     fn facts(&self) -> Facts {
         let Name { hostname, version } = self.name();
-        let links = output(&["/usr/bin/ip", "-json", "address", "show", "scope", "global"])
-            .unwrap_or_default();
+        let links = output(&IP).unwrap_or_default();
         Facts {
             hostname,
             version,

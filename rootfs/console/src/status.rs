@@ -183,7 +183,10 @@ pub fn size(bytes: u64) -> String {
     }
 }
 
-/// The addresses in the answer of `ip -json address show scope global`.
+/// What tells the addresses.
+pub const IP: [&str; 6] = ["/usr/bin/ip", "-json", "address", "show", "scope", "global"];
+
+/// The addresses in the answer of [`IP`].
 pub fn addresses(json: &str) -> Vec<String> {
     #[derive(Deserialize)]
     struct Link {

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use vigie_settings::{Addressing, Interface};
 
 use super::change::Change;
+use crate::system::Port;
 
 /// The name servers of a line: addresses with blanks or commas between them.
 ///
@@ -39,6 +40,37 @@ pub fn addressed(
         address,
         dns,
     }
+}
+
+/// The addresses that the ports of a network have, of all that `ip` tells (`enp1s0 192.168.1.10/24`). One that names
+/// no port has all that are not those of `other`.
+pub fn held(
+    ports: &[Port],
+    addresses: &[String],
+    network: &Interface,
+    other: Option<&Interface>,
+) -> Vec<String> {
+    let own = port_name(ports, network);
+    let others = other.and_then(|other| port_name(ports, other));
+    let all = addresses.iter().filter_map(|one| one.split_once(' '));
+    let is_its = |name: &str| match &own {
+        Some(own) => name == own,
+        None => others.as_deref() != Some(name),
+    };
+    all.filter(|(name, _)| is_its(name))
+        .map(|(_, address)| address.to_owned())
+        .collect()
+}
+
+/// The name of the port that a network is on, where it names one.
+fn port_name(ports: &[Port], network: &Interface) -> Option<String> {
+    let by_name = network.interface.as_ref().map(ToString::to_string);
+    let by_mac = network.mac.as_ref().and_then(|mac| {
+        let mut ports = ports.iter();
+        let port = ports.find(|port| port.mac.as_deref() == Some(mac.as_str()));
+        port.map(|port| port.name.clone())
+    });
+    by_mac.or(by_name)
 }
 
 /// The fields that differ; nothing is said of the others, so that a change of somebody else to them
@@ -136,5 +168,37 @@ mod tests {
         assert_eq!(servers(" ").expect("none"), Vec::<IpAddr>::new());
         assert_eq!(servers("192.0.2.1, fd00::1").expect("two").len(), 2);
         assert_eq!(servers("192.0.2.1 x").expect_err("x"), "x");
+    }
+
+    #[test]
+    fn addresses_are_those_of_the_ports_of_a_network() {
+        let port = |name: &str, mac: &str| Port {
+            name: name.to_owned(),
+            mac: Some(mac.to_owned()),
+        };
+        let ports = [
+            port("enp1s0", "52:54:00:12:34:56"),
+            port("enp2s0", "52:54:00:12:34:57"),
+        ];
+        let addresses = ["enp1s0 192.168.1.7/24", "enp2s0 10.0.0.9/16"].map(str::to_owned);
+        let any = Interface::default();
+        let by_mac = Interface {
+            mac: "52:54:00:12:34:57".parse().ok(),
+            ..Interface::default()
+        };
+        let by_name = Interface {
+            interface: "enp2s0".parse().ok(),
+            ..Interface::default()
+        };
+        for (network, other, expected) in [
+            (&any, None, &["192.168.1.7/24", "10.0.0.9/16"][..]),
+            (&any, Some(&by_mac), &["192.168.1.7/24"]),
+            (&any, Some(&by_name), &["192.168.1.7/24"]),
+            (&by_mac, None, &["10.0.0.9/16"]),
+            (&by_name, Some(&any), &["10.0.0.9/16"]),
+        ] {
+            assert_eq!(held(&ports, &addresses, network, other), expected);
+        }
+        assert!(held(&ports, &[], &by_mac, None).is_empty());
     }
 }

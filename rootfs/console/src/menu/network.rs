@@ -8,10 +8,11 @@ use serde_json::Value;
 use vigie_prompt::{Answer, Field, Item};
 use vigie_settings::{Addressing, Cidr, Host, HostName, Interface, Invalid, Network};
 
-use super::addressing::{addressed, changes, servers};
+use super::addressing::{addressed, changes, held, servers};
 use super::change::Change;
 use super::words::prompts;
 use super::{Menu, Page, given};
+use crate::status::{IP, addresses};
 
 /// [`given`] where the caller is to know.
 macro_rules! given_back {
@@ -43,9 +44,19 @@ impl Menu<'_> {
         };
         let network = seen.network();
         let mut lines = vec![self.row("network.is-name", seen.system().hostname.as_str())];
-        lines.extend(self.interface_lines("network.is-enterprise", &network.enterprise));
-        match &network.cameras {
-            Some(cameras) => lines.extend(self.interface_lines("network.is-cameras", cameras)),
+        let ports = self.system.identity().ports;
+        // Not the status, which waits for the web interface.
+        let addresses = addresses(&self.system.output(&IP).unwrap_or_default());
+        let of = |network, other| held(&ports, &addresses, network, other);
+        let cameras = network.cameras.as_ref();
+        let of_enterprise = of(&network.enterprise, cameras);
+        let enterprise = &network.enterprise;
+        lines.extend(self.interface_lines("network.is-enterprise", enterprise, &of_enterprise));
+        match cameras {
+            Some(cameras) => {
+                let of_cameras = of(cameras, None);
+                lines.extend(self.interface_lines("network.is-cameras", cameras, &of_cameras));
+            }
             None => lines.push(self.row("network.is-cameras", &self.say("network.none", &[]))),
         }
         let ntp = seen.time().ntp;
@@ -67,9 +78,18 @@ impl Menu<'_> {
         format!("  {:<18} {value}", self.say(key, &[]))
     }
 
-    fn interface_lines(&self, key: &str, interface: &Interface) -> Vec<String> {
+    /// What DHCP has given.
+    fn leased(&self, held: &[String]) -> String {
+        match held {
+            [] => self.say("network.no-lease", &[]),
+            held => self.say("network.leased", &[("addresses", held.join(", "))]),
+        }
+    }
+
+    /// The lines of a network; `held` are the addresses that its ports have at this moment.
+    fn interface_lines(&self, key: &str, interface: &Interface, held: &[String]) -> Vec<String> {
         let addressing = match interface.addressing() {
-            Addressing::Dhcp => self.say("network.by-dhcp", &[]),
+            Addressing::Dhcp => self.leased(held),
             Addressing::Static(address) => address.to_string(),
         };
         let mut lines = vec![self.row(key, &addressing)];
