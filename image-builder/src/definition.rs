@@ -354,7 +354,7 @@ mod tests {
         };
         let names: Vec<&str> = names.collect();
         assert_eq!(names, ["drivetemp"]);
-        assert!(names.iter().all(|name| shipped(name)), "{names:?}");
+        assert!(names.iter().all(shipped), "{names:?}");
     }
 
     #[test]
