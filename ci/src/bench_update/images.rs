@@ -1,5 +1,6 @@
 //! The images that updates carry: a folder with the files `system` and `boot`.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -59,6 +60,7 @@ impl Images {
         fs::copy(service, &old).with_context(|| format!("copying {}", service.display()))?;
         let after = make_folder(ctx, "update-after")?;
         let boot = bench_build::other_boot_image(ctx)?;
+        are_of_one_tree(ctx, &before.join("boot"), &boot)?;
         fs::copy(&boot, after.join("boot"))
             .with_context(|| format!("copying {}", boot.display()))?;
         pack(ctx, &tree, &after.join("system"))?;
@@ -103,6 +105,50 @@ impl Images {
     }
 }
 
+/// What names the system image that a boot image starts.
+const ROOT_HASH: &str = "boot.cfg";
+
+/// Demands that two boot images differ in nothing but the system that they start: else the difference
+/// of two initrds would be measured too, and not that of one service.
+fn are_of_one_tree(ctx: &Context, one: &Path, other: &Path) -> Result<()> {
+    let folder = ctx.folder().join("update-boot");
+    for (name, image) in [("one", one), ("other", other)] {
+        let mut unpack = ctx.programs()?.command("unsquashfs");
+        unpack.args(["-quiet", "-no-progress", "-no-xattrs", "-d"]);
+        unpack.arg(folder.join(name)).arg(image);
+        process::output("unpacking a boot image", &mut unpack)?;
+    }
+    let differ = differing(&folder.join("one"), &folder.join("other"))?;
+    fs::remove_dir_all(&folder)?;
+    let others: Vec<&String> = differ.iter().filter(|name| *name != ROOT_HASH).collect();
+    ensure!(
+        others.is_empty(),
+        "the boot images of the two builds differ in {others:?}, not only in the system that they start: one \
+         is of another tree; run the step image anew, and measure again"
+    );
+    Ok(())
+}
+
+/// The names of the files in two folders that are not the same in both.
+fn differing(one: &Path, other: &Path) -> Result<BTreeSet<String>> {
+    let contents = |folder: &Path| -> Result<BTreeMap<String, Vec<u8>>> {
+        let entries = fs::read_dir(folder);
+        let entries = entries.with_context(|| format!("listing {}", folder.display()))?;
+        let read = |entry: std::io::Result<fs::DirEntry>| {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let path = entry.path();
+            let bytes = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+            Ok((name, bytes))
+        };
+        entries.map(read).collect()
+    };
+    let (one, other) = (contents(one)?, contents(other)?);
+    let names = one.keys().chain(other.keys());
+    let differ = names.filter(|name| one.get(*name) != other.get(*name));
+    Ok(differ.cloned().collect())
+}
+
 fn make_folder(ctx: &Context, name: &str) -> Result<PathBuf> {
     let folder = ctx.folder().join(name);
     fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
@@ -140,6 +186,29 @@ fn begins_with(file: &Path, start: &Path) -> Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_differs_in_two_boot_images_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let put = |path: &str, bytes: &str| {
+            let path = folder.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, bytes).unwrap();
+        };
+        let found = || {
+            let differ = differing(&folder.path().join("a"), &folder.path().join("b"));
+            differ.unwrap().into_iter().collect::<Vec<_>>()
+        };
+        for side in ["a", "b"] {
+            put(&format!("{side}/vmlinuz"), "kernel");
+            put(&format!("{side}/boot.cfg"), side);
+            put(&format!("{side}/initrd.img"), "the same");
+        }
+        assert_eq!(found(), [ROOT_HASH]);
+        put("b/initrd.img", "of another tree");
+        put("a/microcode.img", "in one alone");
+        assert_eq!(found(), [ROOT_HASH, "initrd.img", "microcode.img"]);
+    }
 
     #[test]
     fn another_byte_or_a_missing_one_is_seen() {
