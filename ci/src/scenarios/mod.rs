@@ -134,7 +134,7 @@ pub fn steps() -> Vec<Step> {
     steps.push(update_browser::step());
     steps.push(update_doors::step());
     steps.push(update_fleet::step());
-    steps.push(update_forms::step());
+    steps.extend(update_forms::steps());
     steps.push(update_medium::step());
     steps.push(update_pull::step());
     steps.push(update_raid::step());

@@ -1,11 +1,13 @@
 //! Settings that an older system saved, in the form that they had then: an update takes them over into
 //! a document of its own form, and leaves theirs as it is for the slot that goes back.
 
+use std::fs;
+
 use anyhow::{Result, ensure};
 
 use super::scenario;
 use super::unattended::HOSTNAME;
-use super::update::{Appliance, NEXT, Package};
+use super::update::{Appliance, NEXT, Package, RESTART};
 use crate::context::Context;
 use crate::step::Step;
 
@@ -17,13 +19,24 @@ const AGE: &str = "cd /var/lib/vigie/settings && \
     grep -qx 'version = 2' /run/form-2.toml && rm -f current.* previous.* && \
     install -m 600 /run/form-2.toml current.2.toml && sync && ls";
 
-pub(super) fn step() -> Step {
-    scenario(
-        "update-settings-form",
-        "an update takes over settings of an older form into a document of its own, and leaves the old one for the way back",
-        &["install"],
-        run,
-    )
+/// A version that no other scenario has.
+const REFUSES: &str = "0.1.0.7";
+
+pub(super) fn steps() -> Vec<Step> {
+    vec![
+        scenario(
+            "update-settings-form",
+            "an update takes over settings of an older form into a document of its own, and leaves the old one for the way back",
+            &["install"],
+            run,
+        ),
+        scenario(
+            "update-settings-refused",
+            "a version that cannot use the settings which it has migrated comes back to the one before, whose settings are as they were",
+            &["install"],
+            refused,
+        ),
+    ]
 }
 
 fn run(ctx: &Context) -> Result<()> {
@@ -44,6 +57,33 @@ fn run(ctx: &Context) -> Result<()> {
     let _ = appliance.says("vigie-update rollback --restart --who ci");
     appliance.wait_for("a", ctx.image()?.version.as_str())?;
     appliance.expect_history(&["rollback"])?;
+    appliance.up.blame(taken_over(&appliance, &old))?;
+    appliance.up.vm.kill()
+}
+
+/// The new version migrates a copy and fails to put the settings in force: where one of its files must
+/// be written there is a folder.
+fn refused(ctx: &Context) -> Result<()> {
+    let package = Package::build(ctx, REFUSES, |overlay| {
+        let folder = overlay.join("etc/hostname");
+        fs::create_dir_all(&folder)?;
+        Ok(fs::write(folder.join("in-the-way"), "")?)
+    })?;
+    let appliance = Appliance::boot(ctx)?;
+    appliance.says("systemctl start vigie-mark-good.service")?;
+    appliance.says(AGE)?;
+    let old = digest(&appliance)?;
+    appliance.pipe(&package.path, "vigie-update apply --json --who ci -")?;
+    // sshd ends with the system.
+    let _ = appliance.says("systemctl reboot");
+    appliance.up.vm.wait_line("slot b is given up", RESTART)?;
+    appliance.wait_for("a", ctx.image()?.version.as_str())?;
+    appliance.expect_history(&["installed", "returned"])?;
+    let history = appliance.says("vigie-update history")?;
+    ensure!(
+        history.contains("vigie-health.service failed"),
+        "history: {history}"
+    );
     appliance.up.blame(taken_over(&appliance, &old))?;
     appliance.up.vm.kill()
 }
