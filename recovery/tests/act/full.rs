@@ -38,9 +38,10 @@ fn a_full_state_volume_is_read_preened_and_repaired() {
     let (mended, report) = ready().unwrap();
     assert_eq!(mended, Mended::Preened);
     assert_eq!(report.unwrap().volumes[0].verdict, Verdict::Clean);
-    let sound = fs::read(&path).unwrap();
-    // Damaged in its first group, it is repaired all the same: without it nothing can be asked for.
-    let mut damaged = sound;
+    // Damaged in its first group, which the kernel met and marked, it is repaired all the same: without it nothing
+    // can be asked for.
+    debugfs("ssv state 3");
+    let mut damaged = fs::read(&path).unwrap();
     damaged[40 << 10..60 << 10].fill(0xFF);
     fs::write(&path, &damaged).unwrap();
     let (mended, report) = ready().unwrap();
