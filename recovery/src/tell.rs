@@ -1,12 +1,16 @@
-//! How an action speaks: words for a person, JSON lines for a script, a bar on a terminal.
+//! How an action speaks: words for a person, JSON lines for a script, a bar on a terminal, or one line that is
+//! written anew where that cannot show one.
 
+use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 use vigie_disk::Bytes;
 use vigie_settings::Language;
 
+use crate::check::bar::{Bar, DRAWN_PER_SECOND};
+use crate::check::line::Line;
 use crate::full::Freed;
 use crate::message::{Message, words_of};
 use crate::refusal::Refusal;
@@ -33,6 +37,7 @@ pub struct Tell {
     /// The person's language.
     pub language: Language,
     bar: Option<ProgressBar>,
+    line: Option<Line>,
     last: Option<Instant>,
 }
 
@@ -44,6 +49,7 @@ impl Tell {
             json,
             language,
             bar: None,
+            line: None,
             last: None,
         }
     }
@@ -98,8 +104,12 @@ impl Tell {
             );
             return;
         }
+        if !Bar::fits() {
+            return self.line(what, done, total);
+        }
         let bar = self.bar.get_or_insert_with(|| {
-            let bar = ProgressBar::new(total.get());
+            let target = ProgressDrawTarget::stderr_with_hz(DRAWN_PER_SECOND);
+            let bar = ProgressBar::with_draw_target(Some(total.get()), target);
             let style =
                 ProgressStyle::with_template("{msg} [{bar:30}] {percent:>3} % {bytes_per_sec}");
             if let Ok(style) = style {
@@ -112,9 +122,23 @@ impl Tell {
         bar.set_position(done.get());
     }
 
+    /// On a terminal that can do little; a log gets nothing of it.
+    fn line(&mut self, what: &Message, done: Bytes, total: Bytes) {
+        if !io::stdout().is_terminal() {
+            return;
+        }
+        let text = format!("{} {} %", what.to(self.language), percent(done, total));
+        let line = self.line.get_or_insert_default();
+        // A terminal that is gone ends nothing.
+        let _ = line.moves(&mut io::stdout(), &text);
+    }
+
     fn clear(&mut self) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
+        }
+        if let Some(mut line) = self.line.take() {
+            let _ = line.clear(&mut io::stdout());
         }
         self.last = None;
     }
@@ -151,5 +175,29 @@ impl Tell {
             eprintln!("vigie-recovery: {}", text(self.language));
         }
         exit::FAILED
+    }
+}
+
+fn percent(done: Bytes, total: Bytes) -> u64 {
+    let (done, total) = (u128::from(done.get()), u128::from(total.get()));
+    let percent = (done * 100).checked_div(total).unwrap_or(100);
+    u64::try_from(percent.min(100)).unwrap_or(100)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percents_of_any_sizes_are_such() {
+        for (done, total, expected) in [
+            (0, 10, 0),
+            (5, 10, 50),
+            (20, 10, 100),
+            (0, 0, 100),
+            (u64::MAX / 2, u64::MAX, 49),
+        ] {
+            assert_eq!(percent(Bytes::new(done), Bytes::new(total)), expected);
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Often enough for eyes, and for a serial line.
-const DRAWN_PER_SECOND: u8 = 3;
+pub const DRAWN_PER_SECOND: u8 = 3;
 /// The end of a bar.
 const WHOLE: u64 = 1000;
 
