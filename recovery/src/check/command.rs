@@ -10,6 +10,7 @@ use std::io::{IsTerminal, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -19,6 +20,7 @@ use vigie_settings::Language;
 use vigie_settings::apply::CHECK_NOW;
 
 use super::array::{self, Started};
+use super::bounded::bounded;
 use super::full;
 use super::guarded;
 use super::health;
@@ -29,6 +31,7 @@ use super::ladder::Mode;
 use super::look::look;
 use super::report::Report;
 use super::show::Show;
+use super::stuck::Patience;
 use super::targets::{self, Asked, Choice, Part, Target, Wrong};
 use super::told;
 use super::verdict::{self, Verdict, exit_code};
@@ -40,6 +43,8 @@ use crate::held;
 use crate::message::Message;
 use crate::volumes::Inventory;
 
+/// A disk that has to start its platters first needs about ten seconds.
+const LABEL_WITHIN: Duration = Duration::from_secs(30);
 const WRONG_USE: u8 = 2;
 const NOT_CHECKED: u8 = 8;
 
@@ -389,10 +394,15 @@ fn named(target: &Target) -> Option<&Path> {
     }
 }
 
-/// A volume that was named by its path, by its label where it has one.
+/// A volume that was named by its path, by its label where it has one and says so soon enough.
 fn by_label(path: &Path) -> String {
-    let label = look(path, Mode::Inspect)
-        .ok()
+    let place = path.to_owned();
+    let soon = Patience {
+        alone: LABEL_WITHIN,
+        ..Patience::default()
+    };
+    let label = bounded(soon, &|| false, move || look(&place, Mode::Inspect))
+        .and_then(Result::ok)
         .and_then(|looked| looked.superblock)
         .map(|superblock| superblock.label);
     label

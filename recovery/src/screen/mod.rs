@@ -162,7 +162,7 @@ impl Screen<'_> {
     }
 
     fn failed(&mut self, error: &anyhow::Error) -> io::Result<()> {
-        let text = Message::new("screen.failed").with("error", format!("{error:#}"));
+        let text = Message::new("screen.failed").because(error);
         let mut prompter = self.host.prompter(words(self.language));
         prompter.tell(&[text.to(self.language)])?;
         prompter.pause().map(drop)
