@@ -6,6 +6,8 @@
 use std::fs;
 use std::path::Path;
 
+use crate::sysfs::{attribute, names};
+
 /// One array.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ArrayFacts {
@@ -49,7 +51,7 @@ pub enum Action {
 /// The arrays below a root, by the kernel's names.
 pub fn read(root: &Path) -> Vec<ArrayFacts> {
     let block = root.join("sys/block");
-    let mut names = names_in(&block);
+    let mut names = names(&block);
     names.retain(|name| name.starts_with("md"));
     let arrays = names.iter().filter_map(|name| array(root, name));
     arrays.collect()
@@ -111,7 +113,7 @@ fn initrd_name(root: &Path, kernel_name: &str) -> Option<String> {
 
 /// The devices in an array, `md/dev-NAME`.
 fn members(md: &Path) -> Vec<String> {
-    let names = names_in(md).into_iter();
+    let names = names(md).into_iter();
     let devices = names.filter_map(|name| Some(name.strip_prefix("dev-")?.to_owned()));
     devices.collect()
 }
@@ -120,20 +122,6 @@ fn members(md: &Path) -> Vec<String> {
 fn is_in_sync(md: &Path, name: &str) -> bool {
     let state = attribute(&md.join(format!("dev-{name}/state"))).unwrap_or_default();
     state.split(',').any(|word| word == "in_sync")
-}
-
-fn names_in(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut names: Vec<String> = entries
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .collect();
-    names.sort();
-    names
-}
-
-fn attribute(path: &Path) -> Option<String> {
-    let text = fs::read_to_string(path).ok()?;
-    Some(text.trim().to_owned())
 }
 
 /// An attribute may tell of a change under way, as `3 (2)`.

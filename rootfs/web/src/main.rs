@@ -49,6 +49,7 @@ mod services;
 mod session;
 mod settings_page;
 mod snapshot;
+mod sysfs;
 mod temperatures;
 mod tls;
 mod units;

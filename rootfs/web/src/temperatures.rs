@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
 
+use crate::sysfs::{attribute, names};
+
 /// What one sensor says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemperatureFacts {
@@ -80,7 +82,7 @@ pub fn read(root: &Path) -> Vec<TemperatureFacts> {
     let mut chips = HashSet::new();
     let mut all = Vec::new();
     for chip in folders(&root.join("sys/class/hwmon"), "hwmon") {
-        let Some(name) = attribute(&chip, "name") else {
+        let Some(name) = attribute(&chip.join("name")) else {
             continue;
         };
         all.extend(of_chip(&chip, &name));
@@ -105,7 +107,7 @@ fn of_chip(chip: &Path, name: &str) -> Vec<TemperatureFacts> {
         .collect();
     numbers.sort_unstable();
     let one = |number: &u32| {
-        let of = |what: &str| attribute(chip, &format!("temp{number}_{what}"));
+        let of = |what: &str| attribute(&chip.join(format!("temp{number}_{what}")));
         if of("fault").is_some_and(|fault| fault != "0") {
             return None;
         }
@@ -143,8 +145,8 @@ fn disk(chip: &Path) -> Option<String> {
 
 fn of_zone(zone: &Path) -> Option<TemperatureFacts> {
     Some(TemperatureFacts {
-        name: attribute(zone, "type")?,
-        celsius: degrees(&attribute(zone, "temp")?).filter(|t| SENSE.contains(t))?,
+        name: attribute(&zone.join("type"))?,
+        celsius: degrees(&attribute(&zone.join("temp"))?).filter(|t| SENSE.contains(t))?,
         limit: None,
     })
 }
@@ -177,21 +179,6 @@ fn folders(class: &Path, word: &str) -> Vec<PathBuf> {
         .collect();
     found.sort();
     found.into_iter().map(|(_, path)| path).collect()
-}
-
-fn names(folder: &Path) -> Vec<String> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut names: Vec<String> = entries
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .collect();
-    names.sort();
-    names
-}
-
-fn attribute(folder: &Path, name: &str) -> Option<String> {
-    let text = fs::read_to_string(folder.join(name)).ok()?;
-    let text = text.trim();
-    (!text.is_empty()).then(|| text.to_owned())
 }
 
 #[cfg(test)]
