@@ -21,6 +21,7 @@ pub mod audit;
 pub mod bundle;
 pub mod elsewhere;
 pub mod failure;
+pub mod going;
 pub mod journal;
 pub mod keeping;
 pub mod login;

@@ -12,6 +12,7 @@ use clap::{Parser, Subcommand};
 use vigie_broker::audit::{Ended, Record};
 use vigie_broker::elsewhere;
 use vigie_broker::failure::said;
+use vigie_broker::going;
 use vigie_broker::login::ATTEMPTS;
 use vigie_broker::peer;
 use vigie_broker::running::Running;
@@ -54,6 +55,9 @@ enum Command {
         #[arg(long, default_value = "/")]
         root: PathBuf,
     },
+    /// Write down that the machine goes down, where nobody has asked for it here. Run by systemd.
+    #[command(hide = true)]
+    GoingDown,
 }
 
 /// Where systemd listens for us (`vigie-broker.socket`).
@@ -66,6 +70,7 @@ fn main() -> ExitCode {
         Command::Serve => run_serve().map(|()| true),
         Command::Ask { socket } => ask(&socket, io::stdin().lock(), &mut io::stdout()),
         Command::Audit { json, last, root } => run_audit(&root, json, last).map(|()| true),
+        Command::GoingDown => run_going_down().map(|()| true),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,
@@ -75,6 +80,16 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn run_going_down() -> Result<()> {
+    let jobs = std::process::Command::new("systemctl")
+        .args(going::JOBS)
+        .output();
+    let jobs = jobs.context("asking systemd what it does")?;
+    let jobs = String::from_utf8_lossy(&jobs.stdout).into_owned();
+    going::note(Path::new("/"), &jobs).context("writing into the audit trail")?;
+    Ok(())
 }
 
 fn run_serve() -> Result<()> {

@@ -9,6 +9,7 @@ use vigie_settings::apply::apply_access;
 use vigie_settings::{Account, ChangeError, Changing, Said, Settings, live};
 
 use crate::failure::{Failure, said};
+use crate::going;
 use crate::journal::{self, Line};
 use crate::keeping::{Keeper, Shelf};
 use crate::machine::{Machine, Wanted};
@@ -24,11 +25,11 @@ pub struct Running {
 
 impl Machine for Running {
     fn power_off(&mut self) -> Result<(), Failure> {
-        systemctl("poweroff")
+        self.go_down("poweroff")
     }
 
     fn restart(&mut self) -> Result<(), Failure> {
-        systemctl("reboot")
+        self.go_down("reboot")
     }
 
     fn set_password(
@@ -60,6 +61,13 @@ impl Machine for Running {
         tell: &mut dyn FnMut(&Line) -> bool,
     ) -> Result<(), Failure> {
         journal::read(wanted, tell)
+    }
+}
+
+impl Running {
+    fn go_down(&self, verb: &str) -> Result<(), Failure> {
+        going::is_asked_for(&self.root);
+        systemctl(verb).inspect_err(|_| going::is_not(&self.root))
     }
 }
 
