@@ -142,7 +142,7 @@ fn stays_after_a_restart(desk: &Desk, there: &There<'_>) -> Result<()> {
     desk.browser.wait_for("h2", "Log in", RESTART)?;
     desk.logs_in("root", PASSWORD)?;
     desk.opens("/settings")?;
-    desk.sees("h2", "Network of the people")?;
+    desk.sees("h2", "Enterprise network")?;
     has_the_new_address(desk, there)?;
     ensure!(there.says(BOOT_ID)? != before, "it was not restarted");
     let boots = there.says("journalctl --list-boots --no-pager --quiet")?;
@@ -168,7 +168,7 @@ fn goes_away_by_itself(desk: &Desk, there: &There<'_>) -> Result<()> {
         .wait_for("main", "There is nothing on trial", OVER)?;
     desk.looks("nothing-on-trial")?;
     desk.opens("/settings")?;
-    desk.sees("h2", "Network of the people")?;
+    desk.sees("h2", "Enterprise network")?;
     has_the_new_address(desk, there)?;
     let after = there.says("vigie-settings show --json; vigie-settings history")?;
     ensure!(
